@@ -1,0 +1,143 @@
+// What a caller asks the engine for, and what it hears back. It knows tokens and text, nothing of HTTP, tasks
+// or votes.
+
+/** How one sample's tokens are chosen. Order of filters: bias, temperature, top-k, top-p, min-p (as Transformers). */
+export interface SamplingParams {
+  /** 0 is greedy: the first of the most likely tokens. */
+  readonly temperature: number;
+  /** Keep the k most likely tokens; 0 keeps all. */
+  readonly topK: number;
+  /** Keep the fewest tokens whose probabilities reach topP; 1 keeps all. */
+  readonly topP: number;
+  /** Drop tokens less likely than minP times the most likely one; 0 drops none. */
+  readonly minP: number;
+  readonly maxTokens: number;
+  /** End-of-sequence tokens and stop strings cannot end a sample before this many tokens. */
+  readonly minTokens: number;
+  readonly ignoreEos: boolean;
+  readonly stop: readonly string[];
+  /** With the sample's index it seeds the sample's own generator. An unsigned 53-bit integer. */
+  readonly seed: number;
+  /** How many alternatives are reported with each token; null reports no log-probabilities. */
+  readonly topLogprobs: number | null;
+  readonly logitBias: ReadonlyMap<number, number>;
+}
+
+/** Why a sample was ended by somebody else than the model; the reasons of magdi_generation_tokens_discarded_total. */
+export type CancelReason = "decided" | "cancelled" | "disconnect" | "deadline" | "shutdown";
+
+export type FinishReason = "stop" | "length" | CancelReason;
+
+export interface GenerationRequest {
+  readonly id: string;
+  /** Token ids [T], at least one. */
+  readonly promptTokens: Int32Array;
+  /** Samples wanted of the one prompt. */
+  readonly samples: number;
+  readonly sampling: SamplingParams;
+  /** Give up with MAGDI_QUEUE_TIMEOUT when prefill has not begun this long after submission. */
+  readonly queueTimeoutMs: number;
+  /** End all samples with "deadline" this long after submission. */
+  readonly timeoutMs: number;
+}
+
+export interface TokenLogprob {
+  readonly tokenId: number;
+  readonly logprob: number;
+  /** The most likely tokens at this position, best first; length topLogprobs. */
+  readonly top: readonly { readonly tokenId: number; readonly logprob: number }[];
+}
+
+export interface TokenEvent {
+  readonly sample: number;
+  readonly tokenId: number;
+  /** Natural log of the token's probability under the model's unmodified distribution (temperature 1, no filter). */
+  readonly logprob: number;
+  /** Text that became certain with this token: whole characters, never part of a stop string; may be empty. */
+  readonly text: string;
+  /** Present when topLogprobs was asked for. */
+  readonly detail: TokenLogprob | null;
+}
+
+export interface SampleResult {
+  readonly index: number;
+  /** All generated ids, an ending end-of-sequence token included. */
+  readonly tokenIds: readonly number[];
+  /** All text, equal to the concatenation of the sample's TokenEvent texts and `tail`. */
+  readonly text: string;
+  /** Text that was held back for a possible stop string or an unfinished character and came out at the end. */
+  readonly tail: string;
+  readonly finishReason: FinishReason;
+  /** The stop string that ended the sample, if one did. */
+  readonly stopString: string | null;
+  /** Sum of the tokens' log-probabilities; the mean's exponential is the sample's confidence. */
+  readonly logprobSum: number;
+  readonly logprobs: readonly TokenLogprob[] | null;
+}
+
+/** Milliseconds on the engine's clock; null when the stage was never reached. */
+export interface GenerationTiming {
+  readonly submittedMs: number;
+  readonly prefillStartMs: number | null;
+  readonly prefillEndMs: number | null;
+  readonly firstTokenMs: number | null;
+  readonly endMs: number;
+}
+
+export interface GenerationResult {
+  /** One for each sample asked for, by index; a sample cancelled before its first token has no tokens. */
+  readonly samples: readonly SampleResult[];
+  readonly promptTokens: number;
+  /** Prompt tokens that were computed rather than reused: prefilled once, whatever the number of samples. */
+  readonly promptTokensComputed: number;
+  readonly timing: GenerationTiming;
+}
+
+/** Called from the engine's loop between steps: return quickly, never throw. */
+export interface GenerationListener {
+  onPrefillStart?(): void;
+  onToken?(event: TokenEvent): void;
+  onSampleEnd?(result: SampleResult): void;
+}
+
+/** A request in the engine's hands. */
+export interface Generation {
+  readonly id: string;
+  /** Resolves when every sample has ended, cancelled ones included; rejects with a MagdiError when the request
+   * timed out in the queue (MAGDI_QUEUE_TIMEOUT) or the engine failed (MAGDI_ENGINE_FAILED). */
+  readonly done: Promise<GenerationResult>;
+  /** Ends the samples still running or waiting (all, or one by index) before the next step. */
+  cancel(reason: CancelReason, sample?: number): void;
+}
+
+export interface EngineStats {
+  readonly state: "ready" | "stalled" | "failed" | "closed";
+  readonly requestsWaiting: number;
+  readonly samplesWaiting: number;
+  readonly requestsRunning: number;
+  readonly samplesRunning: number;
+  /** Cache tokens in use over cache tokens there are. */
+  readonly kvCacheUsageRatio: number;
+}
+
+export interface StepReport {
+  readonly phase: "prefill" | "decode";
+  readonly rows: number;
+  readonly tokens: number;
+  readonly seconds: number;
+}
+
+/** What the server needs of an engine. */
+export interface GenerationEngine {
+  /** Prompt plus generated tokens of one sample. */
+  readonly contextLength: number;
+  readonly maxSamplesPerRequest: number;
+  /** Throws MAGDI_QUEUE_FULL when `samples` more do not fit; cheap, to be asked before tokenising. */
+  assertRoom(samples: number): void;
+  /** Throws MAGDI_QUEUE_FULL, MAGDI_CONTEXT_LENGTH, MAGDI_SHUTTING_DOWN or MAGDI_ENGINE_FAILED; maxTokens is
+   * clamped to what the context leaves. */
+  submit(request: GenerationRequest, listener?: GenerationListener): Generation;
+  stats(): EngineStats;
+  /** Ends running samples with "shutdown" and frees everything. Idempotent. */
+  close(): Promise<void>;
+}

@@ -1,0 +1,80 @@
+// An ONNX graph as plain data: values by name, nodes in order, initialisers inline or in files beside the model.
+// It knows no operator's meaning.
+
+/** TensorProto.DataType by name. */
+export const DATA_TYPES = {
+  float32: 1,
+  uint8: 2,
+  int8: 3,
+  int32: 6,
+  int64: 7,
+  bool: 9,
+  float16: 10,
+} as const;
+export type DataType = keyof typeof DATA_TYPES;
+
+/** Bytes of one element. */
+export const DATA_TYPE_BYTES: Readonly<Record<DataType, number>> = {
+  float32: 4,
+  uint8: 1,
+  int8: 1,
+  int32: 4,
+  int64: 8,
+  bool: 1,
+  float16: 2,
+};
+
+/** A value's name within its graph; the empty string is an input or output left out. */
+export type Value = string;
+
+/** A size, or the name of one that is known only at run time. */
+export type Dimension = number | string;
+
+export interface ValueInfo {
+  readonly name: Value;
+  readonly type: DataType;
+  readonly shape: readonly Dimension[];
+}
+
+export interface TensorData {
+  readonly type: DataType;
+  readonly shape: readonly number[];
+  readonly data:
+    | { readonly kind: "inline"; readonly bytes: Uint8Array }
+    | { readonly kind: "external"; readonly location: string; readonly offset: number; readonly length: number };
+}
+
+/** A number is an INT attribute; a float must say so, because JavaScript cannot tell 1 from 1.0. */
+export type Attribute =
+  | number
+  | string
+  | readonly number[]
+  | { readonly float: number }
+  | { readonly floats: readonly number[] }
+  | { readonly tensor: TensorData };
+
+export interface Node {
+  readonly name: string;
+  readonly operator: string;
+  /** "" is ONNX's own, "com.microsoft" ONNX Runtime's. */
+  readonly domain: string;
+  readonly inputs: readonly Value[];
+  readonly outputs: readonly Value[];
+  readonly attributes: Readonly<Record<string, Attribute>>;
+}
+
+export interface Graph {
+  readonly name: string;
+  readonly inputs: readonly ValueInfo[];
+  readonly outputs: readonly ValueInfo[];
+  readonly nodes: readonly Node[];
+  readonly initializers: ReadonlyMap<Value, TensorData>;
+}
+
+export interface Model {
+  readonly graph: Graph;
+  readonly producer: string;
+  readonly irVersion: number;
+  /** Operator set version by domain. */
+  readonly opsets: Readonly<Record<string, number>>;
+}

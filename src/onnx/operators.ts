@@ -1,0 +1,164 @@
+// One function per ONNX operator, named as it, with the shapes it takes and gives. Those of the domain
+// com.microsoft are ONNX Runtime's own (docs/ContribOperators.md there).
+
+import type { DataType, Value } from "./graph.ts";
+import { DATA_TYPES } from "./graph.ts";
+import type { GraphBuilder } from "./graph-builder.ts";
+
+const MICROSOFT = "com.microsoft";
+
+/** a [...], b [...] → [...] with broadcasting */
+export const add = (g: GraphBuilder, a: Value, b: Value): Value => g.value("Add", [a, b]);
+export const sub = (g: GraphBuilder, a: Value, b: Value): Value => g.value("Sub", [a, b]);
+export const mul = (g: GraphBuilder, a: Value, b: Value): Value => g.value("Mul", [a, b]);
+export const sigmoid = (g: GraphBuilder, x: Value): Value => g.value("Sigmoid", [x]);
+
+export function cast(g: GraphBuilder, x: Value, type: DataType): Value {
+  return g.value("Cast", [x], { attributes: { to: DATA_TYPES[type] } });
+}
+
+/** data [D0, ..., Dn], indices [...] → indices' shape in place of the axis */
+export function gather(g: GraphBuilder, data: Value, indices: Value, axis: number): Value {
+  return g.value("Gather", [data, indices], { attributes: { axis } });
+}
+
+/** x → its shape as int64 [rank] */
+export const shape = (g: GraphBuilder, x: Value): Value => g.value("Shape", [x]);
+
+/** x → the same values in `dimensions`; 0 keeps a size, -1 takes what is left. */
+export function reshape(g: GraphBuilder, x: Value, dimensions: readonly number[]): Value {
+  return g.value("Reshape", [x, g.ints(dimensions)]);
+}
+
+/** x [..., A + B + ...] → [..., A], [..., B], ... */
+export function split(g: GraphBuilder, x: Value, sizes: readonly number[]): readonly Value[] {
+  const outputs = sizes.map((_, index) => g.name(`Split.${index}`));
+  return g.node("Split", [x, g.ints(sizes)], { attributes: { axis: -1 }, outputs });
+}
+
+/** x [..., K] → [...] (or [..., 1]) */
+export function reduceSum(g: GraphBuilder, x: Value, axis: number, keepDimension: boolean): Value {
+  return g.value("ReduceSum", [x, g.ints([axis])], { attributes: { keepdims: keepDimension ? 1 : 0 } });
+}
+
+/** x [..., K] → log Σ exp over the last axis [...] */
+export function reduceLogSumExp(g: GraphBuilder, x: Value, axis: number): Value {
+  return g.value("ReduceLogSumExp", [x, g.ints([axis])], { attributes: { keepdims: 0 } });
+}
+
+/** x [..., N] → the k largest, best first: values [..., k], indices int64 [..., k] */
+export function topK(g: GraphBuilder, x: Value, k: number, values: Value, indices: Value): void {
+  g.node("TopK", [x, g.ints([k])], { attributes: { axis: -1 }, outputs: [values, indices] });
+}
+
+/** a [..., K], b [N, K] → a·bᵀ [..., N] */
+export function fusedMatMulTransposed(g: GraphBuilder, a: Value, b: Value): Value {
+  return g.value("FusedMatMul", [a, b], { domain: MICROSOFT, attributes: { transB: 1, alpha: { float: 1 } } });
+}
+
+export interface BlockWeight {
+  readonly bits: 4 | 8;
+  /** Columns K of the weight [N, K]. */
+  readonly columns: number;
+  /** Rows N. */
+  readonly rows: number;
+  readonly blockSize: number;
+}
+
+/** x [..., K], codes uint8 [N, K/block, block·bits/8], scales [N, K/block] → x·Wᵀ [..., N] with
+ * w = scale·(code − 2^(bits−1)). Accuracy level 4 quantises x to int8 by row and block. */
+export function matMulNBits(g: GraphBuilder, x: Value, codes: Value, scales: Value, weight: BlockWeight): Value {
+  return g.value("MatMulNBits", [x, codes, scales], {
+    domain: MICROSOFT,
+    attributes: {
+      K: weight.columns,
+      N: weight.rows,
+      bits: weight.bits,
+      block_size: weight.blockSize,
+      accuracy_level: 4,
+    },
+  });
+}
+
+/** codes uint8 [V, K·bits/8], indices [...], scales [V, K/block], zeroPoints uint8 [V, K/block·bits/8] → rows
+ * [..., K] */
+export function gatherBlockQuantized(
+  g: GraphBuilder,
+  codes: Value,
+  indices: Value,
+  scales: Value,
+  weight: BlockWeight,
+): Value {
+  return g.value("GatherBlockQuantized", [codes, indices, scales], {
+    domain: MICROSOFT,
+    attributes: { bits: weight.bits, block_size: weight.blockSize, gather_axis: 0, quantize_axis: 1 },
+  });
+}
+
+/** x [..., C], weight [C] → x / rms(x) ∘ weight */
+export function simplifiedLayerNormalization(g: GraphBuilder, x: Value, weight: Value, epsilon: number): Value {
+  return g.value("SimplifiedLayerNormalization", [x, weight], {
+    attributes: { axis: -1, epsilon: { float: epsilon }, stash_type: 1 },
+  });
+}
+
+/** x, skip [..., C] → [normed x + skip, x + skip] */
+export function skipSimplifiedLayerNormalization(
+  g: GraphBuilder,
+  x: Value,
+  skip: Value,
+  weight: Value,
+  epsilon: number,
+): readonly [Value, Value] {
+  const normed = g.name("SkipSimplifiedLayerNormalization.normed");
+  const sum = g.name("SkipSimplifiedLayerNormalization.sum");
+  g.node("SkipSimplifiedLayerNormalization", [x, skip, weight], {
+    domain: MICROSOFT,
+    attributes: { epsilon: { float: epsilon } },
+    outputs: [normed, "", "", sum],
+  });
+  return [normed, sum];
+}
+
+export interface GroupQueryAttention {
+  /** [B, S, heads·D], or with keys and values behind it [B, S, (heads + 2·keyValueHeads)·D]. */
+  readonly query: Value;
+  /** [B, S, keyValueHeads·D]; "" when packed into the query. */
+  readonly key: Value;
+  readonly value: Value;
+  /** [B, keyValueHeads, capacity, D] */
+  readonly pastKey: Value;
+  readonly pastValue: Value;
+  /** Names of the outputs: the caches after this call. */
+  readonly presentKey: Value;
+  readonly presentValue: Value;
+  /** int32 [B]: tokens in the row after this call, minus one. */
+  readonly lengths: Value;
+  /** int32 []: the longest row. */
+  readonly totalLength: Value;
+  /** [positions, D/2] */
+  readonly cosine: Value;
+  readonly sine: Value;
+  readonly heads: number;
+  readonly keyValueHeads: number;
+  /** Tokens that a position attends to, itself included; null is all. */
+  readonly window: number | null;
+}
+
+/** Attention over a cache that is read and written in place, with the rotary embedding (halves) inside → [B, S, heads·D] */
+export function groupQueryAttention(g: GraphBuilder, a: GroupQueryAttention): Value {
+  const output = g.name("GroupQueryAttention.out");
+  const inputs = [a.query, a.key, a.value, a.pastKey, a.pastValue, a.lengths, a.totalLength, a.cosine, a.sine];
+  g.node("GroupQueryAttention", inputs, {
+    domain: MICROSOFT,
+    attributes: {
+      num_heads: a.heads,
+      kv_num_heads: a.keyValueHeads,
+      do_rotary: 1,
+      rotary_interleaved: 0,
+      local_window_size: a.window ?? -1,
+    },
+    outputs: [output, a.presentKey, a.presentValue],
+  });
+  return output;
+}

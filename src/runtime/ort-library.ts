@@ -1,0 +1,177 @@
+// ONNX Runtime's shared library, reached through its C API: where it lies, the functions we call, and how a
+// failed call becomes an error. It knows no sessions and no tensors.
+
+import { existsSync } from "node:fs";
+import { createRequire } from "node:module";
+import path from "node:path";
+import koffi, { type KoffiFunc } from "koffi";
+import { MagdiError } from "../errors.ts";
+
+/** A native address; 0n is null. */
+export type Pointer = bigint;
+
+/** Versions of the library that the tests ran against; the function table only ever grows at its end. */
+const TESTED_VERSIONS = ["1.30.0"];
+const API_VERSION = 24;
+
+/** Positions in `struct OrtApi` (onnxruntime_c_api.h), with the C signature less the leading status. */
+const API = {
+  CreateEnv: [3, "int level, const char *logid, _Out_ void **out"],
+  CreateSession: [7, "void *env, const char *path, void *options, _Out_ void **out"],
+  CreateSessionFromArray: [8, "void *env, const void *bytes, size_t length, void *options, _Out_ void **out"],
+  Run: [
+    9,
+    "void *session, void *options, const void *inputNames, const void *inputs, size_t inputCount, const void *outputNames, size_t outputCount, void *outputs",
+  ],
+  CreateSessionOptions: [10, "_Out_ void **out"],
+  DisableMemPattern: [17, "void *options"],
+  SetSessionLogId: [20, "void *options, const char *logid"],
+  SetSessionGraphOptimizationLevel: [23, "void *options, int level"],
+  SetIntraOpNumThreads: [24, "void *options, int threads"],
+  SessionGetInputCount: [30, "void *session, _Out_ size_t *out"],
+  SessionGetOutputCount: [31, "void *session, _Out_ size_t *out"],
+  SessionGetInputName: [36, "void *session, size_t index, void *allocator, _Out_ void **out"],
+  SessionGetOutputName: [37, "void *session, size_t index, void *allocator, _Out_ void **out"],
+  CreateTensorWithDataAsOrtValue: [
+    49,
+    "void *memoryInfo, void *data, size_t sizeBytes, const int64_t *shape, size_t rank, int type, _Out_ void **out",
+  ],
+  CreateCpuMemoryInfo: [69, "int allocatorType, int memType, _Out_ void **out"],
+  AllocatorFree: [76, "void *allocator, void *pointer"],
+  GetAllocatorWithDefaultOptions: [78, "_Out_ void **out"],
+  AddSessionConfigEntry: [130, "void *options, const char *key, const char *value"],
+} as const satisfies Record<string, readonly [number, string]>;
+
+const RELEASE = {
+  ReleaseStatus: 93,
+  ReleaseSession: 95,
+  ReleaseValue: 96,
+  ReleaseSessionOptions: 100,
+} as const;
+
+type ApiName = keyof typeof API;
+type ReleaseName = keyof typeof RELEASE;
+const TABLE_LENGTH = 140;
+
+function libraryPath(): string {
+  const packageJson = createRequire(import.meta.url).resolve("onnxruntime-node/package.json");
+  const folder = path.join(path.dirname(packageJson), "bin", "napi-v6", process.platform, process.arch);
+  const names = ["libonnxruntime.so.1", "libonnxruntime.dylib", "libonnxruntime.1.dylib", "onnxruntime.dll"];
+  const found = [...names, "libonnxruntime.1.30.0.dylib"].map((name) => path.join(folder, name)).find(existsSync);
+  if (found === undefined) {
+    throw new MagdiError(
+      "MAGDI_RUNTIME",
+      `onnxruntime-node ships no library for ${process.platform}/${process.arch}: expected one of ${names.join(", ")} in its bin folder`,
+    );
+  }
+  return found;
+}
+
+/** The library, loaded once a process. */
+export class OrtLibrary {
+  static #shared: OrtLibrary | null = null;
+  readonly version: string;
+  readonly #functions = new Map<ApiName, KoffiFunc<(...args: unknown[]) => Pointer | null>>();
+  readonly #releases = new Map<ReleaseName, (handle: Pointer) => void>();
+  readonly #errorMessage: (status: Pointer) => string;
+  /** Created once: the process-wide environment, the CPU's memory, the default allocator. */
+  readonly env: Pointer;
+  readonly cpuMemoryInfo: Pointer;
+  readonly #allocator: Pointer;
+
+  /** @throws MAGDI_RUNTIME when the library is missing or of a version whose table was not tested. */
+  static load(): OrtLibrary {
+    OrtLibrary.#shared ??= new OrtLibrary();
+    return OrtLibrary.#shared;
+  }
+
+  private constructor() {
+    const library = koffi.load(libraryPath());
+    const base = library.func("OrtGetApiBase", "void *", [])();
+    const [getApi, getVersion] = koffi.decode(base, koffi.array("void *", 2));
+    this.version = koffi.call(getVersion, koffi.proto("const char *()"));
+    if (!TESTED_VERSIONS.includes(this.version)) {
+      throw new MagdiError(
+        "MAGDI_RUNTIME",
+        `ONNX Runtime ${this.version} was not tested with this release (${TESTED_VERSIONS.join(", ")} were); run npm ci to get the locked version`,
+      );
+    }
+    const api = koffi.call(getApi, koffi.proto("void *(uint32_t)"), API_VERSION);
+    const table: Pointer[] = koffi.decode(api, koffi.array("void *", TABLE_LENGTH));
+    for (const [name, [index, parameters]] of Object.entries(API)) {
+      // Object.entries widens the key; the table is this same constant.
+      this.#functions.set(name as ApiName, koffi.decode(table[index], koffi.proto(`void *(${parameters})`)));
+    }
+    for (const [name, index] of Object.entries(RELEASE)) {
+      this.#releases.set(name as ReleaseName, koffi.decode(table[index], koffi.proto("void (void *)")));
+    }
+    this.#errorMessage = koffi.decode(table[2], koffi.proto("const char *(void *)"));
+    const logWarnings = 3;
+    this.env = this.create("CreateEnv", logWarnings, "magdi");
+    const arenaAllocator = 1;
+    this.cpuMemoryInfo = this.create("CreateCpuMemoryInfo", arenaAllocator, 0);
+    this.#allocator = this.create("GetAllocatorWithDefaultOptions");
+  }
+
+  #function(name: ApiName): KoffiFunc<(...args: unknown[]) => Pointer | null> {
+    const found = this.#functions.get(name);
+    if (found === undefined) throw new MagdiError("MAGDI_RUNTIME", `${name} is not in the function table`);
+    return found;
+  }
+
+  /** Calls a function that returns a status; a failed one is released and thrown as MAGDI_RUNTIME. */
+  call(name: ApiName, ...args: unknown[]): void {
+    this.#check(name, this.#function(name)(...args));
+  }
+
+  /** Calls a function whose last parameter receives a value, and returns that value. */
+  create(name: ApiName, ...args: unknown[]): Pointer {
+    const out: (Pointer | null)[] = [null];
+    this.call(name, ...args, out);
+    return BigInt(out[0] ?? 0);
+  }
+
+  /** Like call, on a thread of libuv's pool. Whatever native memory the arguments name must stay reachable until
+   * the promise settles. */
+  callAsync(name: ApiName, ...args: unknown[]): Promise<void> {
+    return new Promise((resolve, reject) => {
+      this.#function(name).async(...args, (error: unknown, status: Pointer | null) => {
+        try {
+          if (error) throw error;
+          this.#check(name, status);
+          resolve();
+        } catch (failure) {
+          reject(failure);
+        }
+      });
+    });
+  }
+
+  release(name: ReleaseName, handle: Pointer): void {
+    this.#releases.get(name)?.(handle);
+  }
+
+  /** Takes a string that the library allocated. */
+  takeString(pointer: Pointer): string {
+    const text = koffi.decode.string(pointer);
+    this.call("AllocatorFree", this.#allocator, pointer);
+    return text;
+  }
+
+  get allocator(): Pointer {
+    return this.#allocator;
+  }
+
+  #check(name: string, status: Pointer | null): void {
+    if (status === null || status === 0n) return;
+    const message = this.#errorMessage(status);
+    this.release("ReleaseStatus", status);
+    throw new MagdiError("MAGDI_RUNTIME", `${name}: ${message}`);
+  }
+}
+
+/** The address of the memory behind a typed array. Small arrays can live in V8's moving heap, so the array must
+ * have been made over an explicit ArrayBuffer. */
+export function addressOf(array: ArrayBufferView): Pointer {
+  return koffi.address(array);
+}

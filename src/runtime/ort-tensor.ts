@@ -1,0 +1,87 @@
+// A tensor that ONNX Runtime reads and writes in place: a typed array of ours and the OrtValue over it. It knows
+// no names and no sessions.
+
+import { MagdiError } from "../errors.ts";
+import { OrtLibrary, type Pointer } from "./ort-library.ts";
+
+/** Element types by their ONNX TensorProto.DataType number. */
+const ELEMENT_TYPES = { float32: 1, uint8: 2, int8: 3, int32: 6, int64: 7, bool: 9, float16: 10 } as const;
+export type ElementType = keyof typeof ELEMENT_TYPES;
+
+type ArrayOf = {
+  float32: Float32Array;
+  uint8: Uint8Array;
+  int8: Int8Array;
+  int32: Int32Array;
+  int64: BigInt64Array;
+  bool: Uint8Array;
+  float16: Uint16Array;
+};
+
+const CONSTRUCTORS = {
+  float32: Float32Array,
+  uint8: Uint8Array,
+  int8: Int8Array,
+  int32: Int32Array,
+  int64: BigInt64Array,
+  bool: Uint8Array,
+  float16: Uint16Array,
+} as const;
+
+export class OrtTensor<T extends ElementType = ElementType> {
+  readonly type: T;
+  readonly shape: readonly number[];
+  /** The values; alive as long as this object, which whoever runs a session with it must hold. */
+  readonly data: ArrayOf[T];
+  #handle: Pointer;
+
+  /** Over memory of the caller: `data` must have been made over an explicit ArrayBuffer.
+   * @throws MAGDI_RUNTIME when shape and length disagree. */
+  constructor(type: T, shape: readonly number[], data: ArrayOf[T]) {
+    const count = shape.reduce((product, size) => product * size, 1);
+    if (count !== data.length) {
+      throw new MagdiError(
+        "MAGDI_RUNTIME",
+        `a tensor of shape [${shape.join(", ")}] holds ${count} values, found an array of ${data.length}`,
+      );
+    }
+    this.type = type;
+    this.shape = shape;
+    this.data = data;
+    const dims = new BigInt64Array(new ArrayBuffer(Math.max(shape.length, 1) * 8));
+    shape.forEach((size, axis) => {
+      dims[axis] = BigInt(size);
+    });
+    const library = OrtLibrary.load();
+    this.#handle = library.create(
+      "CreateTensorWithDataAsOrtValue",
+      library.cpuMemoryInfo,
+      data,
+      data.byteLength,
+      dims,
+      shape.length,
+      ELEMENT_TYPES[type],
+    );
+  }
+
+  /** A new tensor of zeros. */
+  static zeros<T extends ElementType>(type: T, shape: readonly number[]): OrtTensor<T> {
+    const count = shape.reduce((product, size) => product * size, 1);
+    const construct = CONSTRUCTORS[type];
+    const buffer = new ArrayBuffer(count * construct.BYTES_PER_ELEMENT);
+    // The constructor table is keyed by the same T that ArrayOf is.
+    return new OrtTensor(type, shape, new construct(buffer) as ArrayOf[T]);
+  }
+
+  get handle(): Pointer {
+    if (this.#handle === 0n) throw new MagdiError("MAGDI_RUNTIME", "a tensor was used after its release");
+    return this.#handle;
+  }
+
+  /** Frees the OrtValue; the typed array stays. Idempotent. */
+  release(): void {
+    if (this.#handle === 0n) return;
+    OrtLibrary.load().release("ReleaseValue", this.#handle);
+    this.#handle = 0n;
+  }
+}

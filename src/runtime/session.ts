@@ -1,0 +1,157 @@
+// An ONNX Runtime session over one graph, and bindings of its named inputs and outputs to tensors that are used
+// again on every run. It knows no model.
+
+import { MagdiError } from "../errors.ts";
+import { addressOf, OrtLibrary, type Pointer } from "./ort-library.ts";
+import type { OrtTensor } from "./ort-tensor.ts";
+
+export interface SessionOptions {
+  /** Named in every error, so that a failing step says which graph it was. */
+  readonly label: string;
+  readonly threads?: number;
+  readonly optimise?: boolean;
+  /** Off saves memory on graphs whose shapes change with every run. */
+  readonly memoryPattern?: boolean;
+  /** Session configuration entries by ONNX Runtime's own keys. */
+  readonly config?: Readonly<Record<string, string>>;
+}
+
+/** "…while running MatMul node. Name:'layers.3.q' Status Message: shapes…" → the parts that a reader needs. */
+function explain(label: string, error: unknown): MagdiError {
+  const text = error instanceof Error ? error.message : String(error);
+  const match = /while running (\S+) node\. Name:'([^']*)' Status Message: ([^]*)/.exec(text);
+  const message = match
+    ? `session ${label}: operator ${match[1]}, node ${match[2]}: ${match[3]?.trim()}`
+    : `session ${label}: ${text}`;
+  return new MagdiError("MAGDI_RUNTIME", message, { cause: error });
+}
+
+/** Names as native strings, kept alive with the array of their addresses. */
+class NativeNames {
+  readonly addresses: BigUint64Array;
+  readonly #strings: Uint8Array[] = [];
+
+  constructor(names: readonly string[]) {
+    this.addresses = new BigUint64Array(new ArrayBuffer(Math.max(names.length, 1) * 8));
+    names.forEach((name, index) => {
+      const encoded = new TextEncoder().encode(name);
+      const string = new Uint8Array(new ArrayBuffer(encoded.length + 1));
+      string.set(encoded);
+      this.#strings.push(string);
+      this.addresses[index] = addressOf(string);
+    });
+  }
+}
+
+/** Inputs and outputs of a session, fixed once and run many times. Tensors stay the caller's. */
+export class Binding {
+  readonly inputNames: NativeNames;
+  readonly outputNames: NativeNames;
+  readonly inputs: BigUint64Array;
+  readonly outputs: BigUint64Array;
+  readonly inputCount: number;
+  readonly outputCount: number;
+  /** Keeps the memory behind the native addresses reachable. */
+  readonly #tensors: readonly OrtTensor[];
+
+  constructor(inputs: Readonly<Record<string, OrtTensor>>, outputs: Readonly<Record<string, OrtTensor>>) {
+    const handles = (tensors: readonly OrtTensor[]): BigUint64Array => {
+      const array = new BigUint64Array(new ArrayBuffer(Math.max(tensors.length, 1) * 8));
+      tensors.forEach((tensor, index) => {
+        array[index] = tensor.handle;
+      });
+      return array;
+    };
+    this.inputNames = new NativeNames(Object.keys(inputs));
+    this.outputNames = new NativeNames(Object.keys(outputs));
+    this.inputs = handles(Object.values(inputs));
+    this.outputs = handles(Object.values(outputs));
+    this.inputCount = Object.keys(inputs).length;
+    this.outputCount = Object.keys(outputs).length;
+    this.#tensors = [...Object.values(inputs), ...Object.values(outputs)];
+  }
+
+  get tensorCount(): number {
+    return this.#tensors.length;
+  }
+}
+
+export class Session {
+  readonly label: string;
+  readonly inputNames: readonly string[];
+  readonly outputNames: readonly string[];
+  #handle: Pointer;
+  /** The binding in flight: reachable from the session until the native call has returned. */
+  #running: Binding | null = null;
+
+  private constructor(handle: Pointer, label: string) {
+    this.#handle = handle;
+    this.label = label;
+    const library = OrtLibrary.load();
+    const names = (kind: "Input" | "Output"): string[] =>
+      Array.from({ length: Number(library.create(`SessionGet${kind}Count`, handle)) }, (_, index) =>
+        library.takeString(library.create(`SessionGet${kind}Name`, handle, index, library.allocator)),
+      );
+    this.inputNames = names("Input");
+    this.outputNames = names("Output");
+  }
+
+  /** Opens a graph file (its external data beside it) or a graph in memory, on a thread of libuv's pool.
+   * @throws MAGDI_RUNTIME with the label when the graph cannot be loaded. */
+  static async open(graph: string | Uint8Array, options: SessionOptions): Promise<Session> {
+    const library = OrtLibrary.load();
+    const settings = library.create("CreateSessionOptions");
+    try {
+      library.call("SetSessionLogId", settings, options.label);
+      if (options.threads !== undefined) library.call("SetIntraOpNumThreads", settings, options.threads);
+      const everything = 99;
+      library.call("SetSessionGraphOptimizationLevel", settings, options.optimise === false ? 0 : everything);
+      if (options.memoryPattern === false) library.call("DisableMemPattern", settings);
+      for (const [key, value] of Object.entries(options.config ?? {})) {
+        library.call("AddSessionConfigEntry", settings, key, value);
+      }
+      const out: (Pointer | null)[] = [null];
+      try {
+        if (typeof graph === "string") await library.callAsync("CreateSession", library.env, graph, settings, out);
+        else await library.callAsync("CreateSessionFromArray", library.env, graph, graph.length, settings, out);
+      } catch (error) {
+        throw explain(options.label, error);
+      }
+      return new Session(BigInt(out[0] ?? 0), options.label);
+    } finally {
+      library.release("ReleaseSessionOptions", settings);
+    }
+  }
+
+  /** One run; the event loop stays free. One at a time. @throws MAGDI_RUNTIME naming operator and node. */
+  async run(binding: Binding): Promise<void> {
+    if (this.#handle === 0n) throw new MagdiError("MAGDI_RUNTIME", `session ${this.label} is closed`);
+    if (this.#running) throw new MagdiError("MAGDI_RUNTIME", `session ${this.label} is already running`);
+    this.#running = binding;
+    try {
+      await OrtLibrary.load().callAsync(
+        "Run",
+        this.#handle,
+        null,
+        binding.inputNames.addresses,
+        binding.inputs,
+        binding.inputCount,
+        binding.outputNames.addresses,
+        binding.outputCount,
+        binding.outputs,
+      );
+    } catch (error) {
+      throw explain(this.label, error);
+    } finally {
+      this.#running = null;
+    }
+  }
+
+  /** Frees the session and its weights. Idempotent. @throws MAGDI_RUNTIME while a run is in flight. */
+  close(): void {
+    if (this.#running) throw new MagdiError("MAGDI_RUNTIME", `session ${this.label} is running and cannot close`);
+    if (this.#handle === 0n) return;
+    OrtLibrary.load().release("ReleaseSession", this.#handle);
+    this.#handle = 0n;
+  }
+}

@@ -1,0 +1,29 @@
+// The wording of errors about files. It knows nothing of formats.
+
+import { MagdiError } from "../errors.ts";
+
+/**
+ * MAGDI_BAD_FILE in the one wording all readers share.
+ *
+ * @example throw badFile("a.gguf", 'tensor "w"', "an offset that is a multiple of 32", 7)
+ */
+export function badFile(
+  path: string,
+  where: string,
+  expected: string,
+  found: string | number | bigint,
+  cause?: unknown,
+): MagdiError {
+  return new MagdiError("MAGDI_BAD_FILE", `${path}: ${where}: expected ${expected}, found ${found}`, {
+    cause,
+  });
+}
+
+export function unsupported(path: string, where: string, reason: string): MagdiError {
+  return new MagdiError("MAGDI_UNSUPPORTED", `${path}: ${where}: ${reason}`);
+}
+
+/** A name out of a file, fit for a message: quoted, escaped and never longer than a line. */
+export function quoted(name: string): string {
+  return JSON.stringify(name.length > 100 ? `${name.slice(0, 100)}…` : name);
+}

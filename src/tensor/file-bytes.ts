@@ -1,0 +1,96 @@
+// A regular file, open for reading at any position. It knows nothing of what the bytes mean.
+
+import { closeSync, fstatSync, openSync, readSync, statSync } from "node:fs";
+import { MagdiError } from "../errors.ts";
+import { badFile, unsupported } from "./bad-file.ts";
+
+/** One read call moves at most this much: the operating systems' limit is just below 2 GiB. */
+const READ_CHUNK_BYTES = 2 ** 30;
+
+export class FileBytes {
+  readonly path: string;
+  readonly sizeBytes: number;
+  #fd: number | null;
+
+  /** @throws MagdiError MAGDI_FILE_MISSING, or MAGDI_BAD_FILE when it is no regular file or cannot be opened. */
+  constructor(path: string) {
+    this.path = path;
+    let fd: number | null = null;
+    try {
+      // Before opening: opening a named pipe would wait for a writer for ever.
+      if (!statSync(path).isFile()) throw badFile(path, "the path", "a regular file", "something else");
+      fd = openSync(path, "r");
+      this.sizeBytes = fstatSync(fd).size;
+    } catch (error) {
+      if (fd !== null) closeSync(fd);
+      if (error instanceof MagdiError) throw error;
+      const code = error instanceof Error && "code" in error ? String(error.code) : "an unknown failure";
+      if (code === "ENOENT" || code === "ENOTDIR") {
+        throw new MagdiError("MAGDI_FILE_MISSING", `${path}: there is no such file`, { cause: error });
+      }
+      throw badFile(path, "opening", "a readable file", code, error);
+    }
+    this.#fd = fd;
+  }
+
+  /**
+   * The bytes [position, position + lengthBytes) in an ArrayBuffer of their own.
+   *
+   * @param what names the bytes in errors, such as: tensor "w"
+   * @throws MagdiError MAGDI_BAD_FILE when the file has no such bytes or was closed; MAGDI_UNSUPPORTED when they
+   * do not fit one array.
+   */
+  read(position: number, lengthBytes: number, what: string): Uint8Array<ArrayBuffer> {
+    if (this.#fd === null) throw badFile(this.path, what, "an open file", "one that was closed before");
+    const end = position + lengthBytes;
+    if (end > this.sizeBytes) {
+      throw badFile(
+        this.path,
+        what,
+        `bytes up to ${end}`,
+        `a file of ${this.sizeBytes} bytes; is it truncated?`,
+      );
+    }
+    const bytes = this.#allocate(lengthBytes, what);
+    for (let done = 0; done < lengthBytes; ) {
+      const count = this.#readInto(this.#fd, bytes, done, position + done, what);
+      if (count === 0) {
+        throw badFile(
+          this.path,
+          what,
+          `bytes up to ${end}`,
+          `an end at ${position + done}; did it change meanwhile?`,
+        );
+      }
+      done += count;
+    }
+    return bytes;
+  }
+
+  close(): void {
+    if (this.#fd !== null) closeSync(this.#fd);
+    this.#fd = null;
+  }
+
+  #allocate(lengthBytes: number, what: string): Uint8Array<ArrayBuffer> {
+    try {
+      return new Uint8Array(lengthBytes);
+    } catch {
+      throw unsupported(this.path, what, `${lengthBytes} bytes are more than one array can hold here`);
+    }
+  }
+
+  #readInto(fd: number, bytes: Uint8Array, done: number, position: number, what: string): number {
+    try {
+      return readSync(fd, bytes, done, Math.min(bytes.length - done, READ_CHUNK_BYTES), position);
+    } catch (error) {
+      throw badFile(
+        this.path,
+        what,
+        "a readable file",
+        error instanceof Error ? error.message : "a failure",
+        error,
+      );
+    }
+  }
+}

@@ -1,0 +1,109 @@
+// Writes a safetensors file whole or not at all. It knows nothing of what the tensors are for.
+
+import { closeSync, fsyncSync, openSync, renameSync, rmSync, writeSync } from "node:fs";
+import { dirname } from "node:path";
+import { badFile, quoted, unsupported } from "./bad-file.ts";
+import { type TensorType, tensorByteLength, typeLayout } from "./tensor-type.ts";
+
+/** A tensor to be written: row-major, its numbers little-endian as typed arrays have them. */
+export interface TensorData {
+  readonly name: string;
+  readonly type: TensorType;
+  readonly shape: readonly number[];
+  readonly data: ArrayBufferView;
+}
+
+/** One write call moves at most this much: the operating systems' limit is just below 2 GiB. */
+const WRITE_CHUNK_BYTES = 2 ** 30;
+
+/**
+ * Writes beside `path`, syncs, and renames, so that `path` is the old file or the whole new one. The same tensors
+ * give the same bytes in whatever order they come: widest elements first, then by name, so that every tensor begins
+ * on a multiple of its element's size, and the data on a multiple of 8.
+ *
+ * @throws MagdiError MAGDI_BAD_FILE when a name comes twice or data does not fit its shape; MAGDI_UNSUPPORTED for
+ * ggml's blocks, which the format has no names for. The file system's own errors pass through.
+ * @example writeSafetensors("a.safetensors", [{ name: "w", type: "F32", shape: [2], data: new Float32Array(2) }])
+ */
+export function writeSafetensors(
+  path: string,
+  tensors: readonly TensorData[],
+  metadata: Readonly<Record<string, string>> = {},
+): void {
+  const ordered = [...tensors].sort(byWidthThenName);
+  const header = buildHeader(path, ordered, metadata);
+  const beside = `${path}.${process.pid}.part`;
+  try {
+    const fd = openSync(beside, "w");
+    try {
+      writeAll(fd, header);
+      for (const { data } of ordered) writeAll(fd, data);
+      fsyncSync(fd);
+    } finally {
+      closeSync(fd);
+    }
+    renameSync(beside, path);
+  } catch (error) {
+    rmSync(beside, { force: true });
+    throw error;
+  }
+  syncFolder(dirname(path));
+}
+
+function byWidthThenName(a: TensorData, b: TensorData): number {
+  const width = typeLayout(b.type).blockBytes - typeLayout(a.type).blockBytes;
+  return width || (a.name < b.name ? -1 : Number(a.name > b.name));
+}
+
+function buildHeader(
+  path: string,
+  ordered: readonly TensorData[],
+  metadata: Readonly<Record<string, string>>,
+): Uint8Array {
+  const pairs: string[] = [];
+  const sorted = Object.entries(metadata).sort(([a], [b]) => (a < b ? -1 : 1));
+  // Keys one by one rather than as an object, whose own order would put "2" before "10".
+  const texts = sorted.map(([key, text]) => `${JSON.stringify(key)}:${JSON.stringify(text)}`);
+  if (texts.length > 0) pairs.push(`"__metadata__":{${texts.join(",")}}`);
+  const seen = new Set(["__metadata__", ""]);
+  let offset = 0;
+  for (const tensor of ordered) {
+    if (seen.has(tensor.name)) throw badFile(path, "writing", "names of their own", quoted(tensor.name));
+    seen.add(tensor.name);
+    const end = offset + checkedByteLength(path, tensor);
+    const info = { dtype: tensor.type, shape: tensor.shape, data_offsets: [offset, end] };
+    pairs.push(`${JSON.stringify(tensor.name)}:${JSON.stringify(info)}`);
+    offset = end;
+  }
+  const json = Buffer.from(`{${pairs.join(",")}}`);
+  const header = Buffer.alloc(8 + Math.ceil(json.length / 8) * 8, " ");
+  header.writeBigUInt64LE(BigInt(header.length - 8));
+  json.copy(header, 8);
+  return header;
+}
+
+function checkedByteLength(path: string, { name, type, shape, data }: TensorData): number {
+  const where = `writing tensor ${quoted(name)}`;
+  if (typeLayout(type).blockElements > 1) throw unsupported(path, where, `the format has no ${type}`);
+  const expected = tensorByteLength(type, shape);
+  if (expected === data.byteLength) return expected;
+  throw badFile(path, where, `${expected} bytes for ${type} [${shape.join(", ")}]`, data.byteLength);
+}
+
+function writeAll(fd: number, data: ArrayBufferView): void {
+  for (let done = 0; done < data.byteLength; ) {
+    const length = Math.min(data.byteLength - done, WRITE_CHUNK_BYTES);
+    done += writeSync(fd, new Uint8Array(data.buffer, data.byteOffset + done, length));
+  }
+}
+
+/** Makes the rename itself last through a power cut; not every system can open a folder. */
+function syncFolder(folder: string): void {
+  if (process.platform === "win32") return;
+  const fd = openSync(folder, "r");
+  try {
+    fsyncSync(fd);
+  } finally {
+    closeSync(fd);
+  }
+}

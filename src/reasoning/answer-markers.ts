@@ -1,0 +1,116 @@
+// Finds where a text announces its answer: \boxed{…}, "#### …", "the answer is …", "Answer: …". One pass each, bounded
+// look ahead. It does not know what an answer of any task looks like.
+
+export type MarkerKind = "boxed" | "hashes" | "phrase";
+
+export interface AnswerMarker {
+  readonly kind: MarkerKind;
+  /** Where the marker begins and where its content ends. */
+  readonly start: number;
+  readonly end: number;
+  /** What it announces: the braces' content, the rest of the line, or the rest of the sentence. */
+  readonly content: string;
+}
+
+/** No answer is longer; what is, is not read. */
+export const MAX_CONTENT_LENGTH = 400;
+
+/** All markers in order of their start. */
+export function findAnswerMarkers(text: string): AnswerMarker[] {
+  return [...findBoxed(text), ...findHashes(text), ...findPhrases(text)].sort((a, b) => a.start - b.start);
+}
+
+/** \boxed{…} and \fbox{…} with balanced braces, and \boxed 5 without any. */
+function findBoxed(text: string): AnswerMarker[] {
+  const opener = /\\(?:boxed|fbox)\s{0,4}(?=(\S))/g;
+  const openings = new Map<number, number>();
+  const found: AnswerMarker[] = [];
+  for (const match of text.matchAll(opener)) {
+    const after = match.index + match[0].length;
+    if (match[1] === "{") openings.set(after, match.index);
+    else {
+      const content = /^[^\s$.,;]{1,40}/.exec(text.slice(after, after + 40))?.[0] ?? "";
+      if (content !== "")
+        found.push({ kind: "boxed", start: match.index, end: after + content.length, content });
+    }
+  }
+  if (openings.size === 0) return found;
+  const open: number[] = [];
+  for (let at = 0; at < text.length; at++) {
+    const character = text[at];
+    if (character === "\\") at += 1;
+    else if (character === "{") open.push(at);
+    else if (character === "}") {
+      const brace = open.pop();
+      const start = brace === undefined ? undefined : openings.get(brace);
+      if (brace === undefined || start === undefined || at - brace > MAX_CONTENT_LENGTH) continue;
+      const content = text.slice(brace + 1, at).trim();
+      if (content !== "") found.push({ kind: "boxed", start, end: at + 1, content });
+    }
+  }
+  return found;
+}
+
+/** GSM8K's "#### 18". A heading of that depth looks the same: the reader must find an answer at its beginning. */
+function findHashes(text: string): AnswerMarker[] {
+  const found: AnswerMarker[] = [];
+  for (const match of text.matchAll(/####(?!#)[ \t]{0,8}/g)) {
+    const from = match.index + match[0].length;
+    const line = lineFrom(text, from);
+    if (line.trim() !== "")
+      found.push({ kind: "hashes", start: match.index, end: from + line.length, content: line });
+  }
+  return found;
+}
+
+// "answer", what may stand between, and the verb or colon; every repetition is bounded.
+const PHRASE = new RegExp(
+  [
+    String.raw`\b(?:(?:answer|solution)s?|(?:correct|best|right|final|likely|appropriate|suitable|fitting)\s(?:answer\s)?(?:choice|option)|(?:choice|option)(?=\sis\b))`,
+    String.raw`[*_"']{0,3}`,
+    String.raw`(?:\s?\([^()\n]{0,40}\))?`,
+    String.raw`(?:\s(?:choice|option|here|then|therefore|thus))?`,
+    String.raw`(?:\s(?:to|for|of|in|from|among)\s[^.:?!\n]{1,100}?)?`,
+    String.raw`(?:[*_]{0,3}\s?[:=][*_]{0,3}|,?\s(?:is|are|was|would be|should be|must be|will be|has to be|equals|would most likely be)\b:?)`,
+  ].join(""),
+  "gi",
+);
+
+/** A phrase that only supposes, doubts or quotes an answer. */
+const NOT_MEANT =
+  /\b(?:if|whether|suppose|supposing|assume|assuming|unless|incorrect|wrong|previous|not|no|to|other|another|one possible|example)\s(?:the |an |your |my |that |possible |correct |final |right ){0,3}$/i;
+
+function findPhrases(text: string): AnswerMarker[] {
+  const found: AnswerMarker[] = [];
+  for (const match of text.matchAll(PHRASE)) {
+    if (NOT_MEANT.test(text.slice(Math.max(0, match.index - 40), match.index))) continue;
+    const from = match.index + match[0].length;
+    const { content, end } = sentenceFrom(text, from);
+    if (content !== "") found.push({ kind: "phrase", start: match.index, end, content });
+  }
+  return found;
+}
+
+const SENTENCE_END = /[.!?](?:["')\]*]{0,3})\s{1,4}(?=[A-Z("'$\\*#\d])|\n/g;
+
+/** The rest of a sentence, or the next line's first one where the marker ends its line. */
+function sentenceFrom(text: string, from: number): { content: string; end: number } {
+  let start = from;
+  while (start < text.length && start - from < 12 && /\s/.test(text[start] ?? "")) start += 1;
+  const window = text.slice(start, start + MAX_CONTENT_LENGTH);
+  SENTENCE_END.lastIndex = 0;
+  // A display such as \[ … \] may span lines: it is one sentence up to its end.
+  const display = /^(?:\$\$|\\\[)\s*/.exec(window)?.[0] ?? "";
+  if (display !== "") {
+    const close = window.indexOf(display.startsWith("$") ? "$$" : "\\]", display.length);
+    if (close > 0) SENTENCE_END.lastIndex = close;
+  }
+  const stop = SENTENCE_END.exec(window);
+  const content = stop === null ? window : window.slice(0, stop.index);
+  return { content: content.trim(), end: start + content.length };
+}
+
+function lineFrom(text: string, from: number): string {
+  const newline = text.indexOf("\n", from);
+  return text.slice(from, Math.min(newline < 0 ? text.length : newline, from + MAX_CONTENT_LENGTH));
+}

@@ -1,0 +1,185 @@
+// Reads which choice a text settles on: by label, by text, or both. It knows the choices, not the question.
+
+import type { AnswerMarker } from "./answer-markers.ts";
+import type { Choice } from "./task.ts";
+
+/** "several" is a statement that names more than one choice: an answer it is not, and it hides earlier ones. */
+export type ChoiceReading = Choice | "several" | null;
+
+/** Words that follow a bare "A" when it is a label and not the article. */
+const AFTER_LABEL =
+  /^(?:is|was|because|since|as|for|which|and|or|but|with|would|seems|would|due|are|has|based)\b/i;
+
+/** A choice by its label, `B`, `(b)`, or by its text; null when it is neither. */
+export function findChoice(raw: string, choices: readonly Choice[]): Choice | null {
+  const bare = raw.trim().replace(/^[\s(["'*$]+|[\s)\]."'*:$]+$/g, "");
+  const byLabel = choices.find((choice) => choice.label.toLowerCase() === bare.toLowerCase());
+  if (byLabel !== undefined) return byLabel;
+  const byText = choices.find((choice) => plain(choice.text) === plain(raw));
+  if (byText !== undefined) return byText;
+  const reading = readChoiceStatement(raw, choices);
+  return reading === "several" ? null : reading;
+}
+
+export function readChoiceMarker(marker: AnswerMarker, choices: readonly Choice[]): ChoiceReading {
+  if (marker.kind === "hashes") return readStart(clean(marker.content), choices);
+  const content = clean(marker.content);
+  const negated = /^(?:not|neither|never)\b/i.exec(content);
+  if (negated === null) return readChoiceStatement(marker.content, choices);
+  const but = content.search(/\bbut\s/i);
+  return but < 0 ? null : readChoiceStatement(content.slice(but + 4), choices);
+}
+
+/** The choice that a sentence states: what it begins with, else the only one that it mentions. */
+export function readChoiceStatement(raw: string, choices: readonly Choice[]): ChoiceReading {
+  const sentence = clean(raw);
+  const start = readStart(sentence, choices);
+  if (start !== null) return start;
+  const mentioned = new Set(findMentions(sentence, choices).map(({ choice }) => choice));
+  if (mentioned.size > 1) return "several";
+  return [...mentioned][0] ?? null;
+}
+
+/** Without layout: bold, braces of \text{…}, dollars, spacing commands. Case stays. */
+function clean(raw: string): string {
+  return raw
+    .replace(/\\(?:text|mathrm|textbf|mbox|mathbf)\s?\{([^{}]*)\}/g, "$1")
+    .replace(/\\[ ,;!()[\]]/g, " ")
+    .replace(/[*$`_"“”]/g, "")
+    .replace(/\s+/g, " ")
+    .trim();
+}
+
+const LEAD =
+  /^(?:[\s:.'(-]|(?:the|an?|option|choice|letter|answer|most|likely|probably|clearly|definitely|therefore|either|both|indeed|simply|best|correct|to|in|at|on)\s(?=.))/i;
+
+/** The label or the text that a statement begins with, after words that only introduce it. */
+function readStart(statement: string, choices: readonly Choice[]): ChoiceReading {
+  let rest = statement;
+  for (let words = 0; words < 8; words++) {
+    const label = labelAt(rest, choices);
+    if (label !== null)
+      return alsoNames(rest.slice(label.length), choices, label.choice) ? "several" : label.choice;
+    const text = textAt(rest, choices);
+    if (text !== null) return alsoNames(rest.slice(text.text.length), choices, text) ? "several" : text;
+    const lead = LEAD.exec(rest);
+    if (lead === null) return null;
+    rest = rest.slice(lead[0].length);
+  }
+  return null;
+}
+
+/** A label that stands as one: closed by punctuation, or bare and not an article. */
+function labelAt(statement: string, choices: readonly Choice[]): { choice: Choice; length: number } | null {
+  for (const choice of choices) {
+    const { label } = choice;
+    if (statement.slice(0, label.length).toLowerCase() !== label.toLowerCase()) continue;
+    const rest = statement.slice(label.length);
+    if (/^[\p{L}\p{N}'’-]/u.test(rest) || /^\.\d/.test(rest)) continue;
+    const closed = rest === "" || /^\s?[).:,;\]}=/]/.test(rest);
+    if (closed) return { choice, length: label.length };
+    if (statement[0] !== label[0]) continue;
+    const after = rest.trimStart();
+    const repeated = startsWithText(after, choice.text);
+    const isArticle = (label === "A" || label === "I") && !AFTER_LABEL.test(after);
+    if (repeated || !isArticle) return { choice, length: label.length };
+  }
+  return null;
+}
+
+/** The longest choice text that a statement begins with. */
+function textAt(statement: string, choices: readonly Choice[]): Choice | null {
+  let best: Choice | null = null;
+  for (const choice of choices) {
+    if (startsWithText(statement, choice.text) && choice.text.length > (best?.text.length ?? 0))
+      best = choice;
+  }
+  return best;
+}
+
+function startsWithText(statement: string, text: string): boolean {
+  if (text === "" || statement.slice(0, text.length).toLowerCase() !== text.toLowerCase()) return false;
+  return !/^[\p{L}\p{N}]/u.test(statement.slice(text.length, text.length + 1));
+}
+
+/** "B and C", "A or D": another label is joined to the first. */
+function alsoNames(rest: string, choices: readonly Choice[], first: Choice): boolean {
+  const joined = /^\s?\)?\s?(?:and|or|&|\/|,)\s\(?/i.exec(rest);
+  if (joined === null) return false;
+  const second = rest.slice(joined[0].length);
+  return choices.some(
+    (choice) =>
+      choice !== first &&
+      ((second.startsWith(choice.label) &&
+        /^(?:$|[).,;:]|\sare\b)/.test(second.slice(choice.label.length))) ||
+        startsWithText(second, choice.text)),
+  );
+}
+
+interface Mention {
+  readonly choice: Choice;
+  readonly at: number;
+  readonly byLabel: boolean;
+}
+
+/** Where a text names choices: "(B)", "B)", "option B", "B." at a line's start, or a choice's own words. */
+function findMentions(text: string, choices: readonly Choice[]): Mention[] {
+  const mentions: Mention[] = [];
+  const labels = choices.map((choice) => escapeRegExp(choice.label)).join("|");
+  const labelled = new RegExp(
+    `\\((${labels})\\)|\\b(?:option|choice|answer)\\s\\(?(${labels})\\b|(?:^|\\n)\\s{0,4}(${labels})(?:[.):]|\\s?(?:$|\\n))`,
+    "gi",
+  );
+  for (const match of text.matchAll(labelled)) {
+    const label = (match[1] ?? match[2] ?? match[3] ?? "").toLowerCase();
+    const choice = choices.find((one) => one.label.toLowerCase() === label);
+    if (choice !== undefined) mentions.push({ choice, at: match.index, byLabel: true });
+  }
+  return [...mentions, ...findTexts(text, choices)].sort((a, b) => a.at - b.at);
+}
+
+/** Whole-word occurrences of the choices' texts; of two that overlap the longer one counts. */
+function findTexts(text: string, choices: readonly Choice[]): Mention[] {
+  const written = choices.filter((choice) => /[\p{L}\p{N}]/u.test(choice.text));
+  if (written.length === 0) return [];
+  const alternatives = written
+    .toSorted((a, b) => b.text.length - a.text.length)
+    .map((choice) => `${escapeRegExp(choice.text.trim()).replace(/\s+/g, "\\s+")}`);
+  const pattern = new RegExp(
+    `(?<![\\p{L}\\p{N}])(?:${alternatives.join("|")})(?:e?s)?(?![\\p{L}\\p{N}])`,
+    "giu",
+  );
+  const mentions: Mention[] = [];
+  for (const match of text.matchAll(pattern)) {
+    const found = plain(match[0]);
+    const choice =
+      written.find((one) => plain(one.text) === found) ??
+      written.find((one) => [`${plain(one.text)}s`, `${plain(one.text)}es`].includes(found));
+    if (choice !== undefined) mentions.push({ choice, at: match.index, byLabel: false });
+  }
+  return mentions;
+}
+
+/** Without any marker: the last label named, else the choice whose words stand last in the text. */
+export function readChoiceFallback(text: string, choices: readonly Choice[]): Choice | null {
+  const whole = clean(text);
+  const only = choices.find((choice) => choice.label === whole.replace(/^[(]|[).]+$/g, ""));
+  if (only !== undefined) return only;
+  const start = readStart(whole, choices);
+  const mentions = findMentions(text.replace(/\*\*/g, ""), choices);
+  const label = mentions.findLast(({ byLabel }) => byLabel);
+  if (label !== undefined) return label.choice;
+  if (start !== null && start !== "several" && whole.length < 80) return start;
+  return mentions.at(-1)?.choice ?? null;
+}
+
+function plain(text: string): string {
+  return text
+    .toLowerCase()
+    .replace(/[^\p{L}\p{N}]+/gu, " ")
+    .trim();
+}
+
+function escapeRegExp(text: string): string {
+  return text.replace(/[.*+?^${}()|[\]\\]/g, "\\$&");
+}

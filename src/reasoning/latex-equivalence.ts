@@ -1,0 +1,308 @@
+// One writing for each mathematical answer, so that equal answers are equal strings: the rules that MATH is scored by
+// (Hendrycks et al. 2021, arXiv 2103.03874), and numbers by value. It is no algebra system: x + 1 is not 1 + x.
+
+import { type LatexToken, MAX_LATEX_LENGTH, tokenizeLatex } from "./latex-tokens.ts";
+import {
+  add,
+  divide,
+  multiply,
+  negate,
+  parseDecimal,
+  parseNumberWords,
+  type Rational,
+  toLatex,
+} from "./rational.ts";
+
+/** A rendered piece of an expression. */
+interface Piece {
+  readonly text: string;
+  readonly kind: "number" | "word" | "symbol" | "script";
+  /** Set for numbers. */
+  readonly value?: Rational;
+  /** How a number was written: what tells 2\frac12 from a product. */
+  readonly form?: "whole" | "decimal" | "fraction";
+}
+
+const MAX_DEPTH = 60;
+const CLOSING: Record<string, readonly string[]> = { "(": [")", "]"], "[": ["]", ")"], "\\{": ["\\}"] };
+const PRODUCT = new Set(["*", "\\cdot", "\\times"]);
+/** Signs after which the answer proper begins: x = 5, x \in (1, 2). */
+const RELATIONS = new Set(["=", "\\in", "\\approx", "\\equiv"]);
+const HEDGES = new Set([
+  "about",
+  "approximately",
+  "exactly",
+  "roughly",
+  "only",
+  "around",
+  "nearly",
+  "almost",
+]);
+
+/**
+ * The canonical writing of an answer; "" when nothing is left of it. What is the same by it: \frac12, \frac{1}{2},
+ * \dfrac12, 1/2, 0.5 and .5; \sqrt3 and \sqrt{3}; 2\frac12 and 2.5; 1,000 and 1000.0; $5, 5\%, 5^\circ, 5\text{ cm}
+ * and 5 apples with 5; x = 5 with 5; \left( \right) with ( ). Order in tuples, sets and lists is kept.
+ */
+export function canonicalLatex(raw: string): string {
+  const text = raw
+    .trim()
+    .replace(/^(?:\\[([]|\$+)|(?:\\[)\]]|\$+)$/g, "")
+    .trim();
+  if (text.length > MAX_LATEX_LENGTH) return text.replace(/\s+/g, "");
+  const words = parseNumberWords(text);
+  if (words !== null) return String(words);
+  const elements = new Reader(tokenizeLatex(text.replace(/[\s.,;:!?]+$/, ""))).list(new Set(), 0);
+  const canonical = elements.filter((element) => element !== "").join(",");
+  // (5), (\text{B}): brackets around one thing say nothing.
+  return /^\(([^()[\],]+)\)$/.exec(canonical)?.[1] ?? canonical;
+}
+
+/** Whether two answers are the same by canonicalLatex. Two empty ones are not answers, so not equal. */
+export function latexEquivalent(a: string, b: string): boolean {
+  const canonical = canonicalLatex(a);
+  return canonical !== "" && canonical === canonicalLatex(b);
+}
+
+/** Recursive descent over tokens, each read once; what is nested deeper than MAX_DEPTH is read flat. */
+class Reader {
+  readonly #tokens: LatexToken[];
+  #at = 0;
+
+  constructor(tokens: LatexToken[]) {
+    this.#tokens = tokens;
+  }
+
+  /** Elements up to a closing token (left unread) or the end, each canonical, split at commas, "and" and "or". */
+  list(closing: ReadonlySet<string>, depth: number): string[] {
+    const elements: string[] = [];
+    let pieces: Piece[] = [];
+    for (;;) {
+      const token = this.#tokens[this.#at];
+      if (token === undefined || closing.has(token.text)) break;
+      if (separates(token)) {
+        this.#at += 1;
+        elements.push(renderElement(pieces));
+        pieces = [];
+      } else pieces.push(...this.#pieces(depth));
+    }
+    elements.push(renderElement(pieces));
+    return elements;
+  }
+
+  /** The next token with its arguments. Always reads at least one token. */
+  #pieces(depth: number): Piece[] {
+    const token = this.#tokens[this.#at++];
+    if (token === undefined) return [];
+    if (token.kind === "number") return [numberPiece(token.text)];
+    if (token.kind === "word") return [{ text: token.text, kind: "word" }];
+    if (depth >= MAX_DEPTH) return [symbol(token.text)];
+    switch (token.text) {
+      case "\\frac": {
+        const numerator = this.#argument(depth + 1);
+        return fraction(numerator, this.#argument(depth + 1));
+      }
+      case "\\sqrt": {
+        const degree = this.#peek() === "[" ? `[${render(this.#group("]", depth + 1))}]` : "";
+        return [symbol(`\\sqrt${degree}{${render(this.#argument(depth + 1))}}`)];
+      }
+      case "^":
+      case "_": {
+        const script = render(this.#peekIsNumber() ? this.#pieces(depth + 1) : this.#argument(depth + 1));
+        if (script === "\\circ" || script === "") return [];
+        return [{ text: `${token.text}{${script}}`, kind: "script" }];
+      }
+      case "\\begin":
+      case "\\end": {
+        const name = render(this.#argument(depth + 1)).replace(/^[bvB]matrix$|^array$/, "pmatrix");
+        return [symbol(`${token.text}{${name}}`)];
+      }
+      case "{":
+        this.#at -= 1;
+        return this.#group("}", depth + 1);
+    }
+    const closing = token.kind === "symbol" ? CLOSING[token.text] : undefined;
+    if (closing === undefined) return [symbol(token.text)];
+    const inner = this.list(new Set(closing), depth + 1).join(",");
+    return [symbol(`${token.text}${inner}${this.#tokens[this.#at++]?.text ?? ""}`)];
+  }
+
+  /** What follows \frac or \sqrt: a group in braces, else one digit, one symbol or one command. */
+  #argument(depth: number): Piece[] {
+    const token = this.#tokens[this.#at];
+    if (token?.kind === "number" && token.text.length > 1) {
+      this.#tokens[this.#at] = { kind: "number", text: token.text.slice(1) };
+      return [numberPiece(token.text.slice(0, 1))];
+    }
+    return reduce(this.#pieces(depth));
+  }
+
+  /** From an opening token to its closing one, both read. */
+  #group(close: string, depth: number): Piece[] {
+    this.#at += 1;
+    const pieces: Piece[] = [];
+    while (this.#at < this.#tokens.length && this.#peek() !== close) pieces.push(...this.#pieces(depth));
+    this.#at += 1;
+    return reduce(pieces);
+  }
+
+  #peek(): string | undefined {
+    return this.#tokens[this.#at]?.text;
+  }
+
+  #peekIsNumber(): boolean {
+    return this.#tokens[this.#at]?.kind === "number";
+  }
+}
+
+function separates(token: LatexToken): boolean {
+  return token.kind === "symbol"
+    ? token.text === "," || token.text === ";"
+    : token.kind === "word" && (token.text === "and" || token.text === "or");
+}
+
+function symbol(text: string): Piece {
+  return { text: PRODUCT.has(text) ? "*" : text, kind: "symbol" };
+}
+
+function numberPiece(digits: string): Piece {
+  const [decimal = "", exponent] = digits.split("e");
+  const value = parseDecimal(decimal, exponent === undefined ? 0 : Number(exponent));
+  // A literal too long for arithmetic keeps its digits.
+  if (value === null) return { text: digits.replace(/^0+(?=\d)/, ""), kind: "number" };
+  return { text: toLatex(value), kind: "number", value, form: digits.includes(".") ? "decimal" : "whole" };
+}
+
+function valuePieces(value: Rational): Piece[] {
+  const size = value.numerator < 0n ? negate(value) : value;
+  const piece: Piece = { text: toLatex(size), kind: "number", value: size, form: "fraction" };
+  return size === value ? [piece] : [symbol("-"), piece];
+}
+
+function fraction(numerator: Piece[], denominator: Piece[]): Piece[] {
+  const [above, below] = [valueOf(numerator), valueOf(denominator)];
+  const quotient = above === null || below === null ? null : divide(above, below);
+  if (quotient !== null) return valuePieces(quotient);
+  const negative = numerator.length > 1 && numerator[0]?.text === "-" && !numerator.slice(1).some(isSum);
+  const top = render(negative ? numerator.slice(1) : numerator);
+  const whole = symbol(`\\frac{${top}}{${render(denominator)}}`);
+  return negative ? [symbol("-"), whole] : [whole];
+}
+
+function isSum(piece: Piece): boolean {
+  return piece.text === "+" || piece.text === "-" || piece.text === "\\pm";
+}
+
+/** The value of a number with an optional sign; null for anything else. */
+function valueOf(pieces: readonly Piece[]): Rational | null {
+  const sign = pieces.length === 2 ? pieces[0]?.text : "+";
+  const value = pieces.length <= 2 ? pieces.at(-1)?.value : undefined;
+  if (value === undefined || (sign !== "+" && sign !== "-")) return null;
+  return sign === "-" ? negate(value) : value;
+}
+
+/** Joins what makes one number: 1/2, 2 1/2, 2\frac12, 1.5*10^3. And a/b of two single things is \frac{a}{b}. */
+function reduce(pieces: readonly Piece[]): Piece[] {
+  const out: Piece[] = [];
+  for (let at = 0; at < pieces.length; at++) {
+    const piece = pieces[at];
+    if (piece === undefined) break;
+    const last = out.at(-1);
+    const next = pieces[at + 1];
+    if (piece.text === "/" && last?.value !== undefined && next?.value !== undefined) {
+      const quotient = divide(last.value, next.value);
+      if (quotient !== null) {
+        out.pop();
+        pushNumber(out, valuePieces(quotient));
+        at += 1;
+        continue;
+      }
+    }
+    const power =
+      piece.text === "*" && next?.text === "10"
+        ? /^\^\{(-?\d{1,2})\}$/.exec(pieces[at + 2]?.text ?? "")
+        : null;
+    const scale = power === null ? null : parseDecimal("1", Number(power[1]));
+    const scaled = scale === null || last?.value === undefined ? null : multiply(last.value, scale);
+    if (scaled !== null) {
+      out.pop();
+      out.push(...valuePieces(scaled));
+      at += 2;
+    } else pushNumber(out, [piece]);
+  }
+  const [a, slash, b] = out;
+  if (out.length === 3 && slash?.text === "/" && a !== undefined && b !== undefined)
+    return fraction([a], [b]);
+  return out;
+}
+
+/** Pushes pieces, making a whole number and a proper fraction behind it one mixed number. */
+function pushNumber(out: Piece[], pieces: readonly Piece[]): void {
+  const [piece] = pieces;
+  const last = out.at(-1);
+  const proper =
+    piece?.form === "fraction" &&
+    piece.value !== undefined &&
+    piece.value.numerator < piece.value.denominator;
+  const mixed =
+    proper &&
+    pieces.length === 1 &&
+    last?.form === "whole" &&
+    last.value !== undefined &&
+    piece.value !== undefined
+      ? add(last.value, piece.value)
+      : null;
+  if (mixed === null) out.push(...pieces);
+  else out.splice(-1, 1, ...valuePieces(mixed));
+}
+
+/** One element of a list: its left-hand side, hedges and units dropped. */
+function renderElement(raw: readonly Piece[]): string {
+  let pieces = afterRelation(reduce(raw));
+  const hedges = pieces.findIndex((piece) => !(piece.kind === "word" && HEDGES.has(piece.text)));
+  if (hedges > 0) pieces = pieces.slice(hedges);
+  pieces = withoutUnits(pieces);
+  const value = valueOf(pieces);
+  return value === null ? render(pieces) : toLatex(value);
+}
+
+/** x = 5, f(x) = 5, 2 + 3 = 5, A = \pi r^2 = 9\pi: the last side. An equation between unknowns stays whole. */
+function afterRelation(pieces: Piece[]): Piece[] {
+  const at = pieces.findLastIndex((piece) => RELATIONS.has(piece.text));
+  if (at <= 0 || at === pieces.length - 1) return pieces;
+  const first = pieces.findIndex((piece) => RELATIONS.has(piece.text));
+  const left = pieces.slice(0, first);
+  const isArithmetic = left.every((piece) => piece.kind === "number" || !/[a-z]/i.test(piece.text));
+  return left.every(isName) || isArithmetic ? pieces.slice(at + 1) : pieces;
+}
+
+function isName(piece: Piece): boolean {
+  if (piece.kind === "word") return true;
+  if (piece.kind === "script") return piece.text.startsWith("_") || piece.text === "^{-1}";
+  return piece.kind === "symbol" && /^(?:[a-z]|\([a-z,]+\)|\\[a-z]+|')$/i.test(piece.text);
+}
+
+/** Drops the words that end an element, with their powers and "per" slashes; they are units or names of things. */
+function withoutUnits(pieces: Piece[]): Piece[] {
+  const first = pieces.findIndex((piece) => piece.kind === "word");
+  if (first <= 0) return pieces;
+  const onlyUnits = pieces
+    .slice(first)
+    .every(({ kind, text }) => kind === "word" || kind === "script" || text === "/");
+  return onlyUnits ? pieces.slice(0, first) : pieces;
+}
+
+/** Joins pieces, with a space only where two would else run together. */
+function render(pieces: readonly Piece[]): string {
+  let out = "";
+  let before: Piece | undefined;
+  for (const piece of pieces) {
+    const runsTogether =
+      (/\\[a-z]+$/i.test(before?.text ?? "") && /^[a-z]/i.test(piece.text)) ||
+      (/\d$/.test(before?.text ?? "") && /^\d/.test(piece.text)) ||
+      (before?.kind === "word" && piece.kind === "word");
+    out += (runsTogether ? " " : "") + piece.text;
+    before = piece;
+  }
+  return out;
+}

@@ -1,0 +1,181 @@
+// Cuts an answer written in LaTeX or plain text into tokens, with what only lays it out already dropped. It knows no
+// grammar: braces and brackets come out as they are.
+
+export type LatexToken =
+  /** Digits with an optional decimal part, thousands separators removed. */
+  | { readonly kind: "number"; readonly text: string }
+  /** A backslash command that has a meaning, such as \frac. */
+  | { readonly kind: "command"; readonly text: string }
+  /** A word of plain or \text{…} writing, in lower case when it is longer than two letters. */
+  | { readonly kind: "word"; readonly text: string }
+  | { readonly kind: "symbol"; readonly text: string };
+
+/** Layout, sizes and spacing: no meaning of their own. */
+const DROPPED = new Set(
+  "left right big Big bigg Bigg bigl bigr Bigl Bigr biggl biggr displaystyle textstyle limits quad qquad hfill hspace vspace boldsymbol mathbf mathrm mathit mathsf bf rm it degree degrees dollar boxed fbox".split(
+    " ",
+  ),
+);
+
+const SYNONYMS: Record<string, string> = {
+  dfrac: "frac",
+  tfrac: "frac",
+  cfrac: "frac",
+  le: "leq",
+  ge: "geq",
+  ne: "neq",
+  leqslant: "leq",
+  geqslant: "geq",
+  lbrace: "{",
+  rbrace: "}",
+  to: "rightarrow",
+  infin: "infty",
+  lvert: "|",
+  rvert: "|",
+  vert: "|",
+  mid: "|",
+  lbrack: "[",
+  rbrack: "]",
+};
+
+const TEXT_COMMANDS = new Set("text textrm textbf textit textnormal mbox operatorname hbox".split(" "));
+
+const UNICODE: Record<string, string> = {
+  "−": "-",
+  "–": "-",
+  "×": "\\times ",
+  "·": "\\cdot ",
+  "÷": "/",
+  π: "\\pi ",
+  "∞": "\\infty ",
+  "√": "\\sqrt ",
+  "≤": "\\leq ",
+  "≥": "\\geq ",
+  "≠": "\\neq ",
+  "≈": "\\approx ",
+  "∪": "\\cup ",
+  "∩": "\\cap ",
+  "∈": "\\in ",
+  "±": "\\pm ",
+  θ: "\\theta ",
+  "²": "^2",
+  "³": "^3",
+  "½": "\\frac12 ",
+  "¼": "\\frac14 ",
+  "¾": "\\frac34 ",
+  "°": "",
+  "“": "",
+  "”": "",
+  "’": "'",
+};
+
+const FUNCTIONS = new Set(
+  "sin cos tan cot sec csc log ln exp arcsin arccos arctan min max gcd lcm det".split(" "),
+);
+
+/** Units of one or two letters, which would else read as variables; longer words need no list. */
+const SHORT_UNITS = new Set("cm mm km ft kg mg ml lb oz hr mi yd mph kph sq".split(" "));
+
+/** Longer answers are compared as they are written. */
+export const MAX_LATEX_LENGTH = 2000;
+
+/** `raw` → tokens. Linear: each pattern is tried at one place and reads forward. */
+export function tokenizeLatex(raw: string): LatexToken[] {
+  const text = raw
+    .replace(/[^\p{ASCII}]/gu, (character) => UNICODE[character] ?? character)
+    .replace(/\\!/g, "")
+    .replace(/\b([ap])\.m\b\.?/gi, "$1m");
+  const tokens: LatexToken[] = [];
+  let at = 0;
+  while (at < text.length) {
+    const rest = text.slice(at, at + MAX_LATEX_LENGTH);
+    const [length, produced] = readToken(rest, tokens);
+    tokens.push(...produced);
+    at += length;
+  }
+  return tokens;
+}
+
+function readToken(rest: string, before: readonly LatexToken[]): [length: number, tokens: LatexToken[]] {
+  const space = /^(?:\s+|[~$%`]|\*\*)/.exec(rest);
+  if (space !== null) return [space[0].length, []];
+  const number = /^(?:\d{1,3}(?:(?:,|\{,\}|,?\\[!,;])\s?\d{3})+(?!\d)|\d+)?(?:\.\d+)?/.exec(rest)?.[0] ?? "";
+  if (number !== "") {
+    const exponent = /^e[-+]?\d{1,2}(?![\w^{])/i.exec(rest.slice(number.length))?.[0] ?? "";
+    if (exponent === "") return readNumber(number, before);
+    const text = number.replace(/[^\d.]/g, "") + exponent.toLowerCase().replace("+", "");
+    return [number.length + exponent.length, [{ kind: "number", text }]];
+  }
+  if (rest.startsWith("\\")) return readCommand(rest);
+  const word = /^[a-z]+/i.exec(rest)?.[0] ?? "";
+  if (word.length > 2 && !FUNCTIONS.has(word)) return [word.length, [wordToken(word)]];
+  if (word.length > 1 && (SHORT_UNITS.has(word.toLowerCase()) || isConjunction(word)))
+    return [word.length, [wordToken(word)]];
+  if (/^[ap]m$/i.test(word)) return [2, [{ kind: "symbol", text: word.toLowerCase() }]];
+  if (FUNCTIONS.has(word)) return [word.length, [{ kind: "command", text: `\\${word}` }]];
+  return [1, [{ kind: "symbol", text: rest[0] ?? "" }]];
+}
+
+/** Thousands separators only count outside brackets: (1,234) is a pair. */
+function readNumber(number: string, before: readonly LatexToken[]): [length: number, tokens: LatexToken[]] {
+  const comma = number.indexOf(",");
+  const isSeparator = comma > 0 && number[comma - 1] !== "{" && number[comma + 1] !== "\\";
+  if (isSeparator && openBrackets(before) > 0) return readNumber(number.slice(0, comma), before);
+  return [number.length, [{ kind: "number", text: number.replace(/[^\d.]/g, "") }]];
+}
+
+function openBrackets(tokens: readonly LatexToken[]): number {
+  let depth = 0;
+  for (const { kind, text } of tokens) {
+    if (kind !== "symbol") continue;
+    if (text === "(" || text === "[" || text === "\\{") depth += 1;
+    else if (text === ")" || text === "]" || text === "\\}") depth -= 1;
+  }
+  return depth;
+}
+
+function readCommand(rest: string): [length: number, tokens: LatexToken[]] {
+  const name = /^\\([a-z]+)\*?/i.exec(rest);
+  if (name === null) {
+    const symbol = rest[1] ?? "";
+    if (symbol === "{" || symbol === "}" || symbol === "|")
+      return [2, [{ kind: "symbol", text: `\\${symbol}` }]];
+    // \\ separates the rows of a matrix; the rest is spacing, a delimiter, \$ or \%.
+    return [2, symbol === "\\" ? [{ kind: "symbol", text: "\\\\" }] : []];
+  }
+  const command = name[1] ?? "";
+  let length = name[0].length;
+  if (TEXT_COMMANDS.has(command)) {
+    const group = /^\s*\{([^{}]*)\}/.exec(rest.slice(length));
+    if (group === null) return [length, []];
+    return [length + group[0].length, textTokens(group[1] ?? "")];
+  }
+  if (DROPPED.has(command)) {
+    // \left. is an invisible delimiter.
+    if ((command === "left" || command === "right") && rest[length] === ".") length += 1;
+    return [length, []];
+  }
+  const meaning = SYNONYMS[command] ?? command;
+  if (/^[|[\]]$/.test(meaning)) return [length, [{ kind: "symbol", text: meaning }]];
+  if (/^[{}]$/.test(meaning)) return [length, [{ kind: "symbol", text: `\\${meaning}` }]];
+  return [length, [{ kind: "command", text: `\\${meaning}` }]];
+}
+
+/** Writing inside \text{…}: words stay words whatever their length, the rest is read as usual. */
+function textTokens(text: string): LatexToken[] {
+  const tokens: LatexToken[] = [];
+  for (const piece of text.matchAll(/[a-z][a-z'-]*|\S/gi)) {
+    const isWord = /^[a-z]/i.test(piece[0]);
+    if (isWord) tokens.push(wordToken(piece[0]));
+    else tokens.push(...tokenizeLatex(piece[0]));
+  }
+  return tokens;
+}
+
+function wordToken(word: string): LatexToken {
+  return { kind: "word", text: word.length > 2 || isConjunction(word) ? word.toLowerCase() : word };
+}
+
+function isConjunction(word: string): boolean {
+  return /^(?:or|and)$/i.test(word);
+}

@@ -1,0 +1,46 @@
+// The zero-shot chain-of-thought prompt of each task, as chat messages. It knows no chat template and no tokenizer.
+
+import type { Choice, Task } from "./task.ts";
+
+export interface ChatMessage {
+  readonly role: "user";
+  readonly content: string;
+}
+
+export interface PromptInput {
+  readonly task: Task;
+  readonly question: string;
+  readonly choices?: readonly Choice[] | null;
+  readonly passage?: string | null;
+}
+
+/** What each task is told to end with: the sentence that extraction reads best. */
+const INSTRUCTIONS: Record<Task, string> = {
+  math: 'Think step by step. End with "The answer is X.", where X is the final number or expression.',
+  "multiple-choice":
+    'Think step by step. End with "The answer is (X).", where X is the letter of the best choice.',
+  "yes-no": 'Think step by step. End with "The answer is yes." or "The answer is no."',
+  free: 'Think step by step. End with "The answer is X.", where X is your short answer.',
+};
+
+/**
+ * The messages that ask `question`: a passage if there is one, the question, its choices as `(A) …`, and one
+ * instruction. There is no system message: a student's chat template brings its own default.
+ *
+ * @example renderPrompt({ task: "yes-no", question: "Can fish walk?" })[0].content
+ */
+export function renderPrompt(input: PromptInput): [ChatMessage] {
+  const parts: string[] = [];
+  const passage = input.passage?.trim() ?? "";
+  if (passage !== "") parts.push(`Passage: ${passage}`);
+  const question = [`Question: ${input.question.trim()}`];
+  for (const choice of input.choices ?? []) question.push(`(${choice.label}) ${choice.text}`);
+  parts.push(question.join("\n"));
+  const labels = (input.choices ?? []).map((choice) => choice.label);
+  const numbered =
+    input.task === "multiple-choice" && labels.length > 0 && labels.every((label) => /^\d+$/.test(label));
+  parts.push(
+    numbered ? INSTRUCTIONS[input.task].replace("the letter", "the number") : INSTRUCTIONS[input.task],
+  );
+  return [{ role: "user", content: parts.join("\n\n") }];
+}

@@ -1,0 +1,136 @@
+// Votes over the samples of one question: who wins, with what share, and which sample speaks for the answer. It
+// compares answers by their canonical keys only and knows nothing of how they were read.
+
+export type VoteRule = "majority" | "confidence";
+
+/** One finished sample as the vote sees it. */
+export interface VotingSample {
+  readonly index: number;
+  /** The canonical key of its answer; null when it has none, and then it has no vote. */
+  readonly answer: string | null;
+  /** The answer as the sample wrote it, normalised. */
+  readonly display: string | null;
+  /** exp(mean token log-probability), 0 to 1. */
+  readonly confidence: number;
+}
+
+/** Everything that the order of answers is decided by. */
+export interface Standing {
+  /** Canonical key. */
+  readonly answer: string;
+  readonly count: number;
+  /** Sum of the rule's weights, in tenths, so that sums are exact. */
+  readonly weightTenths: number;
+  /** Sum of confidences in order of sample index. */
+  readonly confidence: number;
+  readonly lowestIndex: number;
+}
+
+export interface Vote {
+  readonly answer: string;
+  readonly count: number;
+  readonly weight: number;
+  /** weight / sum of all weights. */
+  readonly share: number;
+}
+
+export interface Tally {
+  /** The winner's canonical key; null when no sample has an answer. */
+  readonly key: string | null;
+  /** The winner as its speaking sample wrote it. */
+  readonly answer: string | null;
+  /** Index of the sample that speaks for the answer; null without a winner. */
+  readonly speaker: number | null;
+  /** Best first, each answer as its own speaking sample wrote it. */
+  readonly votes: readonly Vote[];
+  /** True when the two best have the same weight, so that a tie-break chose. */
+  readonly tied: boolean;
+}
+
+/** Mean token log-probability → confidence in [0, 1]; a sample of no tokens (NaN) has none. */
+export function confidenceOf(logprobMean: number): number {
+  return Number.isNaN(logprobMean) ? 0 : Math.min(1, Math.exp(logprobMean));
+}
+
+/** ReConcile's rescale of a confidence, in tenths (Chen et al. 2024, arXiv 2309.13007, section 3). */
+export function rescaledTenths(confidence: number): number {
+  if (confidence <= 0.6) return 1;
+  if (confidence <= 0.8) return 3;
+  if (confidence <= 0.9) return 5;
+  return confidence < 1 ? 8 : 10;
+}
+
+/** What one vote weighs under a rule, in tenths. */
+export function weightTenths(confidence: number, rule: VoteRule): number {
+  return rule === "majority" ? 10 : rescaledTenths(confidence);
+}
+
+/**
+ * The order of answers: greater weight (under `majority` that is the number of votes), then more votes, then greater
+ * summed confidence, then the lowest sample index. Negative when `a` is better; never 0 for two answers, because no
+ * two share a sample.
+ */
+export function compareStandings(a: Standing, b: Standing): number {
+  return (
+    b.weightTenths - a.weightTenths ||
+    b.count - a.count ||
+    b.confidence - a.confidence ||
+    a.lowestIndex - b.lowestIndex
+  );
+}
+
+/** Samples → one standing an answer, best first. Sums run in order of index, so completion order changes nothing. */
+export function standings(
+  samples: readonly Pick<VotingSample, "index" | "answer" | "confidence">[],
+  rule: VoteRule,
+): Standing[] {
+  const byAnswer = new Map<string, Standing>();
+  for (const sample of [...samples].sort((a, b) => a.index - b.index)) {
+    if (sample.answer === null) continue;
+    const before = byAnswer.get(sample.answer);
+    byAnswer.set(sample.answer, {
+      answer: sample.answer,
+      count: (before?.count ?? 0) + 1,
+      weightTenths: (before?.weightTenths ?? 0) + weightTenths(sample.confidence, rule),
+      confidence: (before?.confidence ?? 0) + sample.confidence,
+      lowestIndex: before?.lowestIndex ?? sample.index,
+    });
+  }
+  return [...byAnswer.values()].sort(compareStandings);
+}
+
+/** The vote of `samples` under `rule`. Ties are broken as compareStandings says, never by chance. */
+export function tally(samples: readonly VotingSample[], rule: VoteRule): Tally {
+  const ranked = standings(samples, rule);
+  const total = ranked.reduce((sum, standing) => sum + standing.weightTenths, 0);
+  const votes = ranked.map((standing) => ({
+    answer: speakerFor(standing.answer, samples)?.display ?? standing.answer,
+    count: standing.count,
+    weight: standing.weightTenths / 10,
+    share: standing.weightTenths / total,
+  }));
+  const winner = ranked[0];
+  if (winner === undefined) return { key: null, answer: null, speaker: null, votes, tied: false };
+  const speaker = speakerFor(winner.answer, samples);
+  return {
+    key: winner.answer,
+    answer: speaker?.display ?? winner.answer,
+    speaker: speaker?.index ?? null,
+    votes,
+    tied: ranked[1]?.weightTenths === winner.weightTenths,
+  };
+}
+
+/** The most confident sample of an answer, ties by lowest index. */
+function speakerFor(answer: string, samples: readonly VotingSample[]): VotingSample | null {
+  let best: VotingSample | null = null;
+  for (const sample of samples) {
+    if (sample.answer !== answer) continue;
+    const better =
+      best === null ||
+      sample.confidence > best.confidence ||
+      (sample.confidence === best.confidence && sample.index < best.index);
+    if (better) best = sample;
+  }
+  return best;
+}

@@ -1,0 +1,56 @@
+// Reads a yes or a no out of a text. It does not guess from the tone of a sentence that says neither.
+
+import type { AnswerMarker } from "./answer-markers.ts";
+
+export type YesNo = "yes" | "no";
+
+const YES = /^(?:yes|yeah|yep|true|correct|affirmative)$/i;
+const NO = /^(?:no|nope|false|incorrect|negative)$/i;
+
+/** "Yes", "no.", "True" → its key; null for anything else. */
+export function readYesNoWord(word: string): YesNo | null {
+  const bare = word.trim().replace(/^[^a-z]+|[^a-z]+$/gi, "");
+  if (YES.test(bare)) return "yes";
+  return NO.test(bare) ? "no" : null;
+}
+
+/** What a marker announces: the yes or no that it begins with, else the only one that stands in it. */
+export function readYesNoMarker(marker: AnswerMarker): YesNo | null {
+  const content = marker.content
+    .replace(/\\(?:text|mathrm|textbf|mbox)\s?\{([^{}]*)\}/g, "$1")
+    .replace(/[*$`_"'“”\\()[\]{}]/g, " ")
+    .trim();
+  if (EITHER.test(content.slice(0, 30))) return null;
+  const first = readYesNoWord(
+    /^(?:(?:an?|the|most likely|likely|probably|definitely|clearly|therefore|still)\s)*([a-z]+)/i.exec(
+      content,
+    )?.[1] ?? "",
+  );
+  if (first !== null) return first;
+  const negated = /^not\s(?:an?\s)?(?:simple\s)?(yes|no|true|false)\b/i.exec(content);
+  if (negated !== null) return readYesNoWord(negated[1] ?? "") === "yes" ? "no" : "yes";
+  const found = new Set(findYesNo(content).map(({ answer }) => answer));
+  return found.size === 1 ? ([...found][0] ?? null) : null;
+}
+
+/** "yes or no", "yes/no": a question, no answer. */
+const EITHER = /\byes\b[\s,]{0,3}(?:or|\/|and)[\s,]{0,3}\bno\b/i;
+
+// "no" is an answer before punctuation or at an end, and a determiner elsewhere ("no evidence").
+const WORD = /\b(?:yes(?:\s?(?:or|\/|and)\s?no)?|no(?=[.,;:!)"'”*\n]|\s?$|\s[–—-]\s))\b/gi;
+
+function findYesNo(text: string): { answer: YesNo; at: number }[] {
+  const found: { answer: YesNo; at: number }[] = [];
+  for (const match of text.matchAll(WORD)) {
+    const answer = readYesNoWord(match[0]);
+    if (answer !== null) found.push({ answer, at: match.index });
+  }
+  return found;
+}
+
+/** Without any marker: the last yes or no that stands as an answer, else a text that opens with True or False. */
+export function readYesNoFallback(text: string): YesNo | null {
+  const last = findYesNo(text).at(-1);
+  if (last !== undefined) return last.answer;
+  return readYesNoWord(/^[^a-z]{0,8}(true|false)\b/i.exec(text)?.[1] ?? "");
+}

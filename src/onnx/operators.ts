@@ -11,7 +11,11 @@ const MICROSOFT = "com.microsoft";
 export const add = (g: GraphBuilder, a: Value, b: Value): Value => g.value("Add", [a, b]);
 export const sub = (g: GraphBuilder, a: Value, b: Value): Value => g.value("Sub", [a, b]);
 export const mul = (g: GraphBuilder, a: Value, b: Value): Value => g.value("Mul", [a, b]);
-export const sigmoid = (g: GraphBuilder, x: Value): Value => g.value("Sigmoid", [x]);
+
+/** x [...] → x·σ(x), which is SiLU */
+export function quickGelu(g: GraphBuilder, x: Value): Value {
+  return g.value("QuickGelu", [x], { domain: MICROSOFT, attributes: { alpha: { float: 1 } } });
+}
 
 export function cast(g: GraphBuilder, x: Value, type: DataType): Value {
   return g.value("Cast", [x], { attributes: { to: DATA_TYPES[type] } });
@@ -80,8 +84,7 @@ export function matMulNBits(g: GraphBuilder, x: Value, codes: Value, scales: Val
   });
 }
 
-/** codes uint8 [V, K·bits/8], indices [...], scales [V, K/block], zeroPoints uint8 [V, K/block·bits/8] → rows
- * [..., K] */
+/** codes uint8 [V, K·bits/8], indices [...], scales [V, K/block] → rows [..., K] with w = scale·(code − 2^(bits−1)) */
 export function gatherBlockQuantized(
   g: GraphBuilder,
   codes: Value,

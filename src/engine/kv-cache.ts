@@ -1,0 +1,60 @@
+// The key/value cache: one buffer for each layer's keys and values, [rows, keyValueHeads, capacity, headSize], updated
+// in place by the step graph. It knows rows and tokens, not whose they are.
+
+import { OrtTensor } from "../runtime/ort-tensor.ts";
+
+export interface KvCacheShape {
+  readonly layers: number;
+  readonly rows: number;
+  readonly keyValueHeads: number;
+  readonly capacityTokens: number;
+  readonly headSize: number;
+}
+
+export class KvCache {
+  readonly shape: KvCacheShape;
+  /** Pages are touched, and so resident, only where tokens were written. */
+  readonly #buffers: readonly { readonly name: string; readonly data: Float32Array<ArrayBuffer> }[];
+  readonly #tensors: OrtTensor[] = [];
+
+  constructor(shape: KvCacheShape) {
+    this.shape = shape;
+    const length = shape.rows * shape.keyValueHeads * shape.capacityTokens * shape.headSize;
+    this.#buffers = Array.from({ length: shape.layers }, (_, layer) =>
+      ["key", "value"].map((part) => ({
+        name: `${layer}.${part}`,
+        data: new Float32Array(new ArrayBuffer(length * Float32Array.BYTES_PER_ELEMENT)),
+      })),
+    ).flat();
+  }
+
+  /** Rows first .. first + count − 1 as tensors by input or output name; released with the cache. */
+  view(first: number, count: number, prefix: "past_key_values" | "present"): Record<string, OrtTensor> {
+    const { keyValueHeads, capacityTokens, headSize } = this.shape;
+    const rowLength = keyValueHeads * capacityTokens * headSize;
+    return Object.fromEntries(
+      this.#buffers.map(({ name, data }) => {
+        const part = data.subarray(first * rowLength, (first + count) * rowLength);
+        const tensor = new OrtTensor("float32", [count, keyValueHeads, capacityTokens, headSize], part);
+        this.#tensors.push(tensor);
+        return [`${prefix}.${name}`, tensor];
+      }),
+    );
+  }
+
+  /** Copies the first `length` tokens of row `from` to row `to`. */
+  copyRow(from: number, to: number, length: number): void {
+    const { keyValueHeads, capacityTokens, headSize } = this.shape;
+    const headLength = capacityTokens * headSize;
+    for (const { data } of this.#buffers) {
+      for (let head = 0; head < keyValueHeads; head++) {
+        const source = (from * keyValueHeads + head) * headLength;
+        data.copyWithin((to * keyValueHeads + head) * headLength, source, source + length * headSize);
+      }
+    }
+  }
+
+  close(): void {
+    for (const tensor of this.#tensors.splice(0)) tensor.release();
+  }
+}

@@ -1,0 +1,185 @@
+// The model runner over ONNX Runtime: one session of a student's step graph, its cache, and buffers that are bound
+// once and used by every step. It knows no requests.
+
+import type { DecoderConfig } from "../nn/decoder-config.ts";
+import { CANDIDATES } from "../nn/serving-graph.ts";
+import { OrtTensor } from "../runtime/ort-tensor.ts";
+import { Binding, Session } from "../runtime/session.ts";
+import { KvCache } from "./kv-cache.ts";
+import type { ModelRunner, StepOutput } from "./model-runner.ts";
+
+export interface OnnxModelRunnerOptions {
+  /** The step graph of a student folder (engine_<dtype>.onnx). */
+  readonly graphPath: string;
+  readonly config: DecoderConfig;
+  /** Decode rows, each of contextLength tokens. */
+  readonly maxRows: number;
+  readonly contextLength: number;
+  readonly prefillChunkTokens: number;
+  readonly threads: number;
+}
+
+/** A fresh array that native code may read and write. */
+const int64s = (length: number): BigInt64Array => new BigInt64Array(new ArrayBuffer(length * 8));
+const int32s = (length: number): Int32Array => new Int32Array(new ArrayBuffer(length * 4));
+const floats = (length: number): Float32Array => new Float32Array(new ArrayBuffer(length * 4));
+
+/** Bindings of one number of rows, with and without all logits fetched. */
+interface RowBindings {
+  readonly candidates: Binding;
+  logits: Binding | null;
+}
+
+export class OnnxModelRunner implements ModelRunner {
+  readonly maxRows: number;
+  readonly promptRow: number;
+  readonly contextLength: number;
+  readonly vocabSize: number;
+  readonly candidateCount: number;
+  readonly prefillChunkTokens: number;
+  readonly #session: Session;
+  readonly #cache: KvCache;
+  readonly #ids: BigInt64Array;
+  readonly #lengths: Int32Array;
+  readonly #totalLength = new OrtTensor("int32", [], int32s(1));
+  readonly #candidateLogits: Float32Array;
+  readonly #candidateIds: BigInt64Array;
+  readonly #logSumExp: Float32Array;
+  #logits: Float32Array | null = null;
+  readonly #decodeBindings = new Map<number, RowBindings>();
+  readonly #prefillBindings = new Map<number, RowBindings>();
+  readonly #promptCache: readonly [Record<string, OrtTensor>, Record<string, OrtTensor>];
+  readonly #tensors: OrtTensor[] = [this.#totalLength];
+
+  /** Opens the graph; its weights are mapped and packed, which takes most of a student's load.
+   * @throws MAGDI_RUNTIME when the graph cannot be loaded. */
+  static async open(options: OnnxModelRunnerOptions): Promise<OnnxModelRunner> {
+    const label = options.graphPath.split(/[\\/]/).slice(-3).join("/");
+    const session = await Session.open(options.graphPath, { label, threads: options.threads });
+    return new OnnxModelRunner(session, options);
+  }
+
+  private constructor(session: Session, options: OnnxModelRunnerOptions) {
+    const { config, maxRows } = options;
+    this.#session = session;
+    this.maxRows = maxRows;
+    this.promptRow = maxRows;
+    this.contextLength = options.contextLength;
+    this.vocabSize = config.vocabSize;
+    this.candidateCount = Math.min(CANDIDATES, config.vocabSize);
+    this.prefillChunkTokens = options.prefillChunkTokens;
+    this.#cache = new KvCache({
+      layers: config.layers,
+      rows: maxRows + 1,
+      keyValueHeads: config.keyValueHeads,
+      capacityTokens: options.contextLength,
+      headSize: config.headSize,
+    });
+    this.#ids = int64s(Math.max(maxRows, options.prefillChunkTokens));
+    this.#lengths = int32s(maxRows);
+    this.#candidateLogits = floats(maxRows * this.candidateCount);
+    this.#candidateIds = int64s(maxRows * this.candidateCount);
+    this.#logSumExp = floats(maxRows);
+    this.#promptCache = [
+      this.#cache.view(this.promptRow, 1, "past_key_values"),
+      this.#cache.view(this.promptRow, 1, "present"),
+    ];
+  }
+
+  async prefill(tokens: Int32Array, past: number, wantLogits: boolean): Promise<StepOutput> {
+    const count = tokens.length;
+    for (let i = 0; i < count; i++) this.#ids[i] = BigInt(tokens[i]!);
+    this.#lengths[0] = past + count - 1;
+    this.#totalLength.data[0] = past + count;
+    let bindings = this.#prefillBindings.get(count);
+    if (bindings === undefined) {
+      bindings = { candidates: this.#bind(1, count, this.#promptCache, false), logits: null };
+      this.#prefillBindings.set(count, bindings);
+    }
+    if (wantLogits) bindings.logits ??= this.#bind(1, count, this.#promptCache, true);
+    await this.#session.run((wantLogits ? bindings.logits : null) ?? bindings.candidates);
+    return this.#output(wantLogits);
+  }
+
+  async decode(
+    rowCount: number,
+    tokens: Int32Array,
+    pasts: Int32Array,
+    wantLogits: boolean,
+  ): Promise<StepOutput> {
+    let longest = 0;
+    for (let row = 0; row < rowCount; row++) {
+      this.#ids[row] = BigInt(tokens[row]!);
+      this.#lengths[row] = pasts[row]!;
+      longest = Math.max(longest, pasts[row]!);
+    }
+    this.#totalLength.data[0] = longest + 1;
+    let bindings = this.#decodeBindings.get(rowCount);
+    if (bindings === undefined) {
+      bindings = { candidates: this.#bind(rowCount, 1, this.#rows(rowCount), false), logits: null };
+      this.#decodeBindings.set(rowCount, bindings);
+    }
+    if (wantLogits) bindings.logits ??= this.#bind(rowCount, 1, this.#rows(rowCount), true);
+    await this.#session.run((wantLogits ? bindings.logits : null) ?? bindings.candidates);
+    return this.#output(wantLogits);
+  }
+
+  copyRow(from: number, to: number, length: number): void {
+    this.#cache.copyRow(from, to, length);
+  }
+
+  close(): void {
+    this.#session.close();
+    this.#cache.close();
+    for (const tensor of this.#tensors.splice(0)) tensor.release();
+  }
+
+  #rows(count: number): readonly [Record<string, OrtTensor>, Record<string, OrtTensor>] {
+    return [this.#cache.view(0, count, "past_key_values"), this.#cache.view(0, count, "present")];
+  }
+
+  #track<T extends OrtTensor>(tensor: T): T {
+    this.#tensors.push(tensor);
+    return tensor;
+  }
+
+  #bind(
+    rows: number,
+    positions: number,
+    [past, present]: readonly [Record<string, OrtTensor>, Record<string, OrtTensor>],
+    wantLogits: boolean,
+  ): Binding {
+    const { candidateCount: k, vocabSize } = this;
+    const inputs = {
+      input_ids: this.#track(
+        new OrtTensor("int64", [rows, positions], this.#ids.subarray(0, rows * positions)),
+      ),
+      lengths: this.#track(new OrtTensor("int32", [rows], this.#lengths.subarray(0, rows))),
+      total_length: this.#totalLength,
+      ...past,
+    };
+    const outputs: Record<string, OrtTensor> = {
+      candidate_logits: this.#track(
+        new OrtTensor("float32", [rows, k], this.#candidateLogits.subarray(0, rows * k)),
+      ),
+      candidate_ids: this.#track(new OrtTensor("int64", [rows, k], this.#candidateIds.subarray(0, rows * k))),
+      log_sum_exp: this.#track(new OrtTensor("float32", [rows], this.#logSumExp.subarray(0, rows))),
+      ...present,
+    };
+    if (wantLogits) {
+      this.#logits ??= floats(this.maxRows * vocabSize);
+      const part = this.#logits.subarray(0, rows * vocabSize);
+      outputs.logits = this.#track(new OrtTensor("float32", [rows, vocabSize], part));
+    }
+    return new Binding(inputs, outputs);
+  }
+
+  #output(wantLogits: boolean): StepOutput {
+    return {
+      candidateLogits: this.#candidateLogits,
+      candidateIds: this.#candidateIds,
+      logSumExp: this.#logSumExp,
+      logits: wantLogits ? this.#logits : null,
+    };
+  }
+}

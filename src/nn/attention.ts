@@ -1,0 +1,63 @@
+// Grouped-query attention over a key/value cache: projections, query and key norms, rotary embedding, output.
+
+import type { Value } from "../onnx/graph.ts";
+import type { GraphBuilder } from "../onnx/graph-builder.ts";
+import * as op from "../onnx/operators.ts";
+import type { DecoderConfig } from "./decoder-config.ts";
+import type { DecoderWeights } from "./decoder-weights.ts";
+import { linear, linears } from "./linear.ts";
+
+/** What every layer's attention shares in one graph. */
+export interface AttentionContext {
+  readonly lengths: Value;
+  readonly totalLength: Value;
+  readonly cosine: Value;
+  readonly sine: Value;
+}
+
+/** x [B, S, heads·D] → RMS norm over each head's D values, weight [D] */
+function headNorm(g: GraphBuilder, x: Value, heads: number, weight: Value, config: DecoderConfig): Value {
+  const perHead = op.reshape(g, x, [0, 0, heads, config.headSize]);
+  const normed = op.simplifiedLayerNormalization(g, perHead, weight, config.normEpsilon);
+  return op.reshape(g, normed, [0, 0, heads * config.headSize]);
+}
+
+/** x [B, S, C] → [B, S, C]; reads past_key_values.{layer}.* and writes present.{layer}.* */
+export function attention(
+  g: GraphBuilder,
+  x: Value,
+  layer: number,
+  config: DecoderConfig,
+  weights: DecoderWeights,
+  context: AttentionContext,
+): Value {
+  const prefix = `model.layers.${layer}.self_attn`;
+  const groups = weights.linears(["q_proj", "k_proj", "v_proj"].map((module) => `${prefix}.${module}`));
+  let query: Value;
+  let key: Value = "";
+  let value: Value = "";
+  const [first] = groups;
+  if (groups.length === 1 && first !== undefined && !config.queryKeyNorm) query = linear(g, x, first);
+  else {
+    [query, key, value] = linears(g, x, groups) as [Value, Value, Value]; // three modules give three values
+    if (config.queryKeyNorm) {
+      query = headNorm(g, query, config.heads, weights.vector(`${prefix}.q_norm.weight`), config);
+      key = headNorm(g, key, config.keyValueHeads, weights.vector(`${prefix}.k_norm.weight`), config);
+    }
+  }
+  const attended = op.groupQueryAttention(g, {
+    query,
+    key,
+    value,
+    pastKey: `past_key_values.${layer}.key`,
+    pastValue: `past_key_values.${layer}.value`,
+    presentKey: `present.${layer}.key`,
+    presentValue: `present.${layer}.value`,
+    ...context,
+    heads: config.heads,
+    keyValueHeads: config.keyValueHeads,
+    window: config.windows[layer] ?? null,
+  });
+  const [output] = weights.linears([`${prefix}.o_proj`]) as [(typeof groups)[number]]; // one module, one group
+  return linear(g, attended, output);
+}

@@ -1,0 +1,72 @@
+// The shape of a decoder, whatever family it comes from. It knows no file format.
+
+export type RopeScaling =
+  | { readonly kind: "none" }
+  /** Every frequency divided by one factor. */
+  | { readonly kind: "linear"; readonly factor: number }
+  /** Llama 3.1: long wavelengths divided, short ones kept, a ramp between. */
+  | {
+      readonly kind: "llama3";
+      readonly factor: number;
+      readonly lowFrequencyFactor: number;
+      readonly highFrequencyFactor: number;
+      readonly originalPositions: number;
+    }
+  /** Each frequency divided by its own factor [headSize/2], as GGUF stores it. */
+  | { readonly kind: "factors"; readonly factors: readonly number[] };
+
+export interface DecoderConfig {
+  readonly vocabSize: number;
+  readonly hiddenSize: number;
+  readonly intermediateSize: number;
+  readonly layers: number;
+  readonly heads: number;
+  readonly keyValueHeads: number;
+  readonly headSize: number;
+  readonly normEpsilon: number;
+  /** Positions the rotary tables cover: the context length. */
+  readonly positions: number;
+  readonly ropeTheta: number;
+  readonly ropeScaling: RopeScaling;
+  readonly tiedHead: boolean;
+  /** RMS norm over each head of queries and keys (Qwen3). */
+  readonly queryKeyNorm: boolean;
+  readonly queryKeyValueBias: boolean;
+  readonly outputBias: boolean;
+  readonly mlpBias: boolean;
+  /** For each layer the tokens a position attends to, itself included; null is all. */
+  readonly windows: readonly (number | null)[];
+}
+
+/** Every tensor that a decoder of this shape has, by its Hugging Face key, with its shape. */
+export function expectedTensors(config: DecoderConfig): Map<string, readonly number[]> {
+  const { hiddenSize, intermediateSize, vocabSize, headSize } = config;
+  const queryRows = config.heads * headSize;
+  const keyRows = config.keyValueHeads * headSize;
+  const expected = new Map<string, readonly number[]>([
+    ["model.embed_tokens.weight", [vocabSize, hiddenSize]],
+    ["model.norm.weight", [hiddenSize]],
+  ]);
+  if (!config.tiedHead) expected.set("lm_head.weight", [vocabSize, hiddenSize]);
+  for (let layer = 0; layer < config.layers; layer++) {
+    const prefix = `model.layers.${layer}`;
+    const linear = (module: string, rows: number, columns: number, bias: boolean): void => {
+      expected.set(`${prefix}.${module}.weight`, [rows, columns]);
+      if (bias) expected.set(`${prefix}.${module}.bias`, [rows]);
+    };
+    expected.set(`${prefix}.input_layernorm.weight`, [hiddenSize]);
+    expected.set(`${prefix}.post_attention_layernorm.weight`, [hiddenSize]);
+    linear("self_attn.q_proj", queryRows, hiddenSize, config.queryKeyValueBias);
+    linear("self_attn.k_proj", keyRows, hiddenSize, config.queryKeyValueBias);
+    linear("self_attn.v_proj", keyRows, hiddenSize, config.queryKeyValueBias);
+    linear("self_attn.o_proj", hiddenSize, queryRows, config.outputBias);
+    linear("mlp.gate_proj", intermediateSize, hiddenSize, config.mlpBias);
+    linear("mlp.up_proj", intermediateSize, hiddenSize, config.mlpBias);
+    linear("mlp.down_proj", hiddenSize, intermediateSize, config.mlpBias);
+    if (config.queryKeyNorm) {
+      expected.set(`${prefix}.self_attn.q_norm.weight`, [headSize]);
+      expected.set(`${prefix}.self_attn.k_norm.weight`, [headSize]);
+    }
+  }
+  return expected;
+}

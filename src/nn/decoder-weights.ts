@@ -1,0 +1,17 @@
+// What a decoder needs of its weights: by Hugging Face key, in whatever format they were put into the graph.
+
+import type { Value } from "../onnx/graph.ts";
+import type { LinearGroup, LinearWeight } from "./linear.ts";
+
+export interface DecoderWeights {
+  /** The modules' weights and biases; neighbours of one format come as one group, which is one product. */
+  linears(modules: readonly string[]): readonly LinearGroup[];
+  /** A norm's weight, float32. */
+  vector(name: string): Value;
+  readonly embedding: LinearWeight;
+  /** The vocabulary projection; the embedding's own bytes when the head is tied. */
+  readonly head: LinearWeight;
+  /** float32 [positions, headSize/2] */
+  readonly cosine: Value;
+  readonly sine: Value;
+}

@@ -1,0 +1,56 @@
+// The decoder: embedding, layers, final norm, vocabulary head. One definition for every serving graph.
+
+import type { Value } from "../onnx/graph.ts";
+import type { GraphBuilder } from "../onnx/graph-builder.ts";
+import * as op from "../onnx/operators.ts";
+import { type AttentionContext, attention } from "./attention.ts";
+import type { DecoderConfig } from "./decoder-config.ts";
+import type { DecoderWeights } from "./decoder-weights.ts";
+import { embedding, linear } from "./linear.ts";
+import { swiglu } from "./swiglu.ts";
+
+/** ids int64 [B, S] → the hidden states after the final norm [B, S, C] */
+export function decoder(
+  g: GraphBuilder,
+  ids: Value,
+  config: DecoderConfig,
+  weights: DecoderWeights,
+  lengths: Pick<AttentionContext, "lengths" | "totalLength">,
+): Value {
+  const context = { ...lengths, cosine: weights.cosine, sine: weights.sine };
+  let residual = g.scoped("model.embed_tokens", () => embedding(g, ids, weights.embedding));
+  let x = g.scoped("model.layers.0.input_layernorm", () =>
+    op.simplifiedLayerNormalization(
+      g,
+      residual,
+      weights.vector("model.layers.0.input_layernorm.weight"),
+      config.normEpsilon,
+    ),
+  );
+  const addNorm = (branch: Value, norm: string): void => {
+    [x, residual] = g.scoped(norm, () =>
+      op.skipSimplifiedLayerNormalization(
+        g,
+        branch,
+        residual,
+        weights.vector(`${norm}.weight`),
+        config.normEpsilon,
+      ),
+    );
+  };
+  for (let layer = 0; layer < config.layers; layer++) {
+    const prefix = `model.layers.${layer}`;
+    const attended = g.scoped(`${prefix}.self_attn`, () => attention(g, x, layer, config, weights, context));
+    addNorm(attended, `${prefix}.post_attention_layernorm`);
+    const fed = g.scoped(`${prefix}.mlp`, () => swiglu(g, x, layer, weights));
+    const last = layer === config.layers - 1;
+    addNorm(fed, last ? "model.norm" : `model.layers.${layer + 1}.input_layernorm`);
+  }
+  return x;
+}
+
+/** Hidden states [B, S, C] → logits [B, S, V] */
+export function vocabularyHead(g: GraphBuilder, hidden: Value, config: DecoderConfig, weights: DecoderWeights): Value {
+  const group = { rows: [config.vocabSize], weight: weights.head, bias: null };
+  return g.scoped("lm_head", () => linear(g, hidden, group));
+}

@@ -1,0 +1,77 @@
+// The two graphs of a served student over one set of weights: the step graph of our engine, and the graph that
+// transformers.js and other ONNX users load.
+
+import type { Model } from "../onnx/graph.ts";
+import { GraphBuilder } from "../onnx/graph-builder.ts";
+import * as op from "../onnx/operators.ts";
+import { decoder, vocabularyHead } from "./decoder.ts";
+import type { DecoderConfig } from "./decoder-config.ts";
+import type { DecoderWeights } from "./decoder-weights.ts";
+
+/** Puts the weights into a graph; called once a graph. */
+export type WeightLoader = (g: GraphBuilder) => DecoderWeights;
+
+/** Candidates that a step picks in the graph: enough for top_k 50 and the end tokens that min_tokens masks. */
+export const CANDIDATES = 64;
+
+function cacheInputs(g: GraphBuilder, config: DecoderConfig): void {
+  for (let layer = 0; layer < config.layers; layer++) {
+    for (const part of ["key", "value"]) {
+      const shape = ["batch_size", config.keyValueHeads, "past_sequence_length", config.headSize];
+      g.input(`past_key_values.${layer}.${part}`, "float32", shape);
+    }
+  }
+}
+
+function cacheOutputs(g: GraphBuilder, config: DecoderConfig): void {
+  for (let layer = 0; layer < config.layers; layer++) {
+    for (const part of ["key", "value"]) {
+      const shape = ["batch_size", config.keyValueHeads, "present_sequence_length", config.headSize];
+      g.output(`present.${layer}.${part}`, "float32", shape);
+    }
+  }
+}
+
+/** input_ids int64 [B, S], lengths int32 [B] (tokens after the step, minus one), total_length int32 [] (the
+ * longest), caches [B, heads, capacity, D] → candidate_logits [B, K], candidate_ids int64 [B, K], log_sum_exp [B],
+ * logits [B, V], all of the last position, and the caches, bound to the same memory as the inputs. */
+export function engineGraph(config: DecoderConfig, load: WeightLoader): Model {
+  const g = new GraphBuilder();
+  const ids = g.input("input_ids", "int64", ["batch_size", "sequence_length"]);
+  const lengths = g.input("lengths", "int32", ["batch_size"]);
+  const totalLength = g.input("total_length", "int32", []);
+  cacheInputs(g, config);
+  const weights = load(g);
+  const hidden = decoder(g, ids, config, weights, { lengths, totalLength });
+  const last = op.gather(g, hidden, g.ints([-1]), 1);
+  const headOutput = vocabularyHead(g, last, config, weights);
+  const logits = g.value("Squeeze", [headOutput, g.ints([1])], { outputs: ["logits"] });
+  const candidates = Math.min(CANDIDATES, config.vocabSize);
+  op.topK(g, logits, candidates, "candidate_logits", "candidate_ids");
+  g.node("ReduceLogSumExp", [logits, g.ints([-1])], { attributes: { keepdims: 0 }, outputs: ["log_sum_exp"] });
+  g.output("candidate_logits", "float32", ["batch_size", candidates]);
+  g.output("candidate_ids", "int64", ["batch_size", candidates]);
+  g.output("log_sum_exp", "float32", ["batch_size"]);
+  g.output("logits", "float32", ["batch_size", config.vocabSize]);
+  cacheOutputs(g, config);
+  return g.build("magdi_engine");
+}
+
+/** transformers.js' names: input_ids int64 [B, S], attention_mask int64 [B, past + S], past_key_values.* → logits
+ * [B, S, V], present.* */
+export function transformersGraph(config: DecoderConfig, load: WeightLoader): Model {
+  const g = new GraphBuilder();
+  const ids = g.input("input_ids", "int64", ["batch_size", "sequence_length"]);
+  const mask = g.input("attention_mask", "int64", ["batch_size", "total_sequence_length"]);
+  cacheInputs(g, config);
+  const weights = load(g);
+  const counted = op.sub(g, op.reduceSum(g, mask, 1, false), g.ints(1));
+  const lengths = op.cast(g, counted, "int32");
+  const totalLength = op.cast(g, op.gather(g, op.shape(g, mask), g.ints(1), 0), "int32");
+  const hidden = decoder(g, ids, config, weights, { lengths, totalLength });
+  const logits = vocabularyHead(g, hidden, config, weights);
+  g.node("Identity", [logits], { outputs: ["logits"] });
+  g.output("logits", "float32", ["batch_size", "sequence_length", config.vocabSize]);
+  cacheOutputs(g, config);
+  return g.build("magdi_student");
+}

@@ -1,0 +1,67 @@
+// A base model, whatever file it comes from: its shape, its tensors by Hugging Face key, its tokenizer's files. One
+// error names every tensor that is missing, unexpected or of the wrong shape.
+
+import { MagdiError } from "../errors.ts";
+import { type DecoderConfig, expectedTensors } from "../nn/decoder-config.ts";
+import type { BlockGrid } from "../tensor/ggml-blocks.ts";
+import type { ConfigJson } from "./config-json.ts";
+
+export interface BaseTensor {
+  readonly shape: readonly number[];
+  /** Bits a value has in the source; null for floats. */
+  readonly sourceBits: number | null;
+  /** [product of shape] */
+  readFloat32(): Float32Array;
+  /** The grid that the values already lie on, for tensors that come quantised; else null. */
+  readGrid(): BlockGrid | null;
+}
+
+export interface BaseModel {
+  /** What it was read from, as the user named it. */
+  readonly source: string;
+  readonly config: DecoderConfig;
+  readonly configJson: ConfigJson;
+  readonly generationConfig: ConfigJson;
+  readonly tensors: ReadonlyMap<string, BaseTensor>;
+  /** Tokenizer and template files by name; empty when the source has none. */
+  readonly textFiles: ReadonlyMap<string, string>;
+  /** Licence as the source states it. */
+  readonly licence: string | null;
+  close(): void;
+}
+
+/** Buffers that some checkpoints carry and no decoder needs. */
+const IGNORED = [/\.rotary_emb\.inv_freq$/, /\.masked_bias$/, /\.attn\.bias$/];
+
+/** @throws MAGDI_BAD_FILE naming all tensors that do not fit, with both shapes. */
+export function checkTensors(
+  source: string,
+  config: DecoderConfig,
+  tensors: ReadonlyMap<string, { readonly shape: readonly number[] }>,
+): void {
+  const expected = expectedTensors(config);
+  const missing = [...expected].filter(([name]) => !tensors.has(name));
+  const unexpected = [...tensors.keys()].filter((name) => {
+    const duplicateHead = config.tiedHead && name === "lm_head.weight";
+    return !expected.has(name) && !duplicateHead && !IGNORED.some((pattern) => pattern.test(name));
+  });
+  const misshaped = [...expected].filter(([name, shape]) => {
+    const found = tensors.get(name)?.shape;
+    return found !== undefined && found.join() !== shape.join();
+  });
+  if (missing.length + unexpected.length + misshaped.length === 0) return;
+  const list = (title: string, lines: readonly string[]): string =>
+    lines.length === 0 ? "" : `\n  ${title} (${lines.length}): ${lines.join(", ")}`;
+  throw new MagdiError(
+    "MAGDI_BAD_FILE",
+    `${source}: the tensors do not fit the configuration${list(
+      "missing",
+      missing.map(([name, shape]) => `${name} [${shape.join(", ")}]`),
+    )}${list("unexpected", unexpected)}${list(
+      "mis-shaped",
+      misshaped.map(
+        ([name, shape]) => `${name} expected [${shape.join(", ")}], found [${tensors.get(name)?.shape.join(", ")}]`,
+      ),
+    )}`,
+  );
+}

@@ -1,0 +1,184 @@
+// A base model from a GGUF file: its metadata as a config.json, its tensors under Hugging Face keys, the rotary
+// permutation of Llama files undone, its tokenizer as Hugging Face files.
+
+import { MagdiError } from "../errors.ts";
+import { type BlockGrid, toBlockGrid } from "../tensor/ggml-blocks.ts";
+import { type GgufFile, openGguf } from "../tensor/gguf.ts";
+import { ggufTokenizerFiles } from "../text/gguf-tokenizer.ts";
+import { type BaseModel, type BaseTensor, checkTensors } from "./base-model.ts";
+import { type ConfigJson, readConfigJson } from "./config-json.ts";
+
+const ARCHITECTURES = { llama: "LlamaForCausalLM", qwen2: "Qwen2ForCausalLM", qwen3: "Qwen3ForCausalLM" } as const;
+
+const LAYER_MODULES: Readonly<Record<string, string>> = {
+  attn_norm: "input_layernorm",
+  ffn_norm: "post_attention_layernorm",
+  attn_q: "self_attn.q_proj",
+  attn_k: "self_attn.k_proj",
+  attn_v: "self_attn.v_proj",
+  attn_output: "self_attn.o_proj",
+  attn_q_norm: "self_attn.q_norm",
+  attn_k_norm: "self_attn.k_norm",
+  ffn_gate: "mlp.gate_proj",
+  ffn_up: "mlp.up_proj",
+  ffn_down: "mlp.down_proj",
+};
+
+/** "blk.3.attn_q.weight" → "model.layers.3.self_attn.q_proj.weight"; unknown names stay, to be reported. */
+function huggingFaceName(name: string): string {
+  if (name === "token_embd.weight") return "model.embed_tokens.weight";
+  if (name === "output_norm.weight") return "model.norm.weight";
+  if (name === "output.weight") return "lm_head.weight";
+  const match = /^blk\.(\d+)\.([a-z_]+)\.(weight|bias)$/.exec(name);
+  const module = LAYER_MODULES[match?.[2] ?? ""];
+  return match && module ? `model.layers.${match[1]}.${module}.${match[3]}` : name;
+}
+
+/** Where row r of the Hugging Face order lies in the file: within a head, (half, pair) is stored as (pair, half). */
+function rotaryRowOrder(rows: number, heads: number): Int32Array {
+  const headSize = rows / heads;
+  return Int32Array.from({ length: rows }, (_, row) => {
+    const within = row % headSize;
+    const half = Math.floor(within / (headSize / 2));
+    const pair = within % (headSize / 2);
+    return row - within + pair * 2 + half;
+  });
+}
+
+function permuteRows<T extends Float32Array | Uint8Array>(values: T, order: Int32Array, columns: number): T {
+  const out = values.slice() as T; // slice keeps the array's type
+  order.forEach((from, row) => {
+    out.set(values.subarray(from * columns, (from + 1) * columns), row * columns);
+  });
+  return out;
+}
+
+function tensorOf(file: GgufFile, name: string, order: Int32Array | null): BaseTensor {
+  const entry = file.entries.get(name)!; // the caller iterates over the entries
+  const [rows = 1, columns = 1] = entry.shape.length === 1 ? [entry.shape[0], 1] : entry.shape;
+  return {
+    shape: entry.shape,
+    sourceBits: Number(/^Q(\d)_/.exec(entry.type)?.[1] ?? 0) || null,
+    readFloat32: () => {
+      const values = file.readFloat32(name);
+      return order ? permuteRows(values, order, columns) : values;
+    },
+    readGrid: (): BlockGrid | null => {
+      if (entry.shape.length !== 2) return null;
+      const grid = toBlockGrid(entry.type, file.readRaw(name), rows, columns);
+      if (grid === null || order === null) return grid;
+      return {
+        bits: grid.bits,
+        codes: permuteRows(grid.codes, order, columns),
+        scales: permuteRows(grid.scales, order, columns / 32),
+        mins: permuteRows(grid.mins, order, columns / 32),
+      };
+    },
+  };
+}
+
+/** The metadata under Hugging Face's config.json names. */
+function configOf(file: GgufFile, architecture: keyof typeof ARCHITECTURES): ConfigJson {
+  const number = (key: string): number | undefined => {
+    const value = file.metadata.get(`${architecture}.${key}`);
+    return value === undefined ? undefined : Number(value);
+  };
+  const token = (key: string): number | undefined => {
+    const value = file.metadata.get(`tokenizer.ggml.${key}_token_id`);
+    return value === undefined ? undefined : Number(value);
+  };
+  const rope: Record<string, unknown> = { rope_type: "default", rope_theta: number("rope.freq_base") ?? 10000 };
+  const scaling = file.metadata.get(`${architecture}.rope.scaling.type`);
+  if (typeof scaling === "string" && scaling !== "none") {
+    rope.rope_type = scaling;
+    rope.factor = number("rope.scaling.factor");
+  }
+  if (file.entries.has("rope_freqs.weight")) {
+    rope.rope_type = "factors";
+    rope.factors = [...file.readFloat32("rope_freqs.weight")];
+  }
+  const heads = number("attention.head_count");
+  const hidden = number("embedding_length");
+  const headSize = number("attention.key_length") ?? number("rope.dimension_count");
+  const stop = [token("eos"), token("eot"), token("eom")].filter((id) => id !== undefined);
+  const ends = [...new Set(stop)];
+  const has = (suffix: string): boolean => [...file.entries.keys()].some((name) => name.endsWith(suffix));
+  const window = number("attention.sliding_window");
+  const config: Record<string, unknown> = {
+    architectures: [ARCHITECTURES[architecture]],
+    model_type: architecture,
+    vocab_size: file.entries.get("token_embd.weight")?.shape[0],
+    hidden_size: hidden,
+    intermediate_size: number("feed_forward_length"),
+    num_hidden_layers: number("block_count"),
+    num_attention_heads: heads,
+    num_key_value_heads: number("attention.head_count_kv") ?? heads,
+    head_dim: headSize ?? (hidden !== undefined && heads !== undefined ? hidden / heads : undefined),
+    hidden_act: "silu",
+    max_position_embeddings: number("context_length"),
+    rms_norm_eps: number("attention.layer_norm_rms_epsilon"),
+    rope_parameters: rope,
+    rope_theta: rope.rope_theta,
+    tie_word_embeddings: !file.entries.has("output.weight"),
+    attention_bias: has(".attn_output.bias") || (architecture !== "qwen2" && has(".attn_q.bias")),
+    mlp_bias: has(".ffn_down.bias"),
+    bos_token_id: token("bos"),
+    eos_token_id: ends.length > 1 ? ends : ends[0],
+    pad_token_id: token("padding"),
+    dtype: "float32",
+  };
+  if (window !== undefined && window > 0) {
+    // Llama files with a window are Mistral's.
+    Object.assign(config, { model_type: architecture === "llama" ? "mistral" : architecture, sliding_window: window });
+    if (architecture !== "llama") Object.assign(config, { use_sliding_window: true, max_window_layers: 0 });
+    else config.architectures = ["MistralForCausalLM"];
+  }
+  return Object.fromEntries(Object.entries(config).filter(([, value]) => value !== undefined));
+}
+
+/** Opens the file; tensors are read when asked for.
+ * @throws MAGDI_BAD_FILE, MAGDI_UNSUPPORTED naming what is wrong. */
+export function openGgufBase(path: string): BaseModel {
+  const file = openGguf(path);
+  try {
+    const architecture = String(file.metadata.get("general.architecture"));
+    if (!Object.hasOwn(ARCHITECTURES, architecture)) {
+      throw new MagdiError(
+        "MAGDI_UNSUPPORTED",
+        `${path}: architecture ${architecture} is not supported; ${Object.keys(ARCHITECTURES).join(", ")} are`,
+      );
+    }
+    const configJson = configOf(file, architecture as keyof typeof ARCHITECTURES); // checked above
+    const config = readConfigJson(configJson, path);
+    const tensors = new Map<string, BaseTensor>();
+    for (const [name, entry] of file.entries) {
+      if (name === "rope_freqs.weight") continue;
+      const permuted = architecture === "llama" && /^blk\.\d+\.attn_([qk])\.(weight|bias)$/.exec(name);
+      const heads = permuted && permuted[1] === "k" ? config.keyValueHeads : config.heads;
+      const rows = entry.shape[0] ?? 0;
+      const order = permuted && rows % (2 * heads) === 0 ? rotaryRowOrder(rows, heads) : null;
+      tensors.set(huggingFaceName(name), tensorOf(file, name, order));
+    }
+    checkTensors(path, config, tensors);
+    const licence = file.metadata.get("general.license");
+    const textFiles = file.metadata.has("tokenizer.ggml.model") ? ggufTokenizerFiles(file.metadata) : {};
+    const generationConfig = Object.fromEntries(
+      ["bos_token_id", "eos_token_id", "pad_token_id"]
+        .filter((key) => configJson[key] !== undefined)
+        .map((key) => [key, configJson[key]]),
+    );
+    return {
+      source: path,
+      config,
+      configJson,
+      generationConfig,
+      tensors,
+      textFiles: new Map(Object.entries(textFiles).filter((entry): entry is [string, string] => entry[1] !== null)),
+      licence: typeof licence === "string" ? licence : null,
+      close: () => file.close(),
+    };
+  } catch (error) {
+    file.close();
+    throw error;
+  }
+}

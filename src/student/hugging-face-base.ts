@@ -1,0 +1,86 @@
+// A base model from a Hugging Face folder: config.json, safetensors (single or sharded), tokenizer files.
+
+import { existsSync, readFileSync, statSync } from "node:fs";
+import path from "node:path";
+import { MagdiError } from "../errors.ts";
+import { openSafetensors, openShardedSafetensors } from "../tensor/safetensors.ts";
+import { type BaseModel, type BaseTensor, checkTensors } from "./base-model.ts";
+import { type ConfigJson, readConfigJson } from "./config-json.ts";
+
+const TEXT_FILES = [
+  "tokenizer.json",
+  "tokenizer_config.json",
+  "special_tokens_map.json",
+  "chat_template.jinja",
+  "added_tokens.json",
+];
+
+/** @throws MAGDI_FILE_MISSING, MAGDI_BAD_FILE when it is not a JSON object. */
+export function readJsonFile(file: string): ConfigJson {
+  let text: string;
+  try {
+    text = readFileSync(file, "utf8");
+  } catch (cause) {
+    throw new MagdiError("MAGDI_FILE_MISSING", `${file}: expected a JSON file that can be read`, { cause });
+  }
+  let json: unknown;
+  try {
+    json = JSON.parse(text);
+  } catch (cause) {
+    throw new MagdiError("MAGDI_BAD_FILE", `${file}: not JSON: ${(cause as Error).message}`, { cause }); // JSON.parse throws SyntaxError
+  }
+  if (typeof json !== "object" || json === null || Array.isArray(json)) {
+    throw new MagdiError("MAGDI_BAD_FILE", `${file}: expected a JSON object`);
+  }
+  return json as ConfigJson; // an object, checked above
+}
+
+/** Opens the folder; tensors are read when asked for.
+ * @throws MAGDI_FILE_MISSING, MAGDI_BAD_FILE, MAGDI_UNSUPPORTED naming what is wrong. */
+export function openHuggingFaceBase(folder: string): BaseModel {
+  if (!existsSync(path.join(folder, "config.json"))) {
+    throw new MagdiError(
+      "MAGDI_FILE_MISSING",
+      `${folder}: expected a Hugging Face model folder with a config.json in it, or a .gguf file`,
+    );
+  }
+  const configJson = readJsonFile(path.join(folder, "config.json"));
+  const config = readConfigJson(configJson, path.join(folder, "config.json"));
+  const single = path.join(folder, "model.safetensors");
+  const index = path.join(folder, "model.safetensors.index.json");
+  if (!existsSync(single) && !existsSync(index)) {
+    throw new MagdiError(
+      "MAGDI_FILE_MISSING",
+      `${folder}: expected model.safetensors or model.safetensors.index.json; other weight formats are not read`,
+    );
+  }
+  const file = existsSync(single) ? openSafetensors(single) : openShardedSafetensors(index);
+  try {
+    checkTensors(folder, config, file.entries);
+  } catch (error) {
+    file.close();
+    throw error;
+  }
+  const tensors = new Map<string, BaseTensor>(
+    [...file.entries].map(([name, entry]) => [
+      name,
+      { shape: entry.shape, sourceBits: null, readFloat32: () => file.readFloat32(name), readGrid: () => null },
+    ]),
+  );
+  const textFiles = new Map<string, string>();
+  for (const name of TEXT_FILES) {
+    const full = path.join(folder, name);
+    if (existsSync(full) && statSync(full).isFile()) textFiles.set(name, readFileSync(full, "utf8"));
+  }
+  const generation = path.join(folder, "generation_config.json");
+  return {
+    source: folder,
+    config,
+    configJson,
+    generationConfig: existsSync(generation) ? readJsonFile(generation) : {},
+    tensors,
+    textFiles,
+    licence: typeof configJson.license === "string" ? configJson.license : null,
+    close: () => file.close(),
+  };
+}

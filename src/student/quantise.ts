@@ -1,0 +1,103 @@
+// Weights in blocks of 32: rounding floats onto a grid, and packing a grid's codes as ONNX Runtime's MatMulNBits
+// reads them. It knows no files and no graph.
+
+import type { BlockGrid } from "../tensor/ggml-blocks.ts";
+import { decodeFloat16, encodeFloat16 } from "../tensor/half.ts";
+
+export const BLOCK_SIZE = 32;
+
+/** A number's nearest float16, as float32: scales are stored in 16 bits, so codes are chosen for the rounded ones. */
+function halves(values: Float32Array): Float32Array<ArrayBuffer> {
+  const encoded = encodeFloat16(values);
+  return decodeFloat16(new Uint8Array(encoded.buffer));
+}
+
+/** w [rows·columns] → 8-bit codes around 128, scale = largest magnitude / 127. */
+export function roundToSymmetric8(values: Float32Array): BlockGrid {
+  const blocks = values.length / BLOCK_SIZE;
+  const wanted = new Float32Array(blocks);
+  for (let block = 0; block < blocks; block++) {
+    let largest = 0;
+    for (let i = block * BLOCK_SIZE; i < (block + 1) * BLOCK_SIZE; i++) {
+      largest = Math.max(largest, Math.abs(values[i]!));
+    }
+    wanted[block] = largest / 127;
+  }
+  const scales = halves(wanted);
+  const codes = new Uint8Array(values.length);
+  const mins = new Float32Array(blocks);
+  for (let block = 0; block < blocks; block++) {
+    const scale = scales[block]!;
+    mins[block] = -128 * scale;
+    for (let i = block * BLOCK_SIZE; i < (block + 1) * BLOCK_SIZE; i++) {
+      codes[i] = scale === 0 ? 128 : Math.min(255, Math.max(0, Math.round(values[i]! / scale) + 128));
+    }
+  }
+  return { bits: 8, codes, scales, mins };
+}
+
+/** Passes of least squares after the first rounding: codes for a line, then the line for the codes. */
+const REFINEMENTS = 3;
+
+/** w [rows·columns] → 4-bit codes with a float minimum a block, refined by least squares. */
+export function roundToAffine4(values: Float32Array): BlockGrid {
+  const blocks = values.length / BLOCK_SIZE;
+  const codes = new Uint8Array(values.length);
+  const wantedScales = new Float32Array(blocks);
+  const wantedMins = new Float32Array(blocks);
+  const assign = (block: number, scale: number, min: number): void => {
+    for (let i = block * BLOCK_SIZE; i < (block + 1) * BLOCK_SIZE; i++) {
+      codes[i] = scale === 0 ? 0 : Math.min(15, Math.max(0, Math.round((values[i]! - min) / scale)));
+    }
+  };
+  for (let block = 0; block < blocks; block++) {
+    const part = values.subarray(block * BLOCK_SIZE, (block + 1) * BLOCK_SIZE);
+    let min = part.reduce((a, b) => Math.min(a, b), Number.POSITIVE_INFINITY);
+    const max = part.reduce((a, b) => Math.max(a, b), Number.NEGATIVE_INFINITY);
+    let scale = (max - min) / 15;
+    for (let pass = 0; pass < REFINEMENTS && scale > 0; pass++) {
+      assign(block, scale, min);
+      let sumCode = 0;
+      let sumCodeCode = 0;
+      let sumValue = 0;
+      let sumCodeValue = 0;
+      part.forEach((value, i) => {
+        const code = codes[block * BLOCK_SIZE + i]!;
+        sumCode += code;
+        sumCodeCode += code * code;
+        sumValue += value;
+        sumCodeValue += code * value;
+      });
+      const determinant = BLOCK_SIZE * sumCodeCode - sumCode * sumCode;
+      if (determinant === 0) break;
+      scale = (BLOCK_SIZE * sumCodeValue - sumCode * sumValue) / determinant;
+      min = (sumValue - scale * sumCode) / BLOCK_SIZE;
+    }
+    wantedScales[block] = scale;
+    wantedMins[block] = min;
+  }
+  const scales = halves(wantedScales);
+  const mins = halves(wantedMins);
+  for (let block = 0; block < blocks; block++) assign(block, scales[block]!, mins[block]!);
+  return { bits: 4, codes, scales, mins };
+}
+
+/** Codes one a byte [N·K] → MatMulNBits' bytes [N, K/32, 32·bits/8]: 4-bit codes two a byte, the earlier one low. */
+export function packCodes(grid: BlockGrid): Uint8Array {
+  if (grid.bits === 8) return grid.codes;
+  const packed = new Uint8Array(grid.codes.length / 2);
+  for (let i = 0; i < packed.length; i++) packed[i] = grid.codes[2 * i]! | (grid.codes[2 * i + 1]! << 4);
+  return packed;
+}
+
+/** Whether every block's minimum is where the code 2^(bits−1) means zero, so that scales alone say everything. */
+export function isSymmetric(grid: BlockGrid): boolean {
+  const zeroCode = grid.bits === 4 ? 8 : 128;
+  return grid.mins.every((min, block) => min === -zeroCode * grid.scales[block]!);
+}
+
+/** Whether float16 holds every one of the values exactly. */
+export function fitsFloat16(values: Float32Array): boolean {
+  const rounded = halves(values);
+  return values.every((value, i) => value === rounded[i]);
+}

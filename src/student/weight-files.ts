@@ -1,0 +1,67 @@
+// The data files beside an ONNX model: tensors appended one after another, a new file begun when one is full. It
+// knows no graph; names follow transformers.js (model.onnx_data, model.onnx_data_1, ...).
+
+import { closeSync, openSync, writeSync } from "node:fs";
+import path from "node:path";
+import type { DataType, TensorData } from "../onnx/graph.ts";
+
+/** GitHub warns above 50 MB a file. */
+const FILE_BYTES = 48_000_000;
+/** transformers.js reads at most this many. */
+const MAX_FILES = 100;
+const ALIGNMENT = 64;
+
+export class WeightFiles {
+  readonly #folder: string;
+  readonly #baseName: string;
+  readonly #fileBytes: number;
+  #descriptor: number | null = null;
+  #files = 0;
+  #offset = 0;
+
+  /** `baseName` is the model's file name; `totalBytes` an estimate that widens the files of large students. */
+  constructor(folder: string, baseName: string, totalBytes: number) {
+    this.#folder = folder;
+    this.#baseName = baseName;
+    this.#fileBytes = Math.max(FILE_BYTES, Math.ceil(totalBytes / (MAX_FILES - 10)));
+  }
+
+  get count(): number {
+    return this.#files;
+  }
+
+  /** Appends the values; a tensor larger than a file gets one of its own. */
+  add(type: DataType, shape: readonly number[], values: ArrayBufferView): TensorData {
+    const bytes = new Uint8Array(values.buffer, values.byteOffset, values.byteLength);
+    if (this.#descriptor === null || (this.#offset > 0 && this.#offset + bytes.length > this.#fileBytes)) this.#next();
+    const offset = this.#offset;
+    const location = this.#location(this.#files - 1);
+    const padding = (ALIGNMENT - (bytes.length % ALIGNMENT)) % ALIGNMENT;
+    this.#write(bytes);
+    if (padding > 0) this.#write(new Uint8Array(padding));
+    return { type, shape, data: { kind: "external", location, offset, length: bytes.length } };
+  }
+
+  close(): void {
+    if (this.#descriptor !== null) closeSync(this.#descriptor);
+    this.#descriptor = null;
+  }
+
+  #location(index: number): string {
+    return `${this.#baseName}_data${index === 0 ? "" : `_${index}`}`;
+  }
+
+  #next(): void {
+    this.close();
+    this.#descriptor = openSync(path.join(this.#folder, this.#location(this.#files)), "wx");
+    this.#files += 1;
+    this.#offset = 0;
+  }
+
+  #write(bytes: Uint8Array): void {
+    for (let written = 0; written < bytes.length; ) {
+      written += writeSync(this.#descriptor!, bytes, written, Math.min(bytes.length - written, 1 << 26));
+    }
+    this.#offset += bytes.length;
+  }
+}

@@ -1,0 +1,161 @@
+// A request from submission to its result: its sequences, its clock readings, its listener and its promise. It
+// knows nothing of rows, steps or other requests.
+
+import { MagdiError } from "../errors.ts";
+import type {
+  CancelReason,
+  Generation,
+  GenerationListener,
+  GenerationRequest,
+  GenerationResult,
+  TokenEvent,
+  TokenLogprob,
+} from "./request.ts";
+import type { Sequence } from "./sequence.ts";
+
+/** What a request tells whoever holds it. */
+export interface RequestHooks {
+  nowMs(): number;
+  /** Called once, when the request has ended in whatever way, before its promise settles. */
+  onSettled(request: ActiveRequest): void;
+  onListenerError(error: unknown): void;
+}
+
+export class ActiveRequest implements Generation {
+  readonly id: string;
+  readonly done: Promise<GenerationResult>;
+  readonly request: GenerationRequest;
+  /** The request's own copy of its prompt [T]. */
+  readonly promptTokens: Int32Array;
+  readonly sequences: readonly Sequence[];
+  readonly submittedMs: number;
+  promptTokensComputed = 0;
+  readonly #listener: GenerationListener;
+  readonly #hooks: RequestHooks;
+  #liveSamples: number;
+  #settled = false;
+  #prefillStartMs: number | null = null;
+  #prefillEndMs: number | null = null;
+  #firstTokenMs: number | null = null;
+  #resolve!: (result: GenerationResult) => void;
+  #reject!: (error: MagdiError) => void;
+
+  constructor(
+    request: GenerationRequest,
+    promptTokens: Int32Array,
+    sequences: readonly Sequence[],
+    listener: GenerationListener,
+    hooks: RequestHooks,
+  ) {
+    this.id = request.id;
+    this.request = request;
+    this.promptTokens = promptTokens;
+    this.sequences = sequences;
+    this.submittedMs = hooks.nowMs();
+    this.#listener = listener;
+    this.#hooks = hooks;
+    this.#liveSamples = sequences.length;
+    this.done = new Promise((resolve, reject) => {
+      this.#resolve = resolve;
+      this.#reject = reject;
+    });
+    // Who does not listen to `done` must not bring the process down by a rejection that nobody handles.
+    this.done.catch(() => {});
+  }
+
+  get liveSamples(): number {
+    return this.#settled ? 0 : this.#liveSamples;
+  }
+
+  get settled(): boolean {
+    return this.#settled;
+  }
+
+  /** Whether the prefill has not begun. */
+  get waiting(): boolean {
+    return !this.#settled && this.#prefillStartMs === null;
+  }
+
+  cancel(reason: CancelReason, sample?: number): void {
+    for (const sequence of this.sequences) {
+      if (this.#settled) return;
+      if (sample !== undefined && sequence.index !== sample) continue;
+      if (sequence.ended) continue;
+      try {
+        sequence.end(reason);
+      } catch (cause) {
+        this.#failText(sequence, cause);
+        return;
+      }
+      this.#sampleEnded(sequence);
+    }
+  }
+
+  /** Rejects the request, whatever its samples have come to. */
+  fail(error: MagdiError): void {
+    if (this.#settled) return;
+    this.#settled = true;
+    for (const sequence of this.sequences) sequence.abandon();
+    this.#hooks.onSettled(this);
+    this.#reject(error);
+  }
+
+  prefillStarted(): void {
+    this.#prefillStartMs = this.#hooks.nowMs();
+    this.#tell(() => this.#listener.onPrefillStart?.());
+  }
+
+  prefillEnded(): void {
+    this.#prefillEndMs = this.#hooks.nowMs();
+  }
+
+  /** Gives a living sequence its next token, and tells the listener. */
+  accept(sequence: Sequence, tokenId: number, logprob: number, top: TokenLogprob["top"] | null): void {
+    let event: TokenEvent;
+    try {
+      event = sequence.accept(tokenId, logprob, top);
+    } catch (cause) {
+      this.#failText(sequence, cause);
+      return;
+    }
+    this.#firstTokenMs ??= this.#hooks.nowMs();
+    this.#tell(() => this.#listener.onToken?.(event));
+    if (sequence.ended) this.#sampleEnded(sequence);
+  }
+
+  #sampleEnded(sequence: Sequence): void {
+    if (this.#settled) return;
+    this.#liveSamples--;
+    const result = sequence.result;
+    // Counted before the listener hears of it: it may cancel the others from within.
+    if (result !== null) this.#tell(() => this.#listener.onSampleEnd?.(result));
+    if (this.#liveSamples > 0 || this.#settled) return;
+    this.#settled = true;
+    this.#hooks.onSettled(this);
+    this.#resolve({
+      samples: this.sequences.map((sequence) => sequence.end("cancelled")),
+      promptTokens: this.promptTokens.length,
+      promptTokensComputed: this.promptTokensComputed,
+      timing: {
+        submittedMs: this.submittedMs,
+        prefillStartMs: this.#prefillStartMs,
+        prefillEndMs: this.#prefillEndMs,
+        firstTokenMs: this.#firstTokenMs,
+        endMs: this.#hooks.nowMs(),
+      },
+    });
+  }
+
+  #failText(sequence: Sequence, cause: unknown): void {
+    const message = `request ${this.id}: the tokens of sample ${sequence.index} could not be made into text`;
+    this.fail(new MagdiError("MAGDI_ENGINE_FAILED", message, { cause }));
+  }
+
+  #tell(call: () => void): void {
+    try {
+      call();
+    } catch (error) {
+      this.#hooks.onListenerError(error);
+    }
+  }
+}

@@ -1,0 +1,48 @@
+// The requests whose prefill has not begun, first come first served, bounded in samples. It knows no rows and no
+// steps.
+
+import { MagdiError } from "../errors.ts";
+import type { ActiveRequest } from "./active-request.ts";
+
+export class WaitingLine {
+  readonly #maxSamples: number;
+  readonly #requests: ActiveRequest[] = [];
+
+  constructor(maxSamples: number) {
+    this.#maxSamples = maxSamples;
+  }
+
+  get requests(): readonly ActiveRequest[] {
+    return this.#requests;
+  }
+
+  get samples(): number {
+    let samples = 0;
+    for (const request of this.#requests) samples += request.liveSamples;
+    return samples;
+  }
+
+  /** Throws MAGDI_QUEUE_FULL when `samples` more do not fit. */
+  assertRoom(samples: number): void {
+    const waiting = this.samples;
+    if (waiting + samples <= this.#maxSamples) return;
+    throw new MagdiError(
+      "MAGDI_QUEUE_FULL",
+      `the waiting line holds ${waiting} of at most ${this.#maxSamples} samples: ${samples} more do not fit; try again later`,
+      { details: { samples_waiting: waiting, max_waiting_samples: this.#maxSamples } },
+    );
+  }
+
+  push(request: ActiveRequest): void {
+    this.#requests.push(request);
+  }
+
+  shift(): ActiveRequest | null {
+    return this.#requests.shift() ?? null;
+  }
+
+  remove(request: ActiveRequest): void {
+    const position = this.#requests.indexOf(request);
+    if (position >= 0) this.#requests.splice(position, 1);
+  }
+}

@@ -1,0 +1,146 @@
+// From chat messages to the prompt text that a student was trained on. It does not know tokens or ids.
+
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { Template } from "@huggingface/jinja";
+import { MagdiError } from "../errors.ts";
+import { isObject, type JsonObject, readJson, specialTokenText } from "./tokenizer.ts";
+
+export interface ChatMessage {
+  readonly role: string;
+  readonly content: string;
+  readonly [field: string]: unknown;
+}
+
+export interface RenderOptions {
+  /** Whether the text ends with the beginning of an assistant's message. */
+  readonly addGenerationPrompt: boolean;
+  /** More variables for the template, such as Qwen3's enable_thinking. */
+  readonly variables?: Readonly<Record<string, unknown>>;
+}
+
+export interface ChatTemplate {
+  /**
+   * The prompt. It holds the special tokens that the template writes, BOS among them, so it is encoded with
+   * addSpecialTokens false. Messages are not escaped: a special token's text in one becomes that token.
+   * @throws MAGDI_BAD_REQUEST (param "messages") with the template's own words when it refuses the messages
+   */
+  render(messages: readonly ChatMessage[], options: RenderOptions): string;
+  /** The template's Jinja source; null for plain concatenation. */
+  readonly source: string | null;
+}
+
+/**
+ * The template of `folder`: chat_template.jinja, else tokenizer_config.json's chat_template (of several, "default").
+ * Null when the folder has none: the student was not trained on chats, see plainChatTemplate.
+ * @throws MAGDI_BAD_FILE when the template is not Jinja, MAGDI_UNSUPPORTED when none of several is "default"
+ */
+export async function openChatTemplate(folder: string): Promise<ChatTemplate | null> {
+  const config = (await readJson(join(folder, "tokenizer_config.json"))) ?? {};
+  const path = join(folder, "chat_template.jinja");
+  const source = await readText(path);
+  if (source !== null) return createChatTemplate(source, config, path);
+  const origin = join(folder, "tokenizer_config.json");
+  const configured = configuredTemplate(config.chat_template, origin);
+  return configured === null ? null : createChatTemplate(configured, config, `${origin} (chat_template)`);
+}
+
+/**
+ * A template from its source.
+ * @example
+ *   createChatTemplate("{% for m in messages %}{{ m.content }}{% endfor %}", {}, "example")
+ *     .render([{ role: "user", content: "Hello" }], { addGenerationPrompt: true }); // "Hello"
+ */
+export function createChatTemplate(source: string, config: JsonObject, origin: string): ChatTemplate {
+  let template: Template;
+  try {
+    template = new Template(source);
+  } catch (cause) {
+    throw new MagdiError("MAGDI_BAD_FILE", `${origin}: expected a Jinja template: ${String(cause)}`, {
+      cause,
+    });
+  }
+  const specialTokens = specialTokenVariables(config);
+  return {
+    source,
+    render(messages, options) {
+      try {
+        return template.render({
+          ...specialTokens,
+          tools: null,
+          documents: null,
+          ...options.variables,
+          messages,
+          add_generation_prompt: options.addGenerationPrompt,
+          raise_exception: refuse,
+        });
+      } catch (cause) {
+        if (cause instanceof Refusal) {
+          throw new MagdiError(
+            "MAGDI_BAD_REQUEST",
+            `messages: the chat template refuses them: ${cause.message}`,
+            {
+              param: "messages",
+              cause,
+            },
+          );
+        }
+        throw new MagdiError(
+          "MAGDI_BAD_REQUEST",
+          "messages: the chat template cannot render them; check that each has a role and a content that this student knows",
+          { param: "messages", cause },
+        );
+      }
+    },
+  };
+}
+
+/** For a student without a template: the contents one after another, an empty line between, nothing for the roles. */
+export const plainChatTemplate: ChatTemplate = {
+  source: null,
+  render: (messages) => messages.map((message) => message.content).join("\n\n"),
+};
+
+class Refusal extends Error {}
+
+function refuse(message: unknown): never {
+  throw new Refusal(String(message));
+}
+
+function configuredTemplate(configured: unknown, origin: string): string | null {
+  if (configured === undefined || configured === null) return null;
+  if (typeof configured === "string") return configured;
+  const templates = new Map<string, string>();
+  const named: unknown[] = Array.isArray(configured)
+    ? configured
+    : Object.entries(configured).map(([name, template]) => ({ name, template }));
+  for (const entry of named) {
+    if (!isObject(entry)) continue;
+    const { name, template } = entry;
+    if (typeof name === "string" && typeof template === "string") templates.set(name, template);
+  }
+  const chosen = templates.get("default");
+  if (chosen !== undefined) return chosen;
+  throw new MagdiError(
+    "MAGDI_UNSUPPORTED",
+    `${origin}: chat_template has no template named "default", found ${[...templates.keys()].join(", ") || "none"}`,
+  );
+}
+
+function specialTokenVariables(config: JsonObject): Record<string, string> {
+  const variables: Record<string, string> = {};
+  for (const [name, value] of Object.entries(config)) {
+    const text = name.endsWith("_token") ? specialTokenText(value) : null;
+    if (text !== null) variables[name] = text;
+  }
+  return variables;
+}
+
+async function readText(path: string): Promise<string | null> {
+  try {
+    return await readFile(path, "utf8");
+  } catch (cause) {
+    if (cause instanceof Error && "code" in cause && cause.code === "ENOENT") return null;
+    throw new MagdiError("MAGDI_BAD_FILE", `${path}: cannot be read: ${String(cause)}`, { cause });
+  }
+}

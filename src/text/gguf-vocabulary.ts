@@ -1,0 +1,90 @@
+// The vocabulary in a GGUF's metadata: tokens, their types and the ids with a role. It knows tokenizer.ggml.* keys; it does
+// not know what becomes of them.
+
+import { MagdiError } from "../errors.ts";
+
+export type GgufMetadata = ReadonlyMap<string, unknown>;
+
+/** tokenizer.ggml.token_type, by llama.cpp's numbers. */
+export const TOKEN_TYPE = { normal: 1, unknown: 2, control: 3, userDefined: 4, unused: 5, byte: 6 } as const;
+
+export interface Vocabulary {
+  /** Text by id, as the file has it. */
+  readonly tokens: readonly string[];
+  readonly types: ArrayLike<number>;
+  /** "bos", "eos", "unknown", … → id */
+  readonly named: ReadonlyMap<string, number>;
+  readonly bosId: number | undefined;
+  readonly eosId: number | undefined;
+}
+
+/** @throws MAGDI_BAD_FILE for keys that are missing, of the wrong type or contradictory */
+export function readVocabulary(metadata: GgufMetadata): Vocabulary {
+  const tokens = strings(metadata, "tokenizer.ggml.tokens").map((token, id) => token || `[EMPTY_${id}]`);
+  const ids = new Map<string, number>();
+  for (const [id, token] of tokens.entries()) {
+    const other = ids.get(token);
+    if (other !== undefined) {
+      throw bad("tokenizer.ggml.tokens", `has ${JSON.stringify(token)} twice, as ${other} and ${id}`);
+    }
+    ids.set(token, id);
+  }
+  const named = new Map<string, number>();
+  for (const [key, value] of metadata) {
+    const name = /^tokenizer\.ggml\.(\w+)_token_id$/.exec(key)?.[1];
+    if (name === undefined) continue;
+    const id = Number(value);
+    if (!Number.isSafeInteger(id)) throw bad(key, `should be a token id, found ${String(value)}`);
+    // A bad id is passed over, as llama.cpp does: files with a padding id of −1 are about.
+    if (id >= 0 && id < tokens.length) named.set(name, id);
+  }
+  const isSentencePiece = metadata.get("tokenizer.ggml.model") === "llama";
+  for (const [name, id] of isSentencePiece
+    ? ([
+        ["bos", 1],
+        ["eos", 2],
+        ["unknown", 0],
+      ] as const)
+    : []) {
+    if (!metadata.has(`tokenizer.ggml.${name}_token_id`) && id < tokens.length) named.set(name, id);
+  }
+  const types = metadata.has("tokenizer.ggml.token_type")
+    ? Int32Array.from(numbers(metadata, "tokenizer.ggml.token_type", tokens.length))
+    : new Int32Array(tokens.length).fill(TOKEN_TYPE.normal);
+  const promoted = metadata.has("tokenizer.ggml.token_type") ? ["eos", "eot", "eom"] : [...named.keys()];
+  for (const name of promoted) {
+    const id = named.get(name);
+    if (id !== undefined && types[id] === TOKEN_TYPE.normal) types[id] = TOKEN_TYPE.control;
+  }
+  return { tokens, types, named, bosId: named.get("bos"), eosId: named.get("eos") };
+}
+
+export function strings(metadata: GgufMetadata, key: string): readonly string[] {
+  const value = metadata.get(key);
+  const isStrings = Array.isArray(value) && value.every((item: unknown) => typeof item === "string");
+  if (!isStrings) throw bad(key, `should be a list of strings, found ${describe(value)}`);
+  return value;
+}
+
+export function numbers(metadata: GgufMetadata, key: string, length: number): number[] {
+  const value = metadata.get(key);
+  const list =
+    ArrayBuffer.isView(value) && !(value instanceof DataView) ? Array.from(value as Int32Array) : value;
+  if (!Array.isArray(list)) throw bad(key, `should be a list of numbers, found ${describe(value)}`);
+  if (list.length < length) throw bad(key, `has ${list.length} entries for ${length} tokens`);
+  return list.map(Number);
+}
+
+export function flag(metadata: GgufMetadata, key: string, absent: boolean): boolean {
+  const value = metadata.get(key) ?? absent;
+  if (typeof value !== "boolean") throw bad(key, `should be true or false, found ${describe(value)}`);
+  return value;
+}
+
+function describe(value: unknown): string {
+  return value === undefined ? "no such key" : Array.isArray(value) ? "a list with others" : typeof value;
+}
+
+export function bad(key: string, what: string): MagdiError {
+  return new MagdiError("MAGDI_BAD_FILE", `${key} ${what}`);
+}

@@ -1,0 +1,137 @@
+// How byte-level vocabularies split text into words before merging, by the names that GGUF files give
+// (tokenizer.ggml.pre). It knows regular expressions, not vocabularies.
+
+import { MagdiError } from "../errors.ts";
+
+/** Applied one after another, each to the pieces of the one before: matches and what is between them are pieces. */
+export interface PreTokenizer {
+  readonly splits: readonly string[];
+  /** Whether a word that is a token is that token even where merges would not make it. */
+  readonly ignoreMerges?: boolean;
+  /** Whether BOS is added where the file does not say. */
+  readonly addBos?: boolean;
+  /** Whether text is put into Unicode's composed form first. */
+  readonly nfc?: boolean;
+}
+
+/** GPT-2's words. */
+export const GPT2_WORDS =
+  "'s|'t|'re|'ve|'m|'ll|'d| ?\\p{L}+| ?\\p{N}+| ?[^\\s\\p{L}\\p{N}]+|\\s+(?!\\S)|\\s+";
+
+const CONTRACTIONS = "(?i:'s|'t|'re|'ve|'m|'ll|'d)";
+const SPACES = "\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+";
+
+/** The words of cl100k and its descendants: `digits` says how many digits a piece may have. */
+const words = (digits: string, letters = "\\p{L}", punctuation = "[^\\s\\p{L}\\p{N}]"): string =>
+  `${CONTRACTIONS}|[^\\r\\n\\p{L}\\p{N}]?${letters}+|${digits}| ?${punctuation}+[\\r\\n]*|${SPACES}`;
+
+/** o200k's words: a capital begins a new one. */
+const capitalisedWords = (contractions: string, digits: string): string => {
+  const upper = "[\\p{Lu}\\p{Lt}\\p{Lm}\\p{Lo}\\p{M}]";
+  const lower = "[\\p{Ll}\\p{Lm}\\p{Lo}\\p{M}]";
+  const lead = "[^\\r\\n\\p{L}\\p{N}]?";
+  return (
+    `${lead}${upper}*${lower}+${contractions}|${lead}${upper}+${lower}*${contractions}|` +
+    `${digits}| ?[^\\s\\p{L}\\p{N}]+[\\r\\n/]*|${SPACES}`
+  );
+};
+
+// Han, kana and Hangul as DeepSeek's tokenizers delimit them.
+const HAN_KANA = "[\u4e00-\u9fa5\u3040-\u309f\u30a0-\u30ff]+";
+const HAN_HANGUL = "[\u4e00-\u9fa5\u0800-\u4e00\uac00-\ud7ff]+";
+const ASCII_PUNCTUATION = "[!\"#$%&'()*+,\\-./:;<=>?@\\[\\\\\\]^_`{|}~]";
+
+const gpt2: PreTokenizer = { splits: [GPT2_WORDS] };
+const singleDigits: PreTokenizer = { splits: ["\\p{N}", GPT2_WORDS] };
+const threeDigits: PreTokenizer = { splits: [words("\\p{N}{1,3}")] };
+const llama3: PreTokenizer = { ...threeDigits, ignoreMerges: true, addBos: true };
+const qwen2: PreTokenizer = { splits: [words("\\p{N}")], nfc: true };
+const oneDigit: PreTokenizer = { splits: [words("\\p{N}")] };
+const o200k: PreTokenizer = { splits: [capitalisedWords(`${CONTRACTIONS}?`, "\\p{N}{1,3}")] };
+const deepseekV3: PreTokenizer = {
+  splits: [
+    "\\p{N}{1,3}",
+    HAN_KANA,
+    `${ASCII_PUNCTUATION}[A-Za-z]+|[^\\r\\n\\p{L}\\p{P}\\p{S}]?[\\p{L}\\p{M}]+| ?[\\p{P}\\p{S}]+[\\r\\n]*|${SPACES}`,
+  ],
+};
+
+const preTokenizers: ReadonlyMap<string, PreTokenizer> = new Map(
+  Object.entries({
+    // What a file gets that was written before files named theirs.
+    default: { splits: ["[\\p{P}\\$\\+<=>\\^~\\|]+", GPT2_WORDS, "\\p{N}+", "[0-9][0-9][0-9]"] },
+    falcon: { splits: ["[\\p{P}\\$\\+<=>\\^~\\|`]+", GPT2_WORDS, "[0-9][0-9][0-9]"] },
+    "gpt-2": gpt2,
+    "phi-2": gpt2,
+    mpt: gpt2,
+    olmo: gpt2,
+    jais: gpt2,
+    trillion: gpt2,
+    exaone4: gpt2,
+    gigachat: gpt2,
+    "a.x-4.0": gpt2,
+    mellum: gpt2,
+    smollm: singleDigits,
+    starcoder: singleDigits,
+    refact: singleDigits,
+    "command-r": singleDigits,
+    codeshell: singleDigits,
+    exaone: singleDigits,
+    "minerva-7b": singleDigits,
+    mellum2: singleDigits,
+    "llama-bpe": llama3,
+    llama3: llama3,
+    "llama-v3": llama3,
+    falcon3: llama3,
+    "falcon-h1": llama3,
+    pixtral: llama3,
+    "midm-2.0": llama3,
+    lfm2: llama3,
+    dbrx: threeDigits,
+    "smaug-bpe": threeDigits,
+    "chatglm-bpe": threeDigits,
+    glm4: threeDigits,
+    qwen2,
+    "deepseek-r1-qwen": qwen2,
+    qwen35: { splits: [words("\\p{N}", "[\\p{L}\\p{M}]", "[^\\s\\p{L}\\p{M}\\p{N}]")], nfc: true },
+    stablelm2: oneDigit,
+    megrez: oneDigit,
+    hunyuan: oneDigit,
+    "solar-open": oneDigit,
+    "grok-2": oneDigit,
+    tekken: { splits: [capitalisedWords("", "\\p{N}")], ignoreMerges: true, addBos: true },
+    "gpt-4o": o200k,
+    llama4: o200k,
+    kanana2: o200k,
+    "minimax-m2": o200k,
+    "deepseek-v3": deepseekV3,
+    "hunyuan-dense": deepseekV3,
+    "joyai-llm": deepseekV3,
+    "deepseek-coder": { splits: ["[\\r\\n]", "\\s?\\p{L}+", "\\s?\\p{P}+", HAN_HANGUL, "\\p{N}"] },
+    "deepseek-llm": {
+      splits: [
+        "[\\r\\n]",
+        // Cased letters; the file's own list of them is an older Unicode's, without the mathematical alphabets.
+        "\\s?(?:(?![\u{1d400}-\u{1d7ff}])[\\p{Lu}\\p{Ll}\\p{Lt}])+",
+        "\\s?[!-/:-~\uff01-\uff0f\uff1a-\uff5e\u2018-\u201f\u3000-\u3002]+",
+        "\\s+$",
+        HAN_HANGUL,
+        "\\p{N}+",
+      ],
+    },
+  } satisfies Record<string, PreTokenizer>),
+);
+
+/**
+ * The pre-tokenizer of a GGUF's tokenizer.ggml.pre. The names and their expressions are llama.cpp's (llama-vocab.cpp), in
+ * the form that the models' own tokenizer.json has.
+ * @throws MAGDI_UNSUPPORTED with the name for one that is not known: a guess would give other ids than the training's
+ */
+export function preTokenizerNamed(name: string): PreTokenizer {
+  const known = preTokenizers.get(name);
+  if (known !== undefined) return known;
+  throw new MagdiError(
+    "MAGDI_UNSUPPORTED",
+    `tokenizer.ggml.pre: no pre-tokenizer ${JSON.stringify(name)}, known are ${[...preTokenizers.keys()].join(", ")}`,
+  );
+}

@@ -1,0 +1,264 @@
+// Text to token ids and back, from a folder's tokenizer.json. It does not know chat templates, streams or models.
+
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { Tokenizer as HuggingFaceTokenizer } from "@huggingface/tokenizers";
+import { MagdiError } from "../errors.ts";
+import { BytePairEncoder, type Merge } from "./byte-pair-encoder.ts";
+import { GPT2_WORDS } from "./pre-tokenizers.ts";
+import { readTokenDecoder } from "./token-decoder.ts";
+
+export interface EncodeOptions {
+  /** Whether the post-processor adds its tokens (BOS, EOS). False for a rendered chat: its template wrote them. */
+  readonly addSpecialTokens: boolean;
+}
+
+export interface DecodeOptions {
+  readonly skipSpecialTokens: boolean;
+  /** True when the ids go on after other text, so that SentencePiece's leading space stays. Default false. */
+  readonly continuesText?: boolean;
+}
+
+/** Ids are those of tokenizer.json. Text is never cleaned up: decoding gives the bytes of the tokens, read as UTF-8. */
+export interface Tokenizer {
+  /**
+   * A special token's text inside `text` becomes that token, as in Transformers, vLLM and llama.cpp: whoever passes
+   * on text of strangers and minds must take it out before. Time is O(n log n), a fraction of a second for 1 MB.
+   */
+  encode(text: string, options: EncodeOptions): Int32Array;
+  /** Bytes that are not UTF-8 become U+FFFD by the WHATWG rules; ids that no token has give nothing. */
+  decode(ids: ArrayLike<number>, options: DecodeOptions): string;
+  /** One more than the greatest id. A model's vocabulary may be padded beyond it. */
+  readonly vocabSize: number;
+  /** The token by itself, special tokens shown, half a character as U+FFFD. Empty for an id that no token has. */
+  tokenText(id: number): string;
+  /** The token's bytes. The array belongs to the tokenizer. Empty for an id that no token has. */
+  tokenBytes(id: number): Uint8Array;
+  readonly specialTokenIds: ReadonlySet<number>;
+  /** The id of a token as the vocabulary writes it ("<|im_end|>", "Ġthe", "▁the"). */
+  idOf(token: string): number | undefined;
+  /** How many leading spaces a text that starts with the first token loses. */
+  readonly leadingSpaces: number;
+}
+
+/**
+ * Opens `folder`/tokenizer.json with `folder`/tokenizer_config.json, when that is there.
+ * @example
+ *   const tokenizer = await openTokenizer("models/smollm2-135m-instruct");
+ *   tokenizer.decode(tokenizer.encode("Hello", { addSpecialTokens: false }), { skipSpecialTokens: true }); // "Hello"
+ * @throws MAGDI_FILE_MISSING, MAGDI_BAD_FILE, MAGDI_UNSUPPORTED with the file's path
+ */
+export async function openTokenizer(folder: string): Promise<Tokenizer> {
+  const path = join(folder, "tokenizer.json");
+  const tokenizer = await readJson(path);
+  if (tokenizer === null) {
+    throw new MagdiError("MAGDI_FILE_MISSING", `${path}: expected a tokenizer, found no such file`);
+  }
+  return createTokenizer(tokenizer, (await readJson(join(folder, "tokenizer_config.json"))) ?? {}, path);
+}
+
+/** The same from the files' parsed content; `origin` is named in errors. */
+export function createTokenizer(tokenizer: JsonObject, config: JsonObject, origin: string): Tokenizer {
+  const model = tokenizer.model;
+  if (!isObject(model) || !isObject(model.vocab)) {
+    throw new MagdiError("MAGDI_BAD_FILE", `${origin}: expected model.vocab, an object from tokens to ids`);
+  }
+  if (!Array.isArray(model.merges) || (model.type !== undefined && model.type !== "BPE")) {
+    throw new MagdiError(
+      "MAGDI_UNSUPPORTED",
+      `${origin}: expected a model of type BPE with merges, found type ${JSON.stringify(model.type)}`,
+    );
+  }
+  const added = addedTokens(tokenizer.added_tokens, origin);
+  const inner = buildLibraryTokenizer(tokenizer, model, added, config, origin);
+  const decoder = readTokenDecoder(tokenizer.decoder, origin);
+
+  const idOf = new Map<string, number>(Object.entries(model.vocab).map(([text, id]) => [text, Number(id)]));
+  for (const token of added) idOf.set(token.content, token.id);
+  let vocabSize = 0;
+  for (const id of idOf.values()) vocabSize = Math.max(vocabSize, id + 1);
+  const texts: (string | undefined)[] = new Array(vocabSize);
+  for (const [text, id] of idOf) texts[id] = text;
+  // Two tokens of one id: the added one is what the id means.
+  for (const token of added) texts[token.id] = token.content;
+
+  // The type says only that merges are an array; the encoder checks each.
+  const merges = model.merges as readonly Merge[];
+  const encoder = new BytePairEncoder(idOf, texts, merges, origin);
+  // The library's own merging takes seconds for a long word; a subword suffix, which only it knows, keeps it.
+  const suffixes = model.end_of_word_suffix || model.continuing_subword_suffix;
+  if (!suffixes) inner.model.bpe = (word) => encoder.split(word);
+
+  const addedIds = new Set(added.map((token) => token.id));
+  const specialTokenIds = new Set(added.filter((token) => token.special).map((token) => token.id));
+  for (const token of namedSpecialTokens(config)) {
+    const id = idOf.get(token);
+    if (id !== undefined) specialTokenIds.add(id);
+  }
+  const bytes: (Uint8Array | undefined)[] = new Array(vocabSize);
+  const nothing = new Uint8Array(0);
+  const tokenBytes = (id: number): Uint8Array => {
+    const known = bytes[id];
+    if (known !== undefined) return known;
+    const text = texts[id];
+    if (text === undefined) return nothing;
+    const made = decoder.bytesOf(text, addedIds.has(id));
+    bytes[id] = made;
+    return made;
+  };
+
+  return {
+    encode: (text, options) =>
+      text === ""
+        ? emptyEncoding(inner, options)
+        : Int32Array.from(inner.encode(text, { add_special_tokens: options.addSpecialTokens }).ids),
+    decode(ids, options) {
+      const parts: Uint8Array[] = [];
+      for (let i = 0; i < ids.length; i++) {
+        const id = ids[i]!;
+        if (!options.skipSpecialTokens || !specialTokenIds.has(id)) parts.push(tokenBytes(id));
+      }
+      let text = Buffer.concat(parts);
+      let strip = options.continuesText ? 0 : decoder.leadingSpaces;
+      for (; strip > 0 && text[0] === 0x20; strip--) text = text.subarray(1);
+      return text.toString("utf8");
+    },
+    vocabSize,
+    tokenText: (id) => Buffer.from(tokenBytes(id)).toString("utf8"),
+    tokenBytes,
+    specialTokenIds,
+    idOf: (token) => idOf.get(token),
+    leadingSpaces: decoder.leadingSpaces,
+  };
+}
+
+export type JsonObject = Readonly<Record<string, unknown>>;
+
+/** What is used of the library's tokenizer: its own declarations do not resolve under Node's module resolution. */
+interface LibraryTokenizer {
+  readonly model: { bpe: (word: string) => readonly string[] };
+  readonly post_processor: {
+    post_process(
+      tokens: string[],
+      pair: null,
+      addSpecialTokens: boolean,
+    ): { readonly tokens: readonly string[] };
+  } | null;
+  encode(text: string, options: { add_special_tokens: boolean }): { readonly ids: readonly number[] };
+  token_to_id(token: string): number | undefined;
+}
+
+interface AddedToken {
+  readonly content: string;
+  readonly id: number;
+  readonly special: boolean;
+}
+
+function buildLibraryTokenizer(
+  tokenizer: JsonObject,
+  model: JsonObject,
+  added: readonly AddedToken[],
+  config: JsonObject,
+  origin: string,
+): LibraryTokenizer {
+  const definition = {
+    ...tokenizer,
+    added_tokens: tokenizer.added_tokens ?? added,
+    normalizer: tokenizer.normalizer ?? null,
+    pre_tokenizer: asInTheReference(tokenizer.pre_tokenizer ?? null),
+    post_processor: tokenizer.post_processor ?? null,
+    // Its merging and its decoding are not used, so it need not index merges or know the decoder.
+    decoder: null,
+    model: { ...model, type: "BPE", merges: [] },
+  };
+  try {
+    return new HuggingFaceTokenizer(definition, config);
+  } catch (cause) {
+    throw new MagdiError("MAGDI_UNSUPPORTED", `${origin}: ${String(cause)}`, { cause });
+  }
+}
+
+/**
+ * The JavaScript library splits with JavaScript's \d and \s where the Rust library, which is the reference, splits at any
+ * Unicode number and White_Space. Regular expressions in Split are translated faithfully, so these become Splits.
+ */
+function asInTheReference(step: unknown): unknown {
+  if (!isObject(step)) return step;
+  const split = (regex: string): JsonObject => ({
+    type: "Split",
+    pattern: { Regex: regex },
+    behavior: "Isolated",
+    invert: false,
+  });
+  switch (step.type) {
+    case "Sequence":
+      return Array.isArray(step.pretokenizers)
+        ? { ...step, pretokenizers: step.pretokenizers.map(asInTheReference) }
+        : step;
+    case "Digits":
+      return split(step.individual_digits === true ? "\\p{N}" : "\\p{N}+");
+    case "ByteLevel":
+      if (step.use_regex === false || step.add_prefix_space === true) return step;
+      return { type: "Sequence", pretokenizers: [split(GPT2_WORDS), { ...step, use_regex: false }] };
+    default:
+      return step;
+  }
+}
+
+/** The library takes an empty text for no text. */
+function emptyEncoding(inner: LibraryTokenizer, options: EncodeOptions): Int32Array {
+  if (!options.addSpecialTokens || inner.post_processor === null) return new Int32Array(0);
+  const { tokens } = inner.post_processor.post_process([], null, true);
+  return Int32Array.from(tokens.map((token) => inner.token_to_id(token) ?? 0));
+}
+
+function addedTokens(list: unknown, origin: string): AddedToken[] {
+  if (list === undefined || list === null) return [];
+  if (!Array.isArray(list)) {
+    throw new MagdiError("MAGDI_BAD_FILE", `${origin}: expected added_tokens to be a list`);
+  }
+  return list.map((token: unknown, index) => {
+    if (!isObject(token) || typeof token.content !== "string" || !Number.isSafeInteger(token.id)) {
+      throw new MagdiError(
+        "MAGDI_BAD_FILE",
+        `${origin}: expected added_tokens[${index}] to have an id and a content, found ${JSON.stringify(token)}`,
+      );
+    }
+    return { content: token.content, id: Number(token.id), special: token.special === true };
+  });
+}
+
+/** bos_token, eos_token, …, each a string or an object with `content`, and the additional ones. */
+export function namedSpecialTokens(config: JsonObject): string[] {
+  const names = ["bos_token", "eos_token", "unk_token", "sep_token", "pad_token", "cls_token", "mask_token"];
+  const additional = Array.isArray(config.additional_special_tokens) ? config.additional_special_tokens : [];
+  return [...names.map((name) => config[name]), ...additional].flatMap((token: unknown) => {
+    const text = specialTokenText(token);
+    return text === null ? [] : [text];
+  });
+}
+
+/** A special token as tokenizer_config.json writes it. */
+export function specialTokenText(token: unknown): string | null {
+  if (typeof token === "string") return token;
+  return isObject(token) && typeof token.content === "string" ? token.content : null;
+}
+
+/** The file's object; null when there is no such file. */
+export async function readJson(path: string): Promise<JsonObject | null> {
+  let content: unknown;
+  try {
+    content = JSON.parse(await readFile(path, "utf8"));
+  } catch (cause) {
+    if (isObject(cause) && (cause.code === "ENOENT" || cause.code === "ENOTDIR")) return null;
+    throw new MagdiError("MAGDI_BAD_FILE", `${path}: expected JSON: ${String(cause)}`, { cause });
+  }
+  if (!isObject(content)) {
+    throw new MagdiError("MAGDI_BAD_FILE", `${path}: expected a JSON object`);
+  }
+  return content;
+}
+
+export function isObject(value: unknown): value is JsonObject {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}

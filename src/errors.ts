@@ -14,6 +14,8 @@ export const ERROR_CODES = {
   MAGDI_DEADLINE: "a request ran into its deadline",
   MAGDI_CANCELLED: "the caller cancelled",
   MAGDI_SHUTTING_DOWN: "the server drains and takes no new work",
+  MAGDI_MODEL_LOADING: "the student is still being loaded",
+  MAGDI_UNKNOWN_MODEL: "the model that a request names is not served",
   MAGDI_ENGINE_FAILED: "the engine can serve no more: a step failed",
   MAGDI_RUNTIME: "ONNX Runtime refused a call",
   MAGDI_BAD_GRAPH: "an ONNX graph is not well-formed or not what its reader expects",

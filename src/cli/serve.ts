@@ -1,0 +1,181 @@
+// `magdi serve`: listens, loads the student, says when it is ready, and drains on a signal. It owns the process and
+// knows nothing of routes.
+import type { AddressInfo } from "node:net";
+import { fileURLToPath } from "node:url";
+import { parseArgs } from "node:util";
+import { MagdiError } from "../errors.ts";
+import { loadBaselines } from "../reasoning/baselines.ts";
+import { buildApp } from "../server/app.ts";
+import { loadConfig, SETTINGS, type ServerConfig } from "../server/config.ts";
+import { shutDownGracefully } from "../server/graceful-shutdown.ts";
+import { Metrics } from "../server/metrics.ts";
+import type { OpenStudent, ServedStudent } from "../server/served-student.ts";
+import type { Command } from "./command.ts";
+
+const DEFAULT_MODEL = fileURLToPath(new URL("../../models/smollm2-135m-instruct", import.meta.url));
+/** What a drain may take beyond its own limit before the process ends anyway. */
+const DRAIN_GRACE_MS = 10_000;
+
+const HELP = `Usage: magdi serve [--config FILE] [flags]
+
+Serves a student over HTTP: POST /v1/reason, OpenAI's /v1/chat/completions and /v1/completions, /v1/models,
+/health, /ready and /metrics. Each setting is a flag, a variable MAGDI_… or a key of the JSON file; a flag wins over
+a variable, a variable over the file.
+
+${SETTINGS.map(helpLine).join("\n")}
+  --config FILE              JSON file of settings, keys as in drainTimeoutMs
+  --help                     this text
+`;
+
+function helpLine({ flag, description, default: value }: (typeof SETTINGS)[number]): string {
+  const suffix = value === null ? "" : ` (default ${value})`;
+  return `  ${`--${flag} VALUE`.padEnd(26)} ${description}${suffix}`;
+}
+
+/** The command, for a way to open students. */
+export function createServeCommand(openStudent: OpenStudent): Command {
+  return {
+    name: "serve",
+    summary: "serve a student over HTTP",
+    help: HELP,
+    async run(argv) {
+      try {
+        const flags = parseFlags(argv);
+        if (flags.help) {
+          process.stdout.write(HELP);
+          return 0;
+        }
+        const config = loadConfig({
+          file: flags.config ?? null,
+          environment: process.env,
+          flags: flags.settings,
+        });
+        return await serve(config, openStudent);
+      } catch (error) {
+        if (!(error instanceof MagdiError)) throw error;
+        return failed(error.message);
+      }
+    },
+  };
+}
+
+function failed(message: string): number {
+  process.stderr.write(`magdi serve: ${message.replaceAll("\n", " ")}\n`);
+  return 1;
+}
+
+interface Flags {
+  readonly help: boolean;
+  readonly config: string | undefined;
+  readonly settings: Readonly<Record<string, string | undefined>>;
+}
+
+function parseFlags(argv: readonly string[]): Flags {
+  const known = SETTINGS.map(({ flag }) => [flag, { type: "string" }] as const);
+  try {
+    const { values } = parseArgs({
+      args: [...argv],
+      strict: true,
+      allowPositionals: false,
+      options: {
+        ...Object.fromEntries(known),
+        config: { type: "string" },
+        help: { type: "boolean", short: "h" },
+      },
+    });
+    const { help, config, ...settings } = values;
+    return {
+      help: help === true,
+      config: typeof config === "string" ? config : undefined,
+      settings: texts(settings),
+    };
+  } catch (cause) {
+    if (!(cause instanceof TypeError)) throw cause;
+    // parseArgs names the flag in its first sentence; the rest is advice for another kind of command.
+    const [sentence] = cause.message.split(/\.(?:\s|$)/);
+    throw new MagdiError("MAGDI_BAD_CONFIG", `${sentence}; see magdi serve --help`, { cause });
+  }
+}
+
+function texts(values: Readonly<Record<string, unknown>>): Record<string, string> {
+  const entries = Object.entries(values).filter(
+    (entry): entry is [string, string] => typeof entry[1] === "string",
+  );
+  return Object.fromEntries(entries);
+}
+
+async function serve(config: ServerConfig, openStudent: OpenStudent): Promise<number> {
+  const metrics = new Metrics();
+  const baselines = loadBaselines(config.baselines);
+  const folder = config.model ?? DEFAULT_MODEL;
+  let resolveStudent: (student: ServedStudent) => void = () => {};
+  const student = new Promise<ServedStudent>((resolve) => {
+    resolveStudent = resolve;
+  });
+  const level = config.logLevel ?? (process.stderr.isTTY ? "warn" : "info");
+  const app = buildApp({ student, config, metrics, baselines, logging: { level, stream: process.stderr } });
+
+  // Probes answer while the student loads, and a taken port is found out before the long work.
+  const stopped = new Promise<number>((resolve) => {
+    shutDownGracefully({
+      timeoutMs: config.drainTimeoutMs + DRAIN_GRACE_MS,
+      logError: (error) => app.log.error({ err: error }, "shutdown"),
+      async close({ signal, error }) {
+        if (error !== null) app.log.fatal({ err: error }, "unexpected failure: shutting down");
+        else say(`${signal}: finishing ${app.admission.active} running requests; once more to end at once`);
+        await app.drain(error === null ? config.drainTimeoutMs : 0);
+        await app.close();
+        resolve(error === null ? 0 : 1);
+      },
+    });
+  });
+  try {
+    await app.listen({ host: config.host, port: config.port });
+  } catch (cause) {
+    await app.close();
+    return failed(listenFailure(cause, config));
+  }
+  let opened: ServedStudent;
+  try {
+    opened = await openStudent(folder, { config, onStep: metrics.observeStep });
+  } catch (error) {
+    await app.close();
+    if (!(error instanceof MagdiError)) throw error;
+    return failed(error.message);
+  }
+  resolveStudent(opened);
+  // A listening TCP server's address is an object.
+  announce(opened, config.host, (app.server.address() as AddressInfo).port);
+  return stopped;
+}
+
+function announce(student: ServedStudent, host: string, port: number): void {
+  const shown = host === "0.0.0.0" || host === "::" ? "127.0.0.1" : host.includes(":") ? `[${host}]` : host;
+  const url = `http://${shown}:${port}`;
+  const body = JSON.stringify({
+    question: "Tom has 3 apples and buys 4 more. How many apples has he now?",
+    samples: 5,
+  });
+  say(`magdi serves ${student.id} on ${url}; try:`);
+  say(`curl -s ${url}/v1/reason -H 'content-type: application/json' -d '${body}'`);
+}
+
+/** To the person who started the server; log lines go to stderr. */
+function say(line: string): void {
+  process.stdout.write(`${line}\n`);
+}
+
+function listenFailure(cause: unknown, { host, port }: ServerConfig): string {
+  const code = cause instanceof Error && "code" in cause ? cause.code : undefined;
+  switch (code) {
+    case "EADDRINUSE":
+      return `port ${port} on ${host} is taken by another program; choose one with --port (0 takes a free one)`;
+    case "EACCES":
+      return `port ${port} on ${host} may not be opened by this user; choose one above 1023 with --port`;
+    case "EADDRNOTAVAIL":
+    case "ENOTFOUND":
+      return `--host ${host}: expected an address of this machine, found none such`;
+    default:
+      return `cannot listen on ${host} port ${port}: ${cause instanceof Error ? cause.message : String(cause)}`;
+  }
+}

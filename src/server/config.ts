@@ -1,0 +1,171 @@
+// The server's settings: defaults < file < environment < flags, each checked, each failure one line that names the
+// key. It knows what settings mean to nobody but the operator.
+import { readFileSync } from "node:fs";
+import { z } from "zod";
+import { MagdiError } from "../errors.ts";
+
+const wholeNumber = (min: number, max: number) =>
+  z
+    .number({ error: () => `a whole number from ${min} to ${max}` })
+    .int({ error: () => `a whole number from ${min} to ${max}` })
+    .min(min, { error: () => `a whole number from ${min} to ${max}` })
+    .max(max, { error: () => `a whole number from ${min} to ${max}` });
+
+const milliseconds = () => wholeNumber(0, 86_400_000);
+const text = (what: string) => z.string({ error: () => what }).min(1, { error: () => what });
+const oneOf = <const T extends readonly [string, ...string[]]>(values: T) =>
+  z.enum(values, { error: () => `one of ${values.join(", ")}` });
+
+const share = (what: string) =>
+  z
+    .number({ error: () => what })
+    .gt(0.5, { error: () => what })
+    .lt(1, { error: () => what });
+
+/** Keys are the file's; MAGDI_DRAIN_TIMEOUT_MS and --drain-timeout-ms are the same setting elsewhere. */
+const settings = {
+  host: text("an address to listen on")
+    .default("127.0.0.1")
+    .describe("address to listen on; 0.0.0.0 in a container"),
+  port: wholeNumber(0, 65_535).default(8080).describe("port to listen on; 0 takes a free one"),
+  model: text("a student folder")
+    .nullable()
+    .default(null)
+    .describe("student folder to serve; default: the shipped one"),
+  dtype: oneOf(["q4", "q8", "fp16", "fp32"])
+    .nullable()
+    .default(null)
+    .describe("weights to load: q4, q8, fp16 or fp32; default: the folder's own"),
+  threads: wholeNumber(1, 1024)
+    .nullable()
+    .default(null)
+    .describe("threads of the model; default: one a physical core"),
+  batchRows: wholeNumber(1, 1024).default(32).describe("samples that decode at the same time"),
+  contextLength: wholeNumber(16, 1_048_576)
+    .nullable()
+    .default(null)
+    .describe("tokens of prompt and answer; default: the student's"),
+  maxSamples: wholeNumber(1, 1024).default(32).describe("most samples of one request"),
+  queueSamples: wholeNumber(1, 1_000_000)
+    .default(256)
+    .describe("samples that may wait; more are answered 429"),
+  queueTimeoutMs: milliseconds().default(60_000).describe("longest wait before a request begins"),
+  requestTimeoutMs: wholeNumber(1, 86_400_000).default(600_000).describe("longest life of a request"),
+  drainTimeoutMs: milliseconds()
+    .default(30_000)
+    .describe("time that running requests get to finish on SIGTERM"),
+  bodyLimitBytes: wholeNumber(1024, 1_073_741_824).default(1_048_576).describe("largest request body"),
+  streamBufferBytes: wholeNumber(1024, 1_073_741_824)
+    .default(1_048_576)
+    .describe("what a slow stream reader may leave unread"),
+  adaptiveThreshold: share("a number above 0.5 and below 1")
+    .default(0.95)
+    .describe("certainty at which adaptive early stopping stops"),
+  baselines: text("a JSON file")
+    .nullable()
+    .default(null)
+    .describe("JSON file that extends the debate baselines"),
+  logLevel: oneOf(["silent", "fatal", "error", "warn", "info", "debug"])
+    .nullable()
+    .default(null)
+    .describe("log lines on stderr; default: warn on a terminal, else info"),
+};
+
+export type ServerConfig = { readonly [K in keyof typeof settings]: z.output<(typeof settings)[K]> };
+
+export interface SettingHelp {
+  readonly key: string;
+  readonly flag: string;
+  readonly variable: string;
+  readonly description: string;
+  readonly default: string | number | null;
+}
+
+/** Every setting with its names, in the order of the help. */
+export const SETTINGS: readonly SettingHelp[] = Object.entries(settings).map(([key, schema]) => ({
+  key,
+  flag: words(key).join("-"),
+  variable: `MAGDI_${words(key).join("_").toUpperCase()}`,
+  description: schema.description ?? "",
+  default: schema.parse(undefined),
+}));
+
+function words(key: string): string[] {
+  return key.replace(/[A-Z]/g, (letter) => ` ${letter.toLowerCase()}`).split(" ");
+}
+
+export interface ConfigSources {
+  /** Path of a JSON file of settings; null for none. */
+  readonly file?: string | null;
+  readonly environment?: Readonly<Record<string, string | undefined>>;
+  /** Values of flags by flag name, as typed. */
+  readonly flags?: Readonly<Record<string, string | undefined>>;
+}
+
+/** @throws MagdiError MAGDI_FILE_MISSING or MAGDI_BAD_CONFIG: one line with the key, what was expected and found */
+export function loadConfig(sources: ConfigSources = {}): ServerConfig {
+  const merged = new Map<string, { readonly value: unknown; readonly where: string }>();
+  if (sources.file) {
+    const path = sources.file;
+    for (const [key, value] of Object.entries(readFile(path))) {
+      if (!(key in settings)) {
+        throw new MagdiError(
+          "MAGDI_BAD_CONFIG",
+          `${path}: ${key} is no setting; there are ${Object.keys(settings).join(", ")}`,
+        );
+      }
+      merged.set(key, { value, where: `${path}: ${key}` });
+    }
+  }
+  for (const { key, variable } of SETTINGS) {
+    const value = sources.environment?.[variable];
+    if (value !== undefined && value !== "") merged.set(key, { value: typed(key, value), where: variable });
+  }
+  for (const { key, flag } of SETTINGS) {
+    const value = sources.flags?.[flag];
+    if (value !== undefined) merged.set(key, { value: typed(key, value), where: `--${flag}` });
+  }
+  const plain = Object.fromEntries([...merged].map(([key, { value }]) => [key, value]));
+  const parsed = z.object(settings).safeParse(plain);
+  if (parsed.success) return parsed.data;
+  const issue = parsed.error.issues[0];
+  const { value, where } = merged.get(String(issue?.path[0])) ?? { value: undefined, where: "settings" };
+  const hint =
+    where === "MAGDI_PORT" && String(value).startsWith("tcp://")
+      ? " (Kubernetes sets this for a Service called magdi: set enableServiceLinks: false in the pod)"
+      : "";
+  throw new MagdiError(
+    "MAGDI_BAD_CONFIG",
+    `${where}: expected ${issue?.message}, found ${JSON.stringify(value)?.slice(0, 100)}${hint}`,
+  );
+}
+
+/** Variables and flags are text; numbers among them become numbers where the setting is one. */
+function typed(key: string, value: string): unknown {
+  const schema = z.object(settings).shape[key as keyof typeof settings]; // the caller takes keys from SETTINGS
+  const takesNumber =
+    schema.safeParse(1).success || schema.safeParse(100_000).success || schema.safeParse(0.9).success;
+  return takesNumber && /^-?[0-9]+(\.[0-9]+)?$/.test(value.trim()) ? Number(value) : value;
+}
+
+function readFile(path: string): object {
+  let content: unknown;
+  try {
+    content = JSON.parse(readFileSync(path, "utf8"));
+  } catch (cause) {
+    const missing = cause instanceof Error && "code" in cause;
+    throw missing
+      ? new MagdiError(
+          "MAGDI_FILE_MISSING",
+          `--config ${path}: expected a JSON file of settings, found none to read`,
+          { cause },
+        )
+      : new MagdiError("MAGDI_BAD_CONFIG", `--config ${path}: expected JSON, found text that is not`, {
+          cause,
+        });
+  }
+  if (typeof content !== "object" || content === null || Array.isArray(content)) {
+    throw new MagdiError("MAGDI_BAD_CONFIG", `--config ${path}: expected a JSON object of settings`);
+  }
+  return content;
+}

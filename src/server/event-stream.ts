@@ -1,0 +1,79 @@
+// One response as server-sent events, with a bound on what a slow reader may leave unread. It knows no event's
+// meaning.
+import type { FastifyReply } from "fastify";
+
+export class EventStream {
+  readonly #reply: FastifyReply;
+  readonly #maxBufferedBytes: number;
+  readonly #onGone: () => void;
+  #opened = false;
+  #ended = false;
+
+  /**
+   * `onGone` is called once if the reader goes away, or is cut off because more than `maxBufferedBytes` lie unread.
+   * Nothing is sent before the first `send`, so that until then the request can still fail with a status.
+   */
+  constructor(reply: FastifyReply, options: { maxBufferedBytes: number; onGone: () => void }) {
+    this.#reply = reply;
+    this.#maxBufferedBytes = options.maxBufferedBytes;
+    this.#onGone = options.onGone;
+  }
+
+  get opened(): boolean {
+    return this.#opened;
+  }
+
+  /** Sends an object as JSON; does nothing once the stream has ended. */
+  send(data: object, event?: string): void {
+    this.#write(`${event === undefined ? "" : `event: ${event}\n`}data: ${JSON.stringify(data)}\n\n`);
+  }
+
+  /** Ends the stream with OpenAI's terminator. */
+  done(): void {
+    this.#write("data: [DONE]\n\n");
+    if (this.#ended) return;
+    this.#ended = true;
+    this.#reply.raw.end();
+  }
+
+  #write(text: string): void {
+    if (this.#ended) return;
+    if (!this.#opened) this.#open();
+    const { raw } = this.#reply;
+    if (raw.writableCorked === 0) {
+      // The events of one engine step leave in one packet.
+      raw.cork();
+      process.nextTick(() => raw.uncork());
+    }
+    raw.write(text);
+    if (raw.writableLength > this.#maxBufferedBytes) {
+      raw.destroy();
+      this.#gone();
+    }
+  }
+
+  #gone(): void {
+    if (this.#ended) return;
+    this.#ended = true;
+    this.#onGone();
+  }
+
+  #open(): void {
+    this.#opened = true;
+    const { raw } = this.#reply;
+    this.#reply.hijack();
+    raw.once("close", () => this.#gone());
+    if (raw.destroyed) {
+      this.#gone();
+      return;
+    }
+    for (const [name, value] of Object.entries(this.#reply.getHeaders())) {
+      if (value !== undefined) raw.setHeader(name, value);
+    }
+    raw.writeHead(200, {
+      "content-type": "text/event-stream; charset=utf-8",
+      "cache-control": "no-cache, no-transform",
+      "x-accel-buffering": "no",
+    });
+  }
+}

@@ -1,0 +1,130 @@
+// A generation under the server's eyes: submitted with the server's time limits, known to the drain, measured, and
+// counted when it ends. It knows neither votes nor response shapes.
+import { randomBytes, randomUUID } from "node:crypto";
+import type { Clock } from "../engine/clock.ts";
+import type {
+  CancelReason,
+  GenerationListener,
+  GenerationResult,
+  SamplingParams,
+  TokenEvent,
+} from "../engine/request.ts";
+import { MagdiError } from "../errors.ts";
+import type { Baselines } from "../reasoning/baselines.ts";
+import type { Admission } from "./admission.ts";
+import type { Metrics } from "./metrics.ts";
+import type { ServedStudent } from "./served-student.ts";
+
+/** What every request's life needs of the server. */
+export interface ServingContext {
+  readonly admission: Admission;
+  readonly metrics: Metrics;
+  readonly baselines: Baselines;
+  readonly clock: Clock;
+  readonly queueTimeoutMs: number;
+  readonly requestTimeoutMs: number;
+  readonly adaptiveThreshold: number;
+}
+
+/** Work that has begun, whatever its answer: what a route waits for, and cancels when its client goes away. */
+export interface Run<T> {
+  readonly id: string;
+  readonly done: Promise<T>;
+  cancel(reason: CancelReason): void;
+}
+
+export interface GenerationOrder {
+  readonly id: string;
+  readonly promptTokens: Int32Array;
+  readonly samples: number;
+  readonly sampling: SamplingParams;
+  /** The request's field that holds the prompt, for the error about its length. */
+  readonly promptParam: string;
+}
+
+/**
+ * Submits to the engine. `done` rejects also with what the listener threw: the generation is cancelled then.
+ *
+ * @throws MagdiError MAGDI_QUEUE_FULL, MAGDI_CONTEXT_LENGTH, MAGDI_SHUTTING_DOWN, MAGDI_ENGINE_FAILED
+ */
+export function startGeneration(
+  context: ServingContext,
+  student: ServedStudent,
+  order: GenerationOrder,
+  listener: GenerationListener,
+): Run<GenerationResult> {
+  const { metrics, clock } = context;
+  const startMs = clock.nowMs();
+  const lastTokenMs: (number | undefined)[] = [];
+  let anyToken = false;
+  let listenerFailure: { readonly cause: unknown } | null = null;
+
+  const guard = (call: () => void) => {
+    if (listenerFailure !== null) return;
+    try {
+      call();
+    } catch (cause) {
+      listenerFailure = { cause };
+      generation.cancel("cancelled");
+    }
+  };
+  const measure = (event: TokenEvent) => {
+    const nowMs = clock.nowMs();
+    if (!anyToken) metrics.observeFirstToken((nowMs - startMs) / 1000);
+    anyToken = true;
+    const beforeMs = lastTokenMs[event.sample];
+    if (beforeMs !== undefined) metrics.observeTokenGap((nowMs - beforeMs) / 1000);
+    lastTokenMs[event.sample] = nowMs;
+  };
+
+  const generation = withPromptParam(order.promptParam, () =>
+    student.engine.submit(
+      {
+        id: order.id,
+        promptTokens: order.promptTokens,
+        samples: order.samples,
+        sampling: order.sampling,
+        queueTimeoutMs: context.queueTimeoutMs,
+        timeoutMs: context.requestTimeoutMs,
+      },
+      {
+        onToken(event) {
+          measure(event);
+          guard(() => listener.onToken?.(event));
+        },
+        onSampleEnd(result) {
+          guard(() => listener.onSampleEnd?.(result));
+        },
+      },
+    ),
+  );
+  context.admission.add(generation);
+  const done = generation.done.then((result) => {
+    metrics.countGeneration(result);
+    if (listenerFailure !== null) throw listenerFailure.cause;
+    return result;
+  });
+  return { id: order.id, done, cancel: (reason) => generation.cancel(reason) };
+}
+
+function withPromptParam<T>(promptParam: string, submit: () => T): T {
+  try {
+    return submit();
+  } catch (error) {
+    if (!(error instanceof MagdiError) || error.code !== "MAGDI_CONTEXT_LENGTH") throw error;
+    throw new MagdiError(error.code, error.message, {
+      param: promptParam,
+      details: error.details,
+      cause: error,
+    });
+  }
+}
+
+/** An unsigned 53-bit integer from the system's randomness. */
+export function randomSeed(): number {
+  return Number(randomBytes(8).readBigUInt64BE() >> 11n);
+}
+
+export function newId(prefix: string): string {
+  return `${prefix}-${randomUUID().replaceAll("-", "")}`;
+}

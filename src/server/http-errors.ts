@@ -1,0 +1,166 @@
+// From the project's errors to HTTP: status, OpenAI-shaped body, and the reason a metric counts. It knows no
+// routes, and lets neither stacks nor paths through to a client.
+import { type ErrorCode, MagdiError } from "../errors.ts";
+
+const MAX_MESSAGE_CHARS = 2000;
+
+interface HttpShape {
+  readonly status: number;
+  readonly type: string;
+  readonly code: string | null;
+  readonly reason: FailureReason;
+  readonly retryAfterSeconds?: number;
+}
+
+/** The closed set of magdi_request_failures_total{reason}. */
+export const FAILURE_REASONS = [
+  "invalid",
+  "context_length",
+  "unknown_model",
+  "queue_full",
+  "queue_timeout",
+  "loading",
+  "shutting_down",
+  "engine_failed",
+  "deadline",
+  "cancelled",
+  "disconnect",
+  "internal",
+] as const;
+export type FailureReason = (typeof FAILURE_REASONS)[number];
+
+const INVALID = "invalid_request_error";
+const SERVER = "server_error";
+
+const SHAPES: Partial<Record<ErrorCode, HttpShape>> = {
+  MAGDI_BAD_REQUEST: { status: 400, type: INVALID, code: null, reason: "invalid" },
+  MAGDI_UNSUPPORTED: { status: 400, type: INVALID, code: "unsupported", reason: "invalid" },
+  MAGDI_CONTEXT_LENGTH: {
+    status: 400,
+    type: INVALID,
+    code: "context_length_exceeded",
+    reason: "context_length",
+  },
+  MAGDI_UNKNOWN_MODEL: { status: 404, type: INVALID, code: "model_not_found", reason: "unknown_model" },
+  MAGDI_QUEUE_FULL: {
+    status: 429,
+    type: "rate_limit_error",
+    code: "queue_full",
+    reason: "queue_full",
+    retryAfterSeconds: 1,
+  },
+  MAGDI_QUEUE_TIMEOUT: {
+    status: 503,
+    type: SERVER,
+    code: "queue_timeout",
+    reason: "queue_timeout",
+    retryAfterSeconds: 1,
+  },
+  MAGDI_MODEL_LOADING: {
+    status: 503,
+    type: SERVER,
+    code: "model_loading",
+    reason: "loading",
+    retryAfterSeconds: 1,
+  },
+  MAGDI_SHUTTING_DOWN: { status: 503, type: SERVER, code: "shutting_down", reason: "shutting_down" },
+  MAGDI_ENGINE_FAILED: { status: 503, type: SERVER, code: "engine_failed", reason: "engine_failed" },
+  MAGDI_DEADLINE: { status: 504, type: SERVER, code: "deadline_exceeded", reason: "deadline" },
+  MAGDI_CANCELLED: { status: 499, type: SERVER, code: "cancelled", reason: "cancelled" },
+};
+
+/** Messages of errors that speak of the inside (files, graphs) stay in the log. */
+const INTERNAL: HttpShape = { status: 500, type: SERVER, code: "internal_error", reason: "internal" };
+const INTERNAL_MESSAGE = "the server failed on this request; its log has the cause under this request id";
+const ENGINE_FAILED_MESSAGE = "the engine has failed and can serve no more; the server must be restarted";
+
+export interface ErrorBody {
+  readonly error: {
+    readonly message: string;
+    readonly type: string;
+    readonly param: string | null;
+    readonly code: string | null;
+    /** prompt_tokens, context_length and the like. */
+    readonly [detail: string]: string | number | null;
+  };
+}
+
+export interface HttpError {
+  readonly status: number;
+  readonly body: ErrorBody;
+  readonly reason: FailureReason;
+  readonly retryAfterSeconds: number | null;
+}
+
+export function errorBody(
+  message: string,
+  type: string,
+  code: string | null,
+  param: string | null = null,
+  details: Readonly<Record<string, string | number>> = {},
+): ErrorBody {
+  const bounded =
+    message.length > MAX_MESSAGE_CHARS
+      ? `${message.slice(0, MAX_MESSAGE_CHARS).replace(/[\uD800-\uDBFF]$/, "")}…`
+      : message;
+  return { error: { ...details, message: bounded, type, param, code } };
+}
+
+/** What a client is told of `error`, which may be anything that was thrown. */
+export function toHttpError(error: unknown): HttpError {
+  if (error instanceof MagdiError) {
+    const shape = SHAPES[error.code] ?? INTERNAL;
+    const message =
+      shape === INTERNAL
+        ? INTERNAL_MESSAGE
+        : error.code === "MAGDI_ENGINE_FAILED"
+          ? ENGINE_FAILED_MESSAGE
+          : error.message;
+    return {
+      status: shape.status,
+      body: errorBody(message, shape.type, shape.code, error.param, shape === INTERNAL ? {} : error.details),
+      reason: shape.reason,
+      retryAfterSeconds: shape.retryAfterSeconds ?? null,
+    };
+  }
+  const status = clientStatusOf(error);
+  if (status !== null && error instanceof Error) {
+    return {
+      status,
+      body: errorBody(frameworkMessage(error), INVALID, null),
+      reason: "invalid",
+      retryAfterSeconds: null,
+    };
+  }
+  return {
+    status: INTERNAL.status,
+    body: errorBody(INTERNAL_MESSAGE, INTERNAL.type, INTERNAL.code),
+    reason: INTERNAL.reason,
+    retryAfterSeconds: null,
+  };
+}
+
+/** Fastify and Node put 4xx on errors that the client caused; everything else is ours. */
+function clientStatusOf(error: unknown): number | null {
+  if (typeof error !== "object" || error === null || !("statusCode" in error)) return null;
+  const status = error.statusCode;
+  return typeof status === "number" && status >= 400 && status < 500 ? status : null;
+}
+
+function frameworkMessage(error: Error): string {
+  const code = "code" in error ? error.code : undefined;
+  switch (code) {
+    case "FST_ERR_CTP_BODY_TOO_LARGE":
+      return "the request body is larger than the server takes (bodyLimitBytes)";
+    case "FST_ERR_CTP_INVALID_MEDIA_TYPE":
+      return "the body must be JSON: send the header content-type: application/json";
+    case "FST_ERR_CTP_EMPTY_JSON_BODY":
+      return "the body is empty; expected a JSON object";
+    case "FST_ERR_CTP_INVALID_CONTENT_LENGTH":
+      return "content-length does not match the body that was sent";
+    case "FST_ERR_CTP_INVALID_JSON_BODY":
+      return "the body is not valid JSON, or has a forbidden key such as __proto__";
+    default:
+      return error.message || "bad request";
+  }
+}

@@ -1,0 +1,61 @@
+// How an inference route answers, whole or as a stream: admission, the client's disappearance, errors after the
+// stream has begun. It knows neither prompts nor response shapes.
+import type { FastifyReply } from "fastify";
+import { onClientGone } from "./client-gone.ts";
+import { EventStream } from "./event-stream.ts";
+import type { Run, ServingContext } from "./generation-run.ts";
+import { type ErrorBody, toHttpError } from "./http-errors.ts";
+import type { ServedStudent } from "./served-student.ts";
+
+/** The student for a new request, which stays active until its response is closed. */
+export function admit(context: ServingContext, reply: FastifyReply): ServedStudent {
+  const student = context.admission.require();
+  const leave = context.admission.enter();
+  if (reply.raw.destroyed) leave();
+  else reply.raw.once("close", leave);
+  return student;
+}
+
+/** Waits for the whole answer; cancels when the client goes away. */
+export async function answerWhole<T>(reply: FastifyReply, run: Run<T>): Promise<T> {
+  const stopWatching = onClientGone(reply.raw, () => run.cancel("disconnect"));
+  try {
+    return await run.done;
+  } finally {
+    stopWatching();
+  }
+}
+
+export interface StreamedAnswer {
+  readonly context: ServingContext;
+  readonly maxBufferedBytes: number;
+  /** Begins the work, writing events to the stream; what it throws before the first event is answered by status. */
+  start(stream: EventStream): Run<unknown>;
+  /** Tells the stream of a failure after it began. */
+  sendError(stream: EventStream, body: ErrorBody, runId: string): void;
+}
+
+/** Streams an answer and ends it with [DONE], also when it fails. */
+export async function answerStreamed(reply: FastifyReply, answer: StreamedAnswer): Promise<FastifyReply> {
+  let run: Run<unknown> | null = null;
+  let gone = false;
+  const stream = new EventStream(reply, {
+    maxBufferedBytes: answer.maxBufferedBytes,
+    onGone() {
+      gone = true;
+      run?.cancel("disconnect");
+    },
+  });
+  run = answer.start(stream);
+  if (gone) run.cancel("disconnect");
+  try {
+    await run.done;
+  } catch (error) {
+    const failure = toHttpError(error);
+    answer.context.metrics.countFailure(failure.reason);
+    if (failure.status >= 500) reply.log.error({ err: error }, "a streamed request failed");
+    answer.sendError(stream, failure.body, run.id);
+  }
+  stream.done();
+  return reply;
+}

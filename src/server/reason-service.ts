@@ -1,0 +1,290 @@
+// The life of one question: prompt, samples, vote, early stop, ledger, response. It knows no transport: whole
+// answers and streams alike are made of its frames and its result.
+import type { GenerationResult, GenerationTiming, SampleResult } from "../engine/request.ts";
+import { MagdiError } from "../errors.ts";
+import type { Baseline } from "../reasoning/baselines.ts";
+import { Ledger } from "../reasoning/ledger.ts";
+import { renderPrompt } from "../reasoning/prompts.ts";
+import { type Choice, inferTask, type Task } from "../reasoning/task.ts";
+import { Voter } from "../reasoning/voter.ts";
+import { apiFinishReason, discardReasonOf, type RequestEnd, requestEnd } from "./finish.ts";
+import { newId, type Run, randomSeed, type ServingContext, startGeneration } from "./generation-run.ts";
+import type { SampleOutcome } from "./metrics.ts";
+import type { ReasonFrame, ReasonRequest, ReasonResponse } from "./schemas/reason.ts";
+import { assertServes, encodeChat, type ServedStudent } from "./served-student.ts";
+
+const DEFAULT_MAX_TOKENS = 300;
+/** The paper's bound for MATH, whose questions are written in LaTeX. */
+const LATEX_MAX_TOKENS = 700;
+const DEFAULT_VOTING_TEMPERATURE = 0.7;
+const LATEX = /\\[a-zA-Z([]|\$[^$\n]{1,200}\$/;
+
+export interface ReasonRun extends Run<ReasonResponse> {
+  /** Settles the vote on the samples finished so far. */
+  enough(): void;
+}
+
+/**
+ * Starts on a question. Frames come in order, from "accepted" on, and the last is "result"; nothing is said before
+ * the engine has taken the request.
+ *
+ * @throws MagdiError MAGDI_UNKNOWN_MODEL, MAGDI_BAD_REQUEST, MAGDI_QUEUE_FULL, MAGDI_CONTEXT_LENGTH, …
+ */
+export function startReason(
+  context: ServingContext,
+  student: ServedStudent,
+  request: ReasonRequest,
+  onFrame: (frame: ReasonFrame) => void = () => {},
+): ReasonRun {
+  assertServes(student, request.model);
+  const temperature = temperatureOf(request);
+  const choices = labelled(request.choices);
+  const { question, passage, samples } = request;
+  const task = request.task ?? inferTask(question, choices);
+  const baseline = context.baselines.select(task, request.baseline);
+  student.engine.assertRoom(samples);
+
+  const promptTokens = encodeChat(
+    student,
+    renderPrompt({ task, question, choices, passage: passage ?? null }),
+  );
+  const id = newId("reason");
+  const seed = request.seed ?? randomSeed();
+  const voter = new Voter({
+    task,
+    choices,
+    samples,
+    rule: request.vote,
+    earlyStop: request.early_stop,
+    adaptiveThreshold: context.adaptiveThreshold,
+  });
+
+  const finished = (result: SampleResult) => {
+    if (result.tail !== "") onFrame({ type: "token", id, sample: result.index, text: result.tail });
+    // A sample that somebody stopped has no vote; it is reported when all have ended.
+    if (discardReasonOf(result.finishReason) !== null) return;
+    const { answer, decided } = voter.add(ballotOf(result));
+    onFrame({
+      type: "sample",
+      id,
+      sample: result.index,
+      answer,
+      finish_reason: apiFinishReason(result.finishReason),
+    });
+    onFrame({ type: "vote", id, votes: [...voter.tally().votes], remaining: voter.remaining });
+    if (decided !== null) generation.cancel("decided");
+  };
+  const generation = startGeneration(
+    context,
+    student,
+    {
+      id,
+      promptTokens,
+      samples,
+      promptParam: "question",
+      sampling: {
+        temperature,
+        topK: request.top_k,
+        topP: request.top_p,
+        minP: 0,
+        maxTokens: request.max_tokens ?? defaultMaxTokens(task, question),
+        minTokens: 0,
+        ignoreEos: false,
+        stop: [],
+        seed,
+        topLogprobs: null,
+        logitBias: new Map(),
+      },
+    },
+    {
+      onToken(event) {
+        if (event.text !== "") onFrame({ type: "token", id, sample: event.sample, text: event.text });
+      },
+      onSampleEnd: finished,
+    },
+  );
+  onFrame({ type: "accepted", id, model: student.id, task, samples, seed });
+
+  const done = generation.done.then((result) => {
+    const account = close(voter, result);
+    const response = responseOf({ id, student, task, seed, request, baseline, voter, result, account });
+    count(context, response, account, result, voter, baseline);
+    onFrame({ type: "result", ...response });
+    return response;
+  });
+  return {
+    id,
+    done,
+    cancel: (reason) => generation.cancel(reason),
+    enough() {
+      voter.enough();
+      generation.cancel("decided");
+    },
+  };
+}
+
+function temperatureOf(request: ReasonRequest): number {
+  if (request.samples > 1 && request.temperature === 0) {
+    throw new MagdiError(
+      "MAGDI_BAD_REQUEST",
+      `temperature: expected more than 0 with ${request.samples} samples, found 0: all samples would be the same`,
+      { param: "temperature" },
+    );
+  }
+  return request.temperature ?? (request.samples > 1 ? DEFAULT_VOTING_TEMPERATURE : 0);
+}
+
+function labelled(choices: ReasonRequest["choices"]): Choice[] | null {
+  if (choices === undefined) return null;
+  const all = choices.map((choice, index) =>
+    typeof choice === "string" ? { label: String.fromCharCode(65 + index), text: choice } : choice,
+  );
+  const labels = new Set(all.map((choice) => choice.label.toLowerCase()));
+  if (labels.size < all.length) {
+    throw new MagdiError("MAGDI_BAD_REQUEST", "choices: expected labels that differ, found one twice", {
+      param: "choices",
+    });
+  }
+  return all;
+}
+
+function defaultMaxTokens(task: Task, question: string): number {
+  return task === "math" && LATEX.test(question) ? LATEX_MAX_TOKENS : DEFAULT_MAX_TOKENS;
+}
+
+function ballotOf(result: SampleResult) {
+  return {
+    index: result.index,
+    text: result.text,
+    finishReason: apiFinishReason(result.finishReason),
+    logprobMean: result.logprobSum / result.tokenIds.length,
+    tokens: result.tokenIds.length,
+  };
+}
+
+interface Account {
+  readonly ledger: Ledger;
+  readonly end: RequestEnd;
+  /** True when the samples were ended before the vote was settled. */
+  readonly aborted: boolean;
+}
+
+/** Closes vote and ledger over all samples, stopped ones included. */
+function close(voter: Voter, result: GenerationResult): Account {
+  const aborted = !voter.settled;
+  voter.enough();
+  const ledger = new Ledger();
+  if (result.timing.prefillStartMs !== null)
+    ledger.addPrompt(result.promptTokens, result.promptTokensComputed);
+  for (const sample of result.samples) {
+    const reason = discardReasonOf(sample.finishReason);
+    if (reason === null) ledger.addFinished(sample.tokenIds.length);
+    else {
+      ledger.addDiscarded(reason, sample.tokenIds.length);
+      voter.add(ballotOf(sample));
+    }
+  }
+  return { ledger, end: requestEnd(result.samples), aborted };
+}
+
+function responseOf(parts: {
+  readonly id: string;
+  readonly student: ServedStudent;
+  readonly task: Task;
+  readonly seed: number;
+  readonly request: ReasonRequest;
+  readonly baseline: Baseline;
+  readonly voter: Voter;
+  readonly result: GenerationResult;
+  readonly account: Account;
+}): ReasonResponse {
+  const vote = parts.voter.result();
+  const { ledger, aborted } = parts.account;
+  const usage = ledger.usage();
+  return {
+    id: parts.id,
+    model: parts.student.id,
+    task: parts.task,
+    answer: vote.answer,
+    reasoning: vote.reasoning,
+    votes: [...vote.votes],
+    decided_at: vote.decided_at,
+    stop_reason: aborted ? "abort" : vote.stop_reason,
+    ...(parts.request.return_samples ? { samples: samplesOf(vote.samples, parts.result.samples) } : {}),
+    usage,
+    comparison: ledger.comparison(parts.baseline),
+    timing: timingOf(parts.result.timing, usage.completion_tokens),
+    seed: parts.seed,
+  };
+}
+
+function samplesOf(
+  reports: ReturnType<Voter["result"]>["samples"],
+  results: readonly SampleResult[],
+): NonNullable<ReasonResponse["samples"]> {
+  const finishReasons = new Map(
+    results.map((result) => [result.index, apiFinishReason(result.finishReason)]),
+  );
+  return reports.map((report) => ({
+    ...report,
+    logprob_mean: Number.isFinite(report.logprob_mean) ? report.logprob_mean : null,
+    finish_reason: finishReasons.get(report.index) ?? "abort",
+  }));
+}
+
+function timingOf(timing: GenerationTiming, tokens: number): ReasonResponse["timing"] {
+  const { submittedMs, prefillStartMs, prefillEndMs, firstTokenMs, endMs } = timing;
+  const decodeMs = prefillEndMs === null ? null : endMs - prefillEndMs;
+  return {
+    queue_ms: rounded((prefillStartMs ?? endMs) - submittedMs),
+    prefill_ms:
+      prefillStartMs === null || prefillEndMs === null ? null : rounded(prefillEndMs - prefillStartMs),
+    decode_ms: decodeMs === null ? null : rounded(decodeMs),
+    first_token_ms: firstTokenMs === null ? null : rounded(firstTokenMs - submittedMs),
+    total_ms: rounded(endMs - submittedMs),
+    tokens_per_second: decodeMs === null || decodeMs <= 0 ? null : rounded((tokens / decodeMs) * 1000),
+  };
+}
+
+function rounded(value: number): number {
+  return Math.round(value * 1000) / 1000;
+}
+
+/** Writes the metrics from the same record as the response. */
+function count(
+  context: ServingContext,
+  response: ReasonResponse,
+  account: Account,
+  result: GenerationResult,
+  voter: Voter,
+  baseline: Baseline,
+): void {
+  const { metrics } = context;
+  const answers = new Map(voter.result().samples.map((sample) => [sample.index, sample.answer]));
+  for (const sample of result.samples) {
+    metrics.countSample(outcomeOf(sample, answers.get(sample.index) ?? null));
+  }
+  if (account.end === "disconnect" || account.end === "cancelled") {
+    metrics.countFailure(account.end);
+    return;
+  }
+  metrics.countSuccess(account.end);
+  metrics.countAnswer({
+    task: response.task,
+    answer: response.answer,
+    totalTokens: response.usage.total_tokens,
+    baseline: baseline.name,
+    debateTokens: baseline.tokens,
+    share: response.votes[0]?.share ?? null,
+    tied: voter.tally().tied,
+    decidedAt: response.decided_at,
+    earlyStop:
+      response.stop_reason === "exact" || response.stop_reason === "adaptive" ? response.stop_reason : null,
+  });
+}
+
+function outcomeOf(sample: SampleResult, answer: string | null): SampleOutcome {
+  if (discardReasonOf(sample.finishReason) !== null) return "aborted";
+  if (answer !== null) return "answered";
+  return sample.finishReason === "length" ? "length" : "unparsed";
+}

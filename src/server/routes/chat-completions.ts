@@ -1,0 +1,56 @@
+// POST /v1/chat/completions, OpenAI's, whole or streamed.
+import type { FastifyPluginAsyncZod } from "fastify-type-provider-zod";
+import { MagdiError } from "../../errors.ts";
+import { answerCompletion } from "../completion-route.ts";
+import { chatShape } from "../completion-shape.ts";
+import { admit } from "../inference-route.ts";
+import { openAiSampling } from "../openai-sampling.ts";
+import { type ChatCompletionRequest, chatCompletionRequest } from "../schemas/chat-completion.ts";
+import { assertServes, encodeChat, type Message } from "../served-student.ts";
+import type { RouteOptions } from "./route-options.ts";
+
+export const chatCompletionsRoute: FastifyPluginAsyncZod<RouteOptions> = async (app, { context, config }) => {
+  app.post(
+    "/v1/chat/completions",
+    {
+      config: { inference: true },
+      schema: { summary: "Complete a conversation (OpenAI)", body: chatCompletionRequest(config.maxSamples) },
+    },
+    async (request, reply) => {
+      const { body } = request;
+      const student = admit(context, reply);
+      assertServes(student, body.model);
+      const sampling = openAiSampling(body, {
+        maxTokens: body.max_completion_tokens ?? body.max_tokens ?? student.engine.contextLength,
+        topLogprobs: topLogprobs(body),
+        vocabSize: student.tokenizer.vocabSize,
+      });
+      const n = body.n ?? 1;
+      student.engine.assertRoom(n);
+      return answerCompletion(reply, context, config, student, body.stream ?? false, {
+        shape: chatShape(student.tokenizer),
+        prompts: [encodeChat(student, messagesOf(body))],
+        promptParam: "messages",
+        n,
+        sampling,
+        includeUsage: body.stream_options?.include_usage ?? false,
+      });
+    },
+  );
+};
+
+function topLogprobs(body: ChatCompletionRequest): number | null {
+  if (body.logprobs) return body.top_logprobs ?? 0;
+  if (body.top_logprobs === undefined || body.top_logprobs === null) return null;
+  throw new MagdiError("MAGDI_BAD_REQUEST", "top_logprobs: expected logprobs: true beside it", {
+    param: "top_logprobs",
+  });
+}
+
+/** `developer` is OpenAI's newer word for system. */
+function messagesOf(body: ChatCompletionRequest): Message[] {
+  return body.messages.map(({ role, content }) => ({
+    role: role === "developer" ? "system" : role,
+    content: typeof content === "string" ? content : content.map((part) => part.text).join(""),
+  }));
+}

@@ -1,0 +1,50 @@
+// The body of POST /v1/chat/completions. It knows no chat template.
+import { z } from "zod";
+import * as fields from "./fields.ts";
+import { neutralOnly, openAiSamplingShape } from "./openai-sampling.ts";
+
+const MAX_MESSAGES = 1024;
+
+const textPart = z.object({
+  type: z.literal("text", { error: 'expected "text": this server reads text only' }),
+  text: fields.textField("a text"),
+});
+
+const content = z.union([fields.textField("a text"), z.array(textPart)], {
+  error: 'expected a text, or a list of {"type": "text", "text": …}',
+});
+
+const message = z.object(
+  {
+    role: fields.choiceField(["system", "developer", "user", "assistant"]).describe("Who speaks."),
+    content: content.describe("What is said: a text or a list of text parts."),
+  },
+  { error: (issue) => (issue.code === "invalid_type" ? 'expected {"role": …, "content": …}' : undefined) },
+);
+
+export function chatCompletionRequest(maxSamples: number) {
+  return z.object({
+    messages: z
+      .array(message, { error: 'required: expected a list of {"role": …, "content": …}' })
+      .min(1, "expected at least one message")
+      .max(MAX_MESSAGES, `expected at most ${MAX_MESSAGES} messages`)
+      .describe("The conversation so far."),
+    ...openAiSamplingShape(maxSamples),
+    max_completion_tokens: fields.maxTokens
+      .nullish()
+      .describe("The newer name of max_tokens; it wins if both are sent."),
+    logprobs: fields.booleanField().nullish().describe("Report each token's log-probability."),
+    top_logprobs: fields
+      .integerField(`a whole number from 0 to ${fields.MAX_TOP_LOGPROBS}`, 0, fields.MAX_TOP_LOGPROBS)
+      .nullish()
+      .describe("How many alternatives to report with each token; needs logprobs."),
+    tools: neutralOnly("tools", (value) => Array.isArray(value) && value.length === 0),
+    response_format: neutralOnly("response_format", isTextFormat),
+  });
+}
+
+function isTextFormat(value: unknown): boolean {
+  return typeof value === "object" && value !== null && "type" in value && value.type === "text";
+}
+
+export type ChatCompletionRequest = z.output<ReturnType<typeof chatCompletionRequest>>;

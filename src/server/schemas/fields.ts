@@ -1,0 +1,126 @@
+// Fields that several request schemas share, with the messages that their errors show. It knows no route.
+import { z } from "zod";
+
+export const MAX_STOP_STRINGS = 4;
+const MAX_STOP_CHARS = 256;
+const MAX_LOGIT_BIASES = 1024;
+export const MAX_TOP_LOGPROBS = 20;
+
+/** "expected …, found …" for any issue of one field. */
+function expecting(what: string) {
+  return {
+    error: (issue: { input?: unknown }) =>
+      issue.input === undefined
+        ? `required: expected ${what}`
+        : `expected ${what}, found ${show(issue.input)}`,
+  };
+}
+
+function show(value: unknown): string {
+  if (typeof value === "number") return String(value);
+  const text = JSON.stringify(value) ?? typeof value;
+  return text.length > 60 ? `${text.slice(0, 59).replace(/[\uD800-\uDBFF]$/, "")}…` : text;
+}
+
+/** Text without halves of surrogate pairs, which no tokenizer can encode. */
+export function textField(what: string) {
+  return z.string(expecting(what)).refine((text) => !/\p{Surrogate}/u.test(text), {
+    error: "has half of a surrogate pair, which is no character",
+  });
+}
+
+export function nonEmptyText(what: string) {
+  return textField(what).refine((text) => text.trim() !== "", {
+    error: `expected ${what}, found an empty one`,
+  });
+}
+
+export function integerField(what: string, min: number, max: number) {
+  const message = expecting(what);
+  return z.number(message).int(message).min(min, message).max(max, message);
+}
+
+export function numberField(what: string, min: number, max: number) {
+  const message = expecting(what);
+  return z.number(message).min(min, message).max(max, message);
+}
+
+export function booleanField() {
+  return z.boolean(expecting("true or false"));
+}
+
+export function choiceField<const T extends readonly [string, ...string[]]>(values: T) {
+  return z.enum(values, expecting(`one of ${values.join(", ")}`));
+}
+
+export const temperature = numberField("a number from 0 to 2", 0, 2).describe(
+  "0 always takes the most likely token; higher is more varied.",
+);
+
+export const topP = z
+  .number(expecting("a number above 0 and at most 1"))
+  .gt(0, expecting("a number above 0 and at most 1"))
+  .max(1, expecting("a number above 0 and at most 1"))
+  .describe("Sample from the fewest tokens whose probabilities reach this sum.");
+
+export const topK = integerField("a whole number, 0 or more (0: all tokens)", 0, 1_000_000).describe(
+  "Sample from the k most likely tokens; 0 is all.",
+);
+
+export const minP = numberField("a number from 0 to 1", 0, 1).describe(
+  "Drop tokens less likely than this times the most likely one.",
+);
+
+export const maxTokens = integerField("a whole number, 1 or more", 1, 1_000_000_000).describe(
+  "Most tokens of each sample; clamped to what the context leaves.",
+);
+
+export const minTokens = integerField("a whole number, 0 or more", 0, 1_000_000_000).describe(
+  "Tokens before a sample may end.",
+);
+
+export const seed = integerField("a whole number from 0 to 2^53-1", 0, Number.MAX_SAFE_INTEGER).describe(
+  "The same seed gives the same samples, whatever else is running. Default: a random one, which is reported.",
+);
+
+export function samplesField(maxSamples: number, name: string) {
+  return integerField(
+    `a whole number from 1 to ${maxSamples}, the most this server takes`,
+    1,
+    maxSamples,
+  ).describe(`How many ${name} of the one prompt.`);
+}
+
+const stopString = textField("a text")
+  .min(1, "expected a text that is not empty")
+  .max(MAX_STOP_CHARS, `expected at most ${MAX_STOP_CHARS} characters`);
+
+export const stop = z
+  .union(
+    [
+      stopString,
+      z
+        .array(stopString, expecting("a text, or a list of 1 to 4 texts"))
+        .min(1, "expected a text, or a list of 1 to 4 texts, found an empty list")
+        .max(MAX_STOP_STRINGS, `expected at most ${MAX_STOP_STRINGS} stop texts`),
+    ],
+    { error: `expected a text that is not empty, or a list of 1 to ${MAX_STOP_STRINGS} of them` },
+  )
+  .describe("Texts that end a sample; they are not part of it.");
+
+export const logitBias = z
+  .record(
+    z.string(),
+    numberField("a number from -100 to 100", -100, 100),
+    expecting("an object of token ids and biases"),
+  )
+  .refine((biases) => Object.keys(biases).length <= MAX_LOGIT_BIASES, {
+    error: `expected at most ${MAX_LOGIT_BIASES} tokens`,
+  })
+  .describe("Added to the logits of tokens, by token id.");
+
+export const modelName = textField("the name of a served model").describe(
+  "A served model's id, as GET /v1/models lists it. Default: the one that is served.",
+);
+
+export const stream = booleanField().describe("Answer as server-sent events.");

@@ -1,0 +1,146 @@
+// What POST /v1/reason takes and answers, and the frames of its stream. It knows neither engine nor vote.
+import { z } from "zod";
+import * as fields from "./fields.ts";
+
+/** Texts without labels are lettered A to Z. */
+const MAX_CHOICES = 26;
+
+const choice = z.union(
+  [
+    fields.nonEmptyText("a text"),
+    z.strictObject({
+      label: fields.nonEmptyText("a label such as A").max(16, "expected a label of at most 16 characters"),
+      text: fields.nonEmptyText("the choice's text"),
+    }),
+  ],
+  { error: 'expected a text, or {"label": "A", "text": …}' },
+);
+
+export function reasonRequest(maxSamples: number) {
+  return z.strictObject({
+    question: fields.nonEmptyText("the question's text").describe("What is asked."),
+    task: fields
+      .choiceField(["math", "multiple-choice", "yes-no", "free"])
+      .optional()
+      .describe(
+        "The kind of question. Default: multiple-choice with choices, else by a declared rule; reported back.",
+      ),
+    choices: z
+      .array(choice, { error: "expected a list of choices" })
+      .min(2, "expected at least two choices")
+      .max(MAX_CHOICES, `expected at most ${MAX_CHOICES} choices`)
+      .optional()
+      .describe('The options of a multiple-choice question: texts, or {"label", "text"}.'),
+    passage: fields.textField("a text").optional().describe("A text that the question is about."),
+    model: fields.modelName.optional(),
+    samples: fields.samplesField(maxSamples, "samples vote").default(1),
+    temperature: fields.temperature.optional().describe("Default: 0.7 with several samples, else 0."),
+    top_p: fields.topP.default(0.9),
+    top_k: fields.topK.default(50),
+    max_tokens: fields.maxTokens
+      .optional()
+      .describe("Most tokens of each sample. Default: 300, or 700 for LaTeX."),
+    seed: fields.seed.optional(),
+    vote: fields
+      .choiceField(["majority", "confidence"])
+      .default("majority")
+      .describe("How votes are weighed."),
+    early_stop: fields
+      .choiceField(["exact", "adaptive", "off"])
+      .default("exact")
+      .describe(
+        "exact: stop when no outcome can change the winner; adaptive: when it is unlikely to; off: never.",
+      ),
+    return_samples: fields.booleanField().default(false).describe("Put every sample into the response."),
+    baseline: fields.textField("a baseline's name").optional().describe("The debate to compare costs with."),
+    stream: fields.stream.default(false),
+  });
+}
+
+export type ReasonRequest = z.output<ReturnType<typeof reasonRequest>>;
+
+const vote = z.object({
+  answer: z.string().describe("As its most confident sample wrote it."),
+  count: z.number().describe("Samples that gave it."),
+  weight: z.number().describe("Their summed weight under the vote's rule."),
+  share: z.number().describe("Its weight over all weights."),
+});
+
+const sample = z.object({
+  index: z.number(),
+  text: z.string(),
+  answer: z.string().nullable().describe("Null when none could be read."),
+  tokens: z.number(),
+  logprob_mean: z
+    .number()
+    .nullable()
+    .describe("Mean natural log-probability of its tokens; null without tokens."),
+  finish_reason: z.enum(["stop", "length", "abort", "cancelled"]),
+});
+
+export const reasonResponse = z.object({
+  id: z.string(),
+  model: z.string(),
+  task: z.enum(["math", "multiple-choice", "yes-no", "free"]),
+  answer: z.string().nullable().describe("Null when no sample's answer could be read."),
+  reasoning: z.string().nullable().describe("The sample that speaks for the answer."),
+  votes: z.array(vote).describe("Best first."),
+  decided_at: z.number().describe("Samples finished when the vote was settled."),
+  stop_reason: z
+    .enum(["complete", "exact", "adaptive", "enough", "abort"])
+    .describe("Why no more samples were waited for; abort: a deadline or shutdown ended them."),
+  samples: z.array(sample).optional().describe("Present when return_samples was asked for."),
+  usage: z.object({
+    prompt_tokens: z.number().describe("Counted once for all samples."),
+    prompt_tokens_computed: z.number().describe("Those that were not reused."),
+    completion_tokens: z.number().describe("All generated tokens."),
+    completion_tokens_discarded: z.number().describe("Of these, the tokens of samples that were stopped."),
+    total_tokens: z.number(),
+  }),
+  comparison: z
+    .object({
+      baseline: z.string(),
+      tokens: z.number().describe("Tokens of one debated question."),
+      ratio: z.number().describe("Debate tokens over this request's."),
+      source: z.string(),
+    })
+    .nullable()
+    .describe("What a multi-agent debate costs for such a question."),
+  timing: z.object({
+    queue_ms: z.number().nullable(),
+    prefill_ms: z.number().nullable(),
+    decode_ms: z.number().nullable(),
+    first_token_ms: z.number().nullable(),
+    total_ms: z.number(),
+    tokens_per_second: z.number().nullable().describe("Generated tokens over the decoding time."),
+  }),
+  seed: z.number().describe("Send it again for the same samples and vote."),
+});
+
+export type ReasonResponse = z.output<typeof reasonResponse>;
+
+/** One event of a streamed answer; `type` is the event's name. */
+export type ReasonFrame =
+  | {
+      readonly type: "accepted";
+      readonly id: string;
+      readonly model: string;
+      readonly task: string;
+      readonly samples: number;
+      readonly seed: number;
+    }
+  | { readonly type: "token"; readonly id: string; readonly sample: number; readonly text: string }
+  | {
+      readonly type: "sample";
+      readonly id: string;
+      readonly sample: number;
+      readonly answer: string | null;
+      readonly finish_reason: string;
+    }
+  | {
+      readonly type: "vote";
+      readonly id: string;
+      readonly votes: ReasonResponse["votes"];
+      readonly remaining: number;
+    }
+  | ({ readonly type: "result" } & ReasonResponse);

@@ -1,0 +1,39 @@
+// The body of POST /v1/completions. It knows no tokenizer.
+import { z } from "zod";
+import * as fields from "./fields.ts";
+import { neutralOnly, openAiSamplingShape } from "./openai-sampling.ts";
+
+const MAX_PROMPTS = 32;
+
+const tokenId = fields.integerField("a token id", 0, 2 ** 31 - 1);
+const promptText = fields.textField("a text").min(1, "expected a prompt that is not empty");
+const promptTokens = z.array(tokenId).min(1, "expected at least one token");
+
+export function textCompletionRequest(maxSamples: number) {
+  return z.object({
+    prompt: z
+      .union(
+        [
+          promptText,
+          promptTokens,
+          z.array(promptText).min(1).max(MAX_PROMPTS, `expected at most ${MAX_PROMPTS} prompts`),
+          z.array(promptTokens).min(1).max(MAX_PROMPTS, `expected at most ${MAX_PROMPTS} prompts`),
+        ],
+        {
+          error:
+            "expected a text that is not empty, a list of texts, a list of token ids, or a list of such lists",
+        },
+      )
+      .describe("One prompt or several, as text or as token ids."),
+    ...openAiSamplingShape(maxSamples),
+    logprobs: fields
+      .integerField(`a whole number from 0 to ${fields.MAX_TOP_LOGPROBS}`, 0, fields.MAX_TOP_LOGPROBS)
+      .nullish()
+      .describe("Report each token's log-probability, with this many alternatives."),
+    echo: neutralOnly("echo", (value) => value === false),
+    suffix: neutralOnly("suffix", (value) => value === ""),
+    best_of: neutralOnly("best_of", (value) => value === 1),
+  });
+}
+
+export type TextCompletionRequest = z.output<ReturnType<typeof textCompletionRequest>>;

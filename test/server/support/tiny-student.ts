@@ -1,0 +1,75 @@
+// A student for the server's tests: the real engine, tokenizer and chat template around the scripted model.
+import type { Clock } from "../../../src/engine/clock.ts";
+import { Engine } from "../../../src/engine/engine.ts";
+import type { StepReport } from "../../../src/engine/request.ts";
+import type { ServedStudent } from "../../../src/server/served-student.ts";
+import { byteOfCharacter } from "../../../src/text/byte-level-alphabet.ts";
+import { createChatTemplate } from "../../../src/text/chat-template.ts";
+import { createTokenizer } from "../../../src/text/tokenizer.ts";
+import { END_OF_TEXT, IM_END, IM_START, ScriptedRunner } from "./scripted-runner.ts";
+
+const special = (id: number, content: string) => ({
+  id,
+  content,
+  special: true,
+  single_word: false,
+  lstrip: false,
+  rstrip: false,
+  normalized: false,
+});
+
+const TOKENIZER = {
+  added_tokens: [
+    special(END_OF_TEXT, "<|endoftext|>"),
+    special(IM_START, "<|im_start|>"),
+    special(IM_END, "<|im_end|>"),
+  ],
+  normalizer: null,
+  pre_tokenizer: { type: "ByteLevel", add_prefix_space: false, trim_offsets: true, use_regex: true },
+  post_processor: null,
+  decoder: { type: "ByteLevel" },
+  model: { type: "BPE", vocab: Object.fromEntries(byteOfCharacter), merges: [] },
+};
+
+const TEMPLATE =
+  "{% for m in messages %}<|im_start|>{{ m['role'] }}\n{{ m['content'] }}<|im_end|>\n{% endfor %}" +
+  "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}";
+
+export interface TinyStudent extends ServedStudent {
+  readonly engine: Engine;
+  readonly runner: ScriptedRunner;
+}
+
+export interface TinyStudentOptions {
+  readonly maxRows?: number;
+  readonly contextLength?: number;
+  readonly maxWaitingSamples?: number;
+  readonly clock?: Clock;
+  readonly onStep?: (report: StepReport) => void;
+}
+
+export function tinyStudent(options: TinyStudentOptions = {}): TinyStudent {
+  const { maxRows, contextLength, maxWaitingSamples, clock, onStep } = options;
+  const runner = new ScriptedRunner({
+    ...(maxRows === undefined ? {} : { maxRows }),
+    ...(contextLength === undefined ? {} : { contextLength }),
+  });
+  const tokenizer = createTokenizer(TOKENIZER, { eos_token: "<|im_end|>" }, "tiny tokenizer");
+  const engine = new Engine({
+    runner,
+    tokenizer,
+    eosTokenIds: new Set([IM_END, END_OF_TEXT]),
+    ...(maxWaitingSamples === undefined ? {} : { maxWaitingSamples }),
+    ...(clock === undefined ? {} : { clock }),
+    ...(onStep === undefined ? {} : { onStep }),
+  });
+  return {
+    id: "tiny",
+    engine,
+    runner,
+    tokenizer,
+    chatTemplate: createChatTemplate(TEMPLATE, {}, "tiny template"),
+    manifest: { base: "scripted" },
+    created: 1_700_000_000,
+  };
+}

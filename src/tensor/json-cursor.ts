@@ -1,10 +1,12 @@
 // A JSON reader that is told what to expect, value by value, so that hostile text costs nothing: no tree is built,
 // depth is bounded, a key may not come twice. It knows nothing of what the text describes.
 
-import { badFile, quoted } from "./bad-file.ts";
+import { badFile, quoted, unsupported } from "./bad-file.ts";
 
 /** How deep a value that nobody wants may nest. */
 const MAX_SKIPPED_DEPTH = 64;
+/** In one object; no model comes near, and remembering more takes long. */
+const MAX_KEYS = 2 ** 20;
 
 const NUMBER = /-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?/y;
 const LITERAL = /true|false|null/y;
@@ -30,6 +32,9 @@ export class JsonCursor {
       const key = this.string("a key");
       if (seen.has(key)) throw this.fail("each key once", `${quoted(key)} twice`);
       seen.add(key);
+      if (seen.size > MAX_KEYS) {
+        throw unsupported(this.#path, this.#what, `an object has more than ${MAX_KEYS} keys`);
+      }
       this.#take(":", `a colon after ${quoted(key)}`);
       visit(key);
     });

@@ -181,6 +181,12 @@ test("names twice, even in disguise", () => {
   proto.close();
 });
 
+test("more keys than any model has", () => {
+  const keys = Array.from({ length: 2 ** 20 + 1 }, (_, i) => `"${i}":""`).join(",");
+  const path = scratch.write("keys", fileWith(`{"__metadata__":{${keys}}}`, 0));
+  assertRefused(() => openSafetensors(path), "MAGDI_UNSUPPORTED", /more than 1048576 keys/);
+});
+
 test("depth bombs", () => {
   const deep = 1_000_000;
   refuse('{"a":'.repeat(deep), 0, /expected/);

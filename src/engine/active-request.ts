@@ -119,8 +119,10 @@ export class ActiveRequest implements Generation {
       return;
     }
     this.#firstTokenMs ??= this.#hooks.nowMs();
+    // The listener may cancel the sample: what counts is whether the token itself ended it.
+    const endedItself = sequence.ended;
     this.#tell(() => this.#listener.onToken?.(event));
-    if (sequence.ended) this.#sampleEnded(sequence);
+    if (endedItself) this.#sampleEnded(sequence);
   }
 
   #sampleEnded(sequence: Sequence): void {

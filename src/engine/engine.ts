@@ -32,7 +32,8 @@ export interface EngineOptions {
   readonly stallMs?: number;
   /** Called after each step, between steps: return quickly, never throw. */
   readonly onStep?: (report: StepReport) => void;
-  /** Hears of exceptions of listeners and of onStep, which the loop survives. Default: a process warning. */
+  /** Hears of exceptions of listeners and of onStep, which the loop survives; it must not throw itself. Default: a
+   * process warning. */
   readonly onListenerError?: (error: unknown) => void;
 }
 

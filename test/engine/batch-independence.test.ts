@@ -1,0 +1,162 @@
+// The promise that nothing else in the batch changes a request: seeded random workloads against each request alone.
+
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { sampleRandom } from "../../src/engine/random.ts";
+import type {
+  CancelReason,
+  Generation,
+  GenerationRequest,
+  SamplingParams,
+} from "../../src/engine/request.ts";
+import { MagdiError } from "../../src/errors.ts";
+import { alone, Ear, GREEDY, SAMPLED, toyEngine, toyTokens } from "../support/toy-engine.ts";
+
+interface Submission {
+  readonly request: GenerationRequest;
+  readonly ear: Ear;
+  generation: Generation | null;
+}
+
+function workload(seed: number) {
+  const random = sampleRandom(seed, 0);
+  const below = (count: number) => Math.floor(random.nextFloat() * count);
+  const oneOf = <T>(items: readonly T[]): T => items[below(items.length)]!;
+  const contextLength = 64;
+
+  const model = {
+    maxRows: 1 + below(5),
+    prefillChunkTokens: 1 + below(9),
+    contextLength,
+    endEvery: 12,
+  };
+  const requests = Array.from({ length: 3 + below(10) }, (_, number): GenerationRequest => {
+    const samples = oneOf([1, 1, 2, 3, 7]);
+    const filters: readonly Partial<SamplingParams>[] = [
+      {},
+      { topK: 11 },
+      { topK: 0 },
+      { topK: 0, topP: 0.9 },
+      { topK: 6, minP: 0.2, temperature: 1.4 },
+      { logitBias: new Map([[9, 2]]) },
+    ];
+    return {
+      id: `request ${number}`,
+      promptTokens: Int32Array.from({ length: 1 + below(oneOf([4, 63])) }, () => below(toyTokens.vocabSize)),
+      samples,
+      queueTimeoutMs: oneOf([Number.POSITIVE_INFINITY, Number.POSITIVE_INFINITY, 5 + below(60)]),
+      timeoutMs: oneOf([Number.POSITIVE_INFINITY, Number.POSITIVE_INFINITY, 5 + below(80)]),
+      sampling: {
+        ...(samples > 1 || below(2) === 0 ? SAMPLED : GREEDY),
+        ...oneOf(filters),
+        maxTokens: 1 + below(30),
+        minTokens: oneOf([0, 0, 3, 12]),
+        ignoreEos: below(6) === 0,
+        stop: oneOf([[], [], ["a"], ["ab", "é", "x"], [" ", "\n!"]]),
+        seed: below(1000),
+        topLogprobs: oneOf([null, null, 0, 4, 20]),
+      },
+    };
+  });
+  return { model, requests, below, oneOf };
+}
+
+async function runWorkload(seed: number): Promise<number> {
+  const { model, requests, below, oneOf } = workload(seed);
+  const maxWaitingSamples = 200;
+  const { engine, runner, clock } = toyEngine(model, {
+    maxWaitingSamples,
+    onStep: () => act("between"),
+  });
+  const submissions: Submission[] = requests.map((request) => ({
+    request,
+    ear: new Ear(),
+    generation: null,
+  }));
+  const reasons: readonly CancelReason[] = ["cancelled", "decided", "disconnect"];
+  let next = 0;
+  const submitNext = () => {
+    const submission = submissions[next++];
+    if (submission !== undefined) submission.generation = engine.submit(submission.request, submission.ear);
+  };
+  const act = (when: "during" | "between") => {
+    if (when === "during") clock.advance(1, { late: below(3) === 0 });
+    if (below(5) === 0) submitNext();
+    if (below(12) === 0) {
+      const victim = submissions[below(submissions.length)]!;
+      victim.generation?.cancel(oneOf(reasons), below(2) === 0 ? undefined : below(victim.request.samples));
+    }
+  };
+  runner.duringStep = () => act("during");
+  while (next < submissions.length) {
+    submitNext();
+    if (below(2) === 0) {
+      await Promise.allSettled(submissions.map((submission) => submission.generation?.done));
+    }
+  }
+  let compared = 0;
+  for (const { request, ear, generation } of submissions) {
+    const expected = await alone(request, { contextLength: model.contextLength, endEvery: 12 });
+    try {
+      const result = await generation!.done;
+      assert.deepEqual(
+        result.samples.map((sample) => sample.index),
+        expected.map((sample) => sample.index),
+      );
+      for (const sample of result.samples) {
+        const reference = expected[sample.index]!;
+        if (sample.finishReason === "stop" || sample.finishReason === "length") {
+          assert.deepEqual(sample, reference, `seed ${seed}, ${request.id}`);
+          compared++;
+        } else {
+          assert.deepEqual(sample.tokenIds, reference.tokenIds.slice(0, sample.tokenIds.length));
+          assert.ok(sample.tokenIds.length < reference.tokenIds.length || reference.tokenIds.length === 0);
+          const streamed = sample.text.slice(0, sample.text.length - sample.tail.length);
+          assert.ok(reference.text.startsWith(streamed));
+        }
+        assert.deepEqual(
+          ear.ended.find((ended) => ended.index === sample.index),
+          sample,
+        );
+      }
+    } catch (error) {
+      if (!(error instanceof MagdiError)) throw error;
+      assert.equal(error.code, "MAGDI_QUEUE_TIMEOUT");
+      assert.deepEqual([ear.prefillStarts, ear.events.length], [0, 0]);
+    }
+  }
+  assert.deepEqual(engine.stats(), {
+    state: "ready",
+    requestsWaiting: 0,
+    samplesWaiting: 0,
+    requestsRunning: 0,
+    samplesRunning: 0,
+    kvCacheUsageRatio: 0,
+  });
+  assert.equal(clock.pendingTimers, 0);
+  await engine.close();
+  return compared;
+}
+
+test("a request's samples are bit for bit the same alone and among strangers that come, go and are cancelled", async () => {
+  let compared = 0;
+  for (let seed = 0; seed < 150; seed++) compared += await runWorkload(seed);
+  assert.ok(compared > 1000, `${compared} samples ran to their own end`);
+});
+
+test("sample 0 of many is the one of one, and samples of one seed differ", async () => {
+  const request = {
+    id: "many",
+    promptTokens: Int32Array.of(4, 5, 6),
+    samples: 8,
+    queueTimeoutMs: Number.POSITIVE_INFINITY,
+    timeoutMs: Number.POSITIVE_INFINITY,
+    sampling: { ...SAMPLED, maxTokens: 20, seed: 2 ** 53 - 1 },
+  };
+  const many = await alone(request);
+  const [one] = await alone({ ...request, samples: 1 });
+  assert.deepEqual(many[0], one);
+  assert.equal(new Set(many.map((sample) => sample.text)).size, 8);
+  const narrow = await alone(request, { maxRows: 2 });
+  assert.deepEqual(narrow, many, "also when samples wait for rows");
+});

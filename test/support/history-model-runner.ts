@@ -1,0 +1,190 @@
+// A tiny language model whose logits depend on every token that its cache row really holds: a wrong row, a wrong
+// past, a missed copy or a stale cache gives other text, and what breaks a runner's contract throws.
+
+import assert from "node:assert/strict";
+import type { ModelRunner, StepOutput } from "../../src/engine/model-runner.ts";
+
+export interface HistoryModelOptions {
+  readonly vocabSize: number;
+  readonly maxRows?: number;
+  readonly contextLength?: number;
+  readonly candidateCount?: number;
+  readonly prefillChunkTokens?: number;
+  /** End-of-sequence tokens: hardly ever likely, or very likely after one history in `endEvery`. */
+  readonly endTokens?: readonly number[];
+  /** Default: infinity, never. */
+  readonly endEvery?: number;
+}
+
+export interface StepRecord {
+  readonly phase: "prefill" | "decode";
+  readonly rows: number;
+  readonly pasts: readonly number[];
+  readonly tokens: readonly number[];
+  readonly wantLogits: boolean;
+}
+
+const EMPTY = -1;
+
+export class HistoryModelRunner implements ModelRunner {
+  readonly maxRows: number;
+  readonly promptRow: number;
+  readonly contextLength: number;
+  readonly vocabSize: number;
+  readonly candidateCount: number;
+  readonly prefillChunkTokens: number;
+  /** What was asked, in order. */
+  readonly steps: StepRecord[] = [];
+  closed = false;
+  /** Called in the middle of each step; a promise holds the step up, an exception fails it. */
+  duringStep: (step: StepRecord) => Promise<void> | void = () => {};
+  readonly #endTokens: readonly number[];
+  readonly #endEvery: number;
+  /** The cache: token ids [maxRows + 1, contextLength]. */
+  readonly #cache: Int32Array;
+  readonly #lengths: Int32Array;
+  #output: StepOutput | null = null;
+  #running = false;
+
+  constructor(options: HistoryModelOptions) {
+    this.vocabSize = options.vocabSize;
+    this.maxRows = options.maxRows ?? 4;
+    this.promptRow = this.maxRows;
+    this.contextLength = options.contextLength ?? 64;
+    this.candidateCount = options.candidateCount ?? 12;
+    this.prefillChunkTokens = options.prefillChunkTokens ?? 8;
+    this.#endTokens = options.endTokens ?? [];
+    this.#endEvery = options.endEvery ?? Number.POSITIVE_INFINITY;
+    this.#cache = new Int32Array((this.maxRows + 1) * this.contextLength).fill(EMPTY);
+    this.#lengths = new Int32Array(this.maxRows + 1);
+  }
+
+  async prefill(tokens: Int32Array, past: number, wantLogits: boolean): Promise<StepOutput> {
+    assert.ok(tokens.length >= 1 && tokens.length <= this.prefillChunkTokens, `a chunk of ${tokens.length}`);
+    assert.equal(past % this.prefillChunkTokens, 0, "chunk borders lie at multiples of the chunk's length");
+    if (past === 0) this.#clear(this.promptRow);
+    const step = { phase: "prefill", rows: 1, pasts: [past], tokens: [...tokens], wantLogits } as const;
+    return this.#run(step, () => {
+      assert.equal(past, this.#lengths[this.promptRow], "the prompt row holds what came before the chunk");
+      for (const token of tokens) this.#append(this.promptRow, token);
+      return [this.promptRow];
+    });
+  }
+
+  async decode(
+    rowCount: number,
+    tokens: Int32Array,
+    pasts: Int32Array,
+    wantLogits: boolean,
+  ): Promise<StepOutput> {
+    assert.ok(rowCount >= 1 && rowCount <= this.maxRows, `${rowCount} rows`);
+    const rows = Array.from({ length: rowCount }, (_, row) => row);
+    const step = {
+      phase: "decode",
+      rows: rowCount,
+      pasts: [...pasts.subarray(0, rowCount)],
+      tokens: [...tokens.subarray(0, rowCount)],
+      wantLogits,
+    } as const;
+    return this.#run(step, () => {
+      for (const row of rows) {
+        assert.equal(step.pasts[row], this.#lengths[row], `row ${row} holds its past`);
+        this.#append(row, step.tokens[row]!);
+      }
+      for (let row = rowCount; row < this.maxRows; row++) this.#clear(row);
+      return rows;
+    });
+  }
+
+  copyRow(from: number, to: number, length: number): void {
+    assert.ok(!this.#running, "no copy while a step runs");
+    assert.ok(from !== to && to < this.maxRows, `copy from ${from} to ${to}`);
+    assert.equal(length, this.#lengths[from], `all that row ${from} holds is copied`);
+    this.#clear(to);
+    const start = from * this.contextLength;
+    this.#cache.copyWithin(to * this.contextLength, start, start + length);
+    this.#lengths[to] = length;
+    if (from !== this.promptRow) this.#clear(from);
+  }
+
+  close(): void {
+    assert.ok(!this.#running, "no close while a step runs");
+    assert.ok(!this.closed, "closed once");
+    this.closed = true;
+  }
+
+  async #run(step: StepRecord, append: () => number[]): Promise<StepOutput> {
+    assert.ok(!this.closed, "no step after close");
+    assert.ok(!this.#running, "one step at a time");
+    this.#running = true;
+    this.steps.push(step);
+    try {
+      this.#spoil();
+      await this.duringStep(step);
+      this.#output = this.#outputOf(append(), step.wantLogits);
+      return this.#output;
+    } finally {
+      this.#running = false;
+    }
+  }
+
+  /** Outputs last until the next step: who reads them later finds nothing of use. */
+  #spoil(): void {
+    this.#output?.candidateLogits.fill(Number.NaN);
+    this.#output?.candidateIds.fill(-1n);
+    this.#output?.logSumExp.fill(Number.NaN);
+    this.#output?.logits?.fill(Number.NaN);
+  }
+
+  #append(row: number, token: number): void {
+    const length = this.#lengths[row]!;
+    assert.ok(length < this.contextLength, `row ${row} is full`);
+    this.#cache[row * this.contextLength + length] = token;
+    this.#lengths[row] = length + 1;
+  }
+
+  #clear(row: number): void {
+    const start = row * this.contextLength;
+    this.#cache.fill(EMPTY, start, start + this.contextLength);
+    this.#lengths[row] = 0;
+  }
+
+  #outputOf(rows: readonly number[], wantLogits: boolean): StepOutput {
+    const { vocabSize, candidateCount: k } = this;
+    const candidateLogits = new Float32Array(rows.length * k);
+    const candidateIds = new BigInt64Array(rows.length * k);
+    const logSumExp = new Float32Array(rows.length);
+    const all = new Float32Array(rows.length * vocabSize);
+    rows.forEach((row, at) => {
+      const logits = this.#logitsOf(row);
+      all.set(logits, at * vocabSize);
+      logSumExp[at] = Math.log(logits.reduce((sum, logit) => sum + Math.exp(logit), 0));
+      const order = [...logits.keys()].sort((a, b) => logits[b]! - logits[a]! || a - b);
+      for (let best = 0; best < k; best++) {
+        candidateLogits[at * k + best] = logits[order[best]!]!;
+        candidateIds[at * k + best] = BigInt(order[best]!);
+      }
+    });
+    return { candidateLogits, candidateIds, logSumExp, logits: wantLogits ? all : null };
+  }
+
+  /** Logits [V] of a hash over all that the row holds, on a coarse grid so that some are equal. */
+  #logitsOf(row: number): Float32Array {
+    const start = row * this.contextLength;
+    let hash = 0x811c9dc5;
+    for (let at = 0; at < this.#lengths[row]!; at++) hash = mix(hash ^ (this.#cache[start + at]! + 1));
+    const logits = new Float32Array(this.vocabSize);
+    for (let id = 0; id < this.vocabSize; id++) {
+      logits[id] = (mix(hash + id * 0x9e3779b9) >>> 24) / 32 - 4;
+    }
+    for (const id of this.#endTokens) logits[id] = (mix(hash ^ id) >>> 0) % this.#endEvery === 1 ? 5 : -30;
+    return logits;
+  }
+}
+
+/** MurmurHash3's finaliser, signed. */
+function mix(value: number): number {
+  let mixed = Math.imul(value ^ (value >>> 16), 0x85ebca6b);
+  mixed = Math.imul(mixed ^ (mixed >>> 13), 0xc2b2ae35);
+  return mixed ^ (mixed >>> 16);
+}

@@ -23,7 +23,7 @@ export interface ChatTemplate {
   /**
    * The prompt. It holds the special tokens that the template writes, BOS among them, so it is encoded with
    * addSpecialTokens false. Messages are not escaped: a special token's text in one becomes that token.
-   * @throws MAGDI_BAD_REQUEST (param "messages") with the template's own words when it refuses the messages
+   * @throws MAGDI_BAD_REQUEST (param "messages") with the template's own words when it raises an exception
    */
   render(messages: readonly ChatMessage[], options: RenderOptions): string;
   /** The template's Jinja source; null for plain concatenation. */
@@ -72,23 +72,17 @@ export function createChatTemplate(source: string, config: JsonObject, origin: s
           ...options.variables,
           messages,
           add_generation_prompt: options.addGenerationPrompt,
-          raise_exception: refuse,
         });
       } catch (cause) {
-        if (cause instanceof Refusal) {
-          throw new MagdiError(
-            "MAGDI_BAD_REQUEST",
-            `messages: the chat template refuses them: ${cause.message}`,
-            {
-              param: "messages",
-              cause,
-            },
-          );
-        }
+        // raise_exception throws an Error like the interpreter's own; either says what is wrong with the messages.
+        const reason = cause instanceof Error ? cause.message : String(cause);
         throw new MagdiError(
           "MAGDI_BAD_REQUEST",
-          "messages: the chat template cannot render them; check that each has a role and a content that this student knows",
-          { param: "messages", cause },
+          `messages: the chat template cannot render them: ${reason}`,
+          {
+            param: "messages",
+            cause,
+          },
         );
       }
     },
@@ -100,12 +94,6 @@ export const plainChatTemplate: ChatTemplate = {
   source: null,
   render: (messages) => messages.map((message) => message.content).join("\n\n"),
 };
-
-class Refusal extends Error {}
-
-function refuse(message: unknown): never {
-  throw new Refusal(String(message));
-}
 
 function configuredTemplate(configured: unknown, origin: string): string | null {
   if (configured === undefined || configured === null) return null;

@@ -1,5 +1,7 @@
 // GPT-2's byte alphabet: the 256 printable characters in which byte-level vocabularies write bytes. It knows no tokens.
 
+const utf8 = new TextEncoder();
+
 /** byteOfCharacter.get("Ġ") === 0x20: printable Latin-1 stands for itself, the rest from U+0100 upwards, in order. */
 export const byteOfCharacter: ReadonlyMap<string, number> = alphabet();
 
@@ -12,6 +14,25 @@ function alphabet(): Map<string, number> {
     characters.set(String.fromCharCode(printable ? byte : substitute++), byte);
   }
   return characters;
+}
+
+const characterOfByte: readonly string[] = [...byteOfCharacter]
+  .sort(([, a], [, b]) => a - b)
+  .map(([character]) => character);
+
+/** The text's UTF-8 bytes in the alphabet. */
+export function byteLevelText(text: string): string {
+  let plain = 0;
+  while (plain < text.length && isPlain(text.charCodeAt(plain))) plain++;
+  if (plain === text.length) return text;
+  let written = text.slice(0, plain);
+  for (const byte of utf8.encode(text.slice(plain))) written += characterOfByte[byte]!;
+  return written;
+}
+
+/** Printable ASCII, which stands for itself. */
+function isPlain(unit: number): boolean {
+  return unit > 0x20 && unit < 0x7f;
 }
 
 /** The bytes that a byte-level token stands for; null when a character is outside the alphabet. */

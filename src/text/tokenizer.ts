@@ -1,12 +1,12 @@
 // Text to token ids and back, from a folder's tokenizer.json. It does not know chat templates, streams or models.
 
-import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { Tokenizer as HuggingFaceTokenizer } from "@huggingface/tokenizers";
 import { MagdiError } from "../errors.ts";
 import { BytePairEncoder, type Merge } from "./byte-pair-encoder.ts";
-import { GPT2_WORDS } from "./pre-tokenizers.ts";
+import { isObject, type JsonObject, readJsonObject } from "./json-file.ts";
 import { readTokenDecoder } from "./token-decoder.ts";
+import { createWordSplitter, preTokenizerSteps } from "./word-splitter.ts";
 
 export interface EncodeOptions {
   /** Whether the post-processor adds its tokens (BOS, EOS). False for a rendered chat: its template wrote them. */
@@ -50,11 +50,15 @@ export interface Tokenizer {
  */
 export async function openTokenizer(folder: string): Promise<Tokenizer> {
   const path = join(folder, "tokenizer.json");
-  const tokenizer = await readJson(path);
+  const tokenizer = await readJsonObject(path);
   if (tokenizer === null) {
     throw new MagdiError("MAGDI_FILE_MISSING", `${path}: expected a tokenizer, found no such file`);
   }
-  return createTokenizer(tokenizer, (await readJson(join(folder, "tokenizer_config.json"))) ?? {}, path);
+  return createTokenizer(
+    tokenizer,
+    (await readJsonObject(join(folder, "tokenizer_config.json"))) ?? {},
+    path,
+  );
 }
 
 /** The same from the files' parsed content; `origin` is named in errors. */
@@ -132,11 +136,10 @@ export function createTokenizer(tokenizer: JsonObject, config: JsonObject, origi
   };
 }
 
-export type JsonObject = Readonly<Record<string, unknown>>;
-
 /** What is used of the library's tokenizer: its own declarations do not resolve under Node's module resolution. */
 interface LibraryTokenizer {
   readonly model: { bpe: (word: string) => readonly string[] };
+  pre_tokenizer: (((text: string) => string[]) & { tokenizers?: readonly { pattern?: RegExp }[] }) | null;
   readonly post_processor: {
     post_process(
       tokens: string[],
@@ -161,47 +164,25 @@ function buildLibraryTokenizer(
   config: JsonObject,
   origin: string,
 ): LibraryTokenizer {
+  const steps = preTokenizerSteps(tokenizer.pre_tokenizer);
   const definition = {
     ...tokenizer,
     added_tokens: tokenizer.added_tokens ?? added,
     normalizer: tokenizer.normalizer ?? null,
-    pre_tokenizer: asInTheReference(tokenizer.pre_tokenizer ?? null),
+    pre_tokenizer: steps.length === 0 ? null : { type: "Sequence", pretokenizers: steps },
     post_processor: tokenizer.post_processor ?? null,
     // Its merging and its decoding are not used, so it need not index merges or know the decoder.
     decoder: null,
     model: { ...model, type: "BPE", merges: [] },
   };
   try {
-    return new HuggingFaceTokenizer(definition, config);
+    const inner: LibraryTokenizer = new HuggingFaceTokenizer(definition, config);
+    const patterns = inner.pre_tokenizer?.tokenizers?.map((step) => step.pattern) ?? [];
+    const splitWords = createWordSplitter(steps, patterns);
+    if (splitWords !== null) inner.pre_tokenizer = splitWords;
+    return inner;
   } catch (cause) {
     throw new MagdiError("MAGDI_UNSUPPORTED", `${origin}: ${String(cause)}`, { cause });
-  }
-}
-
-/**
- * The JavaScript library splits with JavaScript's \d and \s where the Rust library, which is the reference, splits at any
- * Unicode number and White_Space. Regular expressions in Split are translated faithfully, so these become Splits.
- */
-function asInTheReference(step: unknown): unknown {
-  if (!isObject(step)) return step;
-  const split = (regex: string): JsonObject => ({
-    type: "Split",
-    pattern: { Regex: regex },
-    behavior: "Isolated",
-    invert: false,
-  });
-  switch (step.type) {
-    case "Sequence":
-      return Array.isArray(step.pretokenizers)
-        ? { ...step, pretokenizers: step.pretokenizers.map(asInTheReference) }
-        : step;
-    case "Digits":
-      return split(step.individual_digits === true ? "\\p{N}" : "\\p{N}+");
-    case "ByteLevel":
-      if (step.use_regex === false || step.add_prefix_space === true) return step;
-      return { type: "Sequence", pretokenizers: [split(GPT2_WORDS), { ...step, use_regex: false }] };
-    default:
-      return step;
   }
 }
 
@@ -242,23 +223,4 @@ export function namedSpecialTokens(config: JsonObject): string[] {
 export function specialTokenText(token: unknown): string | null {
   if (typeof token === "string") return token;
   return isObject(token) && typeof token.content === "string" ? token.content : null;
-}
-
-/** The file's object; null when there is no such file. */
-export async function readJson(path: string): Promise<JsonObject | null> {
-  let content: unknown;
-  try {
-    content = JSON.parse(await readFile(path, "utf8"));
-  } catch (cause) {
-    if (isObject(cause) && (cause.code === "ENOENT" || cause.code === "ENOTDIR")) return null;
-    throw new MagdiError("MAGDI_BAD_FILE", `${path}: expected JSON: ${String(cause)}`, { cause });
-  }
-  if (!isObject(content)) {
-    throw new MagdiError("MAGDI_BAD_FILE", `${path}: expected a JSON object`);
-  }
-  return content;
-}
-
-export function isObject(value: unknown): value is JsonObject {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
 }

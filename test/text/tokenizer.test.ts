@@ -3,7 +3,8 @@ import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { test } from "node:test";
 import { PreTrainedTokenizer } from "@huggingface/transformers";
-import { createTokenizer, type JsonObject, openTokenizer } from "../../src/text/tokenizer.ts";
+import type { JsonObject } from "../../src/text/json-file.ts";
+import { createTokenizer, openTokenizer } from "../../src/text/tokenizer.ts";
 import {
   type ByteLevelExpectation,
   byteLevelFolder,

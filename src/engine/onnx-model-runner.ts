@@ -2,6 +2,7 @@
 // once and used by every step. It knows no requests.
 
 import type { DecoderConfig } from "../nn/decoder-config.ts";
+import { MagdiError } from "../errors.ts";
 import { CANDIDATES } from "../nn/serving-graph.ts";
 import { OrtTensor } from "../runtime/ort-tensor.ts";
 import { Binding, Session } from "../runtime/session.ts";
@@ -50,13 +51,21 @@ export class OnnxModelRunner implements ModelRunner {
   readonly #prefillBindings = new Map<number, RowBindings>();
   readonly #promptCache: readonly [Record<string, OrtTensor>, Record<string, OrtTensor>];
   readonly #tensors: OrtTensor[] = [this.#totalLength];
+  /** Fewest rows a decode step runs with: 2 where this processor's kernels give a lone row other last bits than a
+   * row among others, so that an answer never depends on strangers. */
+  #minRows = 1;
 
   /** Opens the graph; its weights are mapped and packed, which takes most of a student's load.
-   * @throws MAGDI_RUNTIME when the graph cannot be loaded. */
+   * @throws MAGDI_RUNTIME when the graph cannot be loaded, MAGDI_BAD_CONFIG when maxRows is less than 2. */
   static async open(options: OnnxModelRunnerOptions): Promise<OnnxModelRunner> {
+    if (options.maxRows < 2) {
+      throw new MagdiError("MAGDI_BAD_CONFIG", `maxRows: expected at least 2, found ${options.maxRows}`);
+    }
     const label = options.graphPath.split(/[\\/]/).slice(-3).join("/");
     const session = await Session.open(options.graphPath, { label, threads: options.threads });
-    return new OnnxModelRunner(session, options);
+    const runner = new OnnxModelRunner(session, options);
+    await runner.#probeRows();
+    return runner;
   }
 
   private constructor(session: Session, options: OnnxModelRunnerOptions) {
@@ -113,13 +122,19 @@ export class OnnxModelRunner implements ModelRunner {
       this.#lengths[row] = pasts[row]!;
       longest = Math.max(longest, pasts[row]!);
     }
-    this.#totalLength.data[0] = longest + 1;
-    let bindings = this.#decodeBindings.get(rowCount);
-    if (bindings === undefined) {
-      bindings = { candidates: this.#bind(rowCount, 1, this.#rows(rowCount), false), logits: null };
-      this.#decodeBindings.set(rowCount, bindings);
+    const rows = Math.max(rowCount, this.#minRows);
+    for (let row = rowCount; row < rows; row++) {
+      // A row that nobody decodes in: what it computes is not read.
+      this.#ids[row] = 0n;
+      this.#lengths[row] = 0;
     }
-    if (wantLogits) bindings.logits ??= this.#bind(rowCount, 1, this.#rows(rowCount), true);
+    this.#totalLength.data[0] = longest + 1;
+    let bindings = this.#decodeBindings.get(rows);
+    if (bindings === undefined) {
+      bindings = { candidates: this.#bind(rows, 1, this.#rows(rows), false), logits: null };
+      this.#decodeBindings.set(rows, bindings);
+    }
+    if (wantLogits) bindings.logits ??= this.#bind(rows, 1, this.#rows(rows), true);
     await this.#session.run((wantLogits ? bindings.logits : null) ?? bindings.candidates);
     return this.#output(wantLogits);
   }
@@ -132,6 +147,16 @@ export class OnnxModelRunner implements ModelRunner {
     this.#session.close();
     this.#cache.close();
     for (const tensor of this.#tensors.splice(0)) tensor.release();
+  }
+
+  /** Runs one token alone and beside another row, and compares the logits bit for bit. */
+  async #probeRows(): Promise<void> {
+    const token = Int32Array.of(1 % this.vocabSize, 1 % this.vocabSize);
+    const past = Int32Array.of(0, 0);
+    const alone = (await this.decode(1, token, past, true)).logits?.slice(0, this.vocabSize);
+    const beside = (await this.decode(2, token, past, true)).logits;
+    const same = alone?.every((logit, id) => logit === beside?.[id]) ?? false;
+    if (!same) this.#minRows = 2;
   }
 
   #rows(count: number): readonly [Record<string, OrtTensor>, Record<string, OrtTensor>] {

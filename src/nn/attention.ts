@@ -13,6 +13,19 @@ export interface AttentionContext {
   readonly totalLength: Value;
   readonly cosine: Value;
   readonly sine: Value;
+  /** int64 [B, S]; null where the attention operator rotates by itself. */
+  readonly positions: Value | null;
+}
+
+/** The attention operator's own rotary embedding takes head sizes that are multiples of 16. */
+export const rotatesInside = (config: DecoderConfig): boolean => config.headSize % 16 === 0;
+
+/** ids [B, S], lengths int32 [B] (tokens after the step, minus one) → each token's position int64 [B, S] */
+export function positionsOf(g: GraphBuilder, ids: Value, lengths: Value): Value {
+  const count = op.gather(g, op.shape(g, ids), g.ints(1), 0);
+  const last = op.unsqueeze(g, op.cast(g, lengths, "int64"), 1);
+  const first = op.sub(g, last, op.sub(g, count, g.ints(1)));
+  return op.add(g, first, op.range(g, g.ints(0), count, g.ints(1)));
 }
 
 /** x [B, S, heads·D] → RMS norm over each head's D values, weight [D] */
@@ -37,13 +50,18 @@ export function attention(
   let key: Value = "";
   let value: Value = "";
   const [first] = groups;
-  if (groups.length === 1 && first !== undefined && !config.queryKeyNorm) query = linear(g, x, first);
+  const packed = !config.queryKeyNorm && context.positions === null;
+  if (groups.length === 1 && first !== undefined && packed) query = linear(g, x, first);
   else {
     [query, key, value] = linears(g, x, groups) as [Value, Value, Value]; // three modules give three values
     if (config.queryKeyNorm) {
       query = headNorm(g, query, config.heads, weights.vector(`${prefix}.q_norm.weight`), config);
       key = headNorm(g, key, config.keyValueHeads, weights.vector(`${prefix}.k_norm.weight`), config);
     }
+  }
+  if (context.positions !== null) {
+    query = op.rotaryEmbedding(g, query, context.positions, context.cosine, context.sine, config.heads);
+    key = op.rotaryEmbedding(g, key, context.positions, context.cosine, context.sine, config.keyValueHeads);
   }
   const attended = op.groupQueryAttention(g, {
     query,
@@ -53,7 +71,9 @@ export function attention(
     pastValue: `past_key_values.${layer}.value`,
     presentKey: `present.${layer}.key`,
     presentValue: `present.${layer}.value`,
-    ...context,
+    lengths: context.lengths,
+    totalLength: context.totalLength,
+    rotary: context.positions === null ? { cosine: context.cosine, sine: context.sine } : null,
     heads: config.heads,
     keyValueHeads: config.keyValueHeads,
     window: config.windows[layer] ?? null,

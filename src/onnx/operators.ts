@@ -29,6 +29,14 @@ export function gather(g: GraphBuilder, data: Value, indices: Value, axis: numbe
 /** x → its shape as int64 [rank] */
 export const shape = (g: GraphBuilder, x: Value): Value => g.value("Shape", [x]);
 
+/** start, limit, step int64 [] → start, start + step, ... below limit */
+export const range = (g: GraphBuilder, start: Value, limit: Value, step: Value): Value =>
+  g.value("Range", [start, limit, step]);
+
+/** x [...] → x with a dimension of 1 at the axis */
+export const unsqueeze = (g: GraphBuilder, x: Value, axis: number): Value =>
+  g.value("Unsqueeze", [x, g.ints([axis])]);
+
 /** x → the same values in `dimensions`; 0 keeps a size, -1 takes what is left. */
 export function reshape(g: GraphBuilder, x: Value, dimensions: readonly number[]): Value {
   return g.value("Reshape", [x, g.ints(dimensions)]);
@@ -123,6 +131,21 @@ export function skipSimplifiedLayerNormalization(
   return [normed, sum];
 }
 
+/** x [B, S, heads·D], positions int64 [B, S], cosine and sine [P, D/2] → x with each head's halves rotated */
+export function rotaryEmbedding(
+  g: GraphBuilder,
+  x: Value,
+  positions: Value,
+  cosine: Value,
+  sine: Value,
+  heads: number,
+): Value {
+  return g.value("RotaryEmbedding", [x, positions, cosine, sine], {
+    domain: MICROSOFT,
+    attributes: { num_heads: heads, interleaved: 0 },
+  });
+}
+
 export interface GroupQueryAttention {
   /** [B, S, heads·D], or with keys and values behind it [B, S, (heads + 2·keyValueHeads)·D]. */
   readonly query: Value;
@@ -139,25 +162,26 @@ export interface GroupQueryAttention {
   readonly lengths: Value;
   /** int32 []: the longest row. */
   readonly totalLength: Value;
-  /** [positions, D/2] */
-  readonly cosine: Value;
-  readonly sine: Value;
+  /** [positions, D/2]; null when queries and keys come rotated. */
+  readonly rotary: { readonly cosine: Value; readonly sine: Value } | null;
   readonly heads: number;
   readonly keyValueHeads: number;
   /** Tokens that a position attends to, itself included; null is all. */
   readonly window: number | null;
 }
 
-/** Attention over a cache that is read and written in place, with the rotary embedding (halves) inside → [B, S, heads·D] */
+/** Attention over a cache that is read and written in place, with the rotary embedding (halves) inside
+ * → [B, S, heads·D] */
 export function groupQueryAttention(g: GraphBuilder, a: GroupQueryAttention): Value {
   const output = g.name("GroupQueryAttention.out");
-  const inputs = [a.query, a.key, a.value, a.pastKey, a.pastValue, a.lengths, a.totalLength, a.cosine, a.sine];
+  const inputs = [a.query, a.key, a.value, a.pastKey, a.pastValue, a.lengths, a.totalLength];
+  if (a.rotary !== null) inputs.push(a.rotary.cosine, a.rotary.sine);
   g.node("GroupQueryAttention", inputs, {
     domain: MICROSOFT,
     attributes: {
       num_heads: a.heads,
       kv_num_heads: a.keyValueHeads,
-      do_rotary: 1,
+      do_rotary: a.rotary === null ? 0 : 1,
       rotary_interleaved: 0,
       local_window_size: a.window ?? -1,
     },

@@ -125,7 +125,9 @@ export function readConfigJson(json: ConfigJson, source: string): DecoderConfig 
   if (heads % keyValueHeads !== 0) {
     fields.problems.push(`num_attention_heads: ${heads} is no multiple of num_key_value_heads ${keyValueHeads}`);
   }
-  if (headSize % 2 !== 0) fields.problems.push(`head_dim: expected an even number, found ${headSize}`);
+  if (headSize % 8 !== 0) {
+    fields.problems.push(`head_dim: ONNX Runtime's attention takes multiples of 8, found ${headSize}`);
+  }
   const activation = json.hidden_act ?? "silu";
   if (activation !== "silu") {
     fields.problems.push(`hidden_act: ${JSON.stringify(activation)} is not supported (silu is)`);

@@ -4,7 +4,7 @@
 import { MagdiError } from "../errors.ts";
 import { type BlockGrid, toBlockGrid } from "../tensor/ggml-blocks.ts";
 import { type GgufFile, openGguf } from "../tensor/gguf.ts";
-import { ggufTokenizerFiles } from "../text/gguf-tokenizer.ts";
+import { ggufEndTokenIds, ggufTokenizerFiles } from "../text/gguf-tokenizer.ts";
 import { type BaseModel, type BaseTensor, checkTensors } from "./base-model.ts";
 import { type ConfigJson, readConfigJson } from "./config-json.ts";
 
@@ -100,8 +100,7 @@ function configOf(file: GgufFile, architecture: keyof typeof ARCHITECTURES): Con
   const heads = number("attention.head_count");
   const hidden = number("embedding_length");
   const headSize = number("attention.key_length") ?? number("rope.dimension_count");
-  const stop = [token("eos"), token("eot"), token("eom")].filter((id) => id !== undefined);
-  const ends = [...new Set(stop)];
+  const ends = file.metadata.has("tokenizer.ggml.model") ? ggufEndTokenIds(file.metadata) : [];
   const has = (suffix: string): boolean => [...file.entries.keys()].some((name) => name.endsWith(suffix));
   const window = number("attention.sliding_window");
   const config: Record<string, unknown> = {

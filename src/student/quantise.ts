@@ -36,6 +36,14 @@ export function roundToSymmetric8(values: Float32Array): BlockGrid {
   return { bits: 8, codes, scales, mins };
 }
 
+/** A 4-bit grid as the same values in 8 bits, codes around 128 so that the integer product stays small. */
+export function widenTo8(grid: BlockGrid): BlockGrid {
+  if (grid.bits === 8) return grid;
+  const shift = 120;
+  const mins = grid.mins.map((min, block) => min - shift * grid.scales[block]!);
+  return { bits: 8, codes: grid.codes.map((code) => code + shift), scales: grid.scales, mins };
+}
+
 /** Passes of least squares after the first rounding: codes for a line, then the line for the codes. */
 const REFINEMENTS = 3;
 

@@ -19,6 +19,7 @@ import {
   packCodes,
   roundToAffine4,
   roundToSymmetric8,
+  widenTo8,
 } from "./quantise.ts";
 import type { WeightFiles } from "./weight-files.ts";
 
@@ -44,8 +45,8 @@ interface StoredGroup {
 
 type Values = { readonly kind: "float"; readonly values: Float32Array } | { readonly kind: "blocks"; readonly grid: BlockGrid };
 
-/** What a tensor is stored as: its own grid where that needs no more bits than the dtype gives or the source is
- * itself quantised finer, else rounded; rows that are no multiple of a block stay in float32. */
+/** What a tensor is stored as: its own grid where the source has one, whatever that needs in bits, else rounded;
+ * rows that are no multiple of a block stay in float32. */
 function valuesFor(tensor: BaseTensor, dtype: Dtype, role: "linear" | "vocabulary"): Values {
   const columns = tensor.shape[1] ?? 1;
   if (dtype === "fp32" || columns % BLOCK_SIZE !== 0) return { kind: "float", values: tensor.readFloat32() };
@@ -54,7 +55,7 @@ function valuesFor(tensor: BaseTensor, dtype: Dtype, role: "linear" | "vocabular
   if (role === "vocabulary" && (grid === null || grid.bits !== 8 || !isSymmetric(grid))) {
     return { kind: "blocks", grid: roundToSymmetric8(tensor.readFloat32()) };
   }
-  if (grid !== null && (grid.bits === 8 || dtype === "q4")) return { kind: "blocks", grid };
+  if (grid !== null) return { kind: "blocks", grid: dtype === "q8" ? widenTo8(grid) : grid };
   const finer = tensor.sourceBits !== null && tensor.sourceBits > 4;
   const round = dtype === "q8" || finer ? roundToSymmetric8 : roundToAffine4;
   return { kind: "blocks", grid: round(tensor.readFloat32()) };

@@ -30,6 +30,10 @@ export class WeightFiles {
     return this.#files;
   }
 
+  get names(): string[] {
+    return Array.from({ length: this.#files }, (_, index) => this.#location(index));
+  }
+
   /** Appends the values; a tensor larger than a file gets one of its own. */
   add(type: DataType, shape: readonly number[], values: ArrayBufferView): TensorData {
     const bytes = new Uint8Array(values.buffer, values.byteOffset, values.byteLength);

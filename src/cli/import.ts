@@ -1,0 +1,94 @@
+// magdi import: a Hugging Face folder, a GGUF file or a hub id in, a student folder out.
+
+import { availableParallelism } from "node:os";
+import { parseArgs } from "node:util";
+import { measureQuality } from "../engine/quality.ts";
+import { MagdiError } from "../errors.ts";
+import { DTYPES, parseDtypes } from "../student/dtype.ts";
+import { importStudent } from "../student/import-student.ts";
+import { terminalProgress } from "./progress.ts";
+import type { Command } from "./command.ts";
+
+const HELP = `Usage: magdi import SOURCE --out DIR [options]
+
+Turns a base model into a student folder that magdi serve and transformers.js load.
+
+SOURCE is a Hugging Face folder (config.json, safetensors, tokenizer files), a .gguf file, or a
+hub id such as HuggingFaceTB/SmolLM2-135M-Instruct where the network allows.
+Families: Llama, Mistral, Qwen2 and Qwen2.5, Qwen3.
+
+  --out DIR        the student folder to write; it appears whole or not at all
+  --dtype LIST     any of ${DTYPES.join(", ")}, separated by commas (default q4)
+                   q4: 4-bit blocks of 32 with float minimums; a GGUF's own grid is kept exactly
+                   q8: 8-bit blocks; fp32: as they are
+  --name NAME      the student's name (default: the folder's)
+  --threads N      threads for the measurements (default: all cores)
+  --no-measure     do not compare with float32 (agreement and perplexity, written into the card)
+  --force          replace a student folder that is already there
+`;
+
+const OPTIONS = {
+  out: { type: "string" },
+  dtype: { type: "string", default: "q4" },
+  name: { type: "string" },
+  threads: { type: "string" },
+  "no-measure": { type: "boolean", default: false },
+  force: { type: "boolean", default: false },
+} as const;
+
+async function run(argv: readonly string[]): Promise<number> {
+  const { values, positionals } = parseArgs({ args: [...argv], options: OPTIONS, allowPositionals: true });
+  const [source, ...rest] = positionals;
+  if (source === undefined || rest.length > 0 || values.out === undefined) {
+    throw new MagdiError("MAGDI_BAD_CONFIG", `expected one SOURCE and --out DIR, see: magdi import --help`);
+  }
+  const threads = values.threads === undefined ? availableParallelism() : Number(values.threads);
+  if (!Number.isInteger(threads) || threads < 1) {
+    throw new MagdiError("MAGDI_BAD_CONFIG", `--threads: expected a whole number from 1, found "${values.threads}"`);
+  }
+  const progress = terminalProgress(process.stderr);
+  try {
+    const manifest = await importStudent({
+      source,
+      out: values.out,
+      dtypes: [...new Set(parseDtypes(values.dtype))],
+      ...(values.name === undefined ? {} : { name: values.name }),
+      force: values.force,
+      onProgress: ({ stage, done, total }) => progress.report(stage, done, total),
+      ...(values["no-measure"]
+        ? {}
+        : {
+            measure: (folder, base, reference, dtypes) =>
+              measureQuality(reference, dtypes, {
+                folder,
+                config: base.config,
+                threads,
+                onProgress: progress.report,
+              }),
+          }),
+    });
+    progress.end();
+    console.log(`${values.out}: ${manifest.name}, ${(manifest.parameters / 1e6).toFixed(1)} million parameters`);
+    for (const [dtype, { quality, weights }] of Object.entries(manifest.dtypes)) {
+      const formats = Object.entries(weights).map(([format, count]) => `${(count / 1e6).toFixed(1)} M in ${format}`);
+      const measured =
+        quality === null
+          ? "not measured"
+          : `agreement with fp32 ${(100 * quality.agreement).toFixed(1)} % of ${quality.positions} tokens, perplexity ${quality.perplexity.toFixed(2)} (fp32 ${quality.perplexityFp32.toFixed(2)})`;
+      console.log(`  ${dtype}: ${measured}; ${formats.join(", ")}`);
+    }
+    if (manifest.files["tokenizer.json"] === undefined) {
+      console.log("  no tokenizer in the source: ONNX users can load it, magdi serve cannot");
+    } else console.log(`Serve it with: npx magdi serve --model ${values.out}`);
+    return 0;
+  } finally {
+    progress.end();
+  }
+}
+
+export const importCommand: Command = {
+  name: "import",
+  summary: "turn a Hugging Face folder or a GGUF file into a student folder",
+  help: HELP,
+  run,
+};

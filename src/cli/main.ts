@@ -1,0 +1,59 @@
+// The command magdi: finds the subcommand, runs it, and turns its errors into one line and an exit code.
+
+import { readFileSync } from "node:fs";
+import { MagdiError } from "../errors.ts";
+import type { Command } from "./command.ts";
+
+/** Each is loaded only when it is called: serving does not wait for what importing needs. */
+const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
+  serve: async () => {
+    const [{ createServeCommand }, { openStudent }] = await Promise.all([
+      import("./serve.ts"),
+      import("../server/open-student.ts"),
+    ]);
+    return createServeCommand(openStudent);
+  },
+  import: async () => (await import("./import.ts")).importCommand,
+};
+
+async function help(): Promise<string> {
+  const commands = await Promise.all(Object.values(COMMANDS).map((load) => load()));
+  const lines = commands.map(({ name, summary }) => `  ${name.padEnd(8)} ${summary}`);
+  return `Usage: magdi COMMAND [options]\n\n${lines.join("\n")}\n\nmagdi COMMAND --help explains each.`;
+}
+
+function version(): string {
+  const text = readFileSync(new URL("../../package.json", import.meta.url), "utf8");
+  return String((JSON.parse(text) as { version: string }).version); // our own package.json
+}
+
+/** Runs one command line; resolves to the exit code: 0 done, 1 failed, 2 not understood. */
+export async function main(argv: readonly string[]): Promise<number> {
+  const [name, ...rest] = argv;
+  if (name === undefined || name === "--help" || name === "-h" || name === "help") {
+    console.log(await help());
+    return name === undefined ? 2 : 0;
+  }
+  if (name === "--version" || name === "-v") {
+    console.log(version());
+    return 0;
+  }
+  const load = Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined;
+  if (load === undefined) {
+    console.error(`magdi: there is no command "${name}"; ${Object.keys(COMMANDS).join(", ")} there are`);
+    return 2;
+  }
+  const command = await load();
+  if (rest.includes("--help") || rest.includes("-h")) {
+    console.log(command.help);
+    return 0;
+  }
+  try {
+    return await command.run(rest);
+  } catch (error) {
+    const usage = error instanceof Error && "code" in error && String(error.code).startsWith("ERR_PARSE_ARGS");
+    if (!(error instanceof MagdiError) && !usage) throw error;
+    console.error(`magdi ${name}: ${error.message}${usage ? `; see: magdi ${name} --help` : ""}`);
+    return usage || (error instanceof MagdiError && error.code === "MAGDI_BAD_CONFIG") ? 2 : 1;
+  }
+}

@@ -1,0 +1,35 @@
+// Progress of long work on a stream: one line rewritten in place on a terminal, a plain line at each tenth elsewhere.
+
+import type { Writable } from "node:stream";
+
+export interface Progress {
+  report(stage: string, done: number, total: number): void;
+  /** Ends the line that is being rewritten. */
+  end(): void;
+}
+
+export function terminalProgress(stream: Writable & { readonly isTTY?: boolean }): Progress {
+  let open = false;
+  let lastTenth = "";
+  const end = (): void => {
+    if (open) stream.write("\n");
+    open = false;
+  };
+  let lastStage = "";
+  return {
+    end,
+    report(stage, done, total) {
+      const text = `${stage}: ${done} of ${total}`;
+      if (stream.isTTY) {
+        if (stage !== lastStage) end();
+        lastStage = stage;
+        stream.write(`\r\u001b[K${text}`);
+        open = true;
+        return;
+      }
+      const tenth = `${stage} ${Math.floor((10 * done) / total)}`;
+      if (tenth !== lastTenth) stream.write(`${text}\n`);
+      lastTenth = tenth;
+    },
+  };
+}

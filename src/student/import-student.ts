@@ -1,0 +1,198 @@
+// Import: a base model in, a student folder out. The folder appears whole or not at all: it is written beside its
+// place and renamed.
+
+import { existsSync, mkdirSync, readdirSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
+import path from "node:path";
+import { MagdiError } from "../errors.ts";
+import { expectedTensors } from "../nn/decoder-config.ts";
+import { engineGraph, transformersGraph } from "../nn/serving-graph.ts";
+import { encodeModel } from "../onnx/encode.ts";
+import type { BaseModel } from "./base-model.ts";
+import { type Dtype, engineFileName, modelFileName } from "./dtype.ts";
+import { openGgufBase } from "./gguf-base.ts";
+import { openHuggingFaceBase } from "./hugging-face-base.ts";
+import { fingerprint, MANIFEST_FILE, type Manifest, type Quality } from "./manifest.ts";
+import { modelCard } from "./model-card.ts";
+import { StoredWeights } from "./stored-weights.ts";
+import { WeightFiles } from "./weight-files.ts";
+
+export interface ImportProgress {
+  readonly stage: string;
+  readonly done: number;
+  readonly total: number;
+}
+
+/** A written dtype, ready to be measured before the folder gets its name. */
+export interface WrittenDtype {
+  readonly dtype: Dtype;
+  readonly engineGraph: string;
+}
+
+export interface ImportOptions {
+  readonly source: string;
+  readonly out: string;
+  readonly dtypes: readonly Dtype[];
+  /** Without it, the output folder's name. */
+  readonly name?: string;
+  /** Replace an existing student folder. */
+  readonly force?: boolean;
+  readonly onProgress?: (progress: ImportProgress) => void;
+  /** Measures every dtype against a float32 export; without it the manifest says null. */
+  readonly measure?: (
+    folder: string,
+    base: BaseModel,
+    reference: WrittenDtype,
+    dtypes: readonly WrittenDtype[],
+  ) => Promise<ReadonlyMap<Dtype, Quality>>;
+}
+
+/** A Hugging Face folder or a .gguf file. @throws MAGDI_FILE_MISSING when there is neither. */
+export function openBase(source: string): BaseModel {
+  const found = statSync(source, { throwIfNoEntry: false });
+  if (found === undefined) {
+    throw new MagdiError("MAGDI_FILE_MISSING", `${source}: expected a Hugging Face folder, a .gguf file or a hub id`);
+  }
+  return found.isDirectory() ? openHuggingFaceBase(source) : openGgufBase(source);
+}
+
+function assertFree(out: string, force: boolean): void {
+  const found = statSync(out, { throwIfNoEntry: false });
+  if (found === undefined) return;
+  const empty = found.isDirectory() && readdirSync(out).length === 0;
+  const student = existsSync(path.join(out, MANIFEST_FILE));
+  if (empty || (force && student)) return;
+  throw new MagdiError(
+    "MAGDI_BAD_CONFIG",
+    student
+      ? `--out: ${out} already holds a student; pass --force to replace it`
+      : `--out: ${out} exists and is not a student folder; name one that does not exist`,
+  );
+}
+
+/** Renames the finished folder to its place; a student that was there goes only when the new one is in. */
+function putInPlace(partial: string, out: string): void {
+  const replaced = `${out}.replaced`;
+  rmSync(replaced, { recursive: true, force: true });
+  if (existsSync(out)) renameSync(out, replaced);
+  renameSync(partial, out);
+  rmSync(replaced, { recursive: true, force: true });
+}
+
+interface Written extends WrittenDtype {
+  readonly manifest: Omit<NonNullable<Manifest["dtypes"][Dtype]>, "quality">;
+  readonly dataFiles: number;
+}
+
+function writeDtype(base: BaseModel, folder: string, dtype: Dtype, options: ImportOptions): Written {
+  mkdirSync(path.join(folder, "onnx"), { recursive: true });
+  const parameters = countParameters(base);
+  const bytesEach = dtype === "fp32" ? 4 : dtype === "q8" ? 1.2 : 0.8;
+  const files = new WeightFiles(path.join(folder, "onnx"), modelFileName(dtype), parameters * bytesEach);
+  try {
+    const weights = new StoredWeights(base, dtype, files, (done, total) =>
+      options.onProgress?.({ stage: `writing ${dtype}`, done, total }),
+    );
+    const names = { engine: `onnx/${engineFileName(dtype)}`, model: `onnx/${modelFileName(dtype)}` };
+    const graphs = { engine: engineGraph, model: transformersGraph };
+    for (const kind of ["engine", "model"] as const) {
+      const model = graphs[kind](base.config, (g) => weights.load(g));
+      writeFileSync(path.join(folder, names[kind]), encodeModel(model));
+    }
+    return {
+      dtype,
+      engineGraph: path.join(folder, names.engine),
+      dataFiles: files.count,
+      manifest: {
+        ...names,
+        data: files.names.map((name) => `onnx/${name}`),
+        weights: Object.fromEntries(weights.formats()),
+      },
+    };
+  } finally {
+    files.close();
+  }
+}
+
+function countParameters(base: BaseModel): number {
+  const sizes = [...expectedTensors(base.config).values()].map((shape) => shape.reduce((a, b) => a * b, 1));
+  return sizes.reduce((a, b) => a + b, 0);
+}
+
+/** config.json as the source has it, with what transformers.js must know of the data files. */
+function configFor(base: BaseModel, written: readonly Written[]): string {
+  const dataFiles = Object.fromEntries(written.map(({ dtype, dataFiles }) => [modelFileName(dtype), dataFiles]));
+  const own = { ...base.configJson, "transformers.js_config": { use_external_data_format: dataFiles } };
+  return `${JSON.stringify(own, null, 2)}\n`;
+}
+
+/** Imports one base model. Returns the manifest that was written.
+ * @throws MagdiError; nothing is left behind but the folder of an import that was killed, which the next one of the
+ * same name removes. */
+export async function importStudent(options: ImportOptions): Promise<Manifest> {
+  const out = path.resolve(options.out);
+  assertFree(out, options.force ?? false);
+  const base = openBase(options.source);
+  const partial = `${out}.partial`;
+  try {
+    rmSync(partial, { recursive: true, force: true });
+    mkdirSync(partial, { recursive: true });
+    const written = options.dtypes.map((dtype) => writeDtype(base, partial, dtype, options));
+    const quality = await measureAll(base, partial, written, options);
+    for (const [name, text] of base.textFiles) writeFileSync(path.join(partial, name), text);
+    writeFileSync(path.join(partial, "config.json"), configFor(base, written));
+    writeFileSync(
+      path.join(partial, "generation_config.json"),
+      `${JSON.stringify(base.generationConfig, null, 2)}\n`,
+    );
+    const manifest: Manifest = {
+      format: 1,
+      name: options.name ?? path.basename(out),
+      base: path.basename(options.source),
+      family: String(base.configJson.model_type),
+      parameters: countParameters(base),
+      contextLength: base.config.positions,
+      licence: base.licence,
+      level: null,
+      tasks: [],
+      dtypes: Object.fromEntries(
+        written.map(({ dtype, manifest }) => [dtype, { ...manifest, quality: quality.get(dtype) ?? null }]),
+      ),
+      files: {},
+    };
+    writeFileSync(path.join(partial, "README.md"), modelCard(manifest));
+    const names = readdirSync(partial, { recursive: true, withFileTypes: true })
+      .filter((entry) => entry.isFile())
+      .map((entry) => path.relative(partial, path.join(entry.parentPath, entry.name)).split(path.sep).join("/"))
+      .sort();
+    for (const [index, name] of names.entries()) {
+      manifest.files[name] = await fingerprint(path.join(partial, name));
+      options.onProgress?.({ stage: "hashing", done: index + 1, total: names.length });
+    }
+    writeFileSync(path.join(partial, MANIFEST_FILE), `${JSON.stringify(manifest, null, 2)}\n`);
+    putInPlace(partial, out);
+    return manifest;
+  } catch (error) {
+    rmSync(partial, { recursive: true, force: true });
+    throw error;
+  } finally {
+    base.close();
+  }
+}
+
+async function measureAll(
+  base: BaseModel,
+  partial: string,
+  written: readonly Written[],
+  options: ImportOptions,
+): Promise<ReadonlyMap<Dtype, Quality>> {
+  if (options.measure === undefined || base.textFiles.size === 0) return new Map();
+  for (const [name, text] of base.textFiles) writeFileSync(path.join(partial, name), text);
+  const reference = path.join(partial, ".reference");
+  const own = written.find(({ dtype }) => dtype === "fp32");
+  const fp32 = own ?? writeDtype(base, reference, "fp32", options);
+  try {
+    return await options.measure(partial, base, fp32, written);
+  } finally {
+    rmSync(reference, { recursive: true, force: true });
+  }
+}

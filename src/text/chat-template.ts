@@ -7,13 +7,13 @@ import { MagdiError } from "../errors.ts";
 import { isObject, type JsonObject, readJsonObject } from "./json-file.ts";
 import { specialTokenText } from "./tokenizer.ts";
 
-export interface ChatMessage {
+interface ChatMessage {
   readonly role: string;
   readonly content: string;
   readonly [field: string]: unknown;
 }
 
-export interface RenderOptions {
+interface RenderOptions {
   /** Whether the text ends with the beginning of an assistant's message. */
   readonly addGenerationPrompt: boolean;
   /** More variables for the template, such as Qwen3's enable_thinking. */

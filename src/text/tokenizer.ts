@@ -8,7 +8,7 @@ import { isObject, type JsonObject, readJsonObject } from "./json-file.ts";
 import { readTokenDecoder } from "./token-decoder.ts";
 import { createWordSplitter, preTokenizerSteps } from "./word-splitter.ts";
 
-export interface EncodeOptions {
+interface EncodeOptions {
   /** Whether the post-processor adds its tokens (BOS, EOS). False for a rendered chat: its template wrote them. */
   readonly addSpecialTokens: boolean;
 }
@@ -210,7 +210,7 @@ function addedTokens(list: unknown, origin: string): AddedToken[] {
 }
 
 /** bos_token, eos_token, …, each a string or an object with `content`, and the additional ones. */
-export function namedSpecialTokens(config: JsonObject): string[] {
+function namedSpecialTokens(config: JsonObject): string[] {
   const names = ["bos_token", "eos_token", "unk_token", "sep_token", "pad_token", "cls_token", "mask_token"];
   const additional = Array.isArray(config.additional_special_tokens) ? config.additional_special_tokens : [];
   return [...names.map((name) => config[name]), ...additional].flatMap((token: unknown) => {

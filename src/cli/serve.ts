@@ -39,22 +39,17 @@ export function createServeCommand(openStudent: OpenStudent): Command {
     summary: "serve a student over HTTP",
     help: HELP,
     async run(argv) {
-      try {
-        const flags = parseFlags(argv);
-        if (flags.help) {
-          process.stdout.write(HELP);
-          return 0;
-        }
-        const config = loadConfig({
-          file: flags.config ?? null,
-          environment: process.env,
-          flags: flags.settings,
-        });
-        return await serve(config, openStudent);
-      } catch (error) {
-        if (!(error instanceof MagdiError)) throw error;
-        return failed(error.message);
+      const flags = parseFlags(argv);
+      if (flags.help) {
+        process.stdout.write(HELP);
+        return 0;
       }
+      const config = loadConfig({
+        file: flags.config ?? null,
+        environment: process.env,
+        flags: flags.settings,
+      });
+      return serve(config, openStudent);
     },
   };
 }
@@ -135,17 +130,15 @@ async function serve(config: ServerConfig, openStudent: OpenStudent): Promise<nu
     await app.close();
     return failed(listenFailure(cause, config));
   }
-  let opened: ServedStudent;
   try {
-    opened = await openStudent(folder, { config, onStep: metrics.observeStep });
+    const opened = await openStudent(folder, { config, onStep: metrics.observeStep });
+    resolveStudent(opened);
+    // A listening TCP server's address is an object.
+    announce(opened, config.host, (app.server.address() as AddressInfo).port);
   } catch (error) {
     await app.close();
-    if (!(error instanceof MagdiError)) throw error;
-    return failed(error.message);
+    throw error;
   }
-  resolveStudent(opened);
-  // A listening TCP server's address is an object.
-  announce(opened, config.host, (app.server.address() as AddressInfo).port);
   return stopped;
 }
 

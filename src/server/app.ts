@@ -21,7 +21,7 @@ import { probesRoute } from "./routes/probes.ts";
 import { reasonRoute } from "./routes/reason.ts";
 import type { ServedStudent } from "./served-student.ts";
 
-export interface Logging {
+interface Logging {
   readonly level: string;
   readonly stream: { write(line: string): void };
 }

@@ -3,6 +3,7 @@
 import { readFileSync } from "node:fs";
 import { z } from "zod";
 import { MagdiError } from "../errors.ts";
+import { DTYPES } from "../student/dtype.ts";
 
 const wholeNumber = (min: number, max: number) =>
   z
@@ -32,10 +33,10 @@ const settings = {
     .nullable()
     .default(null)
     .describe("student folder to serve; default: the shipped one"),
-  dtype: oneOf(["q4", "q8", "fp16", "fp32"])
+  dtype: oneOf(DTYPES)
     .nullable()
     .default(null)
-    .describe("weights to load: q4, q8, fp16 or fp32; default: the folder's own"),
+    .describe("weights to load; default: the smallest that the folder holds"),
   threads: wholeNumber(1, 1024)
     .nullable()
     .default(null)

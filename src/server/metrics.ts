@@ -8,10 +8,10 @@ import { TASKS } from "../reasoning/task.ts";
 import { discardReasonOf } from "./finish.ts";
 import { FAILURE_REASONS, type FailureReason } from "./http-errors.ts";
 
-export const SAMPLE_OUTCOMES = ["answered", "unparsed", "length", "aborted"] as const;
+const SAMPLE_OUTCOMES = ["answered", "unparsed", "length", "aborted"] as const;
 export type SampleOutcome = (typeof SAMPLE_OUTCOMES)[number];
 
-export const REQUEST_FINISH_REASONS = ["stop", "length", "abort"] as const;
+const REQUEST_FINISH_REASONS = ["stop", "length", "abort"] as const;
 export type RequestFinishReason = (typeof REQUEST_FINISH_REASONS)[number];
 
 const EARLY_STOP_RULES = ["exact", "adaptive"] as const;
@@ -39,7 +39,7 @@ export interface AnswerRecord {
 }
 
 export interface MetricsOptions {
-  /** prom-client's process and Node metrics. Default true. */
+  /** prom-client's process and Node metrics, under their usual names. Default true. */
   readonly processMetrics?: boolean;
 }
 
@@ -140,7 +140,7 @@ export class Metrics {
   readonly #loopDelay = this.#histogram("event_loop_delay_seconds", "How late a timer was.", SHORT_SECONDS);
 
   constructor(options: MetricsOptions = {}) {
-    if (options.processMetrics ?? true) collectDefaultMetrics({ register: this.registry, prefix: "magdi_" });
+    if (options.processMetrics ?? true) collectDefaultMetrics({ register: this.registry });
     this.#gaugeOf(
       "requests_running",
       "Requests being prefilled or decoded.",

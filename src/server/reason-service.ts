@@ -1,6 +1,6 @@
 // The life of one question: prompt, samples, vote, early stop, ledger, response. It knows no transport: whole
 // answers and streams alike are made of its frames and its result.
-import type { GenerationResult, GenerationTiming, SampleResult } from "../engine/request.ts";
+import type { GenerationResult, SampleResult } from "../engine/request.ts";
 import { MagdiError } from "../errors.ts";
 import type { Baseline } from "../reasoning/baselines.ts";
 import { Ledger } from "../reasoning/ledger.ts";
@@ -10,6 +10,7 @@ import { Voter } from "../reasoning/voter.ts";
 import { apiFinishReason, discardReasonOf, type RequestEnd, requestEnd } from "./finish.ts";
 import { newId, type Run, randomSeed, type ServingContext, startGeneration } from "./generation-run.ts";
 import type { SampleOutcome } from "./metrics.ts";
+import { reasonResponseOf } from "./reason-response.ts";
 import type { ReasonFrame, ReasonRequest, ReasonResponse } from "./schemas/reason.ts";
 import { assertServes, encodeChat, type ServedStudent } from "./served-student.ts";
 
@@ -107,7 +108,18 @@ export function startReason(
 
   const done = generation.done.then((result) => {
     const account = close(voter, result);
-    const response = responseOf({ id, student, task, seed, request, baseline, voter, result, account });
+    const response = reasonResponseOf({
+      id,
+      model: student.id,
+      task,
+      seed,
+      baseline,
+      vote: voter.result(),
+      aborted: account.aborted,
+      ledger: account.ledger,
+      result,
+      returnSamples: request.return_samples,
+    });
     count(context, response, account, result, voter, baseline);
     onFrame({ type: "result", ...response });
     return response;
@@ -185,69 +197,6 @@ function close(voter: Voter, result: GenerationResult): Account {
     }
   }
   return { ledger, end: requestEnd(result.samples), aborted };
-}
-
-function responseOf(parts: {
-  readonly id: string;
-  readonly student: ServedStudent;
-  readonly task: Task;
-  readonly seed: number;
-  readonly request: ReasonRequest;
-  readonly baseline: Baseline;
-  readonly voter: Voter;
-  readonly result: GenerationResult;
-  readonly account: Account;
-}): ReasonResponse {
-  const vote = parts.voter.result();
-  const { ledger, aborted } = parts.account;
-  const usage = ledger.usage();
-  return {
-    id: parts.id,
-    model: parts.student.id,
-    task: parts.task,
-    answer: vote.answer,
-    reasoning: vote.reasoning,
-    votes: [...vote.votes],
-    decided_at: vote.decided_at,
-    stop_reason: aborted ? "abort" : vote.stop_reason,
-    ...(parts.request.return_samples ? { samples: samplesOf(vote.samples, parts.result.samples) } : {}),
-    usage,
-    comparison: ledger.comparison(parts.baseline),
-    timing: timingOf(parts.result.timing, usage.completion_tokens),
-    seed: parts.seed,
-  };
-}
-
-function samplesOf(
-  reports: ReturnType<Voter["result"]>["samples"],
-  results: readonly SampleResult[],
-): NonNullable<ReasonResponse["samples"]> {
-  const finishReasons = new Map(
-    results.map((result) => [result.index, apiFinishReason(result.finishReason)]),
-  );
-  return reports.map((report) => ({
-    ...report,
-    logprob_mean: Number.isFinite(report.logprob_mean) ? report.logprob_mean : null,
-    finish_reason: finishReasons.get(report.index) ?? "abort",
-  }));
-}
-
-function timingOf(timing: GenerationTiming, tokens: number): ReasonResponse["timing"] {
-  const { submittedMs, prefillStartMs, prefillEndMs, firstTokenMs, endMs } = timing;
-  const decodeMs = prefillEndMs === null ? null : endMs - prefillEndMs;
-  return {
-    queue_ms: rounded((prefillStartMs ?? endMs) - submittedMs),
-    prefill_ms:
-      prefillStartMs === null || prefillEndMs === null ? null : rounded(prefillEndMs - prefillStartMs),
-    decode_ms: decodeMs === null ? null : rounded(decodeMs),
-    first_token_ms: firstTokenMs === null ? null : rounded(firstTokenMs - submittedMs),
-    total_ms: rounded(endMs - submittedMs),
-    tokens_per_second: decodeMs === null || decodeMs <= 0 ? null : rounded((tokens / decodeMs) * 1000),
-  };
-}
-
-function rounded(value: number): number {
-  return Math.round(value * 1000) / 1000;
 }
 
 /** Writes the metrics from the same record as the response. */

@@ -22,7 +22,7 @@ export const compileValidator: FastifySchemaCompiler<ZodType> = ({ schema, httpP
 };
 
 /** @throws MagdiError MAGDI_BAD_REQUEST naming the first field that is wrong */
-export function parseRequest<T>(schema: ZodType<T>, value: unknown): T {
+function parseRequest<T>(schema: ZodType<T>, value: unknown): T {
   if (typeof value !== "object" || value === null || Array.isArray(value)) {
     throw new MagdiError("MAGDI_BAD_REQUEST", `expected a JSON object, found ${kindOf(value)}`);
   }
@@ -36,7 +36,7 @@ export function parseRequest<T>(schema: ZodType<T>, value: unknown): T {
 }
 
 /** Refuses bodies whose sheer number of values or depth would make validation itself the work. */
-export function assertBounded(body: unknown): void {
+function assertBounded(body: unknown): void {
   let values = 0;
   let level: unknown[] = [body];
   for (let depth = 0; level.length > 0; depth++) {

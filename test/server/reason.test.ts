@@ -1,9 +1,10 @@
 // POST /v1/reason over real sockets: votes, early stops, frames, seeds.
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { runTiny } from "./support/running-app.ts";
+import { type Json, runTiny } from "./support/running-app.ts";
 
 const MATH = { question: "How many are 2 + 2? {{So: The answer is 4.}}" };
+const VARIED = { question: "How many are 2 + 2? {{The answer is [4457].}}" };
 
 test("a question is answered with its task, usage, comparison and seed", async (t) => {
   const { server } = await runTiny(t);
@@ -23,4 +24,132 @@ test("a question is answered with its task, usage, comparison and seed", async (
   assert.equal(body.comparison.baseline, "gsm8k");
   assert.ok(Number.isSafeInteger(body.seed));
   assert.ok(body.timing.total_ms >= 0);
+});
+
+test("choices, texts without labels and a named baseline", async (t) => {
+  const { server } = await runTiny(t);
+  const { body } = await server.post("/v1/reason", {
+    question: "Where do fish live? {{The answer is (B).}}",
+    choices: ["air", "water"],
+    baseline: "arc-challenge",
+  });
+  assert.equal(body.task, "multiple-choice");
+  assert.equal(body.answer, "B");
+  assert.equal(body.comparison.baseline, "arc-challenge");
+  assert.equal(body.comparison.tokens, 448.3);
+});
+
+test("exact early stopping cancels the rest, whose tokens count as discarded", async (t) => {
+  const { server, student } = await runTiny(t);
+  const { body } = await server.post("/v1/reason", {
+    question: "How many? {{The answer is 4.[..................  ] more}}",
+    samples: 5,
+    seed: 1,
+    return_samples: true,
+    max_tokens: 40,
+  });
+  assert.equal(body.stop_reason, "exact");
+  assert.ok(body.decided_at < 5);
+  assert.equal(body.samples.length, 5);
+  const cancelled = body.samples.filter((sample: Json) => sample.finish_reason === "cancelled");
+  assert.equal(cancelled.length, 5 - body.decided_at);
+  const discarded = cancelled.reduce((sum: number, sample: Json) => sum + sample.tokens, 0);
+  assert.equal(body.usage.completion_tokens_discarded, discarded);
+  assert.equal(student.engine.stats().samplesRunning, 0);
+});
+
+test("behaviour 43: exact early stopping gives the full vote's answer for every seed tried", async (t) => {
+  const { server } = await runTiny(t);
+  for (let seed = 0; seed < 40; seed++) {
+    const ask = (early_stop: string) =>
+      server.post("/v1/reason", { ...VARIED, samples: 7, seed, early_stop });
+    const [exact, full] = await Promise.all([ask("exact"), ask("off")]);
+    assert.equal(exact.body.answer, full.body.answer, `seed ${seed}`);
+    assert.equal(full.body.decided_at, 7);
+  }
+});
+
+test("behaviour 43: samples that cannot be read give 200 with answer null", async (t) => {
+  const { server } = await runTiny(t);
+  const { status, body } = await server.post("/v1/reason", {
+    question: "How many? {{no idea}}",
+    task: "math",
+    samples: 3,
+  });
+  assert.equal(status, 200);
+  assert.equal(body.answer, null);
+  assert.equal(body.reasoning, null);
+  assert.deepEqual(body.votes, []);
+});
+
+test("behaviour 43: one sample equals plain decoding byte for byte", async (t) => {
+  const { server } = await runTiny(t);
+  const question = "Tell me something.";
+  const reason = await server.post("/v1/reason", {
+    question,
+    task: "free",
+    max_tokens: 50,
+    return_samples: true,
+  });
+  const prompt = [
+    `Question: ${question}`,
+    'Think step by step. End with "The answer is X.", where X is your short answer.',
+  ];
+  const chat = await server.post("/v1/chat/completions", {
+    messages: [{ role: "user", content: prompt.join("\n\n") }],
+    temperature: 0,
+    max_tokens: 50,
+  });
+  assert.equal(reason.body.samples[0].text, chat.body.choices[0].message.content);
+  assert.equal(reason.body.usage.prompt_tokens, chat.body.usage.prompt_tokens);
+});
+
+test("behaviour 38: a seed gives the same samples and vote, alone and among strangers", async (t) => {
+  const { server } = await runTiny(t, { maxRows: 16 });
+  const body = {
+    question: "Say it.",
+    task: "free",
+    samples: 4,
+    seed: 7,
+    early_stop: "off",
+    max_tokens: 30,
+    return_samples: true,
+  };
+  const alone = await server.post("/v1/reason", body);
+  const strangers = [1, 2, 3].map((seed) => server.post("/v1/reason", { ...VARIED, samples: 3, seed }));
+  const among = await server.post("/v1/reason", body);
+  await Promise.all(strangers);
+  assert.deepEqual(among.body.samples, alone.body.samples);
+  assert.deepEqual(among.body.votes, alone.body.votes);
+  const drawn = await server.post("/v1/reason", { ...body, seed: undefined });
+  const again = await server.post("/v1/reason", { ...body, seed: drawn.body.seed });
+  assert.deepEqual(again.body.samples, drawn.body.samples);
+});
+
+test("a streamed answer sends its frames in order and ends with [DONE]", async (t) => {
+  const { server } = await runTiny(t);
+  const body = { ...VARIED, samples: 3, seed: 3, early_stop: "off", return_samples: true };
+  const events = await server.stream("/v1/reason", body);
+  assert.equal(events[0]?.event, "accepted");
+  assert.equal(events.at(-1)?.data, "[DONE]");
+  const result = events.at(-2);
+  assert.equal(result?.event, "result");
+  assert.equal(new Set(events.slice(0, -1).map(({ data }) => data.id)).size, 1);
+  assert.ok(events.slice(0, -1).every(({ event, data }) => data.type === event));
+  for (const sample of result?.data.samples ?? []) {
+    const tokens = events.filter(({ event, data }) => event === "token" && data.sample === sample.index);
+    assert.equal(tokens.map(({ data }) => data.text).join(""), sample.text);
+  }
+  assert.equal(events.filter(({ event }) => event === "sample").length, 3);
+  const votes = events.filter(({ event }) => event === "vote");
+  assert.deepEqual(
+    votes.map(({ data }) => data.remaining),
+    [2, 1, 0],
+  );
+  assert.deepEqual(votes.at(-1)?.data.votes, result?.data.votes);
+
+  const whole = await server.post("/v1/reason", body);
+  for (const key of ["answer", "votes", "samples", "usage", "seed"]) {
+    assert.deepEqual(result?.data[key], whole.body[key], key);
+  }
 });

@@ -1,7 +1,7 @@
 // Fields that several request schemas share, with the messages that their errors show. It knows no route.
 import { z } from "zod";
 
-export const MAX_STOP_STRINGS = 4;
+const MAX_STOP_STRINGS = 4;
 const MAX_STOP_CHARS = 256;
 const MAX_LOGIT_BIASES = 1024;
 export const MAX_TOP_LOGPROBS = 20;
@@ -40,7 +40,7 @@ export function integerField(what: string, min: number, max: number) {
   return z.number(message).int(message).min(min, message).max(max, message);
 }
 
-export function numberField(what: string, min: number, max: number) {
+function numberField(what: string, min: number, max: number) {
   const message = expecting(what);
   return z.number(message).min(min, message).max(max, message);
 }

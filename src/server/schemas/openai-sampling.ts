@@ -9,6 +9,7 @@ function neutralOnly(name: string, isNeutral: (value: unknown) => boolean) {
     .refine((value) => value === undefined || value === null || isNeutral(value), {
       error: `${name} is not supported; leave it out`,
     })
+    .optional()
     .describe("Not supported: only its neutral value passes.");
 }
 

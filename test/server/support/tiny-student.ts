@@ -3,7 +3,6 @@ import type { Clock } from "../../../src/engine/clock.ts";
 import { Engine } from "../../../src/engine/engine.ts";
 import type { StepReport } from "../../../src/engine/request.ts";
 import type { ServedStudent } from "../../../src/server/served-student.ts";
-import { byteOfCharacter } from "../../../src/text/byte-level-alphabet.ts";
 import { createChatTemplate } from "../../../src/text/chat-template.ts";
 import { createTokenizer } from "../../../src/text/tokenizer.ts";
 import { END_OF_TEXT, IM_END, IM_START, ScriptedRunner } from "./scripted-runner.ts";
@@ -28,8 +27,17 @@ const TOKENIZER = {
   pre_tokenizer: { type: "ByteLevel", add_prefix_space: false, trim_offsets: true, use_regex: true },
   post_processor: null,
   decoder: { type: "ByteLevel" },
-  model: { type: "BPE", vocab: Object.fromEntries(byteOfCharacter), merges: [] },
+  model: { type: "BPE", vocab: Object.fromEntries(byteAlphabet()), merges: [] },
 };
+
+/** GPT-2's characters for the 256 bytes, each with its byte as id. */
+function byteAlphabet(): [string, number][] {
+  let substitute = 0x100;
+  return Array.from({ length: 256 }, (_, byte) => {
+    const printable = (byte > 0x20 && byte < 0x7f) || (byte > 0xa0 && byte !== 0xad);
+    return [String.fromCharCode(printable ? byte : substitute++), byte];
+  });
+}
 
 const TEMPLATE =
   "{% for m in messages %}<|im_start|>{{ m['role'] }}\n{{ m['content'] }}<|im_end|>\n{% endfor %}" +

@@ -1,0 +1,17 @@
+// `magdi serve` with the scripted student: the same process owner, signals and sockets, no weights to load.
+import { createServeCommand } from "../../src/cli/serve.ts";
+import { MagdiError } from "../../src/errors.ts";
+import { tinyStudent } from "../server/support/tiny-student.ts";
+
+const command = createServeCommand(async (folder, { onStep }) => {
+  if (folder === "missing")
+    throw new MagdiError("MAGDI_FILE_MISSING", `${folder}: expected a student folder`);
+  return tinyStudent({ onStep, contextLength: 65_536 });
+});
+try {
+  process.exitCode = await command.run(process.argv.slice(2));
+} catch (error) {
+  if (!(error instanceof MagdiError)) throw error;
+  process.stderr.write(`${error.message}\n`);
+  process.exitCode = 1;
+}

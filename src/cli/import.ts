@@ -6,8 +6,8 @@ import { measureQuality } from "../engine/quality.ts";
 import { MagdiError } from "../errors.ts";
 import { DTYPES, parseDtypes } from "../student/dtype.ts";
 import { importStudent } from "../student/import-student.ts";
-import { terminalProgress } from "./progress.ts";
 import type { Command } from "./command.ts";
+import { terminalProgress } from "./progress.ts";
 
 const HELP = `Usage: magdi import SOURCE --out DIR [options]
 
@@ -44,7 +44,10 @@ async function run(argv: readonly string[]): Promise<number> {
   }
   const threads = values.threads === undefined ? availableParallelism() : Number(values.threads);
   if (!Number.isInteger(threads) || threads < 1) {
-    throw new MagdiError("MAGDI_BAD_CONFIG", `--threads: expected a whole number from 1, found "${values.threads}"`);
+    throw new MagdiError(
+      "MAGDI_BAD_CONFIG",
+      `--threads: expected a whole number from 1, found "${values.threads}"`,
+    );
   }
   const progress = terminalProgress(process.stderr);
   try {
@@ -68,9 +71,13 @@ async function run(argv: readonly string[]): Promise<number> {
           }),
     });
     progress.end();
-    console.log(`${values.out}: ${manifest.name}, ${(manifest.parameters / 1e6).toFixed(1)} million parameters`);
+    console.log(
+      `${values.out}: ${manifest.name}, ${(manifest.parameters / 1e6).toFixed(1)} million parameters`,
+    );
     for (const [dtype, { quality, weights }] of Object.entries(manifest.dtypes)) {
-      const formats = Object.entries(weights).map(([format, count]) => `${(count / 1e6).toFixed(1)} M in ${format}`);
+      const formats = Object.entries(weights).map(
+        ([format, count]) => `${(count / 1e6).toFixed(1)} M in ${format}`,
+      );
       const measured =
         quality === null
           ? "not measured"

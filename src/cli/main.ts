@@ -51,7 +51,8 @@ export async function main(argv: readonly string[]): Promise<number> {
   try {
     return await command.run(rest);
   } catch (error) {
-    const usage = error instanceof Error && "code" in error && String(error.code).startsWith("ERR_PARSE_ARGS");
+    const usage =
+      error instanceof Error && "code" in error && String(error.code).startsWith("ERR_PARSE_ARGS");
     if (!(error instanceof MagdiError) && !usage) throw error;
     console.error(`magdi ${name}: ${error.message}${usage ? `; see: magdi ${name} --help` : ""}`);
     return usage || (error instanceof MagdiError && error.code === "MAGDI_BAD_CONFIG") ? 2 : 1;

@@ -27,8 +27,8 @@ export interface ModelRunner {
   readonly vocabSize: number;
   /** K: candidates picked in the graph. */
   readonly candidateCount: number;
-  /** Most tokens of one prefill chunk; chunk borders lie at its multiples, so a prompt's chunks never depend on
-   * what else runs. */
+  /** Tokens of one prefill chunk, the last of which may have one more; chunk borders lie at its multiples, so a
+   * prompt's chunks never depend on what else runs. */
   readonly prefillChunkTokens: number;
 
   /** Appends `tokens` [S] to the prompt row, which holds `past` tokens; the output's row 0 is the last position. */

@@ -1,8 +1,8 @@
 // The model runner over ONNX Runtime: one session of a student's step graph, its cache, and buffers that are bound
 // once and used by every step. It knows no requests.
 
-import type { DecoderConfig } from "../nn/decoder-config.ts";
 import { MagdiError } from "../errors.ts";
+import type { DecoderConfig } from "../nn/decoder-config.ts";
 import { CANDIDATES } from "../nn/serving-graph.ts";
 import { OrtTensor } from "../runtime/ort-tensor.ts";
 import { Binding, Session } from "../runtime/session.ts";
@@ -84,7 +84,7 @@ export class OnnxModelRunner implements ModelRunner {
       capacityTokens: options.contextLength,
       headSize: config.headSize,
     });
-    this.#ids = int64s(Math.max(maxRows, options.prefillChunkTokens));
+    this.#ids = int64s(Math.max(maxRows, options.prefillChunkTokens + 1));
     this.#lengths = int32s(maxRows);
     this.#candidateLogits = floats(maxRows * this.candidateCount);
     this.#candidateIds = int64s(maxRows * this.candidateCount);

@@ -6,7 +6,7 @@ export const QUALITY_QUESTIONS: readonly string[] = [
   "Is the Great Wall of China longer than the Amazon river? Answer yes or no and explain.",
   "What is the capital of France?",
   "Which is heavier: a kilogram of feathers or a kilogram of iron?\nOptions:\n(A) feathers\n(B) iron\n(C) the same",
-  "Write three words that rhyme with \"light\".",
+  'Write three words that rhyme with "light".',
   "Ünïcödé test — “quotes”, emoji 🙂🚀, 中文字符, and code `x = y[0]`.",
   "1, 1, 2, 3, 5, 8, what comes next?",
   "Explain photosynthesis in one sentence.",

@@ -42,7 +42,10 @@ export async function measureQuality(
   let done = 0;
   const step = (stage: string): void => options.onProgress?.(`measuring ${stage}`, ++done, total);
   const withRunner = async <T>(graphPath: string, use: (runner: ModelRunner) => Promise<T>): Promise<T> => {
-    const needed = Math.max(...prompts.map(({ length }) => length + ANSWER_TOKENS), ...passages.map(({ length }) => length));
+    const needed = Math.max(
+      ...prompts.map(({ length }) => length + ANSWER_TOKENS),
+      ...passages.map(({ length }) => length),
+    );
     const runner = await OnnxModelRunner.open({
       graphPath,
       config: options.config,

@@ -177,7 +177,10 @@ export class Scheduler {
 
   #prefillStep(prompt: ActiveRequest): Step {
     const past = this.#prefilled;
-    const end = Math.min(past + this.#model.prefillChunkTokens, prompt.promptTokens.length);
+    const { prefillChunkTokens } = this.#model;
+    const left = prompt.promptTokens.length - past;
+    // A single token left over goes with the last chunk: kernels can treat one position otherwise than several.
+    const end = past + (left <= prefillChunkTokens + 1 ? left : prefillChunkTokens);
     this.#prefilled = end;
     this.#lastPhase = "prefill";
     this.#promptPast[0] = past;

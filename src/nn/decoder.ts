@@ -51,7 +51,12 @@ export function decoder(
 }
 
 /** Hidden states [B, S, C] → logits [B, S, V] */
-export function vocabularyHead(g: GraphBuilder, hidden: Value, config: DecoderConfig, weights: DecoderWeights): Value {
+export function vocabularyHead(
+  g: GraphBuilder,
+  hidden: Value,
+  config: DecoderConfig,
+  weights: DecoderWeights,
+): Value {
   const group = { rows: [config.vocabSize], weight: weights.head, bias: null };
   return g.scoped("lm_head", () => linear(g, hidden, group));
 }

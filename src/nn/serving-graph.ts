@@ -48,7 +48,10 @@ export function engineGraph(config: DecoderConfig, load: WeightLoader): Model {
   const logits = g.value("Squeeze", [headOutput, g.ints([1])], { outputs: ["logits"] });
   const candidates = Math.min(CANDIDATES, config.vocabSize);
   op.topK(g, logits, candidates, "candidate_logits", "candidate_ids");
-  g.node("ReduceLogSumExp", [logits, g.ints([-1])], { attributes: { keepdims: 0 }, outputs: ["log_sum_exp"] });
+  g.node("ReduceLogSumExp", [logits, g.ints([-1])], {
+    attributes: { keepdims: 0 },
+    outputs: ["log_sum_exp"],
+  });
   g.output("candidate_logits", "float32", ["batch_size", candidates]);
   g.output("candidate_ids", "int64", ["batch_size", candidates]);
   g.output("log_sum_exp", "float32", ["batch_size"]);

@@ -51,7 +51,10 @@ function dataTypeOf(number: number): DataType {
     // Object.entries widens the key; the table is keyed by DataType.
     if (value === number) return name as DataType;
   }
-  throw new MagdiError("MAGDI_UNSUPPORTED", `ONNX data type ${number} is not one of ${Object.keys(DATA_TYPES).join(", ")}`);
+  throw new MagdiError(
+    "MAGDI_UNSUPPORTED",
+    `ONNX data type ${number} is not one of ${Object.keys(DATA_TYPES).join(", ")}`,
+  );
 }
 
 function readTensor(bytes: Uint8Array): { name: string; tensor: TensorData } {
@@ -76,7 +79,8 @@ function readTensor(bytes: Uint8Array): { name: string; tensor: TensorData } {
   }
   const count = shape.reduce((product, size) => product * size, 1);
   const length = count * DATA_TYPE_BYTES[type];
-  if (!Number.isSafeInteger(length) || length < 0) throw broken(`tensor ${name} has the shape [${shape.join(", ")}]`);
+  if (!Number.isSafeInteger(length) || length < 0)
+    throw broken(`tensor ${name} has the shape [${shape.join(", ")}]`);
   const location = external.get("location");
   if (location !== undefined) {
     const offset = Number(external.get("offset") ?? 0);
@@ -84,7 +88,9 @@ function readTensor(bytes: Uint8Array): { name: string; tensor: TensorData } {
   }
   inline ??= packNumbers(type, numbers);
   if (inline.length !== length) {
-    throw broken(`tensor ${name} of shape [${shape.join(", ")}] needs ${length} bytes and has ${inline.length}`);
+    throw broken(
+      `tensor ${name} of shape [${shape.join(", ")}] needs ${length} bytes and has ${inline.length}`,
+    );
   }
   return { name, tensor: { type, shape, data: { kind: "inline", bytes: inline } } };
 }
@@ -111,7 +117,10 @@ function readAttribute(bytes: Uint8Array): { name: string; attribute: Attribute 
     else if (field.field === 7) floats.push(...floatsOf(field));
     else if (field.field === 8) ints.push(...intsOf(field));
     else if (field.field === 6 || field.field === 9 || field.field === 11) {
-      throw new MagdiError("MAGDI_UNSUPPORTED", `attribute ${name}: graphs and lists of strings are not read`);
+      throw new MagdiError(
+        "MAGDI_UNSUPPORTED",
+        `attribute ${name}: graphs and lists of strings are not read`,
+      );
     }
   }
   if (floats.length > 0) return { name, attribute: { floats } };

@@ -49,7 +49,8 @@ export class GraphBuilder {
   }
 
   #claim(name: Value): void {
-    if (this.#taken.has(name)) throw new MagdiError("MAGDI_BAD_GRAPH", `the name ${name} is already in the graph`);
+    if (this.#taken.has(name))
+      throw new MagdiError("MAGDI_BAD_GRAPH", `the name ${name} is already in the graph`);
     this.#taken.add(name);
   }
 
@@ -92,7 +93,11 @@ export class GraphBuilder {
   /** A scalar float constant, shared by all who ask for the same one. */
   float(value: number): Value {
     const bytes = new Uint8Array(Float32Array.of(value).buffer);
-    return this.initializer(`constant.float.${value}`, { type: "float32", shape: [], data: { kind: "inline", bytes } });
+    return this.initializer(`constant.float.${value}`, {
+      type: "float32",
+      shape: [],
+      data: { kind: "inline", bytes },
+    });
   }
 
   /** Appends a node; returns the names of its outputs. */

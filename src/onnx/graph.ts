@@ -41,7 +41,12 @@ export interface TensorData {
   readonly shape: readonly number[];
   readonly data:
     | { readonly kind: "inline"; readonly bytes: Uint8Array }
-    | { readonly kind: "external"; readonly location: string; readonly offset: number; readonly length: number };
+    | {
+        readonly kind: "external";
+        readonly location: string;
+        readonly offset: number;
+        readonly length: number;
+      };
 }
 
 /** A number is an INT attribute; a float must say so, because JavaScript cannot tell 1 from 1.0. */

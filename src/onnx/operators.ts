@@ -65,7 +65,10 @@ export function topK(g: GraphBuilder, x: Value, k: number, values: Value, indice
 
 /** a [..., K], b [N, K] → a·bᵀ [..., N] */
 export function fusedMatMulTransposed(g: GraphBuilder, a: Value, b: Value): Value {
-  return g.value("FusedMatMul", [a, b], { domain: MICROSOFT, attributes: { transB: 1, alpha: { float: 1 } } });
+  return g.value("FusedMatMul", [a, b], {
+    domain: MICROSOFT,
+    attributes: { transB: 1, alpha: { float: 1 } },
+  });
 }
 
 export interface BlockWeight {
@@ -79,7 +82,13 @@ export interface BlockWeight {
 
 /** x [..., K], codes uint8 [N, K/block, block·bits/8], scales [N, K/block] → x·Wᵀ [..., N] with
  * w = scale·(code − 2^(bits−1)). Accuracy level 4 quantises x to int8 by row and block. */
-export function matMulNBits(g: GraphBuilder, x: Value, codes: Value, scales: Value, weight: BlockWeight): Value {
+export function matMulNBits(
+  g: GraphBuilder,
+  x: Value,
+  codes: Value,
+  scales: Value,
+  weight: BlockWeight,
+): Value {
   return g.value("MatMulNBits", [x, codes, scales], {
     domain: MICROSOFT,
     attributes: {
@@ -107,7 +116,12 @@ export function gatherBlockQuantized(
 }
 
 /** x [..., C], weight [C] → x / rms(x) ∘ weight */
-export function simplifiedLayerNormalization(g: GraphBuilder, x: Value, weight: Value, epsilon: number): Value {
+export function simplifiedLayerNormalization(
+  g: GraphBuilder,
+  x: Value,
+  weight: Value,
+  epsilon: number,
+): Value {
   return g.value("SimplifiedLayerNormalization", [x, weight], {
     attributes: { axis: -1, epsilon: { float: epsilon }, stash_type: 1 },
   });

@@ -85,7 +85,8 @@ export function* readFields(bytes: Uint8Array): Generator<ProtobufField> {
     throw broken("a number has more than ten bytes");
   };
   const take = (count: number): Uint8Array => {
-    if (count > bytes.length - at) throw broken(`a field claims ${count} bytes, ${bytes.length - at} are left`);
+    if (count > bytes.length - at)
+      throw broken(`a field claims ${count} bytes, ${bytes.length - at} are left`);
     at += count;
     return bytes.subarray(at - count, at);
   };

@@ -57,7 +57,9 @@ function libraryPath(): string {
   const packageJson = createRequire(import.meta.url).resolve("onnxruntime-node/package.json");
   const folder = path.join(path.dirname(packageJson), "bin", "napi-v6", process.platform, process.arch);
   const names = ["libonnxruntime.so.1", "libonnxruntime.dylib", "libonnxruntime.1.dylib", "onnxruntime.dll"];
-  const found = [...names, "libonnxruntime.1.30.0.dylib"].map((name) => path.join(folder, name)).find(existsSync);
+  const found = [...names, "libonnxruntime.1.30.0.dylib"]
+    .map((name) => path.join(folder, name))
+    .find(existsSync);
   if (found === undefined) {
     throw new MagdiError(
       "MAGDI_RUNTIME",

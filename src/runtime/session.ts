@@ -112,8 +112,10 @@ export class Session {
       }
       const out: (Pointer | null)[] = [null];
       try {
-        if (typeof graph === "string") await library.callAsync("CreateSession", library.env, graph, settings, out);
-        else await library.callAsync("CreateSessionFromArray", library.env, graph, graph.length, settings, out);
+        if (typeof graph === "string")
+          await library.callAsync("CreateSession", library.env, graph, settings, out);
+        else
+          await library.callAsync("CreateSessionFromArray", library.env, graph, graph.length, settings, out);
       } catch (error) {
         throw explain(options.label, error);
       }
@@ -149,7 +151,8 @@ export class Session {
 
   /** Frees the session and its weights. Idempotent. @throws MAGDI_RUNTIME while a run is in flight. */
   close(): void {
-    if (this.#running) throw new MagdiError("MAGDI_RUNTIME", `session ${this.label} is running and cannot close`);
+    if (this.#running)
+      throw new MagdiError("MAGDI_RUNTIME", `session ${this.label} is running and cannot close`);
     if (this.#handle === 0n) return;
     OrtLibrary.load().release("ReleaseSession", this.#handle);
     this.#handle = 0n;

@@ -60,7 +60,8 @@ export function checkTensors(
     )}${list("unexpected", unexpected)}${list(
       "mis-shaped",
       misshaped.map(
-        ([name, shape]) => `${name} expected [${shape.join(", ")}], found [${tensors.get(name)?.shape.join(", ")}]`,
+        ([name, shape]) =>
+          `${name} expected [${shape.join(", ")}], found [${tensors.get(name)?.shape.join(", ")}]`,
       ),
     )}`,
   );

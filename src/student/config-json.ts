@@ -26,7 +26,9 @@ class Fields {
   number(key: string, fallback?: number): number {
     const value = this.#json[key] ?? fallback;
     if (typeof value === "number" && Number.isFinite(value) && value > 0) return value;
-    this.problems.push(`${this.#where}${key}: expected a positive number, found ${JSON.stringify(value) ?? "nothing"}`);
+    this.problems.push(
+      `${this.#where}${key}: expected a positive number, found ${JSON.stringify(value) ?? "nothing"}`,
+    );
     return 1;
   }
 
@@ -76,13 +78,17 @@ function readRope(fields: Fields, json: ConfigJson): { theta: number; scaling: R
     };
   } else if (kind === "factors") {
     const factors = found?.factors;
-    if (Array.isArray(factors) && factors.every((value) => typeof value === "number")) scaling = { kind, factors };
+    if (Array.isArray(factors) && factors.every((value) => typeof value === "number"))
+      scaling = { kind, factors };
     else fields.problems.push(`${key}.factors: expected a list of numbers`);
   } else if (kind !== "default") {
-    fields.problems.push(`${key}.rope_type: ${JSON.stringify(kind)} is not supported (default, linear, llama3 are)`);
+    fields.problems.push(
+      `${key}.rope_type: ${JSON.stringify(kind)} is not supported (default, linear, llama3 are)`,
+    );
   }
   const partial = found?.partial_rotary_factor ?? json.partial_rotary_factor ?? 1;
-  if (partial !== 1) fields.problems.push(`partial_rotary_factor: ${JSON.stringify(partial)} is not supported (1 is)`);
+  if (partial !== 1)
+    fields.problems.push(`partial_rotary_factor: ${JSON.stringify(partial)} is not supported (1 is)`);
   fields.problems.push(...rope.problems);
   return { theta, scaling };
 }
@@ -99,7 +105,8 @@ function readWindows(fields: Fields, json: ConfigJson, family: string, layers: n
       fields.problems.push(`layer_types: expected ${layers} entries, one a layer, found ${kinds.length}`);
     }
     const unknown = kinds.find((kind) => kind !== "sliding_attention" && kind !== "full_attention");
-    if (unknown !== undefined) fields.problems.push(`layer_types: ${JSON.stringify(unknown)} is not supported`);
+    if (unknown !== undefined)
+      fields.problems.push(`layer_types: ${JSON.stringify(unknown)} is not supported`);
     return kinds.map((kind) => (kind === "sliding_attention" ? window : null));
   }
   const firstWindowed = optional ? Number(json.max_window_layers ?? layers) : 0;
@@ -123,7 +130,9 @@ export function readConfigJson(json: ConfigJson, source: string): DecoderConfig 
   const keyValueHeads = fields.size("num_key_value_heads", heads);
   const headSize = fields.size("head_dim", hiddenSize / heads);
   if (heads % keyValueHeads !== 0) {
-    fields.problems.push(`num_attention_heads: ${heads} is no multiple of num_key_value_heads ${keyValueHeads}`);
+    fields.problems.push(
+      `num_attention_heads: ${heads} is no multiple of num_key_value_heads ${keyValueHeads}`,
+    );
   }
   if (headSize % 8 !== 0) {
     fields.problems.push(`head_dim: ONNX Runtime's attention takes multiples of 8, found ${headSize}`);
@@ -133,7 +142,9 @@ export function readConfigJson(json: ConfigJson, source: string): DecoderConfig 
     fields.problems.push(`hidden_act: ${JSON.stringify(activation)} is not supported (silu is)`);
   }
   if (fields.has("quantization_config")) {
-    fields.problems.push("quantization_config: quantised checkpoints are not read; use the original or a GGUF");
+    fields.problems.push(
+      "quantization_config: quantised checkpoints are not read; use the original or a GGUF",
+    );
   }
   const { theta, scaling } = readRope(fields, json);
   if (scaling.kind === "factors" && scaling.factors.length !== headSize / 2) {

@@ -19,6 +19,9 @@ export function parseDtypes(text: string): Dtype[] {
   return names.map((name) => {
     const dtype = DTYPES.find((known) => known === name);
     if (dtype !== undefined) return dtype;
-    throw new MagdiError("MAGDI_BAD_CONFIG", `--dtype: expected some of ${DTYPES.join(", ")}, found "${name}"`);
+    throw new MagdiError(
+      "MAGDI_BAD_CONFIG",
+      `--dtype: expected some of ${DTYPES.join(", ")}, found "${name}"`,
+    );
   });
 }

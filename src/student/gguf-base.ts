@@ -8,7 +8,11 @@ import { ggufEndTokenIds, ggufTokenizerFiles } from "../text/gguf-tokenizer.ts";
 import { type BaseModel, type BaseTensor, checkTensors } from "./base-model.ts";
 import { type ConfigJson, readConfigJson } from "./config-json.ts";
 
-const ARCHITECTURES = { llama: "LlamaForCausalLM", qwen2: "Qwen2ForCausalLM", qwen3: "Qwen3ForCausalLM" } as const;
+const ARCHITECTURES = {
+  llama: "LlamaForCausalLM",
+  qwen2: "Qwen2ForCausalLM",
+  qwen3: "Qwen3ForCausalLM",
+} as const;
 
 const LAYER_MODULES: Readonly<Record<string, string>> = {
   attn_norm: "input_layernorm",
@@ -87,7 +91,10 @@ function configOf(file: GgufFile, architecture: keyof typeof ARCHITECTURES): Con
     const value = file.metadata.get(`tokenizer.ggml.${key}_token_id`);
     return value === undefined ? undefined : Number(value);
   };
-  const rope: Record<string, unknown> = { rope_type: "default", rope_theta: number("rope.freq_base") ?? 10000 };
+  const rope: Record<string, unknown> = {
+    rope_type: "default",
+    rope_theta: number("rope.freq_base") ?? 10000,
+  };
   const scaling = file.metadata.get(`${architecture}.rope.scaling.type`);
   if (typeof scaling === "string" && scaling !== "none") {
     rope.rope_type = scaling;
@@ -128,7 +135,10 @@ function configOf(file: GgufFile, architecture: keyof typeof ARCHITECTURES): Con
   };
   if (window !== undefined && window > 0) {
     // Llama files with a window are Mistral's.
-    Object.assign(config, { model_type: architecture === "llama" ? "mistral" : architecture, sliding_window: window });
+    Object.assign(config, {
+      model_type: architecture === "llama" ? "mistral" : architecture,
+      sliding_window: window,
+    });
     if (architecture !== "llama") Object.assign(config, { use_sliding_window: true, max_window_layers: 0 });
     else config.architectures = ["MistralForCausalLM"];
   }
@@ -172,7 +182,9 @@ export function openGgufBase(path: string): BaseModel {
       configJson,
       generationConfig,
       tensors,
-      textFiles: new Map(Object.entries(textFiles).filter((entry): entry is [string, string] => entry[1] !== null)),
+      textFiles: new Map(
+        Object.entries(textFiles).filter((entry): entry is [string, string] => entry[1] !== null),
+      ),
       licence: typeof licence === "string" ? licence : null,
       close: () => file.close(),
     };

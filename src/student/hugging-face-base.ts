@@ -64,7 +64,12 @@ export function openHuggingFaceBase(folder: string): BaseModel {
   const tensors = new Map<string, BaseTensor>(
     [...file.entries].map(([name, entry]) => [
       name,
-      { shape: entry.shape, sourceBits: null, readFloat32: () => file.readFloat32(name), readGrid: () => null },
+      {
+        shape: entry.shape,
+        sourceBits: null,
+        readFloat32: () => file.readFloat32(name),
+        readGrid: () => null,
+      },
     ]),
   );
   const textFiles = new Map<string, string>();

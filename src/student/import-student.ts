@@ -50,7 +50,10 @@ export interface ImportOptions {
 export function openBase(source: string): BaseModel {
   const found = statSync(source, { throwIfNoEntry: false });
   if (found === undefined) {
-    throw new MagdiError("MAGDI_FILE_MISSING", `${source}: expected a Hugging Face folder, a .gguf file or a hub id`);
+    throw new MagdiError(
+      "MAGDI_FILE_MISSING",
+      `${source}: expected a Hugging Face folder, a .gguf file or a hub id`,
+    );
   }
   return found.isDirectory() ? openHuggingFaceBase(source) : openGgufBase(source);
 }
@@ -120,7 +123,9 @@ function countParameters(base: BaseModel): number {
 
 /** config.json as the source has it, with what transformers.js must know of the data files. */
 function configFor(base: BaseModel, written: readonly Written[]): string {
-  const dataFiles = Object.fromEntries(written.map(({ dtype, dataFiles }) => [modelFileName(dtype), dataFiles]));
+  const dataFiles = Object.fromEntries(
+    written.map(({ dtype, dataFiles }) => [modelFileName(dtype), dataFiles]),
+  );
   const own = { ...base.configJson, "transformers.js_config": { use_external_data_format: dataFiles } };
   return `${JSON.stringify(own, null, 2)}\n`;
 }
@@ -162,7 +167,9 @@ export async function importStudent(options: ImportOptions): Promise<Manifest> {
     writeFileSync(path.join(partial, "README.md"), modelCard(manifest));
     const names = readdirSync(partial, { recursive: true, withFileTypes: true })
       .filter((entry) => entry.isFile())
-      .map((entry) => path.relative(partial, path.join(entry.parentPath, entry.name)).split(path.sep).join("/"))
+      .map((entry) =>
+        path.relative(partial, path.join(entry.parentPath, entry.name)).split(path.sep).join("/"),
+      )
       .sort();
     for (const [index, name] of names.entries()) {
       manifest.files[name] = await fingerprint(path.join(partial, name));

@@ -78,14 +78,20 @@ export function readManifest(folder: string): Manifest {
   const parsed = manifestSchema.safeParse(json);
   if (!parsed.success) {
     const [issue] = parsed.error.issues;
-    throw new MagdiError("MAGDI_BAD_FILE", `${file}: ${issue?.path.join(".")}: ${issue?.message}; import the student again`);
+    throw new MagdiError(
+      "MAGDI_BAD_FILE",
+      `${file}: ${issue?.path.join(".")}: ${issue?.message}; import the student again`,
+    );
   }
   const wrong = Object.entries(parsed.data.files).flatMap(([name, { bytes }]) => {
     const found = statSync(path.join(folder, name), { throwIfNoEntry: false })?.size;
     return found === bytes ? [] : [`${name}: expected ${bytes} bytes, found ${found ?? "nothing"}`];
   });
   if (wrong.length > 0) {
-    throw new MagdiError("MAGDI_BAD_FILE", `${folder}: ${wrong.join("; ")}; copy the folder or import it again`);
+    throw new MagdiError(
+      "MAGDI_BAD_FILE",
+      `${folder}: ${wrong.join("; ")}; copy the folder or import it again`,
+    );
   }
   return parsed.data;
 }

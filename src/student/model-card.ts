@@ -17,11 +17,7 @@ function qualityTable(manifest: Manifest): string {
         : `${percent(quality.agreement)} of ${quality.positions} | ${quality.perplexity.toFixed(2)} (fp32: ${quality.perplexityFp32.toFixed(2)}) |`;
     return `| ${dtype} | ${weights} | ${measured}`;
   });
-  return [
-    "| dtype | weights | agreement with fp32 | perplexity |",
-    "|---|---|---|---|",
-    ...rows,
-  ].join("\n");
+  return ["| dtype | weights | agreement with fp32 | perplexity |", "|---|---|---|---|", ...rows].join("\n");
 }
 
 export function modelCard(manifest: Manifest): string {

@@ -43,7 +43,9 @@ interface StoredGroup {
   readonly bias: TensorData | null;
 }
 
-type Values = { readonly kind: "float"; readonly values: Float32Array } | { readonly kind: "blocks"; readonly grid: BlockGrid };
+type Values =
+  | { readonly kind: "float"; readonly values: Float32Array }
+  | { readonly kind: "blocks"; readonly grid: BlockGrid };
 
 /** What a tensor is stored as: its own grid where the source has one, whatever that needs in bits, else rounded;
  * rows that are no multiple of a block stay in float32. */
@@ -83,7 +85,12 @@ function storeScales(files: WeightFiles, shape: readonly number[], values: Float
   return files.add("float32", shape, values);
 }
 
-function storeLinear(files: WeightFiles, parts: readonly Values[], rows: number, columns: number): StoredLinear {
+function storeLinear(
+  files: WeightFiles,
+  parts: readonly Values[],
+  rows: number,
+  columns: number,
+): StoredLinear {
   if (parts[0]?.kind === "float") {
     const values = concatenate(parts.map((part) => (part as Extract<Values, { kind: "float" }>).values)); // one format a group
     return { kind: "float", rows, columns, weight: files.add("float32", [rows, columns], values) };
@@ -114,7 +121,12 @@ export class StoredWeights {
   readonly #tables: { readonly cosine: TensorData; readonly sine: TensorData };
 
   /** Writes every tensor of `base`, in the order in which a step reads them. */
-  constructor(base: BaseModel, dtype: Dtype, files: WeightFiles, onProgress: (done: number, total: number) => void) {
+  constructor(
+    base: BaseModel,
+    dtype: Dtype,
+    files: WeightFiles,
+    onProgress: (done: number, total: number) => void,
+  ) {
     const { config } = base;
     this.#config = config;
     const total = config.layers + 2;
@@ -130,14 +142,24 @@ export class StoredWeights {
     for (let layer = 0; layer < config.layers; layer++) {
       const prefix = `model.layers.${layer}`;
       vector(`${prefix}.input_layernorm.weight`);
-      this.#store(base, dtype, files, ["q_proj", "k_proj", "v_proj"].map((name) => `${prefix}.self_attn.${name}`));
+      this.#store(
+        base,
+        dtype,
+        files,
+        ["q_proj", "k_proj", "v_proj"].map((name) => `${prefix}.self_attn.${name}`),
+      );
       if (config.queryKeyNorm) {
         vector(`${prefix}.self_attn.q_norm.weight`);
         vector(`${prefix}.self_attn.k_norm.weight`);
       }
       this.#store(base, dtype, files, [`${prefix}.self_attn.o_proj`]);
       vector(`${prefix}.post_attention_layernorm.weight`);
-      this.#store(base, dtype, files, ["gate_proj", "up_proj"].map((name) => `${prefix}.mlp.${name}`));
+      this.#store(
+        base,
+        dtype,
+        files,
+        ["gate_proj", "up_proj"].map((name) => `${prefix}.mlp.${name}`),
+      );
       this.#store(base, dtype, files, [`${prefix}.mlp.down_proj`]);
       onProgress(layer + 2, total);
     }
@@ -169,7 +191,12 @@ export class StoredWeights {
       const group: StoredGroup = {
         modules: run.map((part) => part.module),
         rows,
-        weight: storeLinear(files, run.map((part) => part.values), totalRows, parts[start]!.tensor.shape[1]!),
+        weight: storeLinear(
+          files,
+          run.map((part) => part.values),
+          totalRows,
+          parts[start]!.tensor.shape[1]!,
+        ),
         bias: bias === null ? null : files.add("float32", [totalRows], bias),
       };
       for (const part of run) this.#groups.set(part.module, group);
@@ -181,7 +208,8 @@ export class StoredWeights {
   load(g: GraphBuilder): DecoderWeights {
     const embedding = loadLinear(g, "model.embed_tokens", this.#embedding);
     return {
-      linears: (modules) => [...new Set(modules.map((module) => this.#groups.get(module)!))].map((group) => loadGroup(g, group)),
+      linears: (modules) =>
+        [...new Set(modules.map((module) => this.#groups.get(module)!))].map((group) => loadGroup(g, group)),
       vector: (name) => g.initializer(name, this.#vectors.get(name)!),
       embedding,
       head: this.#head === null ? embedding : loadLinear(g, "lm_head", this.#head),

@@ -37,7 +37,8 @@ export class WeightFiles {
   /** Appends the values; a tensor larger than a file gets one of its own. */
   add(type: DataType, shape: readonly number[], values: ArrayBufferView): TensorData {
     const bytes = new Uint8Array(values.buffer, values.byteOffset, values.byteLength);
-    if (this.#descriptor === null || (this.#offset > 0 && this.#offset + bytes.length > this.#fileBytes)) this.#next();
+    if (this.#descriptor === null || (this.#offset > 0 && this.#offset + bytes.length > this.#fileBytes))
+      this.#next();
     const offset = this.#offset;
     const location = this.#location(this.#files - 1);
     const padding = (ALIGNMENT - (bytes.length % ALIGNMENT)) % ALIGNMENT;

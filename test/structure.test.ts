@@ -1,0 +1,87 @@
+// Holds the rooms to one direction of import, and the three fences: only src/runtime knows ONNX Runtime's binding,
+// only src/text a tokenizer library, only src/server Fastify.
+
+import assert from "node:assert/strict";
+import { readdirSync, readFileSync } from "node:fs";
+import path from "node:path";
+import { test } from "node:test";
+import { fileURLToPath } from "node:url";
+
+const SOURCES = fileURLToPath(new URL("../src/", import.meta.url));
+
+/** What each room may import besides itself and errors.ts. */
+const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
+  tensor: [],
+  onnx: ["tensor"],
+  runtime: ["tensor"],
+  nn: ["onnx", "tensor"],
+  text: [],
+  reasoning: [],
+  student: ["tensor", "onnx", "nn", "runtime", "text"],
+  engine: ["tensor", "nn", "runtime", "text", "student"],
+  server: ["engine", "reasoning", "student", "text"],
+  cli: ["tensor", "engine", "reasoning", "student", "text", "server"],
+};
+
+/** Packages that one room alone may name. */
+const FENCED: Readonly<Record<string, RegExp>> = {
+  runtime: /^(koffi|onnxruntime-node)/,
+  text: /^@huggingface\//,
+  server: /^(fastify|@fastify\/|prom-client|pino)/,
+};
+
+const STATIC = /(?:^|\n)(?:import|export)\s(?:[^;]*?from\s+)?"([^"]+)"/g;
+const DYNAMIC = /\bimport\("([^"]+)"\)/g;
+
+interface Import {
+  readonly file: string;
+  readonly room: string;
+  readonly target: string;
+}
+
+function imports(): Import[] {
+  const files = readdirSync(SOURCES, { recursive: true, encoding: "utf8" }).filter((name) =>
+    name.endsWith(".ts"),
+  );
+  return files.flatMap((file) => {
+    const text = readFileSync(path.join(SOURCES, file), "utf8");
+    const room = file.includes(path.sep) ? (file.split(path.sep)[0] ?? "") : "";
+    // Imports stand at the top: what looks like one further down is text of ours.
+    const top =
+      text.split(
+        /\n(?:export (?:const|function|class|interface|async)|const|function|class|interface|async|let) /,
+      )[0] ?? "";
+    const found = [...top.matchAll(STATIC), ...text.matchAll(DYNAMIC)];
+    return found.map((match) => ({ file, room, target: match[1] ?? "" }));
+  });
+}
+
+test("rooms import in one direction", () => {
+  const all = imports();
+  assert.ok(all.length > 50, `expected to find the imports of the sources, found ${all.length}`);
+  const wrong = all.flatMap(({ file, room, target }) => {
+    if (!target.startsWith(".")) return [];
+    const other = path.relative(SOURCES, path.resolve(SOURCES, path.dirname(file), target)).split(path.sep);
+    const otherRoom = other.length === 1 ? "" : (other[0] ?? "");
+    if (otherRoom === room || otherRoom === "") return [];
+    return MAY_IMPORT[room]?.includes(otherRoom) ? [] : [`${file} imports ${target}`];
+  });
+  assert.deepEqual(wrong, []);
+});
+
+test("native runtime, tokenizers and Fastify each have one room", () => {
+  const wrong = imports().flatMap(({ file, room, target }) =>
+    Object.entries(FENCED)
+      .filter(([owner, pattern]) => pattern.test(target) && room !== owner)
+      .map(([owner]) => `${file} imports ${target}, which belongs to src/${owner}`),
+  );
+  assert.deepEqual(wrong, []);
+});
+
+test("every room is known", () => {
+  const rooms = readdirSync(SOURCES, { withFileTypes: true }).filter((entry) => entry.isDirectory());
+  assert.deepEqual(
+    rooms.map(({ name }) => name).filter((name) => MAY_IMPORT[name] === undefined),
+    [],
+  );
+});

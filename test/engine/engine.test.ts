@@ -42,8 +42,9 @@ test("stats tell what waits, what runs and how full the cache is", async () => {
   runner.duringStep = () => {
     seen.push(engine.stats());
   };
-  const one = engine.submit(toyRequest({ samples: 2, sampling: { maxTokens: 2 } }));
-  const two = engine.submit(toyRequest({ sampling: { maxTokens: 1 } }));
+  const promptTokens = Int32Array.of(5, 6, 7, 8);
+  const one = engine.submit(toyRequest({ promptTokens, samples: 2, sampling: { maxTokens: 2 } }));
+  const two = engine.submit(toyRequest({ promptTokens, sampling: { maxTokens: 1 } }));
   await Promise.all([one.done, two.done]);
   const brief = seen.map((stats) => [
     stats.requestsWaiting,
@@ -54,10 +55,10 @@ test("stats tell what waits, what runs and how full the cache is", async () => {
   ]);
   assert.deepEqual(brief, [
     [1, 1, 1, 2, 2],
-    [1, 1, 1, 2, 3],
-    [0, 0, 2, 3, 6],
+    [1, 1, 1, 2, 4],
+    [0, 0, 2, 3, 8],
     [0, 0, 1, 1, 2],
-    [0, 0, 1, 1, 3],
+    [0, 0, 1, 1, 4],
   ]);
   assert.deepEqual(engine.stats(), IDLE);
 });

@@ -19,6 +19,23 @@ test("a long prompt's chunks alternate with the decode steps of those that run",
   );
 });
 
+test("a single token left over goes with the last chunk", async () => {
+  for (const [length, chunks] of [
+    [1, [1]],
+    [4, [4]],
+    [5, [5]],
+    [6, [4, 2]],
+    [9, [4, 5]],
+  ] as const) {
+    const { engine, runner } = toyEngine({ prefillChunkTokens: 4 });
+    await engine.submit(toyRequest({ promptTokens: prompt(length), sampling: { maxTokens: 1 } })).done;
+    assert.deepEqual(
+      runner.steps.map((step) => step.tokens.length),
+      chunks,
+    );
+  }
+});
+
 test("requests are prefilled in the order they came, each as soon as the prompt row is free", async () => {
   const { engine, runner } = toyEngine({ maxRows: 8, prefillChunkTokens: 4 });
   const lengths = [3, 1, 9, 2, 4];
@@ -293,7 +310,7 @@ test("whole logits are fetched only in the steps where somebody needs them", asy
   );
   runner.steps.length = 0;
   const biased = { logitBias: new Map([[5, 1]]), maxTokens: 2 };
-  await engine.submit(toyRequest({ promptTokens: prompt(9), sampling: biased })).done;
+  await engine.submit(toyRequest({ promptTokens: prompt(10), sampling: biased })).done;
   assert.deepEqual(
     runner.steps.map((step) => step.wantLogits),
     [false, true, true],

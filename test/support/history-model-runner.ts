@@ -60,7 +60,10 @@ export class HistoryModelRunner implements ModelRunner {
   }
 
   async prefill(tokens: Int32Array, past: number, wantLogits: boolean): Promise<StepOutput> {
-    assert.ok(tokens.length >= 1 && tokens.length <= this.prefillChunkTokens, `a chunk of ${tokens.length}`);
+    assert.ok(
+      tokens.length >= 1 && tokens.length <= this.prefillChunkTokens + 1,
+      `a chunk of ${tokens.length}`,
+    );
     assert.equal(past % this.prefillChunkTokens, 0, "chunk borders lie at multiples of the chunk's length");
     if (past === 0) this.#clear(this.promptRow);
     const step = { phase: "prefill", rows: 1, pasts: [past], tokens: [...tokens], wantLogits } as const;

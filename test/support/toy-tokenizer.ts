@@ -1,7 +1,6 @@
 // A real byte-level tokenizer with 48 tokens, so that characters fall apart into tokens: letters, a space, the
 // bytes of é, € and 😀, and three special tokens.
 
-import { byteOfCharacter } from "../../src/text/byte-level-alphabet.ts";
 import { createTokenizer, type Tokenizer } from "../../src/text/tokenizer.ts";
 
 /** The end-of-sequence tokens: two, as students with a chat template have. */
@@ -10,13 +9,12 @@ export const TOY_END_OF_TURN = 2;
 export const TOY_ENDS: readonly number[] = [TOY_EOS, TOY_END_OF_TURN];
 
 export function toyTokenizer(): Tokenizer {
-  const characterOf = new Map([...byteOfCharacter].map(([character, byte]) => [byte, character]));
   const specials = ["<unk>", "<eos>", "<end>"];
   const multiByte = new Set(Buffer.from("é€😀"));
   const bytes = [...Buffer.from("abcdefghijklmnopqrstuvwxyz .!0123456789\n"), ...multiByte];
   const vocab: Record<string, number> = {};
   for (const token of specials) vocab[token] = Object.keys(vocab).length;
-  for (const byte of bytes) vocab[characterOf.get(byte)!] = Object.keys(vocab).length;
+  for (const byte of bytes) vocab[byteLevelCharacter(byte)] = Object.keys(vocab).length;
   return createTokenizer(
     {
       model: { type: "BPE", vocab, merges: [] },
@@ -27,4 +25,10 @@ export function toyTokenizer(): Tokenizer {
     {},
     "toy",
   );
+}
+
+/** GPT-2's character for a byte, of those in the toy vocabulary: what cannot be printed stands above U+0100. */
+function byteLevelCharacter(byte: number): string {
+  if (byte <= 0x20) return String.fromCharCode(0x100 + byte);
+  return String.fromCharCode(byte >= 0x7f && byte <= 0xa0 ? 0x121 + byte - 0x7f : byte);
 }

@@ -1,7 +1,8 @@
 // Finds where a text announces its answer: \boxed{…}, "#### …", "the answer is …", "Answer: …". One pass each, bounded
 // look ahead. It does not know what an answer of any task looks like.
 
-export type MarkerKind = "boxed" | "hashes" | "phrase";
+/** "solution" is a phrase too, but one that more often describes than announces. */
+export type MarkerKind = "boxed" | "hashes" | "phrase" | "solution";
 
 export interface AnswerMarker {
   readonly kind: MarkerKind;
@@ -54,7 +55,7 @@ function findBoxed(text: string): AnswerMarker[] {
 /** GSM8K's "#### 18". A heading of that depth looks the same: the reader must find an answer at its beginning. */
 function findHashes(text: string): AnswerMarker[] {
   const found: AnswerMarker[] = [];
-  for (const match of text.matchAll(/####(?!#)[ \t]{0,8}/g)) {
+  for (const match of text.matchAll(/####(?!#)[ \t#]{0,8}/g)) {
     const from = match.index + match[0].length;
     const line = lineFrom(text, from);
     if (line.trim() !== "")
@@ -63,15 +64,15 @@ function findHashes(text: string): AnswerMarker[] {
   return found;
 }
 
-// "answer", what may stand between, and the verb or colon; every repetition is bounded.
+// The noun, what may stand between, and the verb or colon; every repetition is bounded.
 const PHRASE = new RegExp(
   [
-    String.raw`\b(?:(?:answer|solution)s?|(?:correct|best|right|final|likely|appropriate|suitable|fitting)\s(?:answer\s)?(?:choice|option)|(?:choice|option)(?=\sis\b))`,
-    String.raw`[*_"']{0,3}`,
+    String.raw`\b(?:(answer|solution)s?|(?:correct|best|right|final|likely|appropriate|suitable|fitting)\s(?:answer\s)?(?:choice|option)|(?:choice|option)(?=\sis\b))`,
+    `[*_"']{0,3}`,
     String.raw`(?:\s?\([^()\n]{0,40}\))?`,
     String.raw`(?:\s(?:choice|option|here|then|therefore|thus))?`,
-    String.raw`(?:\s(?:to|for|of|in|from|among)\s[^.:?!\n]{1,100}?)?`,
-    String.raw`(?:[*_]{0,3}\s?[:=][*_]{0,3}|,?\s(?:is|are|was|would be|should be|must be|will be|has to be|equals|would most likely be)\b:?)`,
+    String.raw`(?:[*_]{0,3}\s?[:=][*_]{0,3}`,
+    String.raw`|(?:\s(?:to|for|of|in|from|among)\s[^.:?!\n]{1,100}?)?,?\s(?:is|are|was|would be|should be|must be|will be|has to be|equals|would most likely be)\b:?)`,
   ].join(""),
   "gi",
 );
@@ -86,7 +87,10 @@ function findPhrases(text: string): AnswerMarker[] {
     if (NOT_MEANT.test(text.slice(Math.max(0, match.index - 40), match.index))) continue;
     const from = match.index + match[0].length;
     const { content, end } = sentenceFrom(text, from);
-    if (content !== "") found.push({ kind: "phrase", start: match.index, end, content });
+    // "Answer:" above a numbered list is a heading.
+    if (/^\d{1,2}[.)]\s/.test(content) && text.slice(from, end - content.length).includes("\n")) continue;
+    const kind = match[1]?.toLowerCase() === "solution" ? "solution" : "phrase";
+    if (content !== "") found.push({ kind, start: match.index, end, content });
   }
   return found;
 }
@@ -96,7 +100,7 @@ const SENTENCE_END = /[.!?](?:["')\]*]{0,3})\s{1,4}(?=[A-Z("'$\\*#\d])|\n/g;
 /** The rest of a sentence, or the next line's first one where the marker ends its line. */
 function sentenceFrom(text: string, from: number): { content: string; end: number } {
   let start = from;
-  while (start < text.length && start - from < 12 && /\s/.test(text[start] ?? "")) start += 1;
+  while (start < text.length && start - from < 12 && /[\s#]/.test(text[start] ?? "")) start += 1;
   const window = text.slice(start, start + MAX_CONTENT_LENGTH);
   SENTENCE_END.lastIndex = 0;
   // A display such as \[ … \] may span lines: it is one sentence up to its end.

@@ -5,7 +5,7 @@ import { type AnswerMarker, findAnswerMarkers } from "./answer-markers.ts";
 import { type ChoiceReading, findChoice, readChoiceFallback, readChoiceMarker } from "./choice-answer.ts";
 import { canonicalFree, readFreeFallback, readFreeMarker } from "./free-answer.ts";
 import { canonicalLatex } from "./latex-equivalence.ts";
-import { readMathFallback, readMathMarker } from "./math-answer.ts";
+import { readMathFallback, readMathMarker, readMathStatement } from "./math-answer.ts";
 import type { Choice, Task } from "./task.ts";
 import { readYesNoFallback, readYesNoMarker, readYesNoWord } from "./yes-no-answer.ts";
 
@@ -29,7 +29,7 @@ export function extractAnswer(task: Task, text: string, context: AnswerContext =
   const markers = findAnswerMarkers(read);
   switch (task) {
     case "math":
-      return lastRead(markers, readMathMarker) ?? readMathFallback(read);
+      return extractMath(read, markers);
     case "yes-no":
       return lastRead(markers, readYesNoMarker) ?? readYesNoFallback(read);
     case "multiple-choice":
@@ -71,6 +71,17 @@ function lastRead(
     if (answer !== null) return answer;
   }
   return null;
+}
+
+/** \boxed{…}, "#### …" and "answer" first, then "the solution is …", then statements in prose, then no marker. */
+function extractMath(text: string, markers: readonly AnswerMarker[]): string | null {
+  const announced = markers.filter(({ kind }) => kind !== "solution");
+  return (
+    lastRead(announced, readMathMarker) ??
+    lastRead(markers, readMathMarker) ??
+    lastRead(announced, readMathStatement) ??
+    readMathFallback(text)
+  );
 }
 
 /** A last announcement that names several choices is no answer, and leaves only the text behind it. */

@@ -3,7 +3,7 @@
 import type { AnswerMarker } from "./answer-markers.ts";
 import type { Choice } from "./task.ts";
 
-/** "several" is a statement that names more than one choice: an answer it is not, and it hides earlier ones. */
+/** "several" is a statement of more than one choice, or of none of them: no answer, and it hides earlier ones. */
 export type ChoiceReading = Choice | "several" | null;
 
 /** Words that follow a bare "A" when it is a label and not the article. */
@@ -33,6 +33,7 @@ export function readChoiceMarker(marker: AnswerMarker, choices: readonly Choice[
 /** The choice that a sentence states: what it begins with, else the only one that it mentions. */
 export function readChoiceStatement(raw: string, choices: readonly Choice[]): ChoiceReading {
   const sentence = clean(raw);
+  if (/^\(?(?:none|all|any) of\b/i.test(sentence) && textAt(sentence, choices) === null) return "several";
   const start = readStart(sentence, choices);
   if (start !== null) return start;
   const mentioned = new Set(findMentions(sentence, choices).map(({ choice }) => choice));
@@ -102,23 +103,26 @@ function startsWithText(statement: string, text: string): boolean {
   return !/^[\p{L}\p{N}]/u.test(statement.slice(text.length, text.length + 1));
 }
 
-/** "B and C", "A or D": another label is joined to the first. */
+/** "B and C", "(A) ocean or (D) river": another choice is joined to the first. */
 function alsoNames(rest: string, choices: readonly Choice[], first: Choice): boolean {
-  const joined = /^\s?\)?\s?(?:and|or|&|\/|,)\s\(?/i.exec(rest);
+  const behind = rest.replace(/^[\s).:]{0,4}/, "");
+  const own = startsWithText(behind, first.text) ? behind.slice(first.text.length) : rest;
+  const joined = /^\s?\)?,?\s?(?:and|or|&|\/|,)\s?(?:(?:and|or)\s)?\(?/i.exec(own);
   if (joined === null) return false;
-  const second = rest.slice(joined[0].length);
-  return choices.some(
-    (choice) =>
-      choice !== first &&
-      ((second.startsWith(choice.label) &&
-        /^(?:$|[).,;:]|\sare\b)/.test(second.slice(choice.label.length))) ||
-        startsWithText(second, choice.text)),
-  );
+  const second = own.slice(joined[0].length);
+  return choices.some((choice) => {
+    if (choice === first) return false;
+    if (startsWithText(second, choice.text)) return true;
+    return (
+      second.startsWith(choice.label) && /^(?:$|[).,;:]|\sare\b)/.test(second.slice(choice.label.length))
+    );
+  });
 }
 
 interface Mention {
   readonly choice: Choice;
   readonly at: number;
+  readonly length: number;
   readonly byLabel: boolean;
 }
 
@@ -133,7 +137,8 @@ function findMentions(text: string, choices: readonly Choice[]): Mention[] {
   for (const match of text.matchAll(labelled)) {
     const label = (match[1] ?? match[2] ?? match[3] ?? "").toLowerCase();
     const choice = choices.find((one) => one.label.toLowerCase() === label);
-    if (choice !== undefined) mentions.push({ choice, at: match.index, byLabel: true });
+    if (choice !== undefined)
+      mentions.push({ choice, at: match.index, length: match[0].length, byLabel: true });
   }
   return [...mentions, ...findTexts(text, choices)].sort((a, b) => a.at - b.at);
 }
@@ -155,22 +160,42 @@ function findTexts(text: string, choices: readonly Choice[]): Mention[] {
     const choice =
       written.find((one) => plain(one.text) === found) ??
       written.find((one) => [`${plain(one.text)}s`, `${plain(one.text)}es`].includes(found));
-    if (choice !== undefined) mentions.push({ choice, at: match.index, byLabel: false });
+    if (choice !== undefined)
+      mentions.push({ choice, at: match.index, length: match[0].length, byLabel: false });
   }
   return mentions;
 }
 
-/** Without any marker: the last label named, else the choice whose words stand last in the text. */
+/** A clause that rules its choice out, before and behind the mention. */
+const RULED_OUT_BEFORE =
+  /\b(?:eliminat\w*|rule[sd]? out|ruling out|not|isn't|neither|unlike|than|except|instead of)\s(?:\w+\s){0,2}\(?$/i;
+const RULED_OUT_BEHIND =
+  /^[^.;\n]{0,40}?\b(?:(?:is|are|was|would|does|do|can|could|may|might) (?:also )?not|isn't|aren't|doesn't|don't|wouldn't|can't|cannot|can be (?:eliminated|ruled out)|(?:is|are|seems?) (?:unlikely|incorrect|wrong|less likely))\b/i;
+const AFFIRMED_BEHIND =
+  /^[^.;\n]{0,60}?\s(?:is|would be|seems)\s(?:likely\s)?(?:the|a|an)?\s?(?:\w+\s){0,3}(?:answer|choice|option)\b/i;
+
+/**
+ * Without any marker: the last choice said to be the answer, else the last one named by its label, else the one whose
+ * words stand last. Choices that their clause rules out are passed over.
+ */
 export function readChoiceFallback(text: string, choices: readonly Choice[]): Choice | null {
   const whole = clean(text);
   const only = choices.find((choice) => choice.label === whole.replace(/^[(]|[).]+$/g, ""));
   if (only !== undefined) return only;
-  const start = readStart(whole, choices);
-  const mentions = findMentions(text.replace(/\*\*/g, ""), choices);
-  const label = mentions.findLast(({ byLabel }) => byLabel);
-  if (label !== undefined) return label.choice;
-  if (start !== null && start !== "several" && whole.length < 80) return start;
-  return mentions.at(-1)?.choice ?? null;
+  const start = whole.length < 80 ? readStart(whole, choices) : null;
+  if (start !== null && start !== "several") return start;
+  const unbold = text.replace(/\*\*/g, "");
+  const mentions = findMentions(unbold, choices).filter((mention) => !isRuledOut(unbold, mention));
+  const affirmed = mentions.findLast(({ at }) => AFFIRMED_BEHIND.test(unbold.slice(at, at + 160)));
+  const chosen = affirmed ?? mentions.findLast(({ byLabel }) => byLabel) ?? mentions.at(-1);
+  return chosen?.choice ?? null;
+}
+
+function isRuledOut(text: string, { at, length }: Mention): boolean {
+  return (
+    RULED_OUT_BEFORE.test(text.slice(Math.max(0, at - 40), at)) ||
+    RULED_OUT_BEHIND.test(text.slice(at + length, at + length + 100))
+  );
 }
 
 function plain(text: string): string {

@@ -48,7 +48,9 @@ export function canonicalLatex(raw: string): string {
   const text = raw
     .trim()
     .replace(/^(?:\\[([]|\$+)|(?:\\[)\]]|\$+)$/g, "")
-    .trim();
+    .trim()
+    // MATH writes some answers behind their choice: \text{(C) } 4.2.
+    .replace(/^\\text(?:bf)?\s?\{\s?\([A-F]\)\s?\}(?:\\\s)?(?=\s*[^\s.])/, "");
   if (text.length > MAX_LATEX_LENGTH) return text.replace(/\s+/g, "");
   const words = parseNumberWords(text);
   if (words !== null) return String(words);
@@ -180,7 +182,7 @@ function valuePieces(value: Rational): Piece[] {
 }
 
 function fraction(numerator: Piece[], denominator: Piece[]): Piece[] {
-  const [above, below] = [valueOf(numerator), valueOf(denominator)];
+  const [above, below] = [numericValue(numerator), numericValue(denominator)];
   const quotient = above === null || below === null ? null : divide(above, below);
   if (quotient !== null) return valuePieces(quotient);
   const negative = numerator.length > 1 && numerator[0]?.text === "-" && !numerator.slice(1).some(isSum);
@@ -194,7 +196,7 @@ function isSum(piece: Piece): boolean {
 }
 
 /** The value of a number with an optional sign; null for anything else. */
-function valueOf(pieces: readonly Piece[]): Rational | null {
+function numericValue(pieces: readonly Piece[]): Rational | null {
   const sign = pieces.length === 2 ? pieces[0]?.text : "+";
   const value = pieces.length <= 2 ? pieces.at(-1)?.value : undefined;
   if (value === undefined || (sign !== "+" && sign !== "-")) return null;
@@ -262,7 +264,7 @@ function renderElement(raw: readonly Piece[]): string {
   const hedges = pieces.findIndex((piece) => !(piece.kind === "word" && HEDGES.has(piece.text)));
   if (hedges > 0) pieces = pieces.slice(hedges);
   pieces = withoutUnits(pieces);
-  const value = valueOf(pieces);
+  const value = numericValue(pieces);
   return value === null ? render(pieces) : toLatex(value);
 }
 
@@ -271,9 +273,15 @@ function afterRelation(pieces: Piece[]): Piece[] {
   const at = pieces.findLastIndex((piece) => RELATIONS.has(piece.text));
   if (at <= 0 || at === pieces.length - 1) return pieces;
   const first = pieces.findIndex((piece) => RELATIONS.has(piece.text));
-  const left = pieces.slice(0, first);
+  const [left, right] = [pieces.slice(0, first), pieces.slice(at + 1)];
+  const isChain = first < at && numericValue(withoutUnits(right)) !== null;
   const isArithmetic = left.every((piece) => piece.kind === "number" || !/[a-z]/i.test(piece.text));
-  return left.every(isName) || isArithmetic ? pieces.slice(at + 1) : pieces;
+  return isChain || isArithmetic || isApplication(left) || left.every(isName) ? right : pieces;
+}
+
+/** f(3), t(f(-2)). */
+function isApplication([name, argument, ...rest]: readonly Piece[]): boolean {
+  return rest.length === 0 && name !== undefined && isName(name) && argument?.text.startsWith("(") === true;
 }
 
 function isName(piece: Piece): boolean {

@@ -67,6 +67,10 @@ const UNICODE: Record<string, string> = {
   "“": "",
   "”": "",
   "’": "'",
+  "€": "",
+  "£": "",
+  "¥": "",
+  "₹": "",
 };
 
 const FUNCTIONS = new Set(
@@ -74,7 +78,7 @@ const FUNCTIONS = new Set(
 );
 
 /** Units of one or two letters, which would else read as variables; longer words need no list. */
-const SHORT_UNITS = new Set("cm mm km ft kg mg ml lb oz hr mi yd mph kph sq".split(" "));
+const SHORT_UNITS = new Set("cm mm km ft kg mg ml lb oz hr mi yd mph kph sq st nd rd th kb gb tb".split(" "));
 
 /** Longer answers are compared as they are written. */
 export const MAX_LATEX_LENGTH = 2000;
@@ -99,7 +103,7 @@ export function tokenizeLatex(raw: string): LatexToken[] {
 function readToken(rest: string, before: readonly LatexToken[]): [length: number, tokens: LatexToken[]] {
   const space = /^(?:\s+|[~$%`]|\*\*)/.exec(rest);
   if (space !== null) return [space[0].length, []];
-  const number = /^(?:\d{1,3}(?:(?:,|\{,\}|,?\\[!,;])\s?\d{3})+(?!\d)|\d+)?(?:\.\d+)?/.exec(rest)?.[0] ?? "";
+  const number = /^(?:\d{1,3}(?:(?:,|\{,\}|,?\\[!,;])\d{3})+(?!\d)|\d+)?(?:\.\d+)?/.exec(rest)?.[0] ?? "";
   if (number !== "") {
     const exponent = /^e[-+]?\d{1,2}(?![\w^{])/i.exec(rest.slice(number.length))?.[0] ?? "";
     if (exponent === "") return readNumber(number, before);
@@ -166,7 +170,8 @@ function textTokens(text: string): LatexToken[] {
   const tokens: LatexToken[] = [];
   for (const piece of text.matchAll(/[a-z][a-z'-]*|\S/gi)) {
     const isWord = /^[a-z]/i.test(piece[0]);
-    if (isWord) tokens.push(wordToken(piece[0]));
+    if (/^[ap]m$/i.test(piece[0])) tokens.push({ kind: "symbol", text: piece[0].toLowerCase() });
+    else if (isWord) tokens.push(wordToken(piece[0]));
     else tokens.push(...tokenizeLatex(piece[0]));
   }
   return tokens;

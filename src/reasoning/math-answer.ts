@@ -3,7 +3,7 @@
 
 import type { AnswerMarker } from "./answer-markers.ts";
 import { canonicalLatex } from "./latex-equivalence.ts";
-import { firstNumber, lastNumber, scanNumbers } from "./number-scan.ts";
+import { type NumberToken, scanNumbers } from "./number-scan.ts";
 import { parseNumberWords } from "./rational.ts";
 
 export interface MathSpan {
@@ -35,7 +35,8 @@ function readSpan(text: string, at: number): MathSpan | null {
   const closer = opener === "\\(" ? "\\)" : opener === "\\[" ? "\\]" : opener;
   const from = at + opener.length;
   const window = text.slice(from, from + MAX_SPAN_LENGTH);
-  const close = window.indexOf(closer);
+  let close = window.indexOf(closer);
+  while (close > 0 && closer === "$" && window[close - 1] === "\\") close = window.indexOf(closer, close + 1);
   if (close <= 0) return null;
   const content = window.slice(0, close);
   if (opener === "$") {
@@ -49,60 +50,70 @@ function isProse(content: string): boolean {
   return /(?<![\\a-z])[a-z]{3,}/i.test(content.replace(/\\(?:text|mbox|mathrm|textbf)\{[^{}]*\}/g, ""));
 }
 
-/** Words that may stand in an expression without ending it. */
-const CONTINUES = /^(?:and|or|sin|cos|tan|log|sqrt|infinity)$/i;
+/** Words of three letters or more that may stand in an expression, and shorter ones that may not. */
+const CONTINUES = /^(?:and|or|sin|cos|tan|cot|sec|csc|log|sqrt|infinity)$/i;
+const SHORT_PROSE = /^(?:of|to|at|in|on|is|by|so|we|he|it|as|an|if|be|am)$/i;
 
 /** The expression at the beginning of a sentence: up to the first word of prose. "" when prose comes first. */
 function leadingExpression(sentence: string): string {
-  const words = /\\(?:text|mbox|mathrm|textbf)\{[^{}]*\}|\\[a-z]+|[a-z]+/gi;
+  const words = /\\(?:text|mbox|mathrm|textbf|begin|end|operatorname)\s?\{[^{}]*\}|\\[a-z]+|[a-z]+/gi;
   for (const word of sentence.matchAll(words)) {
     const [text] = word;
-    if (text.startsWith("\\") || text.length === 1 || CONTINUES.test(text)) continue;
-    return sentence.slice(0, word.index);
+    const isProse = text.length > 2 ? !CONTINUES.test(text) : SHORT_PROSE.test(text);
+    if (!text.startsWith("\\") && isProse) return sentence.slice(0, word.index);
   }
   return sentence;
 }
 
-/** What a marker announces, as an answer; null when it has no mathematics. */
+/**
+ * What a marker announces directly: \boxed{…}, or an expression that a statement begins with. Null when a statement
+ * begins with prose.
+ */
 export function readMathMarker(marker: AnswerMarker): string | null {
   if (marker.kind === "boxed") return tidyExpression(marker.content);
-  if (marker.kind === "hashes") {
-    return /^[-−+$£€(.\d\\*]/.test(marker.content.trim()) ? readMathSentence(marker.content) : null;
-  }
-  const negated = /^(?:not|never)\s[^,;]{1,60}(?:,?\s?but|[,;]\s?(?:it is|rather))\s/i.exec(marker.content);
-  if (negated !== null) return readMathSentence(marker.content.slice(negated[0].length));
-  return /^(?:not|never|incorrect|wrong|unclear)\b/i.test(marker.content)
-    ? null
-    : readMathSentence(marker.content);
+  if (marker.kind === "hashes" && !/^[-−+$£€(.\d\\*]/.test(marker.content.trim())) return null;
+  const statement = withoutNegation(marker.content);
+  return statement === null ? null : readDirect(statement);
 }
 
-/** The answer that a sentence states: an expression it begins with, else what it computes, else its number. */
-export function readMathSentence(raw: string): string | null {
-  const sentence = raw.replaceAll("**", "").replace(/^[\s:=]+/, "");
-  const spans = findMathSpans(sentence);
-  const [span] = spans;
+/** What a statement that begins with prose comes to: "the answer is that she has 5 apples". */
+export function readMathStatement(marker: AnswerMarker): string | null {
+  if (marker.kind === "hashes" || marker.kind === "solution") return null;
+  const statement = withoutNegation(marker.content);
+  return statement === null ? null : readMathFallback(statement);
+}
+
+/** "not 5 but 6" → "6"; null when only what the answer is not is said. */
+function withoutNegation(statement: string): string | null {
+  if (!/^(?:not|never|incorrect|wrong|unclear|unknown|neither)\b/i.test(statement)) return statement;
+  const correction = /^not\s[^,;]{1,60}(?:,?\s?but|[,;]\s?(?:it is|rather))\s/i.exec(statement);
+  return correction === null ? null : statement.slice(correction[0].length);
+}
+
+function readDirect(raw: string): string | null {
+  const sentence = raw
+    .replaceAll("**", "")
+    .replace(/^[\s:=]+/, "")
+    .replace(/^(?:an?|the|about|approximately|around|exactly|just|only|simply)\s(?=[-−]?[\d$\\(])/i, "");
+  const [span] = findMathSpans(sentence);
   if (span !== undefined && /^[\s"'(]*$/.test(sentence.slice(0, span.start)))
     return tidyExpression(span.content);
   const lead = leadingExpression(sentence).trim();
-  if (lead !== "" && /[\d\\]|^[^a-z]*[a-z][^a-z]*$/i.test(lead)) return tidyExpression(trimOpen(lead));
-  const words = /^[a-z]+(?:[\s-][a-z]+)*/i.exec(sentence)?.[0] ?? "";
+  const isExpression =
+    /[\d\\]/.test(lead) || (lead === sentence.trim() && /^[^a-z]*[a-z][^a-z]*$/i.test(lead));
+  if (isExpression) return tidyExpression(trimOpen(lead));
+  const words = /^[a-z]+(?:[\s-][a-z]+)*/i.exec(sentence)?.[0].split(/\s/) ?? [];
   for (const size of [3, 2, 1]) {
-    const value = parseNumberWords(words.split(/\s/).slice(0, size).join(" "));
-    if (value !== null) return String(value);
+    const value = parseNumberWords(words.slice(0, size).join(" "));
+    if (value !== null && words.length >= size) return String(value);
   }
-  const last = spans.at(-1);
-  if (last !== undefined) return tidyExpression(last.content);
-  const equation = sentence.lastIndexOf("=");
-  if (equation >= 0) {
-    const result = firstNumber(sentence.slice(equation));
-    if (result !== null) return result.display;
-  }
-  return firstNumber(sentence)?.display ?? null;
+  return null;
 }
 
 /** Cuts connectives and an unclosed bracket off the end of an expression that prose ended. */
 function trimOpen(expression: string): string {
-  return expression.replace(/(?:\s(?:and|or|[a-z]))*[\s,;:({[\-–—]*$/i, "");
+  const trimmed = expression.replace(/(?:\s(?:and|or|[a-z]))*[\s,;:({[\-–—]*$/i, "");
+  return trimmed.endsWith(")") && !trimmed.includes("(") ? trimmed.slice(0, -1) : trimmed;
 }
 
 /** A plain number as a number; an expression without delimiters, layout and left-hand side. Null when empty. */
@@ -113,40 +124,93 @@ export function tidyExpression(raw: string): string | null {
     .replace(/^(?:\\[([]|\$+)\s*|\s*(?:\\[)\]]|\$+)[.\s]*$/g, "")
     .replace(/[\s.,;:!?]+$/, "");
   if (canonicalLatex(stripped) === "") return null;
-  const plain = plainNumber(stripped);
-  if (plain !== null) return plain;
-  const side = /^[^=]*[^=<>\\!\s]\s*=\s*([^=]+)$/.exec(lastSide(stripped))?.[1]?.trim() ?? "";
+  const side = /^[^=]*[^=<>\\!\s]\s*=\s*([^=]+)$/.exec(lastSides(stripped))?.[1]?.trim() ?? "";
   const answer = side !== "" && canonicalLatex(side) === canonicalLatex(stripped) ? side : stripped;
-  return (
-    plainNumber(answer) ?? answer.replace(/\\[dt]frac/g, "\\frac").replace(/\\(?:left|right|!)(?![a-z])/g, "")
-  );
+  const laidOut = answer.replace(/\\[dt]frac/g, "\\frac").replace(/\\(?:left|right|!)(?![a-z])/g, "");
+  return plainNumber(answer) ?? laidOut;
 }
 
 /** The last two sides of a chain of equations. */
-function lastSide(expression: string): string {
+function lastSides(expression: string): string {
   const last = expression.lastIndexOf("=");
   const before = last > 0 ? expression.lastIndexOf("=", last - 1) : -1;
   return expression.slice(before + 1);
 }
 
-/** The normalised number when the text is one and a unit at most. */
+/** An integer or a decimal without unit, currency and separators; null for a fraction and everything else. */
 function plainNumber(text: string): string | null {
-  if (/[\\^_={}()[\]]/.test(text.replace(/\\[$%]/g, ""))) return null;
+  const key = canonicalLatex(text);
+  if (/^-?\d+$/.test(key)) return key;
+  if (!/^-?\\frac\{\d+\}\{\d+\}$/.test(key) || /\/|frac/.test(text)) return null;
   const [token, second] = scanNumbers(text);
-  if (token === undefined || second !== undefined) return null;
-  const around = text.slice(0, token.start) + text.slice(token.end);
-  return /^[\s$%£€°"']*(?:\\%\s*)?(?:[a-z][a-z\s./]*)?[\s%]*$/i.test(around) &&
-    canonicalLatex(text) === canonicalLatex(token.display)
+  return token !== undefined && second === undefined && canonicalLatex(token.display) === key
     ? token.display
     : null;
 }
 
-/** Without any marker: the last formula's last side, or the last number, whichever stands later. */
+/**
+ * Without any marker: the last formula's last side or what the last sentence says in numbers, whichever stands later.
+ */
 export function readMathFallback(text: string): string | null {
-  const number = lastNumber(text);
-  const span = findMathSpans(text).findLast(({ content }) => /[\d\\=]/.test(content));
-  if (span === undefined || (number !== null && number.start >= span.end)) return number?.display ?? null;
-  const equation = span.content.lastIndexOf("=");
-  const side = equation < 0 ? span.content : span.content.slice(equation + 1);
-  return tidyExpression(side) ?? number?.display ?? null;
+  const conclusion = readConclusion(text);
+  const span = findMathSpans(text).findLast(({ content }) => /[\d\\]/.test(lastSide(content)));
+  if (span === undefined || (conclusion !== null && conclusion.start >= span.end))
+    return conclusion?.display ?? null;
+  return tidyExpression(lastSide(span.content)) ?? conclusion?.display ?? null;
+}
+
+function lastSide(equation: string): string {
+  return equation.slice(equation.lastIndexOf("=") + 1);
+}
+
+const MAX_SENTENCE_LENGTH = 1000;
+const RESULTS_REMEMBERED = 3;
+
+/**
+ * The number that the last sentence with numbers comes to: its last one if that is what something "is", else the one
+ * that the latest computations before it arrived at ("3 * 8 = 24. So she pays $24 for 8 glasses."), else its last one.
+ */
+function readConclusion(text: string): NumberToken | null {
+  const results: string[] = [];
+  let sentence: NumberToken[] = [];
+  let last: NumberToken | null = null;
+  for (const token of scanNumbers(text)) {
+    if (last !== null && endsSentence(text, last.end, token.start)) sentence = [];
+    if (last === null || token.start - last.end < MAX_SENTENCE_LENGTH) sentence.push(token);
+    else sentence = [token];
+    last = token;
+    if (isComputed(text, token)) results.push(token.display);
+  }
+  if (
+    last === null ||
+    /(?:\b(?:is|are|was|were|be|equals?|equal to|approximately|about)|=)\s*$/.test(
+      text.slice(Math.max(0, last.start - 20), last.start),
+    )
+  ) {
+    return last;
+  }
+  const computed = sentence.findLast((token) => isComputed(text, token));
+  if (computed !== undefined) return computed;
+  for (const result of results.slice(-RESULTS_REMEMBERED).reverse()) {
+    const restated = sentence.find((token) => token.display === result && !isOperand(text, token));
+    if (restated !== undefined) return restated;
+  }
+  return last;
+}
+
+/** Whether an operator or "=" follows a number, or an operator stands before it. */
+function isOperand(text: string, { start, end }: NumberToken): boolean {
+  const before = text.slice(Math.max(0, start - 6), start).trimEnd();
+  const after = text.slice(end, end + 6).trimStart();
+  return /[\d)\s][-−+*/x×÷]$/.test(before) || /^(?:[+*/×÷=]|[-−x]\s)/.test(after);
+}
+
+function endsSentence(text: string, from: number, to: number): boolean {
+  return /\n|[.!?]["')\]]*\s+[A-Z("$]/.test(text.slice(from, Math.min(to, from + MAX_SENTENCE_LENGTH) + 1));
+}
+
+/** Whether a number stands right behind a "=" that is no mere naming, as in x = 5. */
+function isComputed(text: string, token: NumberToken): boolean {
+  const before = text.slice(Math.max(0, token.start - 24), token.start).replace(/[\s*]+$/, "");
+  return before.endsWith("=") && !/(?:^|[^a-z\\])[a-z]\s*=$/i.test(before);
 }

@@ -38,24 +38,13 @@ export function* scanNumbers(text: string): Generator<NumberToken> {
     }
     const digitsEnd = endOfDigits(text, at);
     if (isPartOfName(text, at)) {
-      at = digitsEnd;
+      at = Math.max(digitsEnd, at + 1);
       continue;
     }
     const token = readNumber(text, at);
     yield token;
     at = Math.max(token.end, at + 1);
   }
-}
-
-export function lastNumber(text: string): NumberToken | null {
-  let last: NumberToken | null = null;
-  for (const token of scanNumbers(text)) last = token;
-  return last;
-}
-
-export function firstNumber(text: string): NumberToken | null {
-  for (const token of scanNumbers(text)) return token;
-  return null;
 }
 
 function startsNumber(text: string, at: number): boolean {

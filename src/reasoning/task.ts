@@ -10,46 +10,53 @@ export interface Choice {
   readonly text: string;
 }
 
-const AUXILIARY =
-  /^(?:is|are|was|were|am|do|does|did|can|could|will|would|shall|should|has|have|had|may|might|must|isn't|aren't|wasn't|weren't|don't|doesn't|didn't|can't|couldn't|won't|wouldn't|shouldn't|hasn't|haven't|hadn't)\s/i;
+const AUXILIARY_VERBS =
+  "(?:(?:is|are|was|were|do|does|did|can|could|will|would|shall|should|has|have|had|may|might|must)(?:n't|n’t)?|am|can't|won't)";
+const YES_NO = new RegExp(
+  String.raw`^(?:(?:if|when|while|during|given|after|before|in|on|at)\b[^?\n]{1,300},\s)?${AUXILIARY_VERBS}\s`,
+  "i",
+);
 
-const QUANTITY_WORDS =
-  /\b(?:how (?:many|much|long|far|old|tall|fast|often|big|large|heavy|high|deep|wide)|what (?:is|are|was|were|will be|would be|percent|percentage|fraction|number|amount|value)|calculate|compute|evaluate|solve|simplify|determine|find|express|total|sum|average|remainder|probability|how)\b/i;
+const LATEX = /\\(?:[a-z]{2,}|[([])|\$(?=[^\s$])[^$\n]{0,200}[^\s$\\]\$(?!\d)/i;
 
-const LATEX = /\\[a-zA-Z([]|\$[^$\n]{1,200}\$/;
+const NUMBER =
+  /\d|\b(?:one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|twenty|thirty|forty|fifty|sixty|hundred|thousand|million|half|twice|double|dozen|triple)\b/i;
+
+const QUANTITY =
+  /\b(?:what(?:['’]s|\s(?:is|are|was|were|will|would|must|does|did|percent\w*|fraction|number|amount|time|speed|rate|size|value|age|distance))|how (?:long|far|old|tall|fast|often|big|large|heavy|high|deep|wide)|calculate|compute|evaluate|solve|simplify|determine|find|express)\b/i;
+
+/** Asks for a quantity whatever stands around it: "can you tell how many …". */
+const HOW_MANY = /\bhow (?:many|much)\b/i;
 
 /**
  * The task that a question is given when its request names none:
  *
  * 1. `multiple-choice` when choices are given;
- * 2. `math` when the question is written with LaTeX (`\frac`, `\(`, `$…$`);
- * 3. `yes-no` when its last sentence begins with an auxiliary verb (is, do, can, would, has, …) and offers no
- *    alternative with "or";
- * 4. `math` when it has a digit or a number word and asks for a quantity (how many, what is, calculate, …);
+ * 2. `yes-no` when its last question begins with an auxiliary verb (is, do, can, would, has, …), straight away or after
+ *    an opening clause ("If …, would"), offers no alternative with "or" and does not ask how many or how much;
+ * 3. `math` when it is written with LaTeX (`\frac`, `\(`, `$…$`);
+ * 4. `math` when it asks how many or how much, or has a number and asks for a quantity (what is, calculate, …);
  * 5. `free` otherwise.
  */
 export function inferTask(question: string, choices?: readonly Choice[] | null): Task {
   if (choices !== undefined && choices !== null && choices.length > 0) return "multiple-choice";
   // The asking part of a question is short and at its end; a bound keeps a hostile question cheap.
-  const asked = question.slice(-8192);
-  if (LATEX.test(asked)) return "math";
-  const sentence = lastSentence(asked);
-  if (AUXILIARY.test(sentence) && !/\sor\s/i.test(sentence)) return "yes-no";
-  if (HAS_NUMBER.test(asked) && QUANTITY_WORDS.test(asked)) return "math";
+  const text = question.slice(-8192);
+  const asked = lastQuestion(text);
+  if (YES_NO.test(asked) && !/\sor\s/i.test(asked) && !HOW_MANY.test(asked)) return "yes-no";
+  if (LATEX.test(text)) return "math";
+  if (HOW_MANY.test(text) || (NUMBER.test(text) && QUANTITY.test(text))) return "math";
   return "free";
 }
 
-const HAS_NUMBER =
-  /\d|\b(?:one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|twenty|thirty|forty|fifty|sixty|hundred|thousand|million|half|twice|dozen)\b/i;
-
-function lastSentence(question: string): string {
-  const text = question.trim();
-  for (let at = text.length - 2; at > 0; at--) {
-    const character = text[at];
-    const ends =
-      character === "\n" ||
-      ((character === "." || character === "?" || character === "!") && text[at + 1] === " ");
-    if (ends) return text.slice(at + 1).trimStart();
+/** The last sentence that ends in a question mark, or the last sentence when none does. */
+function lastQuestion(text: string): string {
+  const end = text.lastIndexOf("?");
+  const upTo = (end < 0 ? text : text.slice(0, end)).trimEnd();
+  let start = 0;
+  // A full stop behind a single letter abbreviates a name.
+  for (const match of upTo.matchAll(/(?<=[a-z]{2}|[\d)"'%$])[.!?]["')]{0,2}\s+(?=["'(]?[A-Z\d$\\])|\n/g)) {
+    start = match.index + match[0].length;
   }
-  return text;
+  return upTo.slice(start).trimStart();
 }

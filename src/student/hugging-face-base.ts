@@ -35,6 +35,18 @@ export function readJsonFile(file: string): ConfigJson {
   return json as ConfigJson; // an object, checked above
 }
 
+/** transformers.js reads the chat template from tokenizer_config.json alone, and tidies spaces away unless told not
+ * to, which a streamed text could not follow. */
+function alignTokenizerConfig(files: Map<string, string>, folder: string): void {
+  if (!files.has("tokenizer.json")) return;
+  const name = "tokenizer_config.json";
+  const config = files.has(name) ? readJsonFile(path.join(folder, name)) : {};
+  const template = config.chat_template ?? files.get("chat_template.jinja");
+  const aligned = { ...config, clean_up_tokenization_spaces: false };
+  if (template !== undefined) Object.assign(aligned, { chat_template: template });
+  files.set(name, `${JSON.stringify(aligned, null, 2)}\n`);
+}
+
 /** Opens the folder; tensors are read when asked for.
  * @throws MAGDI_FILE_MISSING, MAGDI_BAD_FILE, MAGDI_UNSUPPORTED naming what is wrong. */
 export function openHuggingFaceBase(folder: string): BaseModel {
@@ -77,6 +89,7 @@ export function openHuggingFaceBase(folder: string): BaseModel {
     const full = path.join(folder, name);
     if (existsSync(full) && statSync(full).isFile()) textFiles.set(name, readFileSync(full, "utf8"));
   }
+  alignTokenizerConfig(textFiles, folder);
   const generation = path.join(folder, "generation_config.json");
   return {
     source: folder,

@@ -53,6 +53,16 @@ test("behaviour 41: not ready at once, no new work, and a second signal ends at 
   await assert.rejects(stream.text());
 });
 
+test("a Ctrl-C that npm passes on a second time is one signal", async (t) => {
+  const server = new ServeProcess(t, [...TINY, "--port", "0", "--drain-timeout-ms", "300"]);
+  const url = await server.ready();
+  const stream = await post(url, "/v1/reason", ENDLESS);
+  server.child.kill("SIGINT");
+  server.child.kill("SIGINT");
+  assert.equal(parseEvents(await stream.text()).at(-2)?.data.stop_reason, "abort");
+  assert.equal(await server.exited, 0);
+});
+
 test("an idle server ends at once, kept-alive connections or not", async (t) => {
   const server = new ServeProcess(t, [...TINY, "--port", "0"]);
   const url = await server.ready();

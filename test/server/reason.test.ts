@@ -60,7 +60,7 @@ test("exact early stopping cancels the rest, whose tokens count as discarded", a
 
 test("behaviour 43: exact early stopping gives the full vote's answer for every seed tried", async (t) => {
   const { server } = await runTiny(t);
-  for (let seed = 0; seed < 40; seed++) {
+  for (let seed = 0; seed < 200; seed++) {
     const ask = (early_stop: string) =>
       server.post("/v1/reason", { ...VARIED, samples: 7, seed, early_stop });
     const [exact, full] = await Promise.all([ask("exact"), ask("off")]);

@@ -114,7 +114,8 @@ function alsoNames(rest: string, choices: readonly Choice[], first: Choice): boo
     if (choice === first) return false;
     if (startsWithText(second, choice.text)) return true;
     return (
-      second.startsWith(choice.label) && /^(?:$|[).,;:]|\sare\b)/.test(second.slice(choice.label.length))
+      second.startsWith(choice.label) &&
+      /^(?:$|[).,;:]|\s(?:are|and|or)\b)/.test(second.slice(choice.label.length))
     );
   });
 }
@@ -182,7 +183,8 @@ export function readChoiceFallback(text: string, choices: readonly Choice[]): Ch
   const whole = clean(text);
   const only = choices.find((choice) => choice.label === whole.replace(/^[(]|[).]+$/g, ""));
   if (only !== undefined) return only;
-  const start = whole.length < 80 ? readStart(whole, choices) : null;
+  const isOneSentence = whole.length < 80 && !/[.!?]\s/.test(whole.slice(4));
+  const start = isOneSentence ? readStart(whole, choices) : null;
   if (start !== null && start !== "several") return start;
   const unbold = text.replace(/\*\*/g, "");
   const mentions = findMentions(unbold, choices).filter((mention) => !isRuledOut(unbold, mention));

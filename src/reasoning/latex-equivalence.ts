@@ -1,31 +1,12 @@
 // One writing for each mathematical answer, so that equal answers are equal strings: the rules that MATH is scored by
 // (Hendrycks et al. 2021, arXiv 2103.03874), and numbers by value. It is no algebra system: x + 1 is not 1 + x.
 
+import { fraction, numberPiece, numericValue, type Piece, reduce, render, symbol } from "./latex-pieces.ts";
 import { type LatexToken, MAX_LATEX_LENGTH, tokenizeLatex } from "./latex-tokens.ts";
-import {
-  add,
-  divide,
-  multiply,
-  negate,
-  parseDecimal,
-  parseNumberWords,
-  type Rational,
-  toLatex,
-} from "./rational.ts";
-
-/** A rendered piece of an expression. */
-interface Piece {
-  readonly text: string;
-  readonly kind: "number" | "word" | "symbol" | "script";
-  /** Set for numbers. */
-  readonly value?: Rational;
-  /** How a number was written: what tells 2\frac12 from a product. */
-  readonly form?: "whole" | "decimal" | "fraction";
-}
+import { parseNumberWords, toLatex } from "./rational.ts";
 
 const MAX_DEPTH = 60;
 const CLOSING: Record<string, readonly string[]> = { "(": [")", "]"], "[": ["]", ")"], "\\{": ["\\}"] };
-const PRODUCT = new Set(["*", "\\cdot", "\\times"]);
 /** Signs after which the answer proper begins: x = 5, x \in (1, 2). */
 const RELATIONS = new Set(["=", "\\in", "\\approx", "\\equiv"]);
 const HEDGES = new Set([
@@ -55,7 +36,7 @@ export function canonicalLatex(raw: string): string {
   const words = parseNumberWords(text);
   if (words !== null) return String(words);
   const elements = new Reader(tokenizeLatex(text.replace(/[\s.,;:!?]+$/, ""))).list(new Set(), 0);
-  const canonical = elements.filter((element) => element !== "").join(",");
+  const canonical = elements.filter((element) => element !== "").join(", ");
   // (5), (\text{B}): brackets around one thing say nothing.
   return /^\(([^()[\],]+)\)$/.exec(canonical)?.[1] ?? canonical;
 }
@@ -163,101 +144,6 @@ function separates(token: LatexToken): boolean {
     : token.kind === "word" && (token.text === "and" || token.text === "or");
 }
 
-function symbol(text: string): Piece {
-  return { text: PRODUCT.has(text) ? "*" : text, kind: "symbol" };
-}
-
-function numberPiece(digits: string): Piece {
-  const [decimal = "", exponent] = digits.split("e");
-  const value = parseDecimal(decimal, exponent === undefined ? 0 : Number(exponent));
-  // A literal too long for arithmetic keeps its digits.
-  if (value === null) return { text: digits.replace(/^0+(?=\d)/, ""), kind: "number" };
-  return { text: toLatex(value), kind: "number", value, form: digits.includes(".") ? "decimal" : "whole" };
-}
-
-function valuePieces(value: Rational): Piece[] {
-  const size = value.numerator < 0n ? negate(value) : value;
-  const piece: Piece = { text: toLatex(size), kind: "number", value: size, form: "fraction" };
-  return size === value ? [piece] : [symbol("-"), piece];
-}
-
-function fraction(numerator: Piece[], denominator: Piece[]): Piece[] {
-  const [above, below] = [numericValue(numerator), numericValue(denominator)];
-  const quotient = above === null || below === null ? null : divide(above, below);
-  if (quotient !== null) return valuePieces(quotient);
-  const negative = numerator.length > 1 && numerator[0]?.text === "-" && !numerator.slice(1).some(isSum);
-  const top = render(negative ? numerator.slice(1) : numerator);
-  const whole = symbol(`\\frac{${top}}{${render(denominator)}}`);
-  return negative ? [symbol("-"), whole] : [whole];
-}
-
-function isSum(piece: Piece): boolean {
-  return piece.text === "+" || piece.text === "-" || piece.text === "\\pm";
-}
-
-/** The value of a number with an optional sign; null for anything else. */
-function numericValue(pieces: readonly Piece[]): Rational | null {
-  const sign = pieces.length === 2 ? pieces[0]?.text : "+";
-  const value = pieces.length <= 2 ? pieces.at(-1)?.value : undefined;
-  if (value === undefined || (sign !== "+" && sign !== "-")) return null;
-  return sign === "-" ? negate(value) : value;
-}
-
-/** Joins what makes one number: 1/2, 2 1/2, 2\frac12, 1.5*10^3. And a/b of two single things is \frac{a}{b}. */
-function reduce(pieces: readonly Piece[]): Piece[] {
-  const out: Piece[] = [];
-  for (let at = 0; at < pieces.length; at++) {
-    const piece = pieces[at];
-    if (piece === undefined) break;
-    const last = out.at(-1);
-    const next = pieces[at + 1];
-    if (piece.text === "/" && last?.value !== undefined && next?.value !== undefined) {
-      const quotient = divide(last.value, next.value);
-      if (quotient !== null) {
-        out.pop();
-        pushNumber(out, valuePieces(quotient));
-        at += 1;
-        continue;
-      }
-    }
-    const power =
-      piece.text === "*" && next?.text === "10"
-        ? /^\^\{(-?\d{1,2})\}$/.exec(pieces[at + 2]?.text ?? "")
-        : null;
-    const scale = power === null ? null : parseDecimal("1", Number(power[1]));
-    const scaled = scale === null || last?.value === undefined ? null : multiply(last.value, scale);
-    if (scaled !== null) {
-      out.pop();
-      out.push(...valuePieces(scaled));
-      at += 2;
-    } else pushNumber(out, [piece]);
-  }
-  const [a, slash, b] = out;
-  if (out.length === 3 && slash?.text === "/" && a !== undefined && b !== undefined)
-    return fraction([a], [b]);
-  return out;
-}
-
-/** Pushes pieces, making a whole number and a proper fraction behind it one mixed number. */
-function pushNumber(out: Piece[], pieces: readonly Piece[]): void {
-  const [piece] = pieces;
-  const last = out.at(-1);
-  const proper =
-    piece?.form === "fraction" &&
-    piece.value !== undefined &&
-    piece.value.numerator < piece.value.denominator;
-  const mixed =
-    proper &&
-    pieces.length === 1 &&
-    last?.form === "whole" &&
-    last.value !== undefined &&
-    piece.value !== undefined
-      ? add(last.value, piece.value)
-      : null;
-  if (mixed === null) out.push(...pieces);
-  else out.splice(-1, 1, ...valuePieces(mixed));
-}
-
 /** One element of a list: its left-hand side, hedges and units dropped. */
 function renderElement(raw: readonly Piece[]): string {
   let pieces = afterRelation(reduce(raw));
@@ -298,19 +184,4 @@ function withoutUnits(pieces: Piece[]): Piece[] {
     .slice(first)
     .every(({ kind, text }) => kind === "word" || kind === "script" || text === "/");
   return onlyUnits ? pieces.slice(0, first) : pieces;
-}
-
-/** Joins pieces, with a space only where two would else run together. */
-function render(pieces: readonly Piece[]): string {
-  let out = "";
-  let before: Piece | undefined;
-  for (const piece of pieces) {
-    const runsTogether =
-      (/\\[a-z]+$/i.test(before?.text ?? "") && /^[a-z]/i.test(piece.text)) ||
-      (/\d$/.test(before?.text ?? "") && /^\d/.test(piece.text)) ||
-      (before?.kind === "word" && piece.kind === "word");
-    out += (runsTogether ? " " : "") + piece.text;
-    before = piece;
-  }
-  return out;
 }

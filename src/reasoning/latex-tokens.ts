@@ -111,6 +111,9 @@ function readToken(rest: string, before: readonly LatexToken[]): [length: number
     return [number.length + exponent.length, [{ kind: "number", text }]];
   }
   if (rest.startsWith("\\")) return readCommand(rest);
+  // 1.5 x 10^3: between two numbers, spaced, x multiplies.
+  if (/^x\s+\d/i.test(rest) && before.at(-1)?.kind === "number")
+    return [1, [{ kind: "command", text: "\\times" }]];
   const word = /^[a-z]+/i.exec(rest)?.[0] ?? "";
   if (word.length > 2 && !FUNCTIONS.has(word)) return [word.length, [wordToken(word)]];
   if (word.length > 1 && (SHORT_UNITS.has(word.toLowerCase()) || isConjunction(word)))

@@ -19,7 +19,7 @@ const INSTRUCTIONS: Record<Task, string> = {
   math: 'Think step by step. End with "The answer is X.", where X is the final number or expression.',
   "multiple-choice":
     'Think step by step. End with "The answer is (X).", where X is the letter of the best choice.',
-  "yes-no": 'Think step by step. End with "The answer is yes." or "The answer is no."',
+  "yes-no": 'Think step by step. End with "The answer is X.", where X is yes or no.',
   free: 'Think step by step. End with "The answer is X.", where X is your short answer.',
 };
 

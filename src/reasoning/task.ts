@@ -17,6 +17,9 @@ const YES_NO = new RegExp(
   "i",
 );
 
+/** A question word in an opening clause: "If it takes Al 5 hours, how long, in minutes, does …". */
+const ASKS_FOR = /\b(?:how|what|which|who|whom|whose|where|why|speed)\b/i;
+
 const LATEX = /\\(?:[a-z]{2,}|[([])|\$(?=[^\s$])[^$\n]{0,200}[^\s$\\]\$(?!\d)/i;
 
 const NUMBER =
@@ -27,6 +30,7 @@ const QUANTITY =
 
 /** Asks for a quantity whatever stands around it: "can you tell how many …". */
 const HOW_MANY = /\bhow (?:many|much)\b/i;
+const NUMBER_OF = /\bnumber of\b/i;
 
 /**
  * The task that a question is given when its request names none:
@@ -35,7 +39,7 @@ const HOW_MANY = /\bhow (?:many|much)\b/i;
  * 2. `yes-no` when its last question begins with an auxiliary verb (is, do, can, would, has, …), straight away or after
  *    an opening clause ("If …, would"), offers no alternative with "or" and does not ask how many or how much;
  * 3. `math` when it is written with LaTeX (`\frac`, `\(`, `$…$`);
- * 4. `math` when it asks how many or how much, or has a number and asks for a quantity (what is, calculate, …);
+ * 4. `math` when it asks how many, how much or the number of something, or has a number and asks for a quantity (what is, calculate, …);
  * 5. `free` otherwise.
  */
 export function inferTask(question: string, choices?: readonly Choice[] | null): Task {
@@ -43,9 +47,12 @@ export function inferTask(question: string, choices?: readonly Choice[] | null):
   // The asking part of a question is short and at its end; a bound keeps a hostile question cheap.
   const text = question.slice(-8192);
   const asked = lastQuestion(text);
-  if (YES_NO.test(asked) && !/\sor\s/i.test(asked) && !HOW_MANY.test(asked)) return "yes-no";
+  const opening = YES_NO.exec(asked)?.[0] ?? null;
+  if (opening !== null && !ASKS_FOR.test(opening) && !/\sor\s/i.test(asked) && !HOW_MANY.test(asked))
+    return "yes-no";
   if (LATEX.test(text)) return "math";
-  if (HOW_MANY.test(text) || (NUMBER.test(text) && QUANTITY.test(text))) return "math";
+  if (HOW_MANY.test(text) || NUMBER_OF.test(asked) || (NUMBER.test(text) && QUANTITY.test(text)))
+    return "math";
   return "free";
 }
 

@@ -1,0 +1,206 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { answersEqual, canonicalAnswer, extractAnswer } from "../../src/reasoning/answer.ts";
+import type { Choice, Task } from "../../src/reasoning/task.ts";
+
+const PLACES: Choice[] = [
+  { label: "A", text: "bank" },
+  { label: "B", text: "library" },
+  { label: "C", text: "department store" },
+  { label: "D", text: "store" },
+  { label: "E", text: "new york" },
+];
+
+function check(
+  task: Task,
+  cases: readonly (readonly [text: string, answer: string | null])[],
+  choices?: Choice[],
+): void {
+  for (const [text, answer] of cases) {
+    assert.equal(extractAnswer(task, text, { choices: choices ?? null }), answer, JSON.stringify(text));
+  }
+}
+
+test("math: announced answers", () => {
+  check("math", [
+    ["She has 3 + 4 = 7. The answer is 7.", "7"],
+    ["The answer is $1,000.00.", "1000"],
+    ["The answer is **1,234** dollars", "1234"],
+    ["So the final answer is: -5", "-5"],
+    ["The answer is −5.", "-5"],
+    ["#### 18", "18"],
+    ["#### $18.50 per day", "18.5"],
+    ["#### Step 2: add 3 and 4\nThat gives 7.", "7"],
+    ["Thus \\boxed{\\frac{1}{2}}.", "\\frac{1}{2}"],
+    ["Thus \\boxed{\\dfrac{\\sqrt{3}}{2}}.", "\\frac{\\sqrt{3}}{2}"],
+    ["Hence $x = \\boxed{5}$ is it.", "5"],
+    ["\\fbox{70}\\%", "70"],
+    ["The answer is $x = 5$.", "5"],
+    ["The answer is \\(\\frac{3}{4}\\).", "\\frac{3}{4}"],
+    ["The answer is -\\frac{3}{10}", "-\\frac{3}{10}"],
+    ["The answer is \\begin{pmatrix} 5 \\\\ 12 \\end{pmatrix}.", "\\begin{pmatrix} 5 \\\\ 12 \\end{pmatrix}"],
+    ["The answer is \\frac{bx}{h}(h-x)", "\\frac{bx}{h}(h-x)"],
+    ["Answer: 3/4 of a cup", "3/4"],
+    ["Answer:\n\nPaul got 728 crayons.", "728"],
+    ["The answer is 2:00 pm.", "2:00 pm"],
+    ["The answer is eight.", "8"],
+    ["The answer is 45%.", "45"],
+    ["The answer (arabic numerals) is \n\n30%.", "30"],
+    ["The answer to the question is 12.", "12"],
+    ["The answer is 1.5e3.", "1500"],
+    ["The answer is 1.5 x 10^3.", "1500"],
+    ["The answer is 5 + 3 = 8.", "8"],
+    ["The answer is (3, 4).", "(3, 4)"],
+    ["The answer is about 3.14", "3.14"],
+    ["The answer is that she has 5 apples.", "5"],
+  ]);
+});
+
+test("math: the last announcement counts, and what is only supposed or denied does not", () => {
+  check("math", [
+    ["The answer is 4. Wait, I forgot one. The answer is 5.", "5"],
+    ["\\boxed{4} then \\boxed{5}", "5"],
+    ["The answer is 6. Please check if the answer is 7.", "6"],
+    ["The answer is not 5 but 6.", "6"],
+    ["The answer is 6, and the answer is not 5.", "6"],
+    ["There are \\boxed{3} solutions: 32, 65 and 98.", "3"],
+    ["The answer is 6. To answer this we used 9 steps", "6"],
+  ]);
+});
+
+test("math: without an announcement, what the last sentence comes to", () => {
+  check("math", [
+    ["16 - 3 = 13\n13 * 2 = $26", "26"],
+    ["3 * 8 = 24. So she pays $24 for 8 glasses.", "24"],
+    ["The difference is 260-120 = 140 miles after 2 hours.", "140"],
+    ["For 16 glasses the price is $64.", "64"],
+    ["It is 1,234.5 in all.", "1234.5"],
+    ["So the inverse is $h^{-1}(x) = \\frac{x+2}{7}$.", "\\frac{x+2}{7}"],
+    ["She makes $18 a day and spends $5.", "5"],
+    ["It was $.50 each", "0.5"],
+    ["I do not know.", null],
+    ["", null],
+    ["see x2 and A1", null],
+  ]);
+});
+
+test("multiple choice: by label and by text, and the article is no label", () => {
+  check(
+    "multiple-choice",
+    [
+      ["The answer is (B).", "B"],
+      ["The answer is B", "B"],
+      ["the answer is b.", "B"],
+      ["The answer is **(B) library**.", "B"],
+      ["Answer: library", "B"],
+      ["The correct answer is the department store.", "C"],
+      ["The answer is New York.", "E"],
+      ["\\boxed{B}", "B"],
+      ["\\boxed{(B) library}", "B"],
+      ["\\boxed{\\text{(E) new york}}", "E"],
+      ["\\boxed{(C) \\ department \\ store}", "C"],
+      ["Among A through E, the answer is C.", "C"],
+      ["The best answer is A.", "A"],
+      ["The answer is A because banks are guarded.", "A"],
+      ["The answer is A man in a library.", "B"],
+      ["A man walks in. So option D it is.", "D"],
+      ["(A) is wrong. (B) is the best choice.", "B"],
+      ["(C) is the correct answer. (D) and (E) can be eliminated.", "C"],
+      ["It must be a library, not a bank.", "B"],
+      ["Libraries are quiet.", null],
+      ["A", "A"],
+      ["(d)", "D"],
+      ["C. department store", "C"],
+      ["A man, a plan, a canal.", null],
+      ["", null],
+    ],
+    PLACES,
+  );
+});
+
+test("multiple choice: two choices at once, or none of them, are no answer", () => {
+  check(
+    "multiple-choice",
+    [
+      ["The answer is A and B.", null],
+      ["The answer is (A) or (C).", null],
+      ["The answer is either (A) bank or (B) library.", null],
+      ["The answer is A. No: the answer is B, C or D.", null],
+      ["The answer is none of the above.", null],
+      ["The answer is A or B. I think the answer is B.", "B"],
+      ["The answer is not A but C.", "C"],
+    ],
+    PLACES,
+  );
+});
+
+test("multiple choice: numbered labels and choices that are numbers", () => {
+  const choices = [
+    { label: "1", text: "4" },
+    { label: "2", text: "8" },
+  ];
+  check(
+    "multiple-choice",
+    [
+      ["The answer is (2).", "2"],
+      ["The answer is 8.", "2"],
+      ["The answer is 1.", "1"],
+    ],
+    choices,
+  );
+});
+
+test("yes-no", () => {
+  check("yes-no", [
+    ["The answer is yes.", "yes"],
+    ["The answer is: **No**.", "no"],
+    ["Answer: No, it cannot.", "no"],
+    ["\\boxed{\\text{Yes}}", "yes"],
+    ["#### no", "no"],
+    ["The answer (Yes or No) is No.", "no"],
+    ["So the answer is not yes.", "no"],
+    ["The answer is true.", "yes"],
+    ["Yes, because fish have lungs.", "yes"],
+    ["There is no evidence for that. So yes.", "yes"],
+    ["There is no evidence for that.", null],
+    ["So, in short, no, it cannot be used for wool.", "no"],
+    ["Could it be yes or no?", null],
+    ["It is likely.", null],
+    ["First I thought yes. But no.", "no"],
+    ["No\n", "no"],
+    ["", null],
+  ]);
+});
+
+test("free: the announced words, else the last sentence", () => {
+  check("free", [
+    ["Some thought. The answer is Paris.", "Paris"],
+    ["Answer: **the Eiffel Tower**", "the Eiffel Tower"],
+    ["It is old. It stands in Paris.", "It stands in Paris"],
+    ["\n\n...\n", null],
+  ]);
+  assert.ok(answersEqual("free", "The Eiffel Tower.", "eiffel tower"));
+  assert.ok(answersEqual("free", "1,000", "1000.0"));
+  assert.ok(answersEqual("free", "eight", "8"));
+  assert.ok(!answersEqual("free", "Paris", "London"));
+});
+
+test("answers are the same by value", () => {
+  const choices = PLACES;
+  for (const writing of ["1,000", "1000.0", "$1000", "1000 dollars", "1e3"])
+    assert.ok(answersEqual("math", writing, "1000"), writing);
+  for (const writing of ["(B)", "b", "B.", "library", "Library", "(B) library", "B: library"]) {
+    assert.equal(canonicalAnswer("multiple-choice", writing, { choices }), "B", writing);
+  }
+  assert.equal(canonicalAnswer("multiple-choice", "museum", { choices }), null);
+  assert.equal(canonicalAnswer("yes-no", "Yes."), "yes");
+  assert.equal(canonicalAnswer("yes-no", "maybe"), null);
+  assert.equal(answersEqual("yes-no", "maybe", "maybe"), false);
+});
+
+test("what is extracted keeps its key", () => {
+  for (const text of ["The answer is 1/2.", "The answer is $\\frac12$.", "\\boxed{0.5}", "#### .5"]) {
+    const answer = extractAnswer("math", text);
+    assert.equal(answer === null ? null : canonicalAnswer("math", answer), "\\frac{1}{2}", text);
+  }
+});

@@ -117,7 +117,10 @@ async function serve(config: ServerConfig, openStudent: OpenStudent): Promise<nu
       logError: (error) => app.log.error({ err: error }, "shutdown"),
       async close({ signal, error }) {
         if (error !== null) app.log.fatal({ err: error }, "unexpected failure: shutting down");
-        else say(`${signal}: finishing ${app.admission.active} running requests; once more to end at once`);
+        else
+          say(
+            `${signal}: finishing what runs (requests: ${app.admission.active}); once more ends it at once`,
+          );
         await app.drain(error === null ? config.drainTimeoutMs : 0);
         await app.close();
         resolve(error === null ? 0 : 1);

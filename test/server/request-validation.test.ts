@@ -3,7 +3,8 @@ import assert from "node:assert/strict";
 import { connect } from "node:net";
 import { text } from "node:stream/consumers";
 import { test } from "node:test";
-import { type Answer, type RunningApp, runTiny } from "./support/running-app.ts";
+import { type Answer, type RunningApp, runApp, runTiny } from "./support/running-app.ts";
+import { tinyStudent } from "./support/tiny-student.ts";
 
 const CHAT = "/v1/chat/completions";
 const TEXT = "/v1/completions";
@@ -275,4 +276,23 @@ test("a client's request id comes back when it is harmless", async (t) => {
   const withId = (id: string) => fetch(`${server.url}/health`, { headers: { "x-request-id": id } });
   assert.equal((await withId("abc-1")).headers.get("x-request-id"), "abc-1");
   assert.notEqual((await withId("a b<script>")).headers.get("x-request-id"), "a b<script>");
+});
+
+test("a failure inside is 500 with an id for the log, and no word of the inside", async (t) => {
+  const tiny = tinyStudent();
+  const server = await runApp(t, {
+    ...tiny,
+    chatTemplate: {
+      source: null,
+      render() {
+        throw new Error("cannot read /secret/template.ts");
+      },
+    },
+  });
+  const answer = await server.post(CHAT, HELLO);
+  assertRefused(answer, 500);
+  assert.equal(answer.body.error.code, "internal_error");
+  assert.doesNotMatch(JSON.stringify(answer.body), /secret/);
+  assert.equal(await server.metric('magdi_request_failures_total{reason="internal"}'), 1);
+  assert.equal(server.app.admission.active, 0);
 });

@@ -124,3 +124,8 @@ export const modelName = textField("the name of a served model").describe(
 );
 
 export const stream = booleanField().describe("Answer as server-sent events.");
+
+/** The field as OpenAI's clients send it, where null means absent; it keeps its description. */
+export function orNull<T extends z.ZodType>(field: T) {
+  return field.nullish().describe(field.description ?? "");
+}

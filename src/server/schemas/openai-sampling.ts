@@ -16,9 +16,9 @@ function neutralOnly(name: string, isNeutral: (value: unknown) => boolean) {
 /** The shape that both OpenAI schemas spread; null means absent, as OpenAI's clients send it. */
 export function openAiSamplingShape(maxSamples: number) {
   return {
-    model: fields.modelName.nullish(),
-    n: fields.samplesField(maxSamples, "samples").nullish(),
-    stream: fields.stream.nullish(),
+    model: fields.orNull(fields.modelName),
+    n: fields.orNull(fields.samplesField(maxSamples, "samples")),
+    stream: fields.orNull(fields.stream),
     stream_options: z
       .object({
         include_usage: fields
@@ -28,16 +28,16 @@ export function openAiSamplingShape(maxSamples: number) {
       })
       .nullish()
       .describe("Only together with stream."),
-    temperature: fields.temperature.nullish(),
-    top_p: fields.topP.nullish(),
-    top_k: fields.topK.nullish(),
-    min_p: fields.minP.nullish(),
-    max_tokens: fields.maxTokens.nullish(),
-    min_tokens: fields.minTokens.nullish(),
+    temperature: fields.orNull(fields.temperature),
+    top_p: fields.orNull(fields.topP),
+    top_k: fields.orNull(fields.topK),
+    min_p: fields.orNull(fields.minP),
+    max_tokens: fields.orNull(fields.maxTokens),
+    min_tokens: fields.orNull(fields.minTokens),
     ignore_eos: fields.booleanField().nullish().describe("Go on after an end-of-sequence token."),
-    stop: fields.stop.nullish(),
-    seed: fields.seed.nullish(),
-    logit_bias: fields.logitBias.nullish(),
+    stop: fields.orNull(fields.stop),
+    seed: fields.orNull(fields.seed),
+    logit_bias: fields.orNull(fields.logitBias),
     presence_penalty: neutralOnly("presence_penalty", (value) => value === 0),
     frequency_penalty: neutralOnly("frequency_penalty", (value) => value === 0),
   };

@@ -79,9 +79,9 @@ const sample = z.object({
 });
 
 export const reasonResponse = z.object({
-  id: z.string(),
-  model: z.string(),
-  task: z.enum(["math", "multiple-choice", "yes-no", "free"]),
+  id: z.string().describe("The request's name, the same in all its frames."),
+  model: z.string().describe("The student that answered."),
+  task: z.enum(["math", "multiple-choice", "yes-no", "free"]).describe("As asked, or as told by the rule."),
   answer: z.string().nullable().describe("Null when no sample's answer could be read."),
   reasoning: z.string().nullable().describe("The sample that speaks for the answer."),
   votes: z.array(vote).describe("Best first."),
@@ -90,13 +90,15 @@ export const reasonResponse = z.object({
     .enum(["complete", "exact", "adaptive", "enough", "abort"])
     .describe("Why no more samples were waited for; abort: a deadline or shutdown ended them."),
   samples: z.array(sample).optional().describe("Present when return_samples was asked for."),
-  usage: z.object({
-    prompt_tokens: z.number().describe("Counted once for all samples."),
-    prompt_tokens_computed: z.number().describe("Those that were not reused."),
-    completion_tokens: z.number().describe("All generated tokens."),
-    completion_tokens_discarded: z.number().describe("Of these, the tokens of samples that were stopped."),
-    total_tokens: z.number(),
-  }),
+  usage: z
+    .object({
+      prompt_tokens: z.number().describe("Counted once for all samples."),
+      prompt_tokens_computed: z.number().describe("Those that were not reused."),
+      completion_tokens: z.number().describe("All generated tokens."),
+      completion_tokens_discarded: z.number().describe("Of these, the tokens of samples that were stopped."),
+      total_tokens: z.number(),
+    })
+    .describe("What was computed for this answer."),
   comparison: z
     .object({
       baseline: z.string(),
@@ -106,14 +108,16 @@ export const reasonResponse = z.object({
     })
     .nullable()
     .describe("What a multi-agent debate costs for such a question."),
-  timing: z.object({
-    queue_ms: z.number().nullable(),
-    prefill_ms: z.number().nullable(),
-    decode_ms: z.number().nullable(),
-    first_token_ms: z.number().nullable(),
-    total_ms: z.number(),
-    tokens_per_second: z.number().nullable().describe("Generated tokens over the decoding time."),
-  }),
+  timing: z
+    .object({
+      queue_ms: z.number().nullable(),
+      prefill_ms: z.number().nullable(),
+      decode_ms: z.number().nullable(),
+      first_token_ms: z.number().nullable(),
+      total_ms: z.number(),
+      tokens_per_second: z.number().nullable().describe("Generated tokens over the decoding time."),
+    })
+    .describe("On the engine's clock; null where a stage was not reached."),
   seed: z.number().describe("Send it again for the same samples and vote."),
 });
 

@@ -23,13 +23,13 @@ Serves a student over HTTP: POST /v1/reason, OpenAI's /v1/chat/completions and /
 a variable, a variable over the file.
 
 ${SETTINGS.map(helpLine).join("\n")}
-  --config FILE              JSON file of settings, keys as in drainTimeoutMs
-  --help                     this text
+  --config FILE                JSON file of settings, keys as in drainTimeoutMs
+  --help                       this text
 `;
 
 function helpLine({ flag, description, default: value }: (typeof SETTINGS)[number]): string {
   const suffix = value === null ? "" : ` (default ${value})`;
-  return `  ${`--${flag} VALUE`.padEnd(26)} ${description}${suffix}`;
+  return `  ${`--${flag} VALUE`.padEnd(28)} ${description}${suffix}`;
 }
 
 /** The command, for a way to open students. */

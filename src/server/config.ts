@@ -36,16 +36,16 @@ const settings = {
   dtype: oneOf(DTYPES)
     .nullable()
     .default(null)
-    .describe("weights to load; default: the smallest that the folder holds"),
+    .describe(`weights to load (${DTYPES.join(", ")}); default: the smallest that the folder holds`),
   threads: wholeNumber(1, 1024)
     .nullable()
     .default(null)
-    .describe("threads of the model; default: one a physical core"),
+    .describe("threads of the model; default: one a processor that this process may use"),
   batchRows: wholeNumber(1, 1024).default(32).describe("samples that decode at the same time"),
   contextLength: wholeNumber(16, 1_048_576)
     .nullable()
     .default(null)
-    .describe("tokens of prompt and answer; default: the student's"),
+    .describe("tokens of prompt and answer together; default: the student's, at most 4096"),
   maxSamples: wholeNumber(1, 1024).default(32).describe("most samples of one request"),
   queueSamples: wholeNumber(1, 1_000_000)
     .default(256)

@@ -1,6 +1,8 @@
 // A Model to the bytes of an .onnx file (onnx.proto3's field numbers).
 
+import { MagdiError } from "../errors.ts";
 import {
+  ATTRIBUTE_TYPES,
   type Attribute,
   DATA_TYPES,
   type Model,
@@ -10,8 +12,6 @@ import {
   type ValueInfo,
 } from "./graph.ts";
 import { ProtobufWriter } from "./protobuf.ts";
-
-const ATTRIBUTE_TYPES = { float: 1, int: 2, string: 3, tensor: 4, floats: 6, ints: 7 } as const;
 
 function writeTensor(out: ProtobufWriter, name: Value, tensor: TensorData): void {
   for (const size of tensor.shape) out.int(1, size);
@@ -32,10 +32,19 @@ function writeTensor(out: ProtobufWriter, name: Value, tensor: TensorData): void
   out.int(14, external);
 }
 
+/** An INT attribute's value. */
+function whole(name: string, value: number): number {
+  if (Number.isSafeInteger(value)) return value;
+  throw new MagdiError(
+    "MAGDI_BAD_GRAPH",
+    `attribute ${name}: expected a whole number, found ${value}; a float is written { float: ${value} }`,
+  );
+}
+
 function writeAttribute(out: ProtobufWriter, name: string, attribute: Attribute): void {
   out.string(1, name);
   if (typeof attribute === "number") {
-    out.int(3, attribute);
+    out.int(3, whole(name, attribute));
     out.int(20, ATTRIBUTE_TYPES.int);
   } else if (typeof attribute === "string") {
     out.string(4, attribute);
@@ -50,7 +59,7 @@ function writeAttribute(out: ProtobufWriter, name: string, attribute: Attribute)
     out.message(5, (inner) => writeTensor(inner, "", attribute.tensor));
     out.int(20, ATTRIBUTE_TYPES.tensor);
   } else {
-    for (const value of attribute) out.int(8, value);
+    for (const value of attribute) out.int(8, whole(name, value));
     out.int(20, ATTRIBUTE_TYPES.ints);
   }
 }
@@ -83,7 +92,7 @@ function writeValueInfo(out: ProtobufWriter, value: ValueInfo): void {
   );
 }
 
-/** The bytes of an .onnx file. */
+/** The bytes of an .onnx file. @throws MAGDI_BAD_GRAPH naming an attribute that is no whole number and no float. */
 export function encodeModel(model: Model): Uint8Array {
   const out = new ProtobufWriter();
   out.int(1, model.irVersion);

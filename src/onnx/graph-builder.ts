@@ -1,12 +1,14 @@
 // Builds a graph node by node: fresh names under a scope, constants stored once, inputs and outputs declared. It
 // knows no operator's meaning; operators.ts does.
 
+import { isDeepStrictEqual } from "node:util";
 import { MagdiError } from "../errors.ts";
 import {
   type Attribute,
   DATA_TYPE_BYTES,
   type DataType,
   type Dimension,
+  elementsOf,
   type Model,
   type Node,
   type TensorData,
@@ -27,6 +29,8 @@ export class GraphBuilder {
   readonly #nodes: Node[] = [];
   readonly #initializers = new Map<Value, TensorData>();
   readonly #taken = new Set<string>();
+  /** Names given out by name() that no node has claimed yet. */
+  readonly #promised = new Set<string>();
   #scope = "";
 
   /** Names inside `build` begin with `scope`, so that an error can say where in the model it happened. */
@@ -40,15 +44,20 @@ export class GraphBuilder {
     }
   }
 
-  #fresh(base: string): string {
-    const wanted = this.#scope === "" ? base : `${this.#scope}.${base}`;
+  /** `wanted`, or with a number behind it where that is taken. */
+  #unique(wanted: string): string {
     let name = wanted;
     for (let count = 2; this.#taken.has(name); count++) name = `${wanted}_${count}`;
     this.#taken.add(name);
     return name;
   }
 
+  #fresh(base: string): string {
+    return this.#unique(this.#scope === "" ? base : `${this.#scope}.${base}`);
+  }
+
   #claim(name: Value): void {
+    if (this.#promised.delete(name)) return;
     if (this.#taken.has(name))
       throw new MagdiError("MAGDI_BAD_GRAPH", `the name ${name} is already in the graph`);
     this.#taken.add(name);
@@ -65,13 +74,14 @@ export class GraphBuilder {
     this.#outputs.push({ name, type, shape });
   }
 
-  /** An initialiser under its own full name; adding the same name again returns the one that is there. */
+  /** An initialiser under its own full name; adding the same one again returns the one that is there.
+   * @throws MAGDI_BAD_GRAPH when the name is taken by another value, or the bytes do not fit the shape. */
   initializer(name: Value, tensor: TensorData): Value {
-    if (this.#initializers.has(name)) return name;
+    const there = this.#initializers.get(name);
+    if (there !== undefined && isDeepStrictEqual(there, tensor)) return name;
     this.#claim(name);
-    const count = tensor.shape.reduce((product, size) => product * size, 1);
     const bytes = tensor.data.kind === "inline" ? tensor.data.bytes.length : tensor.data.length;
-    if (bytes !== count * DATA_TYPE_BYTES[tensor.type]) {
+    if (bytes !== elementsOf(tensor.shape) * DATA_TYPE_BYTES[tensor.type]) {
       throw new MagdiError(
         "MAGDI_BAD_GRAPH",
         `initialiser ${name}: ${tensor.type} [${tensor.shape.join(", ")}] does not take ${bytes} bytes`,
@@ -93,18 +103,20 @@ export class GraphBuilder {
   /** A scalar float constant, shared by all who ask for the same one. */
   float(value: number): Value {
     const bytes = new Uint8Array(Float32Array.of(value).buffer);
-    return this.initializer(`constant.float.${value}`, {
+    const text = Object.is(value, -0) ? "-0" : value;
+    return this.initializer(`constant.float.${text}`, {
       type: "float32",
       shape: [],
       data: { kind: "inline", bytes },
     });
   }
 
-  /** Appends a node; returns the names of its outputs. */
+  /** Appends a node; returns the names of its outputs.
+   * @throws MAGDI_BAD_GRAPH when one of `outputs` is another value's name. */
   node(operator: string, inputs: readonly Value[], options: NodeOptions = {}): readonly Value[] {
     const name = this.#fresh(operator);
-    const outputs = options.outputs ?? [`${name}.out`];
-    for (const output of outputs) if (output !== "") this.#claim(output);
+    for (const output of options.outputs ?? []) if (output !== "") this.#claim(output);
+    const outputs = options.outputs ?? [this.#unique(`${name}.out`)];
     const { domain = "", attributes = {} } = options;
     this.#nodes.push({ name, operator, domain, inputs, outputs, attributes });
     return outputs;
@@ -117,10 +129,10 @@ export class GraphBuilder {
     return output;
   }
 
-  /** A fresh output name within the scope, for nodes with several outputs. */
+  /** A fresh output name within the scope, for one node with several outputs to take. */
   name(base: string): Value {
     const name = this.#fresh(base);
-    this.#taken.delete(name);
+    this.#promised.add(name);
     return name;
   }
 

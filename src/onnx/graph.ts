@@ -24,6 +24,9 @@ export const DATA_TYPE_BYTES: Readonly<Record<DataType, number>> = {
   float16: 2,
 };
 
+/** AttributeProto.AttributeType by name: those that an Attribute can be. */
+export const ATTRIBUTE_TYPES = { float: 1, int: 2, string: 3, tensor: 4, floats: 6, ints: 7 } as const;
+
 /** A value's name within its graph; the empty string is an input or output left out. */
 export type Value = string;
 
@@ -47,6 +50,11 @@ export interface TensorData {
         readonly offset: number;
         readonly length: number;
       };
+}
+
+/** The values that a shape counts. */
+export function elementsOf(shape: readonly number[]): number {
+  return shape.reduce((product, size) => product * size, 1);
 }
 
 /** A number is an INT attribute; a float must say so, because JavaScript cannot tell 1 from 1.0. */

@@ -11,6 +11,8 @@ export interface AnswerMarker {
   readonly end: number;
   /** What it announces: the braces' content, the rest of the line, or the rest of the sentence. */
   readonly content: string;
+  /** Whether the marker stands on a line of its own, above its content. */
+  readonly heading?: boolean;
 }
 
 /** No answer is longer; what is, is not read. */
@@ -86,11 +88,12 @@ function findPhrases(text: string): AnswerMarker[] {
   for (const match of text.matchAll(PHRASE)) {
     if (NOT_MEANT.test(text.slice(Math.max(0, match.index - 40), match.index))) continue;
     const from = match.index + match[0].length;
-    const { content, end } = sentenceFrom(text, from);
-    // "Answer:" above a numbered list is a heading.
-    if (/^\d{1,2}[.)]\s/.test(content) && text.slice(from, end - content.length).includes("\n")) continue;
+    const { content, start: contentStart, end } = sentenceFrom(text, from);
+    const heading = text.slice(from, contentStart).includes("\n");
+    // "Answer:" above a numbered list announces nothing yet.
+    if (heading && /^\d{1,2}[.)]\s/.test(text.slice(contentStart, contentStart + 5))) continue;
     const kind = match[1]?.toLowerCase() === "solution" ? "solution" : "phrase";
-    if (content !== "") found.push({ kind, start: match.index, end, content });
+    if (content !== "") found.push({ kind, start: match.index, end, content, heading });
   }
   return found;
 }
@@ -98,7 +101,7 @@ function findPhrases(text: string): AnswerMarker[] {
 const SENTENCE_END = /[.!?](?:["')\]*]{0,3})\s{1,4}(?=[A-Z("'$\\*#\d])|\n/g;
 
 /** The rest of a sentence, or the next line's first one where the marker ends its line. */
-function sentenceFrom(text: string, from: number): { content: string; end: number } {
+function sentenceFrom(text: string, from: number): { content: string; start: number; end: number } {
   let start = from;
   while (start < text.length && start - from < 12 && /[\s#]/.test(text[start] ?? "")) start += 1;
   const window = text.slice(start, start + MAX_CONTENT_LENGTH);
@@ -111,7 +114,7 @@ function sentenceFrom(text: string, from: number): { content: string; end: numbe
   }
   const stop = SENTENCE_END.exec(window);
   const content = stop === null ? window : window.slice(0, stop.index);
-  return { content: content.trim(), end: start + content.length };
+  return { content: content.trim(), start, end: start + content.length };
 }
 
 function lineFrom(text: string, from: number): string {

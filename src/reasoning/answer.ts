@@ -73,13 +73,13 @@ function lastRead(
   return null;
 }
 
-/** \boxed{…}, "#### …" and "answer" first, then "the solution is …", then statements in prose, then no marker. */
+/** \boxed{…}, "#### …" and "answer" first, in prose too, then "the solution is …", then no marker. */
 function extractMath(text: string, markers: readonly AnswerMarker[]): string | null {
   const announced = markers.filter(({ kind }) => kind !== "solution");
   return (
     lastRead(announced, readMathMarker) ??
+    lastRead(announced, (marker) => readMathStatement(marker, text)) ??
     lastRead(markers, readMathMarker) ??
-    lastRead(announced, readMathStatement) ??
     readMathFallback(text)
   );
 }

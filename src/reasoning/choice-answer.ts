@@ -107,7 +107,8 @@ function startsWithText(statement: string, text: string): boolean {
 function alsoNames(rest: string, choices: readonly Choice[], first: Choice): boolean {
   const behind = rest.replace(/^[\s).:]{0,4}/, "");
   const own = startsWithText(behind, first.text) ? behind.slice(first.text.length) : rest;
-  const joined = /^\s?\)?,?\s?(?:and|or|&|\/|,)\s?(?:(?:and|or)\s)?\(?/i.exec(own);
+  // "(B) wall (E) table" joins by mere sequence.
+  const joined = /^\s?\)?,?\s?(?:(?:and|or|&|\/|,)\s?(?:(?:and|or)\s)?\(?|\((?=[^()]{1,3}\)))/i.exec(own);
   if (joined === null) return false;
   const second = own.slice(joined[0].length);
   return choices.some((choice) => {

@@ -183,5 +183,6 @@ function withoutUnits(pieces: Piece[]): Piece[] {
   const onlyUnits = pieces
     .slice(first)
     .every(({ kind, text }) => kind === "word" || kind === "script" || text === "/");
-  return onlyUnits ? pieces.slice(0, first) : pieces;
+  // 18,000/year: the slash is the unit's.
+  return onlyUnits ? pieces.slice(0, pieces[first - 1]?.text === "/" ? first - 1 : first) : pieces;
 }

@@ -78,7 +78,9 @@ const FUNCTIONS = new Set(
 );
 
 /** Units of one or two letters, which would else read as variables; longer words need no list. */
-const SHORT_UNITS = new Set("cm mm km ft kg mg ml lb oz hr mi yd mph kph sq st nd rd th kb gb tb".split(" "));
+const SHORT_UNITS = new Set(
+  "cm mm km ft kg mg ml lb oz hr mi yd mph kph sq st nd rd th kb mb gb tb".split(" "),
+);
 
 /** Longer answers are compared as they are written. */
 export const MAX_LATEX_LENGTH = 2000;

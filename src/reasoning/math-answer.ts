@@ -76,11 +76,21 @@ export function readMathMarker(marker: AnswerMarker): string | null {
   return statement === null ? null : readDirect(statement);
 }
 
-/** What a statement that begins with prose comes to: "the answer is that she has 5 apples". */
-export function readMathStatement(marker: AnswerMarker): string | null {
-  if (marker.kind === "hashes" || marker.kind === "solution") return null;
+/** How far around a statement the computations are looked for that it restates. */
+const CONTEXT_LENGTH = 3000;
+
+/**
+ * What a statement that begins with prose comes to: "the answer is that she has 5 apples". Under a heading it is what
+ * all that follows comes to.
+ */
+export function readMathStatement(marker: AnswerMarker, text: string): string | null {
+  if (marker.kind !== "phrase") return null;
   const statement = withoutNegation(marker.content);
-  return statement === null ? null : readMathFallback(statement);
+  if (statement === null) return null;
+  if (statement !== marker.content) return readMathFallback(statement);
+  const end = marker.heading === true ? marker.start + CONTEXT_LENGTH : marker.end;
+  if (!/\d/.test(text.slice(marker.start, end))) return null;
+  return readMathFallback(text.slice(Math.max(0, marker.start - CONTEXT_LENGTH), end));
 }
 
 /** "not 5 but 6" → "6"; null when only what the answer is not is said. */
@@ -101,7 +111,12 @@ function readDirect(raw: string): string | null {
   const lead = leadingExpression(sentence).trim();
   const isExpression =
     /[\d\\]/.test(lead) || (lead === sentence.trim() && /^[^a-z]*[a-z][^a-z]*$/i.test(lead));
-  if (isExpression) return tidyExpression(trimOpen(lead));
+  // "32 ounces - 30 ounces = 2 ounces" and "8 pens will cost $12" come to their answer later.
+  const further = sentence.slice(lead.length);
+  const isComputation =
+    lead.length < sentence.trim().length &&
+    /=|^[^.,]{0,80}\b(?:will|can|could|would|is|are|have|has|costs?)\s[^.,]{0,80}\d/.test(further);
+  if (isExpression && !isComputation) return tidyExpression(trimOpen(lead));
   const words = /^[a-z]+(?:[\s-][a-z]+)*/i.exec(sentence)?.[0].split(/\s/) ?? [];
   for (const size of [3, 2, 1]) {
     const value = parseNumberWords(words.slice(0, size).join(" "));

@@ -5,6 +5,7 @@ import { parseArgs } from "node:util";
 import { measureQuality } from "../engine/quality.ts";
 import { MagdiError } from "../errors.ts";
 import { DTYPES, parseDtypes } from "../student/dtype.ts";
+import { hubSettings } from "../student/hub.ts";
 import { importStudent } from "../student/import-student.ts";
 import type { Command } from "./command.ts";
 import { terminalProgress } from "./progress.ts";
@@ -13,8 +14,13 @@ const HELP = `Usage: magdi import SOURCE --out DIR [options]
 
 Turns a base model into a student folder that magdi serve and transformers.js load.
 
-SOURCE is a Hugging Face folder (config.json, safetensors, tokenizer files), a .gguf file, or a
-hub id such as HuggingFaceTB/SmolLM2-135M-Instruct where the network allows.
+SOURCE is one of
+  a Hugging Face folder (config.json, safetensors, tokenizer files)
+  a .gguf file
+  OWNER/NAME[@REVISION] on a Hugging Face hub, such as HuggingFaceTB/SmolLM2-135M-Instruct
+  OWNER/NAME[@REVISION]:FILE.gguf, one GGUF file of a repository there
+What exists on disk wins over the hub. Downloads are resumed and kept in $MAGDI_CACHE (default
+~/.cache/magdi); $HF_TOKEN opens gated models, $HF_ENDPOINT names another hub.
 Families: Llama, Mistral, Qwen2 and Qwen2.5, Qwen3.
 
   --out DIR        the student folder to write; it appears whole or not at all
@@ -57,6 +63,7 @@ async function run(argv: readonly string[]): Promise<number> {
       dtypes: [...new Set(parseDtypes(values.dtype))],
       ...(values.name === undefined ? {} : { name: values.name }),
       force: values.force,
+      hub: hubSettings(process.env),
       onProgress: ({ stage, done, total }) => progress.report(stage, done, total),
       ...(values["no-measure"]
         ? {}
@@ -95,7 +102,7 @@ async function run(argv: readonly string[]): Promise<number> {
 
 export const importCommand: Command = {
   name: "import",
-  summary: "turn a Hugging Face folder or a GGUF file into a student folder",
+  summary: "turn a Hugging Face folder, a GGUF file or a hub id into a student folder",
   help: HELP,
   run,
 };

@@ -10,6 +10,7 @@ import { encodeModel } from "../onnx/encode.ts";
 import type { BaseModel } from "./base-model.ts";
 import { type Dtype, engineFileName, modelFileName } from "./dtype.ts";
 import { openGgufBase } from "./gguf-base.ts";
+import { downloadFromHub, type HubOptions, parseHubId } from "./hub.ts";
 import { openHuggingFaceBase } from "./hugging-face-base.ts";
 import { fingerprint, MANIFEST_FILE, type Manifest, type Quality } from "./manifest.ts";
 import { modelCard } from "./model-card.ts";
@@ -34,6 +35,8 @@ export interface ImportOptions {
   readonly dtypes: readonly Dtype[];
   /** Without it, the output folder's name. */
   readonly name?: string;
+  /** The hub that a source which is not on disk may name; without it nothing is downloaded. */
+  readonly hub?: Omit<HubOptions, "onProgress">;
   /** Replace an existing student folder. */
   readonly force?: boolean;
   readonly onProgress?: (progress: ImportProgress) => void;
@@ -52,10 +55,23 @@ export function openBase(source: string): BaseModel {
   if (found === undefined) {
     throw new MagdiError(
       "MAGDI_FILE_MISSING",
-      `${source}: expected a Hugging Face folder, a .gguf file or a hub id`,
+      `${source}: expected a Hugging Face folder, a .gguf file or a hub id (OWNER/NAME[@REVISION][:FILE.gguf]), found none of them`,
     );
   }
   return found.isDirectory() ? openHuggingFaceBase(source) : openGgufBase(source);
+}
+
+/** Where the source lies and what the card calls it. What exists on disk wins over a hub id of the same name. */
+async function locate(options: ImportOptions): Promise<{ readonly path: string; readonly name: string }> {
+  const { source, hub, onProgress } = options;
+  const id = existsSync(source) || hub === undefined ? null : parseHubId(source);
+  if (hub === undefined || id === null) return { path: source, name: path.basename(source) };
+  const downloaded = await downloadFromHub(id, {
+    ...hub,
+    onProgress: ({ file, doneBytes, totalBytes }) =>
+      onProgress?.({ stage: `downloading ${file}, bytes`, done: doneBytes, total: totalBytes ?? doneBytes }),
+  });
+  return { path: downloaded, name: source };
 }
 
 function assertFree(out: string, force: boolean): void {
@@ -136,7 +152,8 @@ function configFor(base: BaseModel, written: readonly Written[]): string {
 export async function importStudent(options: ImportOptions): Promise<Manifest> {
   const out = path.resolve(options.out);
   assertFree(out, options.force ?? false);
-  const base = openBase(options.source);
+  const source = await locate(options);
+  const base = openBase(source.path);
   const partial = `${out}.partial`;
   try {
     rmSync(partial, { recursive: true, force: true });
@@ -152,7 +169,7 @@ export async function importStudent(options: ImportOptions): Promise<Manifest> {
     const manifest: Manifest = {
       format: 1,
       name: options.name ?? path.basename(out),
-      base: path.basename(options.source),
+      base: source.name,
       family: String(base.configJson.model_type),
       parameters: countParameters(base),
       contextLength: base.config.positions,

@@ -1,0 +1,263 @@
+// A base model from a Hugging Face hub: the ids users write, the files a model needs, the cache they lie in. How bytes
+// travel is hub-client.ts and hub-file.ts.
+
+import { mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { homedir } from "node:os";
+import path from "node:path";
+import { setTimeout as pause } from "node:timers/promises";
+import { MagdiError } from "../errors.ts";
+import { readConfigJson } from "./config-json.ts";
+import { HubClient, HubUnreachable, type RemoteFile } from "./hub-client.ts";
+import { downloadFile, fileSizeBytes, onDisk } from "./hub-file.ts";
+import { readJsonFile } from "./hugging-face-base.ts";
+
+const CONFIG = "config.json";
+const WEIGHTS = "model.safetensors";
+const INDEX = "model.safetensors.index.json";
+
+/** What the importer reads beside configuration and weights; a repository may lack any of them. */
+const OPTIONAL_FILES = [
+  "generation_config.json",
+  "tokenizer.json",
+  "tokenizer_config.json",
+  "special_tokens_map.json",
+  "added_tokens.json",
+  "chat_template.jinja",
+];
+
+/** What lies in the cache and of which version. */
+const RECORD = ".hub.json";
+
+/** OWNER/NAME[@REVISION][:FILE.gguf] */
+export interface HubId {
+  readonly repository: string;
+  readonly revision: string;
+  /** One GGUF file of the repository; null for the model in safetensors. */
+  readonly file: string | null;
+}
+
+export interface HubProgress {
+  readonly file: string;
+  readonly doneBytes: number;
+  /** Null where the hub does not say. */
+  readonly totalBytes: number | null;
+}
+
+export interface HubOptions {
+  readonly cacheFolder: string;
+  readonly endpoint?: string;
+  readonly token?: string | null;
+  readonly fetch?: typeof fetch;
+  readonly delay?: (milliseconds: number) => Promise<void>;
+  readonly onProgress?: (progress: HubProgress) => void;
+}
+
+interface CacheRecord {
+  /** Every file of the model is there. */
+  complete: boolean;
+  readonly files: Record<string, { readonly etag: string | null; readonly sizeBytes: number }>;
+}
+
+/** The settings that MAGDI_CACHE, HF_ENDPOINT and HF_TOKEN give. */
+export function hubSettings(
+  environment: Readonly<Record<string, string | undefined>>,
+): Pick<HubOptions, "cacheFolder" | "token"> & { readonly endpoint: string } {
+  return {
+    cacheFolder: path.resolve(environment.MAGDI_CACHE || path.join(homedir(), ".cache", "magdi")),
+    endpoint: environment.HF_ENDPOINT || "https://huggingface.co",
+    token: environment.HF_TOKEN?.trim() || null,
+  };
+}
+
+/** Reads a hub id; null when the text cannot be one.
+ * @example parseHubId("Qwen/Qwen3-0.6B-GGUF:Qwen3-0.6B-Q8_0.gguf")?.file // "Qwen3-0.6B-Q8_0.gguf" */
+export function parseHubId(text: string): HubId | null {
+  const match = /^([^/@:]+\/[^/@:]+)(?:@([^@:]+))?(?::([^:]+))?$/.exec(text);
+  const repository = match?.[1] ?? "";
+  const revision = match?.[2] ?? "main";
+  const file = match?.[3] ?? null;
+  // The hub's own rules; "--" stands for the slash in the cache.
+  const named = repository
+    .split("/")
+    .every((part) => /^\w(?:[\w.-]{0,94}\w)?$/.test(part) && !/--|\.\./.test(part));
+  if (!named || /\.(?:gguf|safetensors|git)$/i.test(repository)) return null; // a mistyped path
+  if (!isPlainPath(revision)) return null;
+  if (file !== null && !(isPlainPath(file) && /\.gguf$/i.test(file))) return null;
+  return { repository, revision, file };
+}
+
+/** Names joined by slashes that stay inside their folder, on every system. */
+function isPlainPath(text: string): boolean {
+  return text.split("/").every((part) => /^\w[\w.+-]*$/.test(part) && !part.endsWith("."));
+}
+
+/** Downloads what is not in the cache yet. Resolves to the folder, or to the file for an id that names one. Without a
+ * network a complete copy in the cache serves.
+ * @throws MAGDI_FILE_MISSING: unreachable, refused, unknown, disk full; MAGDI_BAD_FILE: what arrived is not what the
+ * hub states, or the index names files outside; MAGDI_UNSUPPORTED before any weights are fetched; MAGDI_BAD_CONFIG. */
+export async function downloadFromHub(id: HubId, options: HubOptions): Promise<string> {
+  const cached = new CachedRevision(id, options);
+  if (cached.isFixed && cached.isComplete) return cached.result;
+  try {
+    await (id.file === null ? cached.fetchModel() : cached.fetchOnly(id.file));
+  } catch (error) {
+    if (error instanceof HubUnreachable && cached.isComplete) return cached.result;
+    if (!(error instanceof MagdiError) || cached.isKnown) throw error;
+    // A mistyped path looks like an id.
+    const message = `${id.repository}: there is no such file or folder here, and ${error.message}`;
+    throw new MagdiError(error.code, message, { cause: error });
+  }
+  return cached.result;
+}
+
+class CachedRevision {
+  readonly folder: string;
+  readonly #id: HubId;
+  readonly #options: HubOptions;
+  readonly #client: HubClient;
+  readonly #record: CacheRecord;
+  /** All files of one download come from the commit that the first one named. */
+  #revision: string;
+  /** The hub has shown a file of it. */
+  isKnown = false;
+
+  constructor(id: HubId, options: HubOptions) {
+    this.#id = id;
+    this.#options = options;
+    this.#revision = id.revision;
+    const owner = id.repository.replace("/", "--");
+    this.folder = path.join(options.cacheFolder, "hub", owner, encodeURIComponent(id.revision));
+    this.#record = readRecord(path.join(this.folder, RECORD));
+    this.#client = new HubClient({
+      endpoint: options.endpoint ?? "https://huggingface.co",
+      token: options.token ?? null,
+      fetch: options.fetch ?? fetch,
+      delay: options.delay ?? ((milliseconds) => pause(milliseconds)),
+    });
+  }
+
+  get result(): string {
+    return this.#id.file === null ? this.folder : path.join(this.folder, this.#id.file);
+  }
+
+  /** A commit never changes. */
+  get isFixed(): boolean {
+    return /^[0-9a-f]{40}$/.test(this.#id.revision);
+  }
+
+  get isComplete(): boolean {
+    const { file } = this.#id;
+    if (file !== null) return this.#isThere(file);
+    return this.#record.complete && Object.keys(this.#record.files).every((name) => this.#isThere(name));
+  }
+
+  async fetchModel(): Promise<void> {
+    if (!(await this.#fetch(CONFIG))) {
+      throw this.#lacks(
+        `${CONFIG}: check the name; for one of its GGUF files write ${this.#id.repository}:FILE.gguf`,
+      );
+    }
+    // Refuses what cannot be imported before gigabytes travel.
+    const config = path.join(this.folder, CONFIG);
+    readConfigJson(readJsonFile(config), config);
+    for (const name of OPTIONAL_FILES) await this.#fetch(name);
+    if (!(await this.#fetch(WEIGHTS))) {
+      if (!(await this.#fetch(INDEX))) {
+        throw this.#lacks(`${WEIGHTS} or ${INDEX}; other weight formats are not read`);
+      }
+      for (const name of shardNames(path.join(this.folder, INDEX))) {
+        if (!(await this.#fetch(name))) throw this.#lacks(`${name}, which its ${INDEX} names`);
+      }
+    }
+    this.#record.complete = true;
+    await this.#writeRecord();
+  }
+
+  async fetchOnly(file: string): Promise<void> {
+    if (!(await this.#fetch(file))) throw this.#lacks(file);
+  }
+
+  #lacks(what: string): MagdiError {
+    const where = `${this.#id.repository}@${this.#id.revision}`;
+    return new MagdiError("MAGDI_FILE_MISSING", `${where} on ${this.#options.endpoint}: there is no ${what}`);
+  }
+
+  #isThere(name: string): boolean {
+    const known = Object.hasOwn(this.#record.files, name) ? this.#record.files[name] : undefined;
+    return known !== undefined && known.sizeBytes === fileSizeBytes(path.join(this.folder, name));
+  }
+
+  /** Brings one file up to date; false when the repository has none, and then the cache has none either. */
+  async #fetch(name: string): Promise<boolean> {
+    const file = path.join(this.folder, name);
+    const { repository } = this.#id;
+    const remote = await this.#client.describe({ repository, revision: this.#revision, name });
+    if (remote === null) {
+      rmSync(file, { force: true });
+      if (Object.hasOwn(this.#record.files, name)) {
+        delete this.#record.files[name];
+        await this.#writeRecord();
+      }
+      return false;
+    }
+    this.isKnown = true;
+    this.#revision = remote.commit ?? this.#revision;
+    if (this.#isCurrent(name, remote)) return true;
+    if (this.#id.file === null) this.#record.complete = false;
+    delete this.#record.files[name];
+    await this.#writeRecord();
+    await downloadFile(this.#client, repository, remote, file, (doneBytes, totalBytes) =>
+      this.#options.onProgress?.({ file: name, doneBytes, totalBytes }),
+    );
+    this.#record.files[name] = { etag: remote.etag, sizeBytes: fileSizeBytes(file) ?? 0 };
+    await this.#writeRecord();
+    return true;
+  }
+
+  #isCurrent(name: string, remote: RemoteFile): boolean {
+    return remote.etag !== null && this.#isThere(name) && this.#record.files[name]?.etag === remote.etag;
+  }
+
+  async #writeRecord(): Promise<void> {
+    const record = path.join(this.folder, RECORD);
+    await onDisk(this.folder, () => {
+      mkdirSync(this.folder, { recursive: true });
+      const written = `${record}.${process.pid}`;
+      writeFileSync(written, `${JSON.stringify(this.#record, null, 2)}\n`);
+      renameSync(written, record);
+    });
+  }
+}
+
+/** What the cache says it holds; nothing when it says nothing that can be read. */
+function readRecord(file: string): CacheRecord {
+  const empty: CacheRecord = { complete: false, files: {} };
+  try {
+    const { complete, files }: { complete?: unknown; files?: unknown } = JSON.parse(
+      readFileSync(file, "utf8"),
+    );
+    if (typeof files !== "object" || files === null) return empty;
+    const known = Object.entries(files as CacheRecord["files"]); // checked entry by entry
+    const sound = known.filter(([, entry]) => typeof entry?.sizeBytes === "number");
+    return { complete: complete === true && sound.length === known.length, files: Object.fromEntries(sound) };
+  } catch {
+    return empty;
+  }
+}
+
+/** The files that an index names, each once. @throws MAGDI_BAD_FILE */
+function shardNames(index: string): string[] {
+  const map = readJsonFile(index).weight_map;
+  const names = typeof map === "object" && map !== null ? [...new Set<unknown>(Object.values(map))] : [];
+  const isShard = (name: unknown): name is string =>
+    typeof name === "string" && isPlainPath(name) && name.endsWith(".safetensors");
+  const odd = names.filter((name) => !isShard(name));
+  if (names.length === 0 || odd.length > 0) {
+    const found = names.length === 0 ? "none" : JSON.stringify(odd[0]);
+    throw new MagdiError(
+      "MAGDI_BAD_FILE",
+      `${index}: weight_map: expected .safetensors files inside the repository, found ${found}`,
+    );
+  }
+  return names.filter(isShard).sort();
+}

@@ -4,7 +4,7 @@
 import { existsSync } from "node:fs";
 import { createRequire } from "node:module";
 import path from "node:path";
-import koffi, { type KoffiFunc } from "koffi";
+import koffi, { type KoffiFunc, type LibraryHandle } from "koffi";
 import { MagdiError } from "../errors.ts";
 
 /** A native address; 0n is null. */
@@ -14,10 +14,13 @@ export type Pointer = bigint;
 const TESTED_VERSIONS = ["1.30.0"];
 const API_VERSION = 24;
 
+/** ORTCHAR_T: paths are UTF-16 on Windows. */
+const PATH = process.platform === "win32" ? "const char16_t *" : "const char *";
+
 /** Positions in `struct OrtApi` (onnxruntime_c_api.h), with the C signature less the leading status. */
 const API = {
   CreateEnv: [3, "int level, const char *logid, _Out_ void **out"],
-  CreateSession: [7, "void *env, const char *path, void *options, _Out_ void **out"],
+  CreateSession: [7, `void *env, ${PATH}path, void *options, _Out_ void **out`],
   CreateSessionFromArray: [8, "void *env, const void *bytes, size_t length, void *options, _Out_ void **out"],
   Run: [
     9,
@@ -73,6 +76,8 @@ function libraryPath(): string {
 export class OrtLibrary {
   static #shared: OrtLibrary | null = null;
   readonly version: string;
+  /** Held: koffi unloads a library that nobody refers to, with our function pointers into it. */
+  readonly #library: LibraryHandle;
   readonly #functions = new Map<ApiName, KoffiFunc<(...args: unknown[]) => Pointer | null>>();
   readonly #releases = new Map<ReleaseName, (handle: Pointer) => void>();
   readonly #errorMessage: (status: Pointer) => string;
@@ -88,8 +93,8 @@ export class OrtLibrary {
   }
 
   private constructor() {
-    const library = koffi.load(libraryPath());
-    const base = library.func("OrtGetApiBase", "void *", [])();
+    this.#library = koffi.load(libraryPath());
+    const base = this.#library.func("OrtGetApiBase", "void *", [])();
     const [getApi, getVersion] = koffi.decode(base, koffi.array("void *", 2));
     this.version = koffi.call(getVersion, koffi.proto("const char *()"));
     if (!TESTED_VERSIONS.includes(this.version)) {
@@ -108,8 +113,9 @@ export class OrtLibrary {
       this.#releases.set(name as ReleaseName, koffi.decode(table[index], koffi.proto("void (void *)")));
     }
     this.#errorMessage = koffi.decode(table[2], koffi.proto("const char *(void *)"));
-    const logWarnings = 3;
-    this.env = this.create("CreateEnv", logWarnings, "magdi");
+    // What it would print of a failed call is in the status too, which becomes our error.
+    const logFatal = 4;
+    this.env = this.create("CreateEnv", logFatal, "magdi");
     const arenaAllocator = 1;
     this.cpuMemoryInfo = this.create("CreateCpuMemoryInfo", arenaAllocator, 0);
     this.#allocator = this.create("GetAllocatorWithDefaultOptions");
@@ -133,11 +139,12 @@ export class OrtLibrary {
     return BigInt(out[0] ?? 0);
   }
 
-  /** Like call, on a thread of libuv's pool. Whatever native memory the arguments name must stay reachable until
-   * the promise settles. */
+  /** Like call, on a thread of libuv's pool. The arguments stay reachable until the promise settles; native memory
+   * that they name by address must be kept so by the caller. */
   callAsync(name: ApiName, ...args: unknown[]): Promise<void> {
     return new Promise((resolve, reject) => {
       this.#function(name).async(...args, (error: unknown, status: Pointer | null) => {
+        args.length = 0; // named here, and so reachable until here
         try {
           if (error) throw error;
           this.#check(name, status);

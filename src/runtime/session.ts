@@ -19,7 +19,7 @@ export interface SessionOptions {
 /** "…while running MatMul node. Name:'layers.3.q' Status Message: shapes…" → the parts that a reader needs. */
 function explain(label: string, error: unknown): MagdiError {
   const text = error instanceof Error ? error.message : String(error);
-  const match = /while running (\S+) node\. Name:'([^']*)' Status Message: ([^]*)/.exec(text);
+  const match = /while running (\S+) node\. Name:'([^']*)' Status Message: ([\s\S]*)/.exec(text);
   const message = match
     ? `session ${label}: operator ${match[1]}, node ${match[2]}: ${match[3]?.trim()}`
     : `session ${label}: ${text}`;
@@ -43,36 +43,41 @@ class NativeNames {
   }
 }
 
-/** Inputs and outputs of a session, fixed once and run many times. Tensors stay the caller's. */
-export class Binding {
-  readonly inputNames: NativeNames;
-  readonly outputNames: NativeNames;
-  readonly inputs: BigUint64Array;
-  readonly outputs: BigUint64Array;
-  readonly inputCount: number;
-  readonly outputCount: number;
-  /** Keeps the memory behind the native addresses reachable. */
+/** Named tensors as the native call takes them: arrays of names and of handles, in one order. */
+class NamedTensors {
+  readonly names: NativeNames;
+  readonly handles: BigUint64Array;
+  /** Keeps the memory behind the handles reachable. */
   readonly #tensors: readonly OrtTensor[];
 
-  constructor(inputs: Readonly<Record<string, OrtTensor>>, outputs: Readonly<Record<string, OrtTensor>>) {
-    const handles = (tensors: readonly OrtTensor[]): BigUint64Array => {
-      const array = new BigUint64Array(new ArrayBuffer(Math.max(tensors.length, 1) * 8));
-      tensors.forEach((tensor, index) => {
-        array[index] = tensor.handle;
-      });
-      return array;
-    };
-    this.inputNames = new NativeNames(Object.keys(inputs));
-    this.outputNames = new NativeNames(Object.keys(outputs));
-    this.inputs = handles(Object.values(inputs));
-    this.outputs = handles(Object.values(outputs));
-    this.inputCount = Object.keys(inputs).length;
-    this.outputCount = Object.keys(outputs).length;
-    this.#tensors = [...Object.values(inputs), ...Object.values(outputs)];
+  constructor(tensors: Readonly<Record<string, OrtTensor>>) {
+    this.names = new NativeNames(Object.keys(tensors));
+    this.#tensors = Object.values(tensors);
+    this.handles = new BigUint64Array(new ArrayBuffer(Math.max(this.count, 1) * 8));
+    this.refresh();
   }
 
-  get tensorCount(): number {
+  get count(): number {
     return this.#tensors.length;
+  }
+
+  /** @throws MAGDI_RUNTIME when one of the tensors was released. */
+  refresh(): void {
+    this.#tensors.forEach((tensor, index) => {
+      this.handles[index] = tensor.handle;
+    });
+  }
+}
+
+/** Inputs and outputs of a session, fixed once and run many times. Tensors stay the caller's, who must not release
+ * them while a run is in flight. */
+export class Binding {
+  readonly inputs: NamedTensors;
+  readonly outputs: NamedTensors;
+
+  constructor(inputs: Readonly<Record<string, OrtTensor>>, outputs: Readonly<Record<string, OrtTensor>>) {
+    this.inputs = new NamedTensors(inputs);
+    this.outputs = new NamedTensors(outputs);
   }
 }
 
@@ -131,16 +136,19 @@ export class Session {
     if (this.#running) throw new MagdiError("MAGDI_RUNTIME", `session ${this.label} is already running`);
     this.#running = binding;
     try {
+      const { inputs, outputs } = binding;
+      inputs.refresh();
+      outputs.refresh();
       await OrtLibrary.load().callAsync(
         "Run",
         this.#handle,
         null,
-        binding.inputNames.addresses,
-        binding.inputs,
-        binding.inputCount,
-        binding.outputNames.addresses,
-        binding.outputCount,
-        binding.outputs,
+        inputs.names.addresses,
+        inputs.handles,
+        inputs.count,
+        outputs.names.addresses,
+        outputs.count,
+        outputs.handles,
       );
     } catch (error) {
       throw explain(this.label, error);

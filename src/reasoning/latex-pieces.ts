@@ -85,7 +85,7 @@ export function reduce(pieces: readonly Piece[]): Piece[] {
     } else pushNumber(out, [piece]);
   }
   const [a, slash, b] = out;
-  if (out.length === 3 && slash?.text === "/" && a !== undefined && b !== undefined)
+  if (out.length === 3 && slash?.text === "/" && a !== undefined && b !== undefined && b.kind !== "word")
     return fraction([a], [b]);
   return out;
 }

@@ -112,7 +112,7 @@ function readDirect(raw: string): string | null {
   const isExpression =
     /[\d\\]/.test(lead) || (lead === sentence.trim() && /^[^a-z]*[a-z][^a-z]*$/i.test(lead));
   // "32 ounces - 30 ounces = 2 ounces" and "8 pens will cost $12" come to their answer later.
-  const further = sentence.slice(lead.length);
+  const further = sentence.trimStart().slice(trimOpen(lead).length);
   const isComputation =
     lead.length < sentence.trim().length &&
     /=|^[^.,]{0,80}\b(?:will|can|could|would|is|are|have|has|costs?)\s[^.,]{0,80}\d/.test(further);
@@ -127,7 +127,7 @@ function readDirect(raw: string): string | null {
 
 /** Cuts connectives and an unclosed bracket off the end of an expression that prose ended. */
 function trimOpen(expression: string): string {
-  const trimmed = expression.replace(/(?:\s(?:and|or|[a-z]))*[\s,;:({[\-–—]*$/i, "");
+  const trimmed = expression.replace(/[\s,;:({[\-–—]*(?:\s(?:and|or|[a-z]))*[\s,;:({[\-–—]*$/i, "");
   return trimmed.endsWith(")") && !trimmed.includes("(") ? trimmed.slice(0, -1) : trimmed;
 }
 

@@ -16,11 +16,12 @@ export interface PromptInput {
 
 /** What each task is told to end with: the sentence that extraction reads best. */
 const INSTRUCTIONS: Record<Task, string> = {
-  math: 'Think step by step. End with "The answer is X.", where X is the final number or expression.',
+  // Small students copy an "X" out of an example sentence, so none is given where the answer is open.
+  math: 'Think step by step, then finish with the sentence "The answer is" followed by the final number or expression.',
   "multiple-choice":
     'Think step by step. End with "The answer is (X).", where X is the letter of the best choice.',
   "yes-no": 'Think step by step. End with "The answer is X.", where X is yes or no.',
-  free: 'Think step by step. End with "The answer is X.", where X is your short answer.',
+  free: 'Think step by step, then finish with the sentence "The answer is" followed by your short answer.',
 };
 
 /**

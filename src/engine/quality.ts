@@ -51,7 +51,7 @@ export async function measureQuality(
       config: options.config,
       maxRows: Math.max(prompts.length, passages.length),
       contextLength: Math.min(options.config.positions, needed),
-      prefillChunkTokens: 128,
+      prefillChunkTokens: needed,
       threads: options.threads,
     });
     try {
@@ -80,13 +80,10 @@ export async function measureQuality(
   return qualities;
 }
 
-/** Fills decode row `row` with a prompt; returns the most likely next token. */
+/** Fills decode row `row` with a prompt, whole: no prompt here is long. Returns the most likely next token. */
 async function fillRow(runner: ModelRunner, row: number, prompt: Int32Array): Promise<number> {
-  let best = 0;
-  for (let past = 0; past < prompt.length; past += runner.prefillChunkTokens) {
-    const output = await runner.prefill(prompt.subarray(past, past + runner.prefillChunkTokens), past, false);
-    best = Number(output.candidateIds[0]);
-  }
+  const output = await runner.prefill(prompt, 0, false);
+  const best = Number(output.candidateIds[0]);
   runner.copyRow(runner.promptRow, row, prompt.length);
   return best;
 }

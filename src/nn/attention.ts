@@ -9,6 +9,8 @@ import { linear, linears } from "./linear.ts";
 
 /** What every layer's attention shares in one graph. */
 export interface AttentionContext {
+  /** int64 [2]: B and S of the tokens, whose activations are [B·S, C] everywhere else. */
+  readonly batchShape: Value;
   readonly lengths: Value;
   readonly totalLength: Value;
   readonly cosine: Value;
@@ -28,14 +30,14 @@ export function positionsOf(g: GraphBuilder, ids: Value, lengths: Value): Value 
   return op.add(g, first, op.range(g, g.ints(0), count, g.ints(1)));
 }
 
-/** x [B, S, heads·D] → RMS norm over each head's D values, weight [D] */
+/** x [T, heads·D] → RMS norm over each head's D values, weight [D] */
 function headNorm(g: GraphBuilder, x: Value, heads: number, weight: Value, config: DecoderConfig): Value {
-  const perHead = op.reshape(g, x, [0, 0, heads, config.headSize]);
+  const perHead = op.reshape(g, x, [0, heads, config.headSize]);
   const normed = op.simplifiedLayerNormalization(g, perHead, weight, config.normEpsilon);
-  return op.reshape(g, normed, [0, 0, heads * config.headSize]);
+  return op.reshape(g, normed, [0, heads * config.headSize]);
 }
 
-/** x [B, S, C] → [B, S, C]; reads past_key_values.{layer}.* and writes present.{layer}.* */
+/** x [T, C] → [T, C]; reads past_key_values.{layer}.* and writes present.{layer}.* */
 export function attention(
   g: GraphBuilder,
   x: Value,
@@ -59,6 +61,15 @@ export function attention(
       key = headNorm(g, key, config.keyValueHeads, weights.vector(`${prefix}.k_norm.weight`), config);
     }
   }
+  const inBatch = (x: Value, width: number): Value =>
+    op.reshapeTo(g, x, op.concatenate(g, [context.batchShape, g.ints([width])]));
+  const queryWidth = config.heads * config.headSize;
+  const keyWidth = config.keyValueHeads * config.headSize;
+  query = inBatch(query, key === "" ? queryWidth + 2 * keyWidth : queryWidth);
+  if (key !== "") {
+    key = inBatch(key, keyWidth);
+    value = inBatch(value, keyWidth);
+  }
   if (context.positions !== null) {
     query = op.rotaryEmbedding(g, query, context.positions, context.cosine, context.sine, config.heads);
     key = op.rotaryEmbedding(g, key, context.positions, context.cosine, context.sine, config.keyValueHeads);
@@ -79,5 +90,5 @@ export function attention(
     window: config.windows[layer] ?? null,
   });
   const [output] = weights.linears([`${prefix}.o_proj`]) as [(typeof groups)[number]]; // one module, one group
-  return linear(g, attended, output);
+  return linear(g, op.reshape(g, attended, [-1, queryWidth]), output);
 }

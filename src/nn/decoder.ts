@@ -9,13 +9,13 @@ import type { DecoderWeights } from "./decoder-weights.ts";
 import { embedding, linear } from "./linear.ts";
 import { swiglu } from "./swiglu.ts";
 
-/** ids int64 [B, S] → the hidden states after the final norm [B, S, C] */
+/** ids int64 [B, S] → the hidden states after the final norm [B·S, C] */
 export function decoder(
   g: GraphBuilder,
   ids: Value,
   config: DecoderConfig,
   weights: DecoderWeights,
-  lengths: Pick<AttentionContext, "lengths" | "totalLength">,
+  lengths: Pick<AttentionContext, "batchShape" | "lengths" | "totalLength">,
 ): Value {
   const positions = rotatesInside(config) ? null : positionsOf(g, ids, lengths.lengths);
   const context = { ...lengths, cosine: weights.cosine, sine: weights.sine, positions };
@@ -50,7 +50,7 @@ export function decoder(
   return x;
 }
 
-/** Hidden states [B, S, C] → logits [B, S, V] */
+/** Hidden states [T, C] → logits [T, V] */
 export function vocabularyHead(
   g: GraphBuilder,
   hidden: Value,

@@ -28,14 +28,19 @@ export interface LinearGroup {
   readonly bias: Value | null;
 }
 
-/** Σ over each block of the input: x [B, S, K] → [B, S, K/block]. With w = scale·(code − z) + offset a product
- * splits exactly into x·(scale·(code − z))ᵀ, which runs in integers, and blockSums(x)·offsetᵀ, 32 times smaller. */
-function blockSums(g: GraphBuilder, x: Value, weight: op.BlockWeight): Value {
-  const blocks = op.reshape(g, x, [0, 0, weight.columns / weight.blockSize, weight.blockSize]);
-  return op.reduceSum(g, blocks, -1, false);
+/** The matrix [K, K/block] of zeros and ones that sums a row's blocks. */
+function blockSummer(g: GraphBuilder, { columns, blockSize }: op.BlockWeight): Value {
+  const blocks = columns / blockSize;
+  const matrix = new Float32Array(columns * blocks);
+  for (let column = 0; column < columns; column++)
+    matrix[column * blocks + Math.floor(column / blockSize)] = 1;
+  const bytes = new Uint8Array(matrix.buffer);
+  const name = `constant.block_sums.${columns}_${blockSize}`;
+  return g.initializer(name, { type: "float32", shape: [columns, blocks], data: { kind: "inline", bytes } });
 }
 
-/** x [B, S, K], group [N, K] → x·Wᵀ + b [B, S, N] */
+/** x [T, K], group [N, K] → x·Wᵀ + b [T, N]. With w = scale·(code − z) + offset a product splits exactly into
+ * x·(scale·(code − z))ᵀ, which runs in integers, and blockSums(x)·offsetᵀ, which is 32 times smaller. */
 export function linear(g: GraphBuilder, x: Value, group: LinearGroup): Value {
   const { weight, bias } = group;
   let y: Value;
@@ -43,13 +48,13 @@ export function linear(g: GraphBuilder, x: Value, group: LinearGroup): Value {
   else {
     y = op.matMulNBits(g, x, weight.codes, weight.scales, weight);
     if (weight.offsets !== null) {
-      y = op.add(g, y, op.fusedMatMulTransposed(g, blockSums(g, x, weight), weight.offsets));
+      y = op.gemmTransposed(g, op.matMul(g, x, blockSummer(g, weight)), weight.offsets, y);
     }
   }
   return bias === null ? y : op.add(g, y, bias);
 }
 
-/** x [B, S, K], groups in the modules' order → one value [B, S, rows] for each module */
+/** x [T, K], groups in the modules' order → one value [T, rows] for each module */
 export function linears(g: GraphBuilder, x: Value, groups: readonly LinearGroup[]): Value[] {
   return groups.flatMap((group) => {
     const y = linear(g, x, group);
@@ -57,9 +62,12 @@ export function linears(g: GraphBuilder, x: Value, groups: readonly LinearGroup[
   });
 }
 
-/** ids int64 [B, S], weight [V, C] → [B, S, C]. Blocks with offsets cannot be looked up; an exporter stores
+/** ids int64 [B, S], weight [V, C] → [B·S, C]. Blocks with offsets cannot be looked up; an exporter stores
  * embeddings without. */
 export function embedding(g: GraphBuilder, ids: Value, weight: LinearWeight): Value {
-  if (weight.kind === "float") return op.gather(g, weight.weight, ids, 0);
-  return op.gatherBlockQuantized(g, weight.codeRows(), ids, weight.scales, weight);
+  const rows =
+    weight.kind === "float"
+      ? op.gather(g, weight.weight, ids, 0)
+      : op.gatherBlockQuantized(g, weight.codeRows(), ids, weight.scales, weight);
+  return op.reshape(g, rows, [-1, weight.columns]);
 }

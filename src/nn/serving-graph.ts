@@ -42,16 +42,16 @@ export function engineGraph(config: DecoderConfig, load: WeightLoader): Model {
   const totalLength = g.input("total_length", "int32", []);
   cacheInputs(g, config);
   const weights = load(g);
-  const hidden = decoder(g, ids, config, weights, { lengths, totalLength });
-  const last = op.gather(g, hidden, g.ints([-1]), 1);
-  const headOutput = vocabularyHead(g, last, config, weights);
-  const logits = g.value("Squeeze", [headOutput, g.ints([1])], { outputs: ["logits"] });
+  const batchShape = op.shape(g, ids);
+  const hidden = decoder(g, ids, config, weights, { batchShape, lengths, totalLength });
+  const inBatch = op.reshapeTo(g, hidden, op.concatenate(g, [batchShape, g.ints([config.hiddenSize])]));
+  const logits = vocabularyHead(g, op.gather(g, inBatch, g.ints(-1), 1), config, weights);
+  g.node("Identity", [logits], { outputs: ["logits"] });
   const candidates = Math.min(CANDIDATES, config.vocabSize);
   op.topK(g, logits, candidates, "candidate_logits", "candidate_ids");
-  g.node("ReduceLogSumExp", [logits, g.ints([-1])], {
-    attributes: { keepdims: 0 },
-    outputs: ["log_sum_exp"],
-  });
+  // log Σ exp z = max z − log max softmax(z), from the vectorised softmax; it cannot underflow.
+  const mostLikely = op.log(g, op.reduceMax(g, op.softmax(g, logits), -1));
+  g.node("Sub", [op.gather(g, "candidate_logits", g.ints(0), 1), mostLikely], { outputs: ["log_sum_exp"] });
   g.output("candidate_logits", "float32", ["batch_size", candidates]);
   g.output("candidate_ids", "int64", ["batch_size", candidates]);
   g.output("log_sum_exp", "float32", ["batch_size"]);
@@ -71,9 +71,11 @@ export function transformersGraph(config: DecoderConfig, load: WeightLoader): Mo
   const counted = op.sub(g, op.reduceSum(g, mask, 1, false), g.ints(1));
   const lengths = op.cast(g, counted, "int32");
   const totalLength = op.cast(g, op.gather(g, op.shape(g, mask), g.ints(1), 0), "int32");
-  const hidden = decoder(g, ids, config, weights, { lengths, totalLength });
+  const batchShape = op.shape(g, ids);
+  const hidden = decoder(g, ids, config, weights, { batchShape, lengths, totalLength });
   const logits = vocabularyHead(g, hidden, config, weights);
-  g.node("Identity", [logits], { outputs: ["logits"] });
+  const shape = op.concatenate(g, [batchShape, g.ints([config.vocabSize])]);
+  g.node("Reshape", [logits, shape], { outputs: ["logits"] });
   g.output("logits", "float32", ["batch_size", "sequence_length", config.vocabSize]);
   cacheOutputs(g, config);
   return g.build("magdi_student");

@@ -6,7 +6,7 @@ import * as op from "../onnx/operators.ts";
 import type { DecoderWeights } from "./decoder-weights.ts";
 import { type LinearGroup, linear, linears } from "./linear.ts";
 
-/** x [B, S, C] → [B, S, C] */
+/** x [T, C] → [T, C] */
 export function swiglu(g: GraphBuilder, x: Value, layer: number, weights: DecoderWeights): Value {
   const prefix = `model.layers.${layer}.mlp`;
   const groups = weights.linears([`${prefix}.gate_proj`, `${prefix}.up_proj`]);

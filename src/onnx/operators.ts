@@ -37,6 +37,14 @@ export const range = (g: GraphBuilder, start: Value, limit: Value, step: Value):
 export const unsqueeze = (g: GraphBuilder, x: Value, axis: number): Value =>
   g.value("Unsqueeze", [x, g.ints([axis])]);
 
+/** int64 vectors one after another */
+export function concatenate(g: GraphBuilder, values: readonly Value[]): Value {
+  return g.value("Concat", values, { attributes: { axis: 0 } });
+}
+
+/** x → the same values in the shape that an int64 vector says */
+export const reshapeTo = (g: GraphBuilder, x: Value, shape: Value): Value => g.value("Reshape", [x, shape]);
+
 /** x → the same values in `dimensions`; 0 keeps a size, -1 takes what is left. */
 export function reshape(g: GraphBuilder, x: Value, dimensions: readonly number[]): Value {
   return g.value("Reshape", [x, g.ints(dimensions)]);
@@ -53,14 +61,27 @@ export function reduceSum(g: GraphBuilder, x: Value, axis: number, keepDimension
   return g.value("ReduceSum", [x, g.ints([axis])], { attributes: { keepdims: keepDimension ? 1 : 0 } });
 }
 
-/** x [..., K] → log Σ exp over the last axis [...] */
-export function reduceLogSumExp(g: GraphBuilder, x: Value, axis: number): Value {
-  return g.value("ReduceLogSumExp", [x, g.ints([axis])], { attributes: { keepdims: 0 } });
+/** x [..., K] → the largest of the last axis [...] */
+export function reduceMax(g: GraphBuilder, x: Value, axis: number): Value {
+  return g.value("ReduceMax", [x, g.ints([axis])], { attributes: { keepdims: 0 } });
 }
+
+/** x [..., N] → e^x over its sum along the last axis */
+export const softmax = (g: GraphBuilder, x: Value): Value =>
+  g.value("Softmax", [x], { attributes: { axis: -1 } });
+export const log = (g: GraphBuilder, x: Value): Value => g.value("Log", [x]);
 
 /** x [..., N] → the k largest, best first: values [..., k], indices int64 [..., k] */
 export function topK(g: GraphBuilder, x: Value, k: number, values: Value, indices: Value): void {
   g.node("TopK", [x, g.ints([k])], { attributes: { axis: -1 }, outputs: [values, indices] });
+}
+
+/** a [..., K], b [K, N] → a·b [..., N] */
+export const matMul = (g: GraphBuilder, a: Value, b: Value): Value => g.value("MatMul", [a, b]);
+
+/** a [M, K], b [N, K], c [M, N] → a·bᵀ + c [M, N] */
+export function gemmTransposed(g: GraphBuilder, a: Value, b: Value, c: Value): Value {
+  return g.value("Gemm", [a, b, c], { attributes: { transB: 1 } });
 }
 
 /** a [..., K], b [N, K] → a·bᵀ [..., N] */

@@ -28,6 +28,7 @@ Families: Llama, Mistral, Qwen2 and Qwen2.5, Qwen3.
                    q4: 4-bit blocks of 32 with float minimums; a GGUF's own grid is kept exactly
                    q8: 8-bit blocks; fp32: as they are
   --name NAME      the student's name (default: the folder's)
+  --origin TEXT    where the base comes from, for the card (default: SOURCE's file name or hub id)
   --threads N      threads for the measurements (default: all cores)
   --no-measure     do not compare with float32 (agreement and perplexity, written into the card)
   --force          replace a student folder that is already there
@@ -37,6 +38,7 @@ const OPTIONS = {
   out: { type: "string" },
   dtype: { type: "string", default: "q4" },
   name: { type: "string" },
+  origin: { type: "string" },
   threads: { type: "string" },
   "no-measure": { type: "boolean", default: false },
   force: { type: "boolean", default: false },
@@ -62,6 +64,7 @@ async function run(argv: readonly string[]): Promise<number> {
       out: values.out,
       dtypes: [...new Set(parseDtypes(values.dtype))],
       ...(values.name === undefined ? {} : { name: values.name }),
+      ...(values.origin === undefined ? {} : { origin: values.origin }),
       force: values.force,
       hub: hubSettings(process.env),
       onProgress: ({ stage, done, total }) => progress.report(stage, done, total),

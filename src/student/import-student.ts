@@ -35,6 +35,8 @@ export interface ImportOptions {
   readonly dtypes: readonly Dtype[];
   /** Without it, the output folder's name. */
   readonly name?: string;
+  /** Where the base comes from, for the card; without it, the source's file name. */
+  readonly origin?: string;
   /** The hub that a source which is not on disk may name; without it nothing is downloaded. */
   readonly hub?: Omit<HubOptions, "onProgress">;
   /** Replace an existing student folder. */
@@ -169,7 +171,7 @@ export async function importStudent(options: ImportOptions): Promise<Manifest> {
     const manifest: Manifest = {
       format: 1,
       name: options.name ?? path.basename(out),
-      base: source.name,
+      base: options.origin ?? source.name,
       family: String(base.configJson.model_type),
       parameters: countParameters(base),
       contextLength: base.config.positions,

@@ -31,12 +31,13 @@ pipeline_tag: text-generation
 # ${manifest.name}
 
 ${manifest.level === null ? "A base model, not yet distilled" : `A student distilled at level ${manifest.level}`}: ${(manifest.parameters / 1e6).toFixed(0)} million parameters, family ${manifest.family}, context ${manifest.contextLength} tokens.
-Made from \`${manifest.base}\` with \`magdi import\`. Licence: ${manifest.licence ?? "not stated by the source"}.
+Made from ${manifest.base} with \`magdi import\`. Licence: ${manifest.licence ?? "not stated by the source"}.
 
 ${qualityTable(manifest)}
 
 Agreement: the share of positions at which the most likely token is float32's, teacher-forced on float32's own greedy
-answers to a dozen questions. Perplexity: on short passages of plain prose.
+answers to a dozen questions. Perplexity: on short passages of plain prose. Both as measured where it was made: products
+in blocks quantise their inputs too, and processors round those differently in the last bits.
 
 \`\`\`sh
 npx magdi serve --model ${manifest.name}

@@ -81,6 +81,12 @@ function tensorOf(file: GgufFile, name: string, order: Int32Array | null): BaseT
   };
 }
 
+/** Tokens alone are no tokenizer: a byte-level one without its merges can only name ids. */
+function hasTokenizer({ metadata }: GgufFile): boolean {
+  const model = metadata.get("tokenizer.ggml.model");
+  return model !== undefined && (model !== "gpt2" || metadata.has("tokenizer.ggml.merges"));
+}
+
 /** The metadata under Hugging Face's config.json names. */
 function configOf(file: GgufFile, architecture: keyof typeof ARCHITECTURES): ConfigJson {
   const number = (key: string): number | undefined => {
@@ -170,7 +176,7 @@ export function openGgufBase(path: string): BaseModel {
     }
     checkTensors(path, config, tensors);
     const licence = file.metadata.get("general.license");
-    const textFiles = file.metadata.has("tokenizer.ggml.model") ? ggufTokenizerFiles(file.metadata) : {};
+    const textFiles = hasTokenizer(file) ? ggufTokenizerFiles(file.metadata) : {};
     const generationConfig = Object.fromEntries(
       ["bos_token_id", "eos_token_id", "pad_token_id"]
         .filter((key) => configJson[key] !== undefined)

@@ -1,6 +1,7 @@
 // The key/value cache: one buffer for each layer's keys and values, [rows, keyValueHeads, capacity, headSize], updated
 // in place by the step graph. It knows rows and tokens, not whose they are.
 
+import { MagdiError } from "../errors.ts";
 import { OrtTensor } from "../runtime/ort-tensor.ts";
 
 export interface KvCacheShape {
@@ -17,15 +18,25 @@ export class KvCache {
   readonly #buffers: readonly { readonly name: string; readonly data: Float32Array<ArrayBuffer> }[];
   readonly #tensors: OrtTensor[] = [];
 
+  /** @throws MAGDI_BAD_CONFIG when memory does not hold a cache of this shape. */
   constructor(shape: KvCacheShape) {
     this.shape = shape;
-    const length = shape.rows * shape.keyValueHeads * shape.capacityTokens * shape.headSize;
-    this.#buffers = Array.from({ length: shape.layers }, (_, layer) =>
-      ["key", "value"].map((part) => ({
-        name: `${layer}.${part}`,
-        data: new Float32Array(new ArrayBuffer(length * Float32Array.BYTES_PER_ELEMENT)),
-      })),
-    ).flat();
+    const { layers, rows, keyValueHeads, capacityTokens, headSize } = shape;
+    const bytes = rows * keyValueHeads * capacityTokens * headSize * Float32Array.BYTES_PER_ELEMENT;
+    try {
+      this.#buffers = Array.from({ length: layers }, (_, layer) =>
+        ["key", "value"].map((part) => ({
+          name: `${layer}.${part}`,
+          data: new Float32Array(new ArrayBuffer(bytes)),
+        })),
+      ).flat();
+    } catch (cause) {
+      throw new MagdiError(
+        "MAGDI_BAD_CONFIG",
+        `the cache of ${rows} rows of ${capacityTokens} tokens takes ${2 * layers} × ${bytes} bytes, more than can be had; ask for fewer rows or a shorter context`,
+        { cause },
+      );
+    }
   }
 
   /** Rows first .. first + count − 1 as tensors by input or output name; released with the cache. */

@@ -56,19 +56,39 @@ export class OnnxModelRunner implements ModelRunner {
   #minRows = 1;
 
   /** Opens the graph; its weights are mapped and packed, which takes most of a student's load.
-   * @throws MAGDI_RUNTIME when the graph cannot be loaded, MAGDI_BAD_CONFIG when maxRows is less than 2. */
+   * @throws MAGDI_RUNTIME when the graph cannot be loaded, MAGDI_BAD_CONFIG when maxRows is less than 2, the student
+   * has fewer positions than contextLength, or the cache does not fit into memory. */
   static async open(options: OnnxModelRunnerOptions): Promise<OnnxModelRunner> {
-    if (options.maxRows < 2) {
-      throw new MagdiError("MAGDI_BAD_CONFIG", `maxRows: expected at least 2, found ${options.maxRows}`);
+    const { graphPath, config, maxRows, contextLength, threads } = options;
+    if (maxRows < 2) {
+      throw new MagdiError("MAGDI_BAD_CONFIG", `maxRows: expected at least 2, found ${maxRows}`);
     }
-    const label = options.graphPath.split(/[\\/]/).slice(-3).join("/");
-    const session = await Session.open(options.graphPath, { label, threads: options.threads });
-    const runner = new OnnxModelRunner(session, options);
-    await runner.#probeRows();
+    if (contextLength > config.positions) {
+      throw new MagdiError(
+        "MAGDI_BAD_CONFIG",
+        `contextLength: the student has ${config.positions} positions, found ${contextLength}`,
+      );
+    }
+    const label = graphPath.split(/[\\/]/).slice(-3).join("/");
+    const cache = new KvCache({
+      layers: config.layers,
+      rows: maxRows + 1,
+      keyValueHeads: config.keyValueHeads,
+      capacityTokens: contextLength,
+      headSize: config.headSize,
+    });
+    const session = await Session.open(graphPath, { label, threads });
+    const runner = new OnnxModelRunner(session, cache, options);
+    try {
+      await runner.#probeRows();
+    } catch (error) {
+      runner.close();
+      throw error;
+    }
     return runner;
   }
 
-  private constructor(session: Session, options: OnnxModelRunnerOptions) {
+  private constructor(session: Session, cache: KvCache, options: OnnxModelRunnerOptions) {
     const { config, maxRows } = options;
     this.#session = session;
     this.maxRows = maxRows;
@@ -77,13 +97,7 @@ export class OnnxModelRunner implements ModelRunner {
     this.vocabSize = config.vocabSize;
     this.candidateCount = Math.min(CANDIDATES, config.vocabSize);
     this.prefillChunkTokens = options.prefillChunkTokens;
-    this.#cache = new KvCache({
-      layers: config.layers,
-      rows: maxRows + 1,
-      keyValueHeads: config.keyValueHeads,
-      capacityTokens: options.contextLength,
-      headSize: config.headSize,
-    });
+    this.#cache = cache;
     this.#ids = int64s(Math.max(maxRows, options.prefillChunkTokens + 1));
     this.#lengths = int32s(maxRows);
     this.#candidateLogits = floats(maxRows * this.candidateCount);
@@ -97,6 +111,7 @@ export class OnnxModelRunner implements ModelRunner {
 
   async prefill(tokens: Int32Array, past: number, wantLogits: boolean): Promise<StepOutput> {
     const count = tokens.length;
+    this.#assertRoom(past + count);
     for (let i = 0; i < count; i++) this.#ids[i] = BigInt(tokens[i]!);
     this.#lengths[0] = past + count - 1;
     this.#totalLength.data[0] = past + count;
@@ -122,6 +137,7 @@ export class OnnxModelRunner implements ModelRunner {
       this.#lengths[row] = pasts[row]!;
       longest = Math.max(longest, pasts[row]!);
     }
+    this.#assertRoom(longest + 1);
     const rows = Math.max(rowCount, this.#minRows);
     for (let row = rowCount; row < rows; row++) {
       // A row that nobody decodes in: what it computes is not read.
@@ -147,6 +163,15 @@ export class OnnxModelRunner implements ModelRunner {
     this.#session.close();
     this.#cache.close();
     for (const tensor of this.#tensors.splice(0)) tensor.release();
+  }
+
+  /** The attention operator writes where it is told to, past a row's end too. */
+  #assertRoom(tokens: number): void {
+    if (tokens <= this.contextLength) return;
+    throw new MagdiError(
+      "MAGDI_RUNTIME",
+      `session ${this.#session.label}: a row holds ${this.contextLength} tokens, found a step to ${tokens}`,
+    );
   }
 
   /** Runs one token alone and beside another row, and compares the logits bit for bit. */

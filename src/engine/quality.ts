@@ -1,6 +1,7 @@
 // How well a student's quantised graphs agree with its float32 one: teacher-forced agreement on float32's own greedy
 // answers, and perplexity on prose. It runs the graphs that serve.
 
+import { MagdiError } from "../errors.ts";
 import type { DecoderConfig } from "../nn/decoder-config.ts";
 import type { Dtype } from "../student/dtype.ts";
 import type { WrittenDtype } from "../student/import-student.ts";
@@ -11,7 +12,7 @@ import type { ModelRunner } from "./model-runner.ts";
 import { OnnxModelRunner } from "./onnx-model-runner.ts";
 import { QUALITY_PASSAGES, QUALITY_QUESTIONS } from "./quality-texts.ts";
 
-/** Tokens of each greedy answer, as in the reference results. */
+/** Tokens of each greedy answer, as in the reference results; fewer where the context is short. */
 const ANSWER_TOKENS = 48;
 
 export interface QualityOptions {
@@ -30,7 +31,8 @@ export async function measureQuality(
 ): Promise<ReadonlyMap<Dtype, Quality>> {
   const tokenizer = await openTokenizer(options.folder);
   const template = (await openChatTemplate(options.folder)) ?? plainChatTemplate;
-  const longest = Math.floor(options.config.positions / 2);
+  const answerTokens = Math.min(ANSWER_TOKENS, Math.floor(options.config.positions / 2));
+  const longest = options.config.positions - answerTokens;
   const prompts = QUALITY_QUESTIONS.map((content) => {
     const text = template.render([{ role: "user", content }], { addGenerationPrompt: true });
     return tokenizer.encode(text, { addSpecialTokens: false }).slice(0, longest);
@@ -41,16 +43,16 @@ export async function measureQuality(
   const total = 2 * dtypes.length + 2;
   let done = 0;
   const step = (stage: string): void => options.onProgress?.(`measuring ${stage}`, ++done, total);
+  const needed = Math.max(
+    ...prompts.map(({ length }) => length + answerTokens),
+    ...passages.map(({ length }) => length),
+  );
   const withRunner = async <T>(graphPath: string, use: (runner: ModelRunner) => Promise<T>): Promise<T> => {
-    const needed = Math.max(
-      ...prompts.map(({ length }) => length + ANSWER_TOKENS),
-      ...passages.map(({ length }) => length),
-    );
     const runner = await OnnxModelRunner.open({
       graphPath,
       config: options.config,
       maxRows: Math.max(prompts.length, passages.length),
-      contextLength: Math.min(options.config.positions, needed),
+      contextLength: needed,
       prefillChunkTokens: needed,
       threads: options.threads,
     });
@@ -61,7 +63,7 @@ export async function measureQuality(
     }
   };
   const [answers, perplexityFp32] = await withRunner(reference.engineGraph, async (runner) => {
-    const greedy = await greedyAnswers(runner, prompts);
+    const greedy = await greedyAnswers(runner, prompts, answerTokens);
     step(reference.dtype);
     const perplexity = await perplexityOf(runner, passages);
     step(reference.dtype);
@@ -88,11 +90,15 @@ async function fillRow(runner: ModelRunner, row: number, prompt: Int32Array): Pr
   return best;
 }
 
-/** Greedy answers [prompts][ANSWER_TOKENS], all rows in one batch, not ended by end tokens. */
-async function greedyAnswers(runner: ModelRunner, prompts: readonly Int32Array[]): Promise<number[][]> {
+/** Greedy answers [prompts][count], all rows in one batch, not ended by end tokens. */
+async function greedyAnswers(
+  runner: ModelRunner,
+  prompts: readonly Int32Array[],
+  count: number,
+): Promise<number[][]> {
   const answers: number[][] = [];
   for (const [row, prompt] of prompts.entries()) answers.push([await fillRow(runner, row, prompt)]);
-  for (let position = 1; position < ANSWER_TOKENS; position++) {
+  for (let position = 1; position < count; position++) {
     const tokens = Int32Array.from(answers, (answer) => answer[position - 1]!);
     const pasts = Int32Array.from(prompts, (prompt) => prompt.length + position - 1);
     const output = await runner.decode(prompts.length, tokens, pasts, false);
@@ -110,10 +116,11 @@ async function agreementWith(
   answers: readonly (readonly number[])[],
 ): Promise<{ agreed: number; positions: number }> {
   let agreed = 0;
+  const count = answers[0]?.length ?? 0;
   for (const [row, prompt] of prompts.entries()) {
     if ((await fillRow(runner, row, prompt)) === answers[row]?.[0]) agreed += 1;
   }
-  for (let position = 1; position < ANSWER_TOKENS; position++) {
+  for (let position = 1; position < count; position++) {
     const tokens = Int32Array.from(answers, (answer) => answer[position - 1]!);
     const pasts = Int32Array.from(prompts, (prompt) => prompt.length + position - 1);
     const output = await runner.decode(prompts.length, tokens, pasts, false);
@@ -121,7 +128,7 @@ async function agreementWith(
       if (Number(output.candidateIds[row * runner.candidateCount]) === answer[position]) agreed += 1;
     }
   }
-  return { agreed, positions: prompts.length * ANSWER_TOKENS };
+  return { agreed, positions: prompts.length * count };
 }
 
 /** exp of the mean negative log-likelihood of each token after the first, over all passages. */
@@ -141,5 +148,10 @@ async function perplexityOf(runner: ModelRunner, passages: readonly Int32Array[]
       count += 1;
     }
   }
-  return Math.exp(sum / count);
+  const perplexity = Math.exp(sum / count);
+  if (Number.isFinite(perplexity)) return perplexity;
+  throw new MagdiError(
+    "MAGDI_RUNTIME",
+    `expected a perplexity on plain prose, found ${perplexity}; are the weights sound?`,
+  );
 }

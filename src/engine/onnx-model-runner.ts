@@ -45,6 +45,7 @@ export class OnnxModelRunner implements ModelRunner {
   readonly #totalLength = new OrtTensor("int32", [], int32s(1));
   readonly #candidateLogits: Float32Array;
   readonly #candidateIds: BigInt64Array;
+  readonly #topProbability: Float32Array;
   readonly #logSumExp: Float32Array;
   #logits: Float32Array | null = null;
   readonly #decodeBindings = new Map<number, RowBindings>();
@@ -102,6 +103,7 @@ export class OnnxModelRunner implements ModelRunner {
     this.#lengths = int32s(maxRows);
     this.#candidateLogits = floats(maxRows * this.candidateCount);
     this.#candidateIds = int64s(maxRows * this.candidateCount);
+    this.#topProbability = floats(maxRows);
     this.#logSumExp = floats(maxRows);
     this.#promptCache = [
       this.#cache.view(this.promptRow, 1, "past_key_values"),
@@ -122,7 +124,7 @@ export class OnnxModelRunner implements ModelRunner {
     }
     if (wantLogits) bindings.logits ??= this.#bind(1, count, this.#promptCache, true);
     await this.#session.run((wantLogits ? bindings.logits : null) ?? bindings.candidates);
-    return this.#output(wantLogits);
+    return this.#output(1, wantLogits);
   }
 
   async decode(
@@ -152,7 +154,7 @@ export class OnnxModelRunner implements ModelRunner {
     }
     if (wantLogits) bindings.logits ??= this.#bind(rows, 1, this.#rows(rows), true);
     await this.#session.run((wantLogits ? bindings.logits : null) ?? bindings.candidates);
-    return this.#output(wantLogits);
+    return this.#output(rowCount, wantLogits);
   }
 
   copyRow(from: number, to: number, length: number): void {
@@ -213,7 +215,7 @@ export class OnnxModelRunner implements ModelRunner {
         new OrtTensor("float32", [rows, k], this.#candidateLogits.subarray(0, rows * k)),
       ),
       candidate_ids: this.#track(new OrtTensor("int64", [rows, k], this.#candidateIds.subarray(0, rows * k))),
-      log_sum_exp: this.#track(new OrtTensor("float32", [rows], this.#logSumExp.subarray(0, rows))),
+      top_probability: this.#track(new OrtTensor("float32", [rows], this.#topProbability.subarray(0, rows))),
       ...present,
     };
     if (wantLogits) {
@@ -224,7 +226,13 @@ export class OnnxModelRunner implements ModelRunner {
     return new Binding(inputs, outputs);
   }
 
-  #output(wantLogits: boolean): StepOutput {
+  #output(rows: number, wantLogits: boolean): StepOutput {
+    for (let row = 0; row < rows; row++) {
+      // log Σ exp z = max z − log max softmax(z), which cannot underflow. The logarithm is taken here, because a
+      // vectorised one can round a value otherwise in another place of the vector, and so in another batch.
+      const best = this.#candidateLogits[row * this.candidateCount]!;
+      this.#logSumExp[row] = best - Math.log(this.#topProbability[row]!);
+    }
     return {
       candidateLogits: this.#candidateLogits,
       candidateIds: this.#candidateIds,

@@ -33,7 +33,7 @@ function cacheOutputs(g: GraphBuilder, config: DecoderConfig): void {
 }
 
 /** input_ids int64 [B, S], lengths int32 [B] (tokens after the step, minus one), total_length int32 [] (the
- * longest), caches [B, heads, capacity, D] → candidate_logits [B, K], candidate_ids int64 [B, K], log_sum_exp [B],
+ * longest), caches [B, heads, capacity, D] → candidate_logits [B, K], candidate_ids int64 [B, K], top_probability [B],
  * logits [B, V], all of the last position, and the caches, bound to the same memory as the inputs. */
 export function engineGraph(config: DecoderConfig, load: WeightLoader): Model {
   const g = new GraphBuilder();
@@ -49,12 +49,13 @@ export function engineGraph(config: DecoderConfig, load: WeightLoader): Model {
   g.node("Identity", [logits], { outputs: ["logits"] });
   const candidates = Math.min(CANDIDATES, config.vocabSize);
   op.topK(g, logits, candidates, "candidate_logits", "candidate_ids");
-  // log Σ exp z = max z − log max softmax(z), from the vectorised softmax; it cannot underflow.
-  const mostLikely = op.log(g, op.reduceMax(g, op.softmax(g, logits), -1));
-  g.node("Sub", [op.gather(g, "candidate_logits", g.ints(0), 1), mostLikely], { outputs: ["log_sum_exp"] });
+  g.node("ReduceMax", [op.softmax(g, logits), g.ints([-1])], {
+    attributes: { keepdims: 0 },
+    outputs: ["top_probability"],
+  });
   g.output("candidate_logits", "float32", ["batch_size", candidates]);
   g.output("candidate_ids", "int64", ["batch_size", candidates]);
-  g.output("log_sum_exp", "float32", ["batch_size"]);
+  g.output("top_probability", "float32", ["batch_size"]);
   g.output("logits", "float32", ["batch_size", config.vocabSize]);
   cacheOutputs(g, config);
   return g.build("magdi_engine");

@@ -61,15 +61,9 @@ export function reduceSum(g: GraphBuilder, x: Value, axis: number, keepDimension
   return g.value("ReduceSum", [x, g.ints([axis])], { attributes: { keepdims: keepDimension ? 1 : 0 } });
 }
 
-/** x [..., K] → the largest of the last axis [...] */
-export function reduceMax(g: GraphBuilder, x: Value, axis: number): Value {
-  return g.value("ReduceMax", [x, g.ints([axis])], { attributes: { keepdims: 0 } });
-}
-
 /** x [..., N] → e^x over its sum along the last axis */
 export const softmax = (g: GraphBuilder, x: Value): Value =>
   g.value("Softmax", [x], { attributes: { axis: -1 } });
-export const log = (g: GraphBuilder, x: Value): Value => g.value("Log", [x]);
 
 /** x [..., N] → the k largest, best first: values [..., k], indices int64 [..., k] */
 export function topK(g: GraphBuilder, x: Value, k: number, values: Value, indices: Value): void {

@@ -3,6 +3,7 @@
 import type { GenerationResult, SampleResult } from "../engine/request.ts";
 import { MagdiError } from "../errors.ts";
 import type { Baseline } from "../reasoning/baselines.ts";
+import { FinishOrder } from "../reasoning/finish-order.ts";
 import { Ledger } from "../reasoning/ledger.ts";
 import { renderPrompt } from "../reasoning/prompts.ts";
 import { type Choice, inferTask, type Task } from "../reasoning/task.ts";
@@ -60,10 +61,9 @@ export function startReason(
     adaptiveThreshold: context.adaptiveThreshold,
   });
 
-  const finished = (result: SampleResult) => {
-    if (result.tail !== "") onFrame({ type: "token", id, sample: result.index, text: result.tail });
-    // A sample that somebody stopped has no vote; it is reported when all have ended.
-    if (discardReasonOf(result.finishReason) !== null) return;
+  const order = new FinishOrder<SampleResult>(samples);
+  const count = (results: readonly SampleResult[]) => results.forEach(vote);
+  const vote = (result: SampleResult) => {
     const { answer, decided } = voter.add(ballotOf(result));
     onFrame({
       type: "sample",
@@ -74,6 +74,12 @@ export function startReason(
     });
     onFrame({ type: "vote", id, votes: [...voter.tally().votes], remaining: voter.remaining });
     if (decided !== null) generation.cancel("decided");
+  };
+  const finished = (result: SampleResult) => {
+    if (result.tail !== "") onFrame({ type: "token", id, sample: result.index, text: result.tail });
+    // A sample that somebody stopped has no vote; it is reported when all have ended.
+    if (discardReasonOf(result.finishReason) !== null) count(order.withdrawn(result.index));
+    else count(order.finished(result.index, result.tokenIds.length, result));
   };
   const generation = startGeneration(
     context,
@@ -100,6 +106,7 @@ export function startReason(
     {
       onToken(event) {
         if (event.text !== "") onFrame({ type: "token", id, sample: event.sample, text: event.text });
+        count(order.advanced(event.sample));
       },
       onSampleEnd: finished,
     },
@@ -120,7 +127,7 @@ export function startReason(
       result,
       returnSamples: request.return_samples,
     });
-    count(context, response, account, result, voter, baseline);
+    countAnswer(context, response, account, result, voter, baseline);
     onFrame({ type: "result", ...response });
     return response;
   });
@@ -129,6 +136,7 @@ export function startReason(
     done,
     cancel: (reason) => generation.cancel(reason),
     enough() {
+      count(order.rest());
       voter.enough();
       generation.cancel("decided");
     },
@@ -200,7 +208,7 @@ function close(voter: Voter, result: GenerationResult): Account {
 }
 
 /** Writes the metrics from the same record as the response. */
-function count(
+function countAnswer(
   context: ServingContext,
   response: ReasonResponse,
   account: Account,

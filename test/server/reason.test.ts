@@ -1,6 +1,7 @@
 // POST /v1/reason over real sockets: votes, early stops, frames, seeds.
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { renderPrompt } from "../../src/reasoning/prompts.ts";
 import { type Json, runTiny } from "./support/running-app.ts";
 
 const MATH = { question: "How many are 2 + 2? {{So: The answer is 4.}}" };
@@ -91,12 +92,8 @@ test("behaviour 43: one sample equals plain decoding byte for byte", async (t) =
     max_tokens: 50,
     return_samples: true,
   });
-  const prompt = [
-    `Question: ${question}`,
-    'Think step by step. End with "The answer is X.", where X is your short answer.',
-  ];
   const chat = await server.post("/v1/chat/completions", {
-    messages: [{ role: "user", content: prompt.join("\n\n") }],
+    messages: renderPrompt({ task: "free", question }),
     temperature: 0,
     max_tokens: 50,
   });

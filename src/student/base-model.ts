@@ -66,3 +66,26 @@ export function checkTensors(
     )}`,
   );
 }
+
+function assertFinite(base: BaseModel, name: string, values: Float32Array): void {
+  const at = values.findIndex((value) => !Number.isFinite(value));
+  if (at < 0) return;
+  throw new MagdiError(
+    "MAGDI_BAD_FILE",
+    `${base.source}: tensor ${name}: expected finite numbers, found ${values[at]}; the checkpoint is damaged or was cut short in training`,
+  );
+}
+
+/** A tensor's floats [product of shape]. @throws MAGDI_BAD_FILE naming it when it holds NaN or an infinity. */
+export function finiteFloats(base: BaseModel, name: string): Float32Array {
+  const values = base.tensors.get(name)!.readFloat32(); // checked against the configuration
+  assertFinite(base, name, values);
+  return values;
+}
+
+/** A tensor's own grid, or null. @throws MAGDI_BAD_FILE naming it when a scale or minimum is NaN or an infinity. */
+export function finiteGrid(base: BaseModel, name: string): BlockGrid | null {
+  const grid = base.tensors.get(name)!.readGrid(); // checked against the configuration
+  if (grid !== null) for (const values of [grid.scales, grid.mins]) assertFinite(base, name, values);
+  return grid;
+}

@@ -6,11 +6,18 @@ import type { DecoderConfig, RopeScaling } from "../nn/decoder-config.ts";
 
 export type ConfigJson = Readonly<Record<string, unknown>>;
 
+const MAX_LAYERS = 1000;
+/** The rotary tables have a line for each. */
+const MAX_POSITIONS = 2 ** 20;
+
 const FAMILIES = ["llama", "mistral", "qwen2", "qwen3"] as const;
 
 /** Reads fields and collects what is wrong with them. */
 class Fields {
+  /** What no config.json of the family says. */
   readonly problems: string[] = [];
+  /** What one may say and this project does not implement. */
+  readonly unsupported: string[] = [];
   readonly #json: ConfigJson;
   readonly #where: string;
 
@@ -23,26 +30,34 @@ class Fields {
     return this.#json[key] !== undefined && this.#json[key] !== null;
   }
 
+  /** NaN for one that is wrong, or whose fallback is. */
   number(key: string, fallback?: number): number {
     const value = this.#json[key] ?? fallback;
     if (typeof value === "number" && Number.isFinite(value) && value > 0) return value;
-    this.problems.push(
-      `${this.#where}${key}: expected a positive number, found ${JSON.stringify(value) ?? "nothing"}`,
-    );
-    return 1;
+    if (value !== fallback || !Number.isNaN(value)) this.#expected(key, "a positive number", value);
+    return Number.NaN;
   }
 
+  /** A whole number from 1, or NaN. */
   size(key: string, fallback?: number): number {
     const value = this.number(key, fallback);
-    if (Number.isInteger(value) && value <= 2 ** 31) return value;
-    this.problems.push(`${this.#where}${key}: expected a whole number, found ${value}`);
-    return 1;
+    if (Number.isNaN(value) || (Number.isInteger(value) && value <= 2 ** 31)) return value;
+    this.#expected(key, "a whole number up to 2^31", value);
+    return Number.NaN;
+  }
+
+  /** A whole number from 0. */
+  count(key: string, fallback: number): number {
+    const value = this.#json[key] ?? fallback;
+    if (typeof value === "number" && Number.isInteger(value) && value >= 0) return value;
+    this.#expected(key, "a whole number from 0", value);
+    return fallback;
   }
 
   flag(key: string, fallback: boolean): boolean {
     const value = this.#json[key] ?? fallback;
     if (typeof value === "boolean") return value;
-    this.problems.push(`${this.#where}${key}: expected true or false, found ${JSON.stringify(value)}`);
+    this.#expected(key, "true or false", value);
     return fallback;
   }
 
@@ -50,12 +65,22 @@ class Fields {
     const value = this.#json[key];
     if (value === undefined || value === null) return null;
     if (typeof value === "object" && !Array.isArray(value)) return value as ConfigJson; // a JSON object
-    this.problems.push(`${this.#where}${key}: expected an object, found ${JSON.stringify(value)}`);
+    this.#expected(key, "an object", value);
     return null;
   }
 
-  raw(key: string): unknown {
-    return this.#json[key];
+  list(key: string): readonly unknown[] | null {
+    const value = this.#json[key];
+    if (value === undefined || value === null) return null;
+    if (Array.isArray(value)) return value;
+    this.#expected(key, "a list", value);
+    return null;
+  }
+
+  #expected(key: string, expected: string, found: unknown): void {
+    this.problems.push(
+      `${this.#where}${key}: expected ${expected}, found ${JSON.stringify(found) ?? "nothing"}`,
+    );
   }
 }
 
@@ -77,43 +102,40 @@ function readRope(fields: Fields, json: ConfigJson): { theta: number; scaling: R
       originalPositions: rope.number("original_max_position_embeddings"),
     };
   } else if (kind === "factors") {
-    const factors = found?.factors;
-    if (Array.isArray(factors) && factors.every((value) => typeof value === "number"))
-      scaling = { kind, factors };
-    else fields.problems.push(`${key}.factors: expected a list of numbers`);
+    const factors = (rope.list("factors") ?? []).filter((factor) => typeof factor === "number" && factor > 0);
+    scaling = { kind, factors: factors.map(Number) };
   } else if (kind !== "default") {
-    fields.problems.push(
-      `${key}.rope_type: ${JSON.stringify(kind)} is not supported (default, linear, llama3 are)`,
-    );
+    fields.unsupported.push(`${key}.rope_type ${JSON.stringify(kind)} (default, linear, llama3 are)`);
   }
   const partial = found?.partial_rotary_factor ?? json.partial_rotary_factor ?? 1;
-  if (partial !== 1)
-    fields.problems.push(`partial_rotary_factor: ${JSON.stringify(partial)} is not supported (1 is)`);
+  if (partial !== 1) fields.unsupported.push(`partial_rotary_factor ${JSON.stringify(partial)} (1 is)`);
   fields.problems.push(...rope.problems);
   return { theta, scaling };
 }
 
-function readWindows(fields: Fields, json: ConfigJson, family: string, layers: number): (number | null)[] {
+function readWindows(fields: Fields, family: string, layers: number): (number | null)[] {
   const everywhere = (value: number | null): (number | null)[] => Array.from({ length: layers }, () => value);
   const optional = family.startsWith("qwen");
   if (family === "llama" || !fields.has("sliding_window")) return everywhere(null);
   if (optional && !fields.flag("use_sliding_window", false)) return everywhere(null);
   const window = fields.size("sliding_window");
-  const kinds = json.layer_types;
-  if (Array.isArray(kinds)) {
-    if (kinds.length !== layers) {
-      fields.problems.push(`layer_types: expected ${layers} entries, one a layer, found ${kinds.length}`);
-    }
-    const unknown = kinds.find((kind) => kind !== "sliding_attention" && kind !== "full_attention");
-    if (unknown !== undefined)
-      fields.problems.push(`layer_types: ${JSON.stringify(unknown)} is not supported`);
-    return kinds.map((kind) => (kind === "sliding_attention" ? window : null));
+  const kinds = fields.list("layer_types");
+  if (kinds === null) {
+    const firstWindowed = optional ? fields.count("max_window_layers", layers) : 0;
+    return everywhere(null).map((_, layer) => (layer >= firstWindowed ? window : null));
   }
-  const firstWindowed = optional ? Number(json.max_window_layers ?? layers) : 0;
-  return everywhere(null).map((_, layer) => (layer >= firstWindowed ? window : null));
+  if (kinds.length !== layers) {
+    fields.problems.push(`layer_types: expected ${layers} entries, one a layer, found ${kinds.length}`);
+  }
+  for (const kind of new Set(kinds)) {
+    if (kind === "sliding_attention" || kind === "full_attention") continue;
+    fields.unsupported.push(`layer_types ${JSON.stringify(kind)} (sliding_attention, full_attention are)`);
+  }
+  return kinds.map((kind) => (kind === "sliding_attention" ? window : null));
 }
 
-/** @throws MAGDI_UNSUPPORTED or MAGDI_BAD_FILE, one error that lists every field that is wrong. */
+/** @throws MAGDI_BAD_FILE, or MAGDI_UNSUPPORTED where every field is well-formed; one error that lists every field
+ * that is wrong or not supported. */
 export function readConfigJson(json: ConfigJson, source: string): DecoderConfig {
   const family = FAMILIES.find((name) => name === json.model_type);
   if (family === undefined) {
@@ -125,30 +147,32 @@ export function readConfigJson(json: ConfigJson, source: string): DecoderConfig 
   const fields = new Fields(json);
   const hiddenSize = fields.size("hidden_size");
   const layers = fields.size("num_hidden_layers");
-  if (layers > 1000) fields.problems.push(`num_hidden_layers: expected at most 1000, found ${layers}`);
+  const positions = fields.size("max_position_embeddings");
+  for (const [key, value, most] of [
+    ["num_hidden_layers", layers, MAX_LAYERS],
+    ["max_position_embeddings", positions, MAX_POSITIONS],
+  ] as const) {
+    if (value > most) fields.unsupported.push(`${key} ${value} (up to ${most} are)`);
+  }
   const heads = fields.size("num_attention_heads");
   const keyValueHeads = fields.size("num_key_value_heads", heads);
   const headSize = fields.size("head_dim", hiddenSize / heads);
-  if (heads % keyValueHeads !== 0) {
+  if (heads % keyValueHeads > 0) {
     fields.problems.push(
-      `num_attention_heads: ${heads} is no multiple of num_key_value_heads ${keyValueHeads}`,
+      `num_attention_heads: expected a multiple of ${keyValueHeads} key-value heads, found ${heads}`,
     );
   }
-  if (headSize % 8 !== 0) {
-    fields.problems.push(`head_dim: ONNX Runtime's attention takes multiples of 8, found ${headSize}`);
-  }
+  if (headSize % 8 > 0) fields.unsupported.push(`head_dim ${headSize} (multiples of 8 are)`);
   const activation = json.hidden_act ?? "silu";
-  if (activation !== "silu") {
-    fields.problems.push(`hidden_act: ${JSON.stringify(activation)} is not supported (silu is)`);
-  }
+  if (activation !== "silu") fields.unsupported.push(`hidden_act ${JSON.stringify(activation)} (silu is)`);
   if (fields.has("quantization_config")) {
-    fields.problems.push(
-      "quantization_config: quantised checkpoints are not read; use the original or a GGUF",
-    );
+    fields.unsupported.push("quantization_config (the original checkpoint is, or a GGUF file)");
   }
   const { theta, scaling } = readRope(fields, json);
-  if (scaling.kind === "factors" && scaling.factors.length !== headSize / 2) {
-    fields.problems.push(`rope factors: expected ${headSize / 2}, found ${scaling.factors.length}`);
+  if (scaling.kind === "factors" && Math.abs(2 * scaling.factors.length - headSize) > 0) {
+    fields.problems.push(
+      `rope factors: expected ${headSize / 2} positive numbers, found ${scaling.factors.length}`,
+    );
   }
   const attentionBias = family === "qwen2" || (family !== "mistral" && fields.flag("attention_bias", false));
   const config: DecoderConfig = {
@@ -160,7 +184,7 @@ export function readConfigJson(json: ConfigJson, source: string): DecoderConfig 
     keyValueHeads,
     headSize,
     normEpsilon: fields.number("rms_norm_eps", 1e-6),
-    positions: fields.size("max_position_embeddings"),
+    positions,
     ropeTheta: theta,
     ropeScaling: scaling,
     tiedHead: fields.flag("tie_word_embeddings", false),
@@ -168,10 +192,12 @@ export function readConfigJson(json: ConfigJson, source: string): DecoderConfig 
     queryKeyValueBias: attentionBias,
     outputBias: attentionBias && family !== "qwen2",
     mlpBias: family === "llama" && fields.flag("mlp_bias", false),
-    windows: readWindows(fields, json, family, layers <= 1000 ? layers : 1),
+    windows: readWindows(fields, family, layers <= MAX_LAYERS ? layers : 0),
   };
-  if (fields.problems.length > 0) {
-    throw new MagdiError("MAGDI_UNSUPPORTED", `${source}: ${fields.problems.join("; ")}`);
-  }
-  return config;
+  const { problems, unsupported } = fields;
+  if (problems.length + unsupported.length === 0) return config;
+  throw new MagdiError(
+    problems.length > 0 ? "MAGDI_BAD_FILE" : "MAGDI_UNSUPPORTED",
+    `${source}: ${[...problems, ...unsupported.map((what) => `not supported: ${what}`)].join("; ")}`,
+  );
 }

@@ -4,6 +4,7 @@
 import { MagdiError } from "../errors.ts";
 import { type BlockGrid, toBlockGrid } from "../tensor/ggml-blocks.ts";
 import { type GgufFile, openGguf } from "../tensor/gguf.ts";
+import { closingOnError } from "../tensor/tensor-file.ts";
 import { ggufEndTokenIds, ggufTokenizerFiles } from "../text/gguf-tokenizer.ts";
 import { type BaseModel, type BaseTensor, checkTensors } from "./base-model.ts";
 import { type ConfigJson, readConfigJson } from "./config-json.ts";
@@ -112,7 +113,10 @@ function configOf(file: GgufFile, architecture: keyof typeof ARCHITECTURES): Con
   }
   const heads = number("attention.head_count");
   const hidden = number("embedding_length");
-  const headSize = number("attention.key_length") ?? number("rope.dimension_count");
+  const perHead = hidden !== undefined && heads !== undefined ? hidden / heads : undefined;
+  const headSize = number("attention.key_length") ?? perHead;
+  const rotated = number("rope.dimension_count") ?? headSize;
+  if (rotated !== headSize) rope.partial_rotary_factor = (rotated ?? 0) / (headSize ?? 1);
   const ends = file.metadata.has("tokenizer.ggml.model") ? ggufEndTokenIds(file.metadata) : [];
   const has = (suffix: string): boolean => [...file.entries.keys()].some((name) => name.endsWith(suffix));
   const window = number("attention.sliding_window");
@@ -125,7 +129,7 @@ function configOf(file: GgufFile, architecture: keyof typeof ARCHITECTURES): Con
     num_hidden_layers: number("block_count"),
     num_attention_heads: heads,
     num_key_value_heads: number("attention.head_count_kv") ?? heads,
-    head_dim: headSize ?? (hidden !== undefined && heads !== undefined ? hidden / heads : undefined),
+    head_dim: headSize,
     hidden_act: "silu",
     max_position_embeddings: number("context_length"),
     rms_norm_eps: number("attention.layer_norm_rms_epsilon"),
@@ -155,7 +159,7 @@ function configOf(file: GgufFile, architecture: keyof typeof ARCHITECTURES): Con
  * @throws MAGDI_BAD_FILE, MAGDI_UNSUPPORTED naming what is wrong. */
 export function openGgufBase(path: string): BaseModel {
   const file = openGguf(path);
-  try {
+  return closingOnError(file, () => {
     const architecture = String(file.metadata.get("general.architecture"));
     if (!Object.hasOwn(ARCHITECTURES, architecture)) {
       throw new MagdiError(
@@ -194,8 +198,5 @@ export function openGgufBase(path: string): BaseModel {
       licence: typeof licence === "string" ? licence : null,
       close: () => file.close(),
     };
-  } catch (error) {
-    file.close();
-    throw error;
-  }
+  });
 }

@@ -4,6 +4,7 @@ import { existsSync, readFileSync, statSync } from "node:fs";
 import path from "node:path";
 import { MagdiError } from "../errors.ts";
 import { openSafetensors, openShardedSafetensors } from "../tensor/safetensors.ts";
+import { closingOnError } from "../tensor/tensor-file.ts";
 import { type BaseModel, type BaseTensor, checkTensors } from "./base-model.ts";
 import { type ConfigJson, readConfigJson } from "./config-json.ts";
 
@@ -66,13 +67,16 @@ export function openHuggingFaceBase(folder: string): BaseModel {
       `${folder}: expected model.safetensors or model.safetensors.index.json; other weight formats are not read`,
     );
   }
-  const file = existsSync(single) ? openSafetensors(single) : openShardedSafetensors(index);
-  try {
-    checkTensors(folder, config, file.entries);
-  } catch (error) {
-    file.close();
-    throw error;
+  const textFiles = new Map<string, string>();
+  for (const name of TEXT_FILES) {
+    const full = path.join(folder, name);
+    if (existsSync(full) && statSync(full).isFile()) textFiles.set(name, readFileSync(full, "utf8"));
   }
+  alignTokenizerConfig(textFiles, folder);
+  const generation = path.join(folder, "generation_config.json");
+  const generationConfig = existsSync(generation) ? readJsonFile(generation) : {};
+  const file = existsSync(single) ? openSafetensors(single) : openShardedSafetensors(index);
+  closingOnError(file, () => checkTensors(folder, config, file.entries));
   const tensors = new Map<string, BaseTensor>(
     [...file.entries].map(([name, entry]) => [
       name,
@@ -84,18 +88,11 @@ export function openHuggingFaceBase(folder: string): BaseModel {
       },
     ]),
   );
-  const textFiles = new Map<string, string>();
-  for (const name of TEXT_FILES) {
-    const full = path.join(folder, name);
-    if (existsSync(full) && statSync(full).isFile()) textFiles.set(name, readFileSync(full, "utf8"));
-  }
-  alignTokenizerConfig(textFiles, folder);
-  const generation = path.join(folder, "generation_config.json");
   return {
     source: folder,
     config,
     configJson,
-    generationConfig: existsSync(generation) ? readJsonFile(generation) : {},
+    generationConfig,
     tensors,
     textFiles,
     licence: typeof configJson.license === "string" ? configJson.license : null,

@@ -67,7 +67,7 @@ export function openBase(source: string): BaseModel {
 async function locate(options: ImportOptions): Promise<{ readonly path: string; readonly name: string }> {
   const { source, hub, onProgress } = options;
   const id = existsSync(source) || hub === undefined ? null : parseHubId(source);
-  if (hub === undefined || id === null) return { path: source, name: path.basename(source) };
+  if (hub === undefined || id === null) return { path: source, name: path.basename(path.resolve(source)) };
   const downloaded = await downloadFromHub(id, {
     ...hub,
     onProgress: ({ file, doneBytes, totalBytes }) =>
@@ -95,7 +95,12 @@ function putInPlace(partial: string, out: string): void {
   const replaced = `${out}.replaced`;
   rmSync(replaced, { recursive: true, force: true });
   if (existsSync(out)) renameSync(out, replaced);
-  renameSync(partial, out);
+  try {
+    renameSync(partial, out);
+  } catch (error) {
+    if (existsSync(replaced)) renameSync(replaced, out);
+    throw error;
+  }
   rmSync(replaced, { recursive: true, force: true });
 }
 
@@ -161,8 +166,8 @@ export async function importStudent(options: ImportOptions): Promise<Manifest> {
     rmSync(partial, { recursive: true, force: true });
     mkdirSync(partial, { recursive: true });
     const written = options.dtypes.map((dtype) => writeDtype(base, partial, dtype, options));
-    const quality = await measureAll(base, partial, written, options);
     for (const [name, text] of base.textFiles) writeFileSync(path.join(partial, name), text);
+    const quality = await measureAll(base, partial, written, options);
     writeFileSync(path.join(partial, "config.json"), configFor(base, written));
     writeFileSync(
       path.join(partial, "generation_config.json"),
@@ -211,8 +216,7 @@ async function measureAll(
   written: readonly Written[],
   options: ImportOptions,
 ): Promise<ReadonlyMap<Dtype, Quality>> {
-  if (options.measure === undefined || base.textFiles.size === 0) return new Map();
-  for (const [name, text] of base.textFiles) writeFileSync(path.join(partial, name), text);
+  if (options.measure === undefined || !base.textFiles.has("tokenizer.json")) return new Map();
   const reference = path.join(partial, ".reference");
   const own = written.find(({ dtype }) => dtype === "fp32");
   const fp32 = own ?? writeDtype(base, reference, "fp32", options);

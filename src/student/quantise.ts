@@ -1,15 +1,24 @@
-// Weights in blocks of 32: rounding floats onto a grid, and packing a grid's codes as ONNX Runtime's MatMulNBits
-// reads them. It knows no files and no graph.
+// Weights in blocks of 32: rounding floats onto a grid, and a grid's codes as ONNX Runtime's MatMulNBits reads them.
+// It knows no files and no graph.
 
 import type { BlockGrid } from "../tensor/ggml-blocks.ts";
 import { decodeFloat16, encodeFloat16 } from "../tensor/half.ts";
 
 export const BLOCK_SIZE = 32;
 
-/** A number's nearest float16, as float32: scales are stored in 16 bits, so codes are chosen for the rounded ones. */
+const LARGEST_FLOAT16 = 65504;
+const SMALLEST_NORMAL_FLOAT16 = 2 ** -14;
+
+/** The nearest float16s, as float32: scales are stored in 16 bits, so codes are chosen for the rounded ones. A tensor
+ * whose numbers are all too small for float16, or one too large, keeps its float32s. */
+function storable(values: Float32Array<ArrayBuffer>): Float32Array<ArrayBuffer> {
+  const largest = values.reduce((worst, value) => Math.max(worst, Math.abs(value)), 0);
+  const fits = largest === 0 || (largest >= SMALLEST_NORMAL_FLOAT16 && largest <= LARGEST_FLOAT16);
+  return fits ? halves(values) : values;
+}
+
 function halves(values: Float32Array): Float32Array<ArrayBuffer> {
-  const encoded = encodeFloat16(values);
-  return decodeFloat16(new Uint8Array(encoded.buffer));
+  return decodeFloat16(new Uint8Array(encodeFloat16(values).buffer));
 }
 
 /** w [rows·columns] → 8-bit codes around 128, scale = largest magnitude / 127. */
@@ -23,7 +32,7 @@ export function roundToSymmetric8(values: Float32Array): BlockGrid {
     }
     wanted[block] = largest / 127;
   }
-  const scales = halves(wanted);
+  const scales = storable(wanted);
   const codes = new Uint8Array(values.length);
   const mins = new Float32Array(blocks);
   for (let block = 0; block < blocks; block++) {
@@ -34,14 +43,6 @@ export function roundToSymmetric8(values: Float32Array): BlockGrid {
     }
   }
   return { bits: 8, codes, scales, mins };
-}
-
-/** A 4-bit grid as the same values in 8 bits, codes around 128 so that the integer product stays small. */
-export function widenTo8(grid: BlockGrid): BlockGrid {
-  if (grid.bits === 8) return grid;
-  const shift = 120;
-  const mins = grid.mins.map((min, block) => min - shift * grid.scales[block]!);
-  return { bits: 8, codes: grid.codes.map((code) => code + shift), scales: grid.scales, mins };
 }
 
 /** Passes of least squares after the first rounding: codes for a line, then the line for the codes. */
@@ -84,24 +85,41 @@ export function roundToAffine4(values: Float32Array): BlockGrid {
     wantedScales[block] = scale;
     wantedMins[block] = min;
   }
-  const scales = halves(wantedScales);
-  const mins = halves(wantedMins);
+  const scales = storable(wantedScales);
+  const mins = storable(wantedMins);
   for (let block = 0; block < blocks; block++) assign(block, scales[block]!, mins[block]!);
   return { bits: 4, codes, scales, mins };
 }
 
+/** A grid as products take it: its code `centre` is stored as 2^(bits−1), which is zero to them, so that the integers
+ * that they multiply are small. */
+export interface CentredGrid {
+  readonly grid: BlockGrid;
+  /** Of a stored code; 8 also hold a grid of fewer. */
+  readonly bits: 4 | 8;
+  readonly centre: number;
+  /** Whether every block's minimum is −centre·scale, so that scales alone say everything. */
+  readonly symmetric: boolean;
+}
+
+/** Centres a grid on the middle of its type's codes, which are 16, 32 or 256. `bits` is at least the grid's. */
+export function centred(grid: BlockGrid, bits: 4 | 8): CentredGrid {
+  const fiveBits = grid.codes.every((code) => code < 32);
+  return centredAt(grid, bits, grid.bits === 4 ? 8 : fiveBits ? 16 : 128);
+}
+
+export function centredAt(grid: BlockGrid, bits: 4 | 8, centre: number): CentredGrid {
+  const symmetric = grid.mins.every((min, block) => min === -centre * grid.scales[block]!);
+  return { grid, bits, centre, symmetric };
+}
+
 /** Codes one a byte [N·K] → MatMulNBits' bytes [N, K/32, 32·bits/8]: 4-bit codes two a byte, the earlier one low. */
-export function packCodes(grid: BlockGrid): Uint8Array {
-  if (grid.bits === 8) return grid.codes;
+export function packCodes({ grid, bits, centre }: CentredGrid): Uint8Array {
+  const shift = 2 ** (bits - 1) - centre;
+  if (bits === 8) return shift === 0 ? grid.codes : grid.codes.map((code) => code + shift);
   const packed = new Uint8Array(grid.codes.length / 2);
   for (let i = 0; i < packed.length; i++) packed[i] = grid.codes[2 * i]! | (grid.codes[2 * i + 1]! << 4);
   return packed;
-}
-
-/** Whether every block's minimum is where the code 2^(bits−1) means zero, so that scales alone say everything. */
-export function isSymmetric(grid: BlockGrid): boolean {
-  const zeroCode = grid.bits === 4 ? 8 : 128;
-  return grid.mins.every((min, block) => min === -zeroCode * grid.scales[block]!);
 }
 
 /** Whether float16 holds every one of the values exactly. */

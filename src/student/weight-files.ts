@@ -7,8 +7,9 @@ import type { DataType, TensorData } from "../onnx/graph.ts";
 
 /** GitHub warns above 50 MB a file. */
 const FILE_BYTES = 48_000_000;
-/** transformers.js reads at most this many. */
-const MAX_FILES = 100;
+/** transformers.js reads at most 100. Two neighbours together are larger than a file may be, for else they would be
+ * one; so twice this many are the most there can be. */
+const FULL_FILES = 45;
 const ALIGNMENT = 64;
 
 export class WeightFiles {
@@ -19,11 +20,12 @@ export class WeightFiles {
   #files = 0;
   #offset = 0;
 
-  /** `baseName` is the model's file name; `totalBytes` an estimate that widens the files of large students. */
-  constructor(folder: string, baseName: string, totalBytes: number) {
+  /** `baseName` is the model's file name; `totalBytes` an estimate that widens the files of large students beyond
+   * `fileBytes`. */
+  constructor(folder: string, baseName: string, totalBytes: number, fileBytes = FILE_BYTES) {
     this.#folder = folder;
     this.#baseName = baseName;
-    this.#fileBytes = Math.max(FILE_BYTES, Math.ceil(totalBytes / (MAX_FILES - 10)));
+    this.#fileBytes = Math.max(fileBytes, Math.ceil(totalBytes / FULL_FILES));
   }
 
   get count(): number {

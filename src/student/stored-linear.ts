@@ -1,0 +1,148 @@
+// One weight matrix stored as floats or as blocks: which of them a tensor becomes in a dtype, its parts in the data
+// files, and how a graph loads them. It knows no layers.
+
+import type { LinearWeight } from "../nn/linear.ts";
+import type { TensorData, Value } from "../onnx/graph.ts";
+import type { GraphBuilder } from "../onnx/graph-builder.ts";
+import * as op from "../onnx/operators.ts";
+import { encodeFloat16 } from "../tensor/half.ts";
+import { type BaseModel, finiteFloats, finiteGrid } from "./base-model.ts";
+import type { Dtype } from "./dtype.ts";
+import {
+  BLOCK_SIZE,
+  type CentredGrid,
+  centred,
+  centredAt,
+  fitsFloat16,
+  packCodes,
+  roundToAffine4,
+  roundToSymmetric8,
+} from "./quantise.ts";
+import type { WeightFiles } from "./weight-files.ts";
+
+export type StoredLinear =
+  | { readonly kind: "float"; readonly rows: number; readonly columns: number; readonly weight: TensorData }
+  | {
+      readonly kind: "blocks";
+      readonly bits: 4 | 8;
+      /** The grid's own code that is stored as 2^(bits−1). */
+      readonly centre: number;
+      readonly rows: number;
+      readonly columns: number;
+      readonly codes: TensorData;
+      readonly scales: TensorData;
+      /** A block's value at the grid's code 0; null where that is −centre·scale. */
+      readonly mins: TensorData | null;
+    };
+
+/** A tensor's values, ready to be stored. */
+export type Values = { readonly floats: Float32Array } | { readonly blocks: CentredGrid };
+
+/** What a tensor is stored as: its own grid where the source has one, whatever that needs in bits, else rounded;
+ * rows that are no multiple of a block stay in float32.
+ * @throws MAGDI_BAD_FILE naming a tensor that holds NaN or an infinity. */
+export function valuesFor(
+  base: BaseModel,
+  name: string,
+  dtype: Dtype,
+  role: "linear" | "vocabulary",
+): Values {
+  const { shape, sourceBits } = base.tensors.get(name)!; // checked against the configuration
+  if (dtype === "fp32" || (shape[1] ?? 1) % BLOCK_SIZE !== 0) return { floats: finiteFloats(base, name) };
+  const grid = finiteGrid(base, name);
+  if (grid !== null) {
+    const blocks = centred(grid, dtype === "q8" || role === "vocabulary" ? 8 : grid.bits);
+    // The vocabulary is looked up by row too, which has no place for minimums.
+    if (role === "linear" || blocks.symmetric) return { blocks };
+  }
+  const inEight = dtype === "q8" || role === "vocabulary" || (sourceBits !== null && sourceBits > 4);
+  const floats = finiteFloats(base, name);
+  return {
+    blocks: inEight ? centredAt(roundToSymmetric8(floats), 8, 128) : centredAt(roundToAffine4(floats), 4, 8),
+  };
+}
+
+/** Equal for values that can be stored as one weight. */
+export function formatOf(values: Values): string {
+  if ("floats" in values) return "float32";
+  const { bits, centre, symmetric } = values.blocks;
+  return `${bits} bits around ${centre}${symmetric ? "" : " with minimums"}`;
+}
+
+export function concatenate<T extends Float32Array | Uint8Array>(parts: readonly T[]): T {
+  const [first] = parts as readonly [T, ...T[]]; // never called with none
+  if (parts.length === 1) return first;
+  const Constructor = first.constructor as new (length: number) => T; // the parts' own class
+  const whole = new Constructor(parts.reduce((sum, part) => sum + part.length, 0));
+  let offset = 0;
+  for (const part of parts) {
+    whole.set(part, offset);
+    offset += part.length;
+  }
+  return whole;
+}
+
+/** float16 where that is exact, which halves the scales' bytes; graphs widen it when they are loaded. */
+function storeScales(files: WeightFiles, shape: readonly number[], values: Float32Array): TensorData {
+  if (fitsFloat16(values)) return files.add("float16", shape, encodeFloat16(values));
+  return files.add("float32", shape, values);
+}
+
+/** Stores parts of one format, whose rows follow each other, as one weight [rows, columns]. */
+export function storeLinear(
+  files: WeightFiles,
+  parts: readonly Values[],
+  rows: number,
+  columns: number,
+): StoredLinear {
+  const grids = parts.flatMap((part) => ("blocks" in part ? [part.blocks] : []));
+  const [first] = grids;
+  if (first === undefined) {
+    const floats = concatenate(parts.flatMap((part) => ("floats" in part ? [part.floats] : [])));
+    return { kind: "float", rows, columns, weight: files.add("float32", [rows, columns], floats) };
+  }
+  const { bits, centre, symmetric } = first;
+  const shape = [rows, columns / BLOCK_SIZE];
+  const scales = concatenate(grids.map(({ grid }) => grid.scales));
+  const mins = concatenate(grids.map(({ grid }) => grid.mins));
+  return {
+    kind: "blocks",
+    bits,
+    centre,
+    rows,
+    columns,
+    codes: files.add("uint8", [...shape, (BLOCK_SIZE * bits) / 8], concatenate(grids.map(packCodes))),
+    scales: storeScales(files, shape, scales),
+    mins: symmetric ? null : storeScales(files, shape, mins),
+  };
+}
+
+/** Stored float16 scales as the float32 constant that products take; ONNX Runtime folds the cast when it loads. */
+function widened(g: GraphBuilder, name: Value, tensor: TensorData): Value {
+  const stored = g.initializer(name, tensor);
+  return tensor.type === "float32" ? stored : op.cast(g, stored, "float32");
+}
+
+export function loadLinear(g: GraphBuilder, name: string, weight: StoredLinear): LinearWeight {
+  if (weight.kind === "float") {
+    const { rows, columns } = weight;
+    return { kind: "float", weight: g.initializer(`${name}.weight`, weight.weight), rows, columns };
+  }
+  const { bits, centre, rows, columns, mins } = weight;
+  const codes = g.initializer(`${name}.weight.codes`, weight.codes);
+  const byRow = { ...weight.codes, shape: [rows, (columns * bits) / 8] };
+  const scales = widened(g, `${name}.weight.scales`, weight.scales);
+  const offsets = (stored: TensorData): Value =>
+    op.add(g, widened(g, `${name}.weight.mins`, stored), op.mul(g, scales, g.float(centre)));
+  return {
+    kind: "blocks",
+    bits,
+    rows,
+    columns,
+    blockSize: BLOCK_SIZE,
+    codes,
+    codeRows: () => g.initializer(`${name}.weight.code_rows`, byRow),
+    scales,
+    offsets: mins === null ? null : offsets(mins),
+  };
+}

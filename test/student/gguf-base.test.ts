@@ -1,0 +1,133 @@
+import assert from "node:assert/strict";
+import { readFileSync, writeFileSync } from "node:fs";
+import path from "node:path";
+import { test } from "node:test";
+import { MagdiError } from "../../src/errors.ts";
+import { openGgufBase } from "../../src/student/gguf-base.ts";
+import { fixture, scratchFolder } from "../support/scratch-folder.ts";
+import { FLOAT32, STRING, type TinyGgufOptions, tinyGguf, UINT32 } from "../support/tiny-gguf.ts";
+import { importTiny, openRunner, prefilled, tinyStudent } from "../support/tiny-students.ts";
+import { f32, text, u32 } from "../tensor/support/gguf-bytes.ts";
+
+const folder = scratchFolder();
+
+function write(name: string, source: string, options: TinyGgufOptions = {}): string {
+  const config = JSON.parse(readFileSync(fixture(source, "config.json"), "utf8"));
+  const file = path.join(folder, `${name}.gguf`);
+  writeFileSync(file, tinyGguf(config, fixture(source, "model.safetensors"), options));
+  return file;
+}
+
+/** What a student imported in float32 computes after every prefix of the reference's first row. */
+async function logitsOf(source: string, name: string): Promise<Float32Array[]> {
+  const { fp32 } = await importTiny(source, path.join(folder, name), ["fp32"]);
+  const runner = await openRunner(fp32);
+  const tokens = tinyStudent("tiny-llama3-rope/base").reference.ids[0]!;
+  const logits: Float32Array[] = [];
+  for (let count = 1; count <= tokens.length; count++) {
+    logits.push(await prefilled(runner, tokens.subarray(0, count)));
+  }
+  runner.close();
+  return logits;
+}
+
+/** llama.cpp's rope_freqs.weight: what each frequency of a llama3 scaling is divided by. */
+function llama3Factors(config: Record<string, number>, headSize: number, theta: number): Float32Array {
+  const { factor, low_freq_factor, high_freq_factor, original_max_position_embeddings } = config;
+  return Float32Array.from({ length: headSize / 2 }, (_, i) => {
+    const wavelength = 2 * Math.PI * theta ** ((2 * i) / headSize);
+    const ratio = original_max_position_embeddings! / wavelength;
+    if (ratio < low_freq_factor!) return factor!;
+    if (ratio > high_freq_factor!) return 1;
+    const smooth = (ratio - low_freq_factor!) / (high_freq_factor! - low_freq_factor!);
+    return 1 / ((1 - smooth) / factor! + smooth);
+  });
+}
+
+for (const name of ["tiny-llama3-rope", "tiny-llama3-rope-bands"]) {
+  test(`${name} as GGUF with rope_freqs.weight has the logits of its config.json`, async () => {
+    const base = `families/${name}/base`;
+    const config = JSON.parse(readFileSync(fixture(base, "config.json"), "utf8"));
+    const { rope_parameters: rope, head_dim } = config;
+    const ropeFactors = llama3Factors(rope, head_dim, rope.rope_theta);
+    assert.ok(
+      ropeFactors.some((factor) => factor > 1 && factor < 8),
+      "a blended frequency",
+    );
+    const [wanted, found, unscaled] = [
+      await logitsOf(fixture(base), name),
+      await logitsOf(write(name, base, { ropeFactors }), `${name}-gguf`),
+      await logitsOf(write(`${name}-unscaled`, base), `${name}-unscaled`),
+    ];
+    const differences = (other: Float32Array[]) =>
+      wanted.flatMap((logits, at) => [...logits].map((logit, id) => Math.abs(logit - other[at]![id]!)));
+    assert.ok(Math.max(...differences(found)) < 1e-5);
+    assert.ok(Math.max(...differences(unscaled)) > 1e-2, "the factors matter");
+  });
+}
+
+const refused =
+  (code: string, ...patterns: RegExp[]) =>
+  (error: unknown) => {
+    assert.ok(error instanceof MagdiError, String(error));
+    assert.equal(error.code, code);
+    for (const pattern of patterns) assert.match(error.message, pattern);
+    return true;
+  };
+
+test("a file without a head is tied, and other missing tensors are named together", () => {
+  const base = openGgufBase(write("tied", "tiny-llama/base"));
+  assert.equal(base.config.tiedHead, true);
+  assert.equal(base.textFiles.size, 0);
+  base.close();
+  assert.throws(
+    () =>
+      openGgufBase(
+        write("incomplete", "tiny-llama/base", {
+          without: ["output_norm.weight", "blk.1.ffn_up.weight"],
+          ropeFactors: new Float32Array(8).fill(1),
+        }),
+      ),
+    refused(
+      "MAGDI_BAD_FILE",
+      /missing \(2\)/,
+      /model\.norm\.weight \[64\]/,
+      /model\.layers\.1\.mlp\.up_proj\.weight \[96, 64\]/,
+    ),
+  );
+});
+
+test("metadata that is missing, wrong or not supported is one error that lists it all", () => {
+  const metadata = [
+    ["llama.rope.scaling.type", STRING, text("yarn")] as const,
+    ["llama.rope.dimension_count", UINT32, u32(8)] as const,
+    ["llama.context_length", FLOAT32, f32(0)] as const,
+  ];
+  assert.throws(
+    () => openGgufBase(write("yarn", "tiny-llama/base", { metadata })),
+    refused(
+      "MAGDI_BAD_FILE",
+      /max_position_embeddings: expected a positive number, found 0/,
+      /not supported: rope_parameters\.rope_type "yarn"/,
+      /not supported: partial_rotary_factor 0\.5/,
+    ),
+  );
+  const other = [["general.architecture", STRING, text("gemma3")] as const];
+  assert.throws(
+    () => openGgufBase(write("gemma", "tiny-llama/base", { metadata: other })),
+    refused("MAGDI_UNSUPPORTED", /architecture gemma3 is not supported; llama, qwen2, qwen3 are/),
+  );
+  const factors = { ropeFactors: new Float32Array(5).fill(2) };
+  assert.throws(
+    () => openGgufBase(write("factors", "tiny-llama/base", factors)),
+    refused("MAGDI_BAD_FILE", /rope factors: expected 8 positive numbers, found 5/),
+  );
+});
+
+test("a llama file with a window is Mistral's", () => {
+  const metadata = [["llama.attention.sliding_window", UINT32, u32(6)] as const];
+  const base = openGgufBase(write("window", "tiny-llama/base", { metadata }));
+  assert.equal(base.configJson.model_type, "mistral");
+  assert.deepEqual(base.config.windows, [6, 6]);
+  base.close();
+});

@@ -105,7 +105,7 @@ export async function importTiny<const D extends Dtype>(
 
 export function openRunner(
   student: StudentFolder,
-  options: { maxRows?: number; contextLength?: number; prefillChunkTokens?: number } = {},
+  options: { maxRows?: number; contextLength?: number; prefillChunkTokens?: number; threads?: number } = {},
 ): Promise<OnnxModelRunner> {
   return OnnxModelRunner.open({
     graphPath: student.engineGraph,
@@ -113,7 +113,7 @@ export function openRunner(
     maxRows: options.maxRows ?? 2,
     contextLength: options.contextLength ?? 64,
     prefillChunkTokens: options.prefillChunkTokens ?? 32,
-    threads: 1,
+    threads: options.threads ?? 1,
   });
 }
 

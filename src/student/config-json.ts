@@ -34,7 +34,7 @@ class Fields {
   number(key: string, fallback?: number): number {
     const value = this.#json[key] ?? fallback;
     if (typeof value === "number" && Number.isFinite(value) && value > 0) return value;
-    if (value !== fallback || !Number.isNaN(value)) this.#expected(key, "a positive number", value);
+    if (!Number.isNaN(value)) this.#expected(key, "a positive number", value);
     return Number.NaN;
   }
 

@@ -19,6 +19,8 @@ for (const room of rooms) {
   const files = readdirSync(`src/${room}`, { recursive: true }).map((name) => name.split("\\").join("/"));
   for (const name of files.filter((file) => /\.(ts|json)$/.test(file)).sort()) {
     const text = readFileSync(`src/${room}/${name}`, "utf8");
-    console.log(`| \`${name}\` | ${name.endsWith(".json") ? "The data of the module of that name" : firstSentence(text)} |`);
+    console.log(
+      `| \`${name}\` | ${name.endsWith(".json") ? "The data of the module of that name" : firstSentence(text)} |`,
+    );
   }
 }

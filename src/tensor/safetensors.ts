@@ -13,7 +13,7 @@ import {
 } from "./safetensors-header.ts";
 import { closingOnError, PlacedTensorFile, type TensorEntry, type TensorFile } from "./tensor-file.ts";
 
-export { type TensorData, writeSafetensors } from "./safetensors-writer.ts";
+export { writeSafetensors } from "./safetensors-writer.ts";
 
 export class SafetensorsFile extends PlacedTensorFile {
   /** The header's own key-value text, such as format: pt. */

@@ -85,7 +85,10 @@ test("a step's candidates are its largest logits, best first, with the sum over 
 });
 
 test("what a runner cannot do is refused before native code sees it", async () => {
-  const { fp32, q4 } = await importTiny(fixture("tiny-llama/base"), path.join(folder, "misuse"), ["fp32", "q4"]);
+  const { fp32, q4 } = await importTiny(fixture("tiny-llama/base"), path.join(folder, "misuse"), [
+    "fp32",
+    "q4",
+  ]);
   await assert.rejects(openRunner(fp32, { maxRows: 1 }), refused("MAGDI_BAD_CONFIG", /maxRows.*found 1/));
   await assert.rejects(
     openRunner(fp32, { contextLength: 257 }),

@@ -77,6 +77,8 @@ async function locate(options: ImportOptions): Promise<{ readonly path: string; 
 }
 
 function assertFree(out: string, force: boolean): void {
+  // A replacement that was killed between its two renames: the student that was there comes back.
+  if (!existsSync(out) && existsSync(`${out}.replaced`)) renameSync(`${out}.replaced`, out);
   const found = statSync(out, { throwIfNoEntry: false });
   if (found === undefined) return;
   const empty = found.isDirectory() && readdirSync(out).length === 0;

@@ -2,7 +2,7 @@
 // hash of every file.
 
 import { createHash } from "node:crypto";
-import { createReadStream, readFileSync, statSync } from "node:fs";
+import { createReadStream, existsSync, readFileSync, statSync } from "node:fs";
 import path from "node:path";
 import { pipeline } from "node:stream/promises";
 import { z } from "zod";
@@ -65,7 +65,11 @@ export function readManifest(folder: string): Manifest {
   } catch (cause) {
     throw new MagdiError(
       "MAGDI_FILE_MISSING",
-      `${folder}: expected a student folder with a ${MANIFEST_FILE} in it; make one with: magdi import SOURCE --out ${folder}`,
+      `${folder}: expected a student folder, with a ${MANIFEST_FILE} in it; make one with: magdi import ${
+        existsSync(path.join(folder, "config.json"))
+          ? `${folder} --out models/NAME`
+          : `SOURCE --out ${folder}`
+      }`,
       { cause },
     );
   }

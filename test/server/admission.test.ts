@@ -2,9 +2,10 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { ServedStudent } from "../../src/server/served-student.ts";
-import { ManualClock, until } from "./support/manual-clock.ts";
+import { ManualClock } from "../support/manual-clock.ts";
 import { parseEvents, runApp, runTiny } from "./support/running-app.ts";
 import { tinyStudent } from "./support/tiny-student.ts";
+import { until } from "./support/until.ts";
 
 const CHAT = "/v1/chat/completions";
 const chat = (content: string, fields: object = {}) => ({ messages: [{ role: "user", content }], ...fields });

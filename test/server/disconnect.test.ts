@@ -5,8 +5,8 @@ import { connect } from "node:net";
 import { test } from "node:test";
 import Fastify from "fastify";
 import { EventStream } from "../../src/server/event-stream.ts";
-import { until } from "./support/manual-clock.ts";
 import { runTiny } from "./support/running-app.ts";
+import { until } from "./support/until.ts";
 
 const CHAT = "/v1/chat/completions";
 const chat = (content: string, fields: object = {}) => ({ messages: [{ role: "user", content }], ...fields });

@@ -48,35 +48,50 @@ export function roundToSymmetric8(values: Float32Array): BlockGrid {
 /** Passes of least squares after the first rounding: codes for a line, then the line for the codes. */
 const REFINEMENTS = 3;
 
+/** The codes of one block's values, from `start`, for the line min + scale·code. */
+function assignCodes(
+  values: Float32Array,
+  codes: Uint8Array,
+  start: number,
+  scale: number,
+  min: number,
+): void {
+  const inverse = scale === 0 ? 0 : 1 / scale;
+  for (let i = start; i < start + BLOCK_SIZE; i++) {
+    const code = Math.floor((values[i]! - min) * inverse + 0.5);
+    codes[i] = Math.max(0, Math.min(15, code));
+  }
+}
+
 /** w [rows·columns] → 4-bit codes with a float minimum a block, refined by least squares. */
 export function roundToAffine4(values: Float32Array): BlockGrid {
   const blocks = values.length / BLOCK_SIZE;
   const codes = new Uint8Array(values.length);
   const wantedScales = new Float32Array(blocks);
   const wantedMins = new Float32Array(blocks);
-  const assign = (block: number, scale: number, min: number): void => {
-    for (let i = block * BLOCK_SIZE; i < (block + 1) * BLOCK_SIZE; i++) {
-      codes[i] = scale === 0 ? 0 : Math.min(15, Math.max(0, Math.round((values[i]! - min) / scale)));
-    }
-  };
   for (let block = 0; block < blocks; block++) {
-    const part = values.subarray(block * BLOCK_SIZE, (block + 1) * BLOCK_SIZE);
-    let min = part.reduce((a, b) => Math.min(a, b), Number.POSITIVE_INFINITY);
-    const max = part.reduce((a, b) => Math.max(a, b), Number.NEGATIVE_INFINITY);
+    const start = block * BLOCK_SIZE;
+    let min = values[start]!;
+    let max = min;
+    let sumValue = 0;
+    for (let i = start; i < start + BLOCK_SIZE; i++) {
+      const value = values[i]!;
+      if (value < min) min = value;
+      if (value > max) max = value;
+      sumValue += value;
+    }
     let scale = (max - min) / 15;
     for (let pass = 0; pass < REFINEMENTS && scale > 0; pass++) {
-      assign(block, scale, min);
+      assignCodes(values, codes, start, scale, min);
       let sumCode = 0;
       let sumCodeCode = 0;
-      let sumValue = 0;
       let sumCodeValue = 0;
-      part.forEach((value, i) => {
-        const code = codes[block * BLOCK_SIZE + i]!;
+      for (let i = start; i < start + BLOCK_SIZE; i++) {
+        const code = codes[i]!;
         sumCode += code;
         sumCodeCode += code * code;
-        sumValue += value;
-        sumCodeValue += code * value;
-      });
+        sumCodeValue += code * values[i]!;
+      }
       const determinant = BLOCK_SIZE * sumCodeCode - sumCode * sumCode;
       if (determinant === 0) break;
       scale = (BLOCK_SIZE * sumCodeValue - sumCode * sumValue) / determinant;
@@ -87,7 +102,9 @@ export function roundToAffine4(values: Float32Array): BlockGrid {
   }
   const scales = storable(wantedScales);
   const mins = storable(wantedMins);
-  for (let block = 0; block < blocks; block++) assign(block, scales[block]!, mins[block]!);
+  for (let block = 0; block < blocks; block++) {
+    assignCodes(values, codes, block * BLOCK_SIZE, scales[block]!, mins[block]!);
+  }
   return { bits: 4, codes, scales, mins };
 }
 

@@ -8,7 +8,7 @@ import { loadBaselines } from "../reasoning/baselines.ts";
 import { buildApp } from "../server/app.ts";
 import { loadConfig, SETTINGS, type ServerConfig } from "../server/config.ts";
 import { shutDownGracefully } from "../server/graceful-shutdown.ts";
-import { Metrics } from "../server/metrics.ts";
+import { Metrics } from "../server/observation/metrics.ts";
 import type { OpenStudent, ServedStudent } from "../server/served-student.ts";
 import type { Command } from "./command.ts";
 

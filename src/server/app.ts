@@ -4,14 +4,14 @@ import Fastify, { type FastifyInstance, LogController } from "fastify";
 import { serializerCompiler, type ZodTypeProvider } from "fastify-type-provider-zod";
 import { type Clock, systemClock } from "../engine/clock.ts";
 import { type Baselines, loadBaselines } from "../reasoning/baselines.ts";
-import { Admission } from "./admission.ts";
-import { answerErrors } from "./answer-errors.ts";
+import { Admission } from "./access/admission.ts";
+import { ANYBODY } from "./access/caller.ts";
+import type { ServingContext } from "./answering/generation-run.ts";
 import { loadConfig, type ServerConfig } from "./config.ts";
-import { watchEventLoop } from "./event-loop-delay.ts";
-import type { ServingContext } from "./generation-run.ts";
-import { Metrics } from "./metrics.ts";
-import { REQUEST_ID_HEADER, requestIdOf } from "./request-id.ts";
-import { compileValidator } from "./request-validation.ts";
+import { answerErrors } from "./errors/answer-errors.ts";
+import { watchEventLoop } from "./observation/event-loop-delay.ts";
+import { Metrics } from "./observation/metrics.ts";
+import { REQUEST_ID_HEADER, requestIdOf } from "./observation/request-id.ts";
 import { chatCompletionsRoute } from "./routes/chat-completions.ts";
 import { completionsRoute } from "./routes/completions.ts";
 import { indexRoute } from "./routes/index-page.ts";
@@ -19,6 +19,7 @@ import { metricsRoute } from "./routes/metrics.ts";
 import { modelsRoute } from "./routes/models.ts";
 import { probesRoute } from "./routes/probes.ts";
 import { reasonRoute } from "./routes/reason.ts";
+import { compileValidator } from "./schemas/request-validation.ts";
 import type { ServedStudent } from "./served-student.ts";
 
 interface Logging {
@@ -75,6 +76,7 @@ export function buildApp(options: AppOptions): FastifyInstance {
     forceCloseConnections: "idle",
     ...answerErrors.serverOptions,
   });
+  app.decorateRequest("caller", null as never); // set for every request by the hook below
   app.decorate("admission", admission);
   app.decorate("drain", (timeoutMs: number) => admission.drain(timeoutMs));
   app.setValidatorCompiler(compileValidator);
@@ -84,6 +86,7 @@ export function buildApp(options: AppOptions): FastifyInstance {
   answerErrors.install(app, metrics);
 
   app.addHook("onRequest", async (request, reply) => {
+    request.caller = ANYBODY;
     reply.header(REQUEST_ID_HEADER, request.id);
     if (admission.draining) reply.header("connection", "close");
     const startMs = clock.nowMs();

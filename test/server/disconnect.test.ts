@@ -4,7 +4,7 @@ import type { AddressInfo } from "node:net";
 import { connect } from "node:net";
 import { test } from "node:test";
 import Fastify from "fastify";
-import { EventStream } from "../../src/server/event-stream.ts";
+import { EventStream } from "../../src/server/transport/event-stream.ts";
 import { runTiny } from "./support/running-app.ts";
 import { until } from "./support/until.ts";
 

@@ -1,10 +1,10 @@
 // POST /v1/chat/completions, OpenAI's, whole or streamed.
 import type { FastifyPluginAsyncZod } from "fastify-type-provider-zod";
 import { MagdiError } from "../../errors.ts";
-import { answerCompletion } from "../completion-route.ts";
-import { chatShape } from "../completion-shape.ts";
-import { admit } from "../inference-route.ts";
-import { openAiSampling } from "../openai-sampling.ts";
+import { answerCompletion } from "../answering/completion-route.ts";
+import { chatShape } from "../answering/completion-shape.ts";
+import { admit } from "../answering/inference-route.ts";
+import { openAiSampling } from "../answering/openai-sampling.ts";
 import { type ChatCompletionRequest, chatCompletionRequest } from "../schemas/chat-completion.ts";
 import { assertServes, encodeChat, type Message } from "../served-student.ts";
 import type { RouteOptions } from "./route-options.ts";
@@ -28,6 +28,7 @@ export const chatCompletionsRoute: FastifyPluginAsyncZod<RouteOptions> = async (
       const n = body.n ?? 1;
       student.engine.assertRoom(n);
       return answerCompletion(reply, context, config, student, body.stream ?? false, {
+        caller: request.caller,
         shape: chatShape(student.tokenizer),
         prompts: [encodeChat(student, messagesOf(body))],
         promptParam: "messages",

@@ -1,10 +1,10 @@
 // POST /v1/completions, OpenAI's older kind: plain text or token ids go on, whole or streamed.
 import type { FastifyPluginAsyncZod } from "fastify-type-provider-zod";
 import { MagdiError } from "../../errors.ts";
-import { answerCompletion } from "../completion-route.ts";
-import { textShape } from "../completion-shape.ts";
-import { admit } from "../inference-route.ts";
-import { openAiSampling } from "../openai-sampling.ts";
+import { answerCompletion } from "../answering/completion-route.ts";
+import { textShape } from "../answering/completion-shape.ts";
+import { admit } from "../answering/inference-route.ts";
+import { openAiSampling } from "../answering/openai-sampling.ts";
 import { type TextCompletionRequest, textCompletionRequest } from "../schemas/text-completion.ts";
 import { assertServes, type ServedStudent } from "../served-student.ts";
 import type { RouteOptions } from "./route-options.ts";
@@ -32,6 +32,7 @@ export const completionsRoute: FastifyPluginAsyncZod<RouteOptions> = async (app,
       const prompts = promptsOf(body.prompt);
       student.engine.assertRoom(n * prompts.length);
       return answerCompletion(reply, context, config, student, body.stream ?? false, {
+        caller: request.caller,
         shape: textShape(student.tokenizer),
         prompts: prompts.map((prompt) => encoded(student, prompt)),
         promptParam: "prompt",

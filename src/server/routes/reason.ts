@@ -1,7 +1,7 @@
 // POST /v1/reason: one question in, one voted answer out, whole or streamed.
 import type { FastifyPluginAsyncZod } from "fastify-type-provider-zod";
-import { admit, answerStreamed, answerWhole } from "../inference-route.ts";
-import { startReason } from "../reason-service.ts";
+import { admit, answerStreamed, answerWhole } from "../answering/inference-route.ts";
+import { startReason } from "../answering/reason-service.ts";
 import { reasonRequest, reasonResponse } from "../schemas/reason.ts";
 import type { RouteOptions } from "./route-options.ts";
 
@@ -18,12 +18,13 @@ export const reasonRoute: FastifyPluginAsyncZod<RouteOptions> = async (app, { co
     },
     async (request, reply) => {
       const student = admit(context, reply);
-      const { body } = request;
-      if (!body.stream) return answerWhole(reply, startReason(context, student, body));
+      const { body, caller } = request;
+      if (!body.stream) return answerWhole(reply, startReason(context, student, caller, body));
       return answerStreamed(reply, {
         context,
         maxBufferedBytes: config.streamBufferBytes,
-        start: (stream) => startReason(context, student, body, (frame) => stream.send(frame, frame.type)),
+        start: (stream) =>
+          startReason(context, student, caller, body, (frame) => stream.send(frame, frame.type)),
         sendError: (stream, { error }, id) => stream.send({ type: "error", id, error }, "error"),
       });
     },

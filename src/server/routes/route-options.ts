@@ -1,6 +1,7 @@
 // What every route plugin is given.
+
+import type { ServingContext } from "../answering/generation-run.ts";
 import type { ServerConfig } from "../config.ts";
-import type { ServingContext } from "../generation-run.ts";
 
 export interface RouteOptions {
   readonly context: ServingContext;

@@ -4,7 +4,7 @@ import type { TestContext } from "node:test";
 import type { FastifyInstance } from "fastify";
 import { buildApp } from "../../../src/server/app.ts";
 import { loadConfig, type ServerConfig } from "../../../src/server/config.ts";
-import { Metrics } from "../../../src/server/metrics.ts";
+import { Metrics } from "../../../src/server/observation/metrics.ts";
 import type { ServedStudent } from "../../../src/server/served-student.ts";
 import { type TinyStudent, type TinyStudentOptions, tinyStudent } from "./tiny-student.ts";
 

@@ -2,9 +2,9 @@
 // to reach a route. It knows no route.
 import { randomUUID } from "node:crypto";
 import type { FastifyInstance, FastifyReply, FastifyServerOptions } from "fastify";
+import type { Metrics } from "../observation/metrics.ts";
+import { REQUEST_ID_HEADER } from "../observation/request-id.ts";
 import { type ErrorBody, errorBody, type HttpError, toHttpError } from "./http-errors.ts";
-import type { Metrics } from "./metrics.ts";
-import { REQUEST_ID_HEADER } from "./request-id.ts";
 
 const METHODS = ["GET", "POST"] as const;
 

@@ -1,7 +1,7 @@
 // From the sampling fields of an OpenAI request to the engine's parameters, with OpenAI's defaults. It knows no
 // prompt and no answer.
-import type { SamplingParams } from "../engine/request.ts";
-import { MagdiError } from "../errors.ts";
+import type { SamplingParams } from "../../engine/request.ts";
+import { MagdiError } from "../../errors.ts";
 import { randomSeed } from "./generation-run.ts";
 
 /** What both kinds of completion have in common; null and undefined alike mean absent. */

@@ -1,19 +1,20 @@
 // The life of one question: prompt, samples, vote, early stop, ledger, response. It knows no transport: whole
 // answers and streams alike are made of its frames and its result.
-import type { GenerationResult, SampleResult } from "../engine/request.ts";
-import { MagdiError } from "../errors.ts";
-import type { Baseline } from "../reasoning/baselines.ts";
-import { FinishOrder } from "../reasoning/finish-order.ts";
-import { Ledger } from "../reasoning/ledger.ts";
-import { renderPrompt } from "../reasoning/prompts.ts";
-import { type Choice, inferTask, type Task } from "../reasoning/task.ts";
-import { Voter } from "../reasoning/voter.ts";
+import type { GenerationResult, SampleResult } from "../../engine/request.ts";
+import { MagdiError } from "../../errors.ts";
+import type { Baseline } from "../../reasoning/baselines.ts";
+import { FinishOrder } from "../../reasoning/finish-order.ts";
+import { Ledger } from "../../reasoning/ledger.ts";
+import { renderPrompt } from "../../reasoning/prompts.ts";
+import { type Choice, inferTask, type Task } from "../../reasoning/task.ts";
+import { Voter } from "../../reasoning/voter.ts";
+import type { Caller } from "../access/caller.ts";
+import type { SampleOutcome } from "../observation/metrics.ts";
+import type { ReasonFrame, ReasonRequest, ReasonResponse } from "../schemas/reason.ts";
+import { assertServes, encodeChat, type ServedStudent } from "../served-student.ts";
 import { apiFinishReason, discardReasonOf, type RequestEnd, requestEnd } from "./finish.ts";
 import { newId, type Run, randomSeed, type ServingContext, startGeneration } from "./generation-run.ts";
-import type { SampleOutcome } from "./metrics.ts";
 import { reasonResponseOf } from "./reason-response.ts";
-import type { ReasonFrame, ReasonRequest, ReasonResponse } from "./schemas/reason.ts";
-import { assertServes, encodeChat, type ServedStudent } from "./served-student.ts";
 
 const DEFAULT_MAX_TOKENS = 300;
 /** The paper's bound for MATH, whose questions are written in LaTeX. */
@@ -35,6 +36,7 @@ export interface ReasonRun extends Run<ReasonResponse> {
 export function startReason(
   context: ServingContext,
   student: ServedStudent,
+  caller: Caller,
   request: ReasonRequest,
   onFrame: (frame: ReasonFrame) => void = () => {},
 ): ReasonRun {
@@ -86,6 +88,7 @@ export function startReason(
     student,
     {
       id,
+      caller,
       promptTokens,
       samples,
       promptParam: "question",

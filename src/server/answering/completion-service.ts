@@ -1,13 +1,15 @@
 // The life of one OpenAI completion: prompts, choices, usage, whole or in chunks. What the choices look like is the
 // shape's business, and how the chunks travel the caller's.
-import type { CancelReason, GenerationResult, SampleResult, SamplingParams } from "../engine/request.ts";
+import type { CancelReason, GenerationResult, SampleResult, SamplingParams } from "../../engine/request.ts";
+import type { Caller } from "../access/caller.ts";
+import type { SampleOutcome } from "../observation/metrics.ts";
+import type { ServedStudent } from "../served-student.ts";
 import type { CompletionShape } from "./completion-shape.ts";
 import { type ApiFinishReason, apiFinishReason, requestEnd } from "./finish.ts";
 import { newId, type Run, type ServingContext, startGeneration } from "./generation-run.ts";
-import type { SampleOutcome } from "./metrics.ts";
-import type { ServedStudent } from "./served-student.ts";
 
 export interface CompletionOrder {
+  readonly caller: Caller;
   readonly shape: CompletionShape;
   readonly prompts: readonly Int32Array[];
   /** The field that holds them. */
@@ -46,12 +48,12 @@ export function startCompletion(
 
   try {
     for (const [prompt, promptTokens] of order.prompts.entries()) {
-      const { promptParam, sampling } = order;
+      const { caller, promptParam, sampling } = order;
       runs.push(
         startGeneration(
           context,
           student,
-          { id: `${id}-${prompt}`, promptTokens, samples: n, sampling, promptParam },
+          { id: `${id}-${prompt}`, caller, promptTokens, samples: n, sampling, promptParam },
           {
             onToken({ sample, text, detail }) {
               if (onChunk === null || (text === "" && detail === null)) return;

@@ -1,7 +1,7 @@
 // How chat and text completions look on OpenAI's wire: choices, deltas and log-probabilities. It knows neither
 // engine nor transport.
-import type { SampleResult, TokenLogprob } from "../engine/request.ts";
-import type { Tokenizer } from "../text/tokenizer.ts";
+import type { SampleResult, TokenLogprob } from "../../engine/request.ts";
+import type { Tokenizer } from "../../text/tokenizer.ts";
 import type { ApiFinishReason } from "./finish.ts";
 
 export interface CompletionShape {

@@ -1,10 +1,10 @@
 // The answer of both OpenAI routes: a body, or chunks and [DONE]. It knows no request's fields.
 import type { FastifyReply } from "fastify";
+import type { ServerConfig } from "../config.ts";
+import type { ServedStudent } from "../served-student.ts";
 import { type CompletionOrder, startCompletion } from "./completion-service.ts";
-import type { ServerConfig } from "./config.ts";
 import type { ServingContext } from "./generation-run.ts";
 import { answerStreamed, answerWhole } from "./inference-route.ts";
-import type { ServedStudent } from "./served-student.ts";
 
 export function answerCompletion(
   reply: FastifyReply,

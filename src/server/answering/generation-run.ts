@@ -1,19 +1,20 @@
 // A generation under the server's eyes: submitted with the server's time limits, known to the drain, measured, and
 // counted when it ends. It knows neither votes nor response shapes.
 import { randomBytes, randomUUID } from "node:crypto";
-import type { Clock } from "../engine/clock.ts";
+import type { Clock } from "../../engine/clock.ts";
 import type {
   CancelReason,
   GenerationListener,
   GenerationResult,
   SamplingParams,
   TokenEvent,
-} from "../engine/request.ts";
-import { MagdiError } from "../errors.ts";
-import type { Baselines } from "../reasoning/baselines.ts";
-import type { Admission } from "./admission.ts";
-import type { Metrics } from "./metrics.ts";
-import type { ServedStudent } from "./served-student.ts";
+} from "../../engine/request.ts";
+import { MagdiError } from "../../errors.ts";
+import type { Baselines } from "../../reasoning/baselines.ts";
+import type { Admission } from "../access/admission.ts";
+import type { Caller } from "../access/caller.ts";
+import type { Metrics } from "../observation/metrics.ts";
+import type { ServedStudent } from "../served-student.ts";
 
 /** What every request's life needs of the server. */
 export interface ServingContext {
@@ -35,6 +36,7 @@ export interface Run<T> {
 
 export interface GenerationOrder {
   readonly id: string;
+  readonly caller: Caller;
   readonly promptTokens: Int32Array;
   readonly samples: number;
   readonly sampling: SamplingParams;

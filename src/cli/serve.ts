@@ -27,9 +27,10 @@ ${SETTINGS.map(helpLine).join("\n")}
   --help                       this text
 `;
 
-function helpLine({ flag, description, default: value }: (typeof SETTINGS)[number]): string {
+function helpLine({ flag, variable, description, default: value }: (typeof SETTINGS)[number]): string {
   const suffix = value === null ? "" : ` (default ${value})`;
-  return `  ${`--${flag} VALUE`.padEnd(28)} ${description}${suffix}`;
+  const name = flag === null ? `${variable} (no flag)` : `--${flag} VALUE`;
+  return `  ${name.padEnd(28)} ${description}${suffix}`;
 }
 
 /** The command, for a way to open students. */
@@ -66,7 +67,7 @@ interface Flags {
 }
 
 function parseFlags(argv: readonly string[]): Flags {
-  const known = SETTINGS.map(({ flag }) => [flag, { type: "string" }] as const);
+  const known = SETTINGS.flatMap(({ flag }) => (flag === null ? [] : [[flag, { type: "string" }] as const]));
   try {
     const { values } = parseArgs({
       args: [...argv],

@@ -4,6 +4,7 @@ import { readFileSync } from "node:fs";
 import { z } from "zod";
 import { MagdiError } from "../errors.ts";
 import { DTYPES } from "../student/dtype.ts";
+import { type ApiKey, parseKeyList } from "./access/api-keys.ts";
 
 const wholeNumber = (min: number, max: number) =>
   z
@@ -22,6 +23,27 @@ const share = (what: string) =>
     .number({ error: () => what })
     .gt(0.5, { error: () => what })
     .lt(1, { error: () => what });
+
+const onOff = () => z.boolean({ error: () => "true or false" });
+const list = (what: string) => z.array(text(what), { error: () => `${what}, or several in a list` });
+
+const httpUrl = z
+  .string({ error: () => "an http or https address" })
+  .refine((given) => /^https?:$/.test(protocolOf(given)), { error: () => "an http or https address" });
+
+function protocolOf(address: string): string {
+  return URL.canParse(address) ? new URL(address).protocol : "";
+}
+
+/** Only the hashes stay; what was wrong is said without the text. */
+const keyList = z.string().transform((given, context): readonly ApiKey[] => {
+  try {
+    return parseKeyList(given);
+  } catch (error) {
+    context.addIssue({ code: "custom", message: error instanceof Error ? error.message : String(error) });
+    return z.NEVER;
+  }
+});
 
 /** Keys are the file's; MAGDI_DRAIN_TIMEOUT_MS and --drain-timeout-ms are the same setting elsewhere. */
 const settings = {
@@ -52,6 +74,9 @@ const settings = {
     .describe("samples that may wait; more are answered 429"),
   queueTimeoutMs: milliseconds().default(60_000).describe("longest wait before a request begins"),
   requestTimeoutMs: wholeNumber(1, 86_400_000).default(600_000).describe("longest life of a request"),
+  stallTimeoutMs: wholeNumber(100, 86_400_000)
+    .default(30_000)
+    .describe("a step of the model that takes longer makes the server unhealthy until it returns"),
   drainTimeoutMs: milliseconds()
     .default(30_000)
     .describe("time that running requests get to finish on SIGTERM"),
@@ -59,6 +84,12 @@ const settings = {
   streamBufferBytes: wholeNumber(1024, 1_073_741_824)
     .default(1_048_576)
     .describe("what a slow stream reader may leave unread"),
+  webSocketRequests: wholeNumber(1, 1_000_000)
+    .default(64)
+    .describe("requests of one WebSocket at the same time; more are answered by an error"),
+  webSocketPingMs: milliseconds()
+    .default(30_000)
+    .describe("time between pings of a WebSocket; who answers none is cut off; 0 sends none"),
   adaptiveThreshold: share("a number above 0.5 and below 1")
     .default(0.95)
     .describe("certainty at which adaptive early stopping stops"),
@@ -66,30 +97,66 @@ const settings = {
     .nullable()
     .default(null)
     .describe("JSON file that extends the debate baselines"),
-  logLevel: oneOf(["silent", "fatal", "error", "warn", "info", "debug"])
+  apiKeysFile: text("a file of API keys")
+    .nullable()
+    .default(null)
+    .describe('file of API keys: {"name": "key"} or lines of name:key; only who has one may ask'),
+  apiKeys: keyList.nullable().default(null).describe("API keys as name:key,name:key, besides the file's"),
+  requestsPerMinute: wholeNumber(0, 1_000_000)
+    .default(0)
+    .describe("requests a minute of one API key, or of one address without keys; 0 is no limit"),
+  corsOrigins: list("an origin such as https://example.org or *")
+    .default([])
+    .describe("origins whose pages may call the server, separated by commas; * is any"),
+  trustProxy: list("an address or network such as 10.0.0.0/8")
+    .default([])
+    .describe("proxies whose X-Forwarded-For is believed, separated by commas"),
+  receiveTimeoutMs: wholeNumber(100, 86_400_000)
+    .default(30_000)
+    .describe("time that a request may take to arrive"),
+  maxConnections: wholeNumber(1, 1_000_000).default(4096).describe("open connections; more are closed"),
+  otlpEndpoint: httpUrl
+    .nullable()
+    .default(null)
+    .describe(
+      "OpenTelemetry collector for traces, as http://localhost:4318; also OTEL_EXPORTER_OTLP_ENDPOINT",
+    ),
+  logLevel: oneOf(["silent", "fatal", "error", "warn", "info", "debug", "trace"])
     .nullable()
     .default(null)
     .describe("log lines on stderr; default: warn on a terminal, else info"),
+  logPrompts: onOff().default(false).describe("log what is asked, up to 2000 characters a request"),
 };
+
+const OTLP_VARIABLE = "OTEL_EXPORTER_OTLP_ENDPOINT";
+
+/** Secrets come from the environment alone: flags show in the list of processes, a file of settings in backups. */
+const ENVIRONMENT_ONLY: ReadonlySet<string> = new Set(["apiKeys"]);
 
 export type ServerConfig = { readonly [K in keyof typeof settings]: z.output<(typeof settings)[K]> };
 
 export interface SettingHelp {
   readonly key: string;
-  readonly flag: string;
+  /** Null for a secret, which is neither a flag nor a key of the file. */
+  readonly flag: string | null;
   readonly variable: string;
   readonly description: string;
-  readonly default: string | number | null;
+  readonly default: string | number | boolean | null;
 }
 
 /** Every setting with its names, in the order of the help. */
 export const SETTINGS: readonly SettingHelp[] = Object.entries(settings).map(([key, schema]) => ({
   key,
-  flag: words(key).join("-"),
+  flag: ENVIRONMENT_ONLY.has(key) ? null : words(key).join("-"),
   variable: `MAGDI_${words(key).join("_").toUpperCase()}`,
   description: schema.description ?? "",
-  default: schema.parse(undefined),
+  default: shownDefault(schema.parse(undefined)),
 }));
+
+/** An empty list is no value to show. */
+function shownDefault(value: unknown): SettingHelp["default"] {
+  return typeof value === "string" || typeof value === "number" || typeof value === "boolean" ? value : null;
+}
 
 function words(key: string): string[] {
   return key.replace(/[A-Z]/g, (letter) => ` ${letter.toLowerCase()}`).split(" ");
@@ -115,6 +182,13 @@ export function loadConfig(sources: ConfigSources = {}): ServerConfig {
           `${path}: ${key} is no setting; there are ${Object.keys(settings).join(", ")}`,
         );
       }
+      if (ENVIRONMENT_ONLY.has(key)) {
+        const { variable } = SETTINGS.find((setting) => setting.key === key)!; // it is in settings
+        throw new MagdiError(
+          "MAGDI_BAD_CONFIG",
+          `${path}: ${key} is read from the environment alone, as ${variable}`,
+        );
+      }
       merged.set(key, { value, where: `${path}: ${key}` });
     }
   }
@@ -122,8 +196,13 @@ export function loadConfig(sources: ConfigSources = {}): ServerConfig {
     const value = sources.environment?.[variable];
     if (value !== undefined && value !== "") merged.set(key, { value: typed(key, value), where: variable });
   }
+  // OpenTelemetry's own name for a collector, which whatever is meant for this server alone overrules.
+  const collector = sources.environment?.[OTLP_VARIABLE];
+  if (collector !== undefined && collector !== "" && !merged.has("otlpEndpoint")) {
+    merged.set("otlpEndpoint", { value: collector, where: OTLP_VARIABLE });
+  }
   for (const { key, flag } of SETTINGS) {
-    const value = sources.flags?.[flag];
+    const value = flag === null ? undefined : sources.flags?.[flag];
     if (value !== undefined) merged.set(key, { value: typed(key, value), where: `--${flag}` });
   }
   const plain = Object.fromEntries([...merged].map(([key, { value }]) => [key, value]));
@@ -131,6 +210,9 @@ export function loadConfig(sources: ConfigSources = {}): ServerConfig {
   if (parsed.success) return parsed.data;
   const issue = parsed.error.issues[0];
   const { value, where } = merged.get(String(issue?.path[0])) ?? { value: undefined, where: "settings" };
+  if (ENVIRONMENT_ONLY.has(String(issue?.path[0]))) {
+    throw new MagdiError("MAGDI_BAD_CONFIG", `${where}: ${issue?.message}`); // the value is a secret
+  }
   const hint =
     where === "MAGDI_PORT" && String(value).startsWith("tcp://")
       ? " (Kubernetes sets this for a Service called magdi: set enableServiceLinks: false in the pod)"
@@ -141,9 +223,11 @@ export function loadConfig(sources: ConfigSources = {}): ServerConfig {
   );
 }
 
-/** Variables and flags are text; numbers among them become numbers where the setting is one. */
+/** Variables and flags are text, which becomes a number, a list or true and false where the setting is one. */
 function typed(key: string, value: string): unknown {
   const schema = z.object(settings).shape[key as keyof typeof settings]; // the caller takes keys from SETTINGS
+  if (schema.safeParse([]).success) return value.split(",").map((part) => part.trim());
+  if (schema.safeParse(true).success) return value === "true" ? true : value === "false" ? false : value;
   const takesNumber =
     schema.safeParse(1).success || schema.safeParse(100_000).success || schema.safeParse(0.9).success;
   return takesNumber && /^-?[0-9]+(\.[0-9]+)?$/.test(value.trim()) ? Number(value) : value;

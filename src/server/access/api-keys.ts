@@ -1,0 +1,173 @@
+// The API keys that open the server, held as SHA-256 hashes with a name each. It knows no HTTP, and no message of
+// its errors repeats what a key file says: a line that is wrong may be the key itself.
+import { createHash, timingSafeEqual } from "node:crypto";
+import { readFileSync } from "node:fs";
+import { MagdiError } from "../../errors.ts";
+import type { Caller } from "./caller.ts";
+
+const MIN_KEY_CHARS = 16;
+const MAX_KEY_CHARS = 512;
+/** Every request is compared with every key. */
+const MAX_KEYS = 1000;
+
+export interface ApiKey {
+  readonly name: string;
+  /** SHA-256 of the key, 32 bytes. */
+  readonly hash: Buffer;
+}
+
+export class ApiKeys {
+  readonly #keys: readonly { readonly caller: Caller; readonly hash: Buffer }[];
+
+  constructor(keys: readonly ApiKey[]) {
+    this.#keys = keys.map(({ name, hash }) => ({ caller: { name }, hash }));
+  }
+
+  /** Whose key this is, or null. Takes as long for a wrong key as for a right one, wherever that stands. */
+  callerOf(key: string): Caller | null {
+    const hash = sha256(key);
+    let found: Caller | null = null;
+    for (const known of this.#keys) {
+      if (timingSafeEqual(known.hash, hash)) found = known.caller;
+    }
+    return found;
+  }
+}
+
+/**
+ * The keys of both sources, or null where neither is set: then everybody may ask.
+ *
+ * @throws MagdiError MAGDI_BAD_CONFIG or MAGDI_FILE_MISSING, naming the setting and never a key
+ */
+export function openApiKeys(sources: {
+  /** Keys of MAGDI_API_KEYS. */
+  readonly apiKeys: readonly ApiKey[] | null;
+  readonly apiKeysFile: string | null;
+}): ApiKeys | null {
+  const { apiKeys, apiKeysFile } = sources;
+  if (apiKeysFile === null) return apiKeys === null ? null : new ApiKeys(apiKeys);
+  const inFile = readKeyFile(apiKeysFile);
+  const all = [...(apiKeys ?? []), ...inFile];
+  const wrong = conflict(all);
+  if (wrong === null) return new ApiKeys(all);
+  const where = conflict(inFile) === null ? `MAGDI_API_KEYS and ${apiKeysFile} together` : apiKeysFile;
+  throw new MagdiError("MAGDI_BAD_CONFIG", `apiKeysFile: ${where}: ${wrong}`);
+}
+
+/**
+ * Keys from the one line `name:key,name:key`; a key may be given as `sha256:` and the 64 hexadecimal digits of its
+ * hash.
+ *
+ * @throws Error whose message says what was expected of which entry
+ */
+export function parseKeyList(text: string): ApiKey[] {
+  const entries = text.split(",").map((part) => part.trim());
+  if (entries.at(-1) === "") entries.pop();
+  const keys = entries.map((entry, index) => keyOf(splitEntry(entry), `entry ${index + 1}`));
+  return checked(keys);
+}
+
+function readKeyFile(path: string): ApiKey[] {
+  let text: string;
+  try {
+    text = readFileSync(path, "utf8");
+  } catch (cause) {
+    const code = cause instanceof Error && "code" in cause ? ` (${cause.code})` : "";
+    throw new MagdiError(
+      "MAGDI_FILE_MISSING",
+      `apiKeysFile: expected ${path} to be a file of API keys, found none to read${code}`,
+    );
+  }
+  try {
+    const content = text.replace(/^\uFEFF/, "");
+    return checked(content.trimStart().startsWith("{") ? parseJson(content) : parseLines(content));
+  } catch (cause) {
+    if (!(cause instanceof KeyProblem)) throw cause;
+    throw new MagdiError("MAGDI_BAD_CONFIG", `apiKeysFile: ${path}: ${cause.message}`);
+  }
+}
+
+function parseLines(text: string): ApiKey[] {
+  return text.split(/\r?\n/).flatMap((line, index) => {
+    const entry = line.trim();
+    return entry === "" || entry.startsWith("#") ? [] : [keyOf(splitEntry(entry), `line ${index + 1}`)];
+  });
+}
+
+function parseJson(text: string): ApiKey[] {
+  let content: unknown;
+  try {
+    content = JSON.parse(text);
+  } catch {
+    throw new KeyProblem('expected a JSON object {"name": "key"}, found text that is not JSON');
+  }
+  // It begins with a brace, so what was parsed is an object.
+  const entries = Object.entries(content as object);
+  const keys = entries.map(([name, key], index) => {
+    if (typeof key !== "string") throw new KeyProblem(`entry ${index + 1}: expected a text, found none`);
+    return keyOf({ name, key }, `entry ${index + 1}`);
+  });
+  // JSON.parse keeps the last of two equal names; in a flat object of texts each entry is two texts.
+  const texts = text.match(/"(?:[^"\\]|\\.)*"/g) ?? [];
+  if (texts.length !== 2 * entries.length) throw new KeyProblem("expected each name once, found one twice");
+  return keys;
+}
+
+interface Entry {
+  readonly name: string;
+  readonly key: string;
+}
+
+function splitEntry(entry: string): Entry | null {
+  const colon = entry.indexOf(":");
+  return colon < 0 ? null : { name: entry.slice(0, colon).trim(), key: entry.slice(colon + 1).trim() };
+}
+
+function keyOf(entry: Entry | null, where: string): ApiKey {
+  if (entry === null) throw new KeyProblem(`${where}: expected name:key, found no colon`);
+  const { name, key } = entry;
+  if (!/^[\w.@-]{1,64}$/.test(name)) {
+    throw new KeyProblem(`${where}: expected a name of 1 to 64 letters, digits and . _ @ - before the colon`);
+  }
+  if (key.startsWith("sha256:")) {
+    const hex = key.slice("sha256:".length);
+    if (/^[0-9a-fA-F]{64}$/.test(hex)) return { name, hash: Buffer.from(hex, "hex") };
+    throw new KeyProblem(
+      `${where}: expected 64 hexadecimal digits after sha256:, found ${hex.length} characters`,
+    );
+  }
+  if (key.length < MIN_KEY_CHARS || key.length > MAX_KEY_CHARS) {
+    throw new KeyProblem(
+      `${where}: expected a key of ${MIN_KEY_CHARS} to ${MAX_KEY_CHARS} characters, found ${key.length}; ` +
+        "openssl rand -hex 24 makes one",
+    );
+  }
+  if (!/^[!-~]+$/.test(key)) {
+    throw new KeyProblem(
+      `${where}: expected a key of printable ASCII without spaces, found other characters`,
+    );
+  }
+  return { name, hash: sha256(key) };
+}
+
+function checked(keys: ApiKey[]): ApiKey[] {
+  if (keys.length === 0) throw new KeyProblem("expected at least one name:key, found none");
+  if (keys.length > MAX_KEYS) throw new KeyProblem(`expected at most ${MAX_KEYS} keys, found ${keys.length}`);
+  const wrong = conflict(keys);
+  if (wrong !== null) throw new KeyProblem(wrong);
+  return keys;
+}
+
+function conflict(keys: readonly ApiKey[]): string | null {
+  if (new Set(keys.map(({ name }) => name)).size < keys.length) {
+    return "expected each name once, found one twice";
+  }
+  const hashes = new Set(keys.map(({ hash }) => hash.toString("hex")));
+  return hashes.size < keys.length ? "expected each key under one name, found one under two" : null;
+}
+
+class KeyProblem extends Error {}
+
+function sha256(text: string): Buffer {
+  return createHash("sha256").update(text, "utf8").digest();
+}

@@ -1,0 +1,58 @@
+// Our engine in the bench's own process tree, without HTTP.
+import type { SamplingParams } from "../../../src/engine/request.ts";
+import { loadConfig } from "../../../src/server/config.ts";
+import { openStudent } from "../../../src/server/open-student.ts";
+import type { OpenSubject, Workload } from "../workload.ts";
+
+function samplingOf({ temperature, maxTokens }: Workload): SamplingParams {
+  return {
+    temperature,
+    topK: 50,
+    topP: 0.9,
+    minP: 0,
+    maxTokens,
+    minTokens: 0,
+    ignoreEos: true,
+    stop: [],
+    seed: 1,
+    topLogprobs: null,
+    logitBias: new Map(),
+  };
+}
+
+export const openSubject: OpenSubject = async ({ model, dtype, threads, rows, contextLength }) => {
+  const flags = {
+    model,
+    dtype,
+    threads: String(threads),
+    "batch-rows": String(rows),
+    "context-length": String(contextLength),
+    "prefix-cache-tokens": "0",
+  };
+  const student = await openStudent(model, { config: loadConfig({ flags }), onStep: () => {} });
+  return {
+    async run(workload) {
+      const startMs = performance.now();
+      let firstTokenMs: number | null = null;
+      const results = await Promise.all(
+        workload.prompts.map((prompt, index) => {
+          const request = {
+            id: `bench-${index}`,
+            promptTokens: Int32Array.from(prompt),
+            samples: workload.samples,
+            sampling: samplingOf(workload),
+            queueTimeoutMs: 600_000,
+            timeoutMs: 600_000,
+          };
+          const onToken = () => {
+            firstTokenMs ??= performance.now() - startMs;
+          };
+          return student.engine.submit(request, { onToken }).done;
+        }),
+      );
+      const tokens = results.flatMap(({ samples }) => samples).reduce((sum, s) => sum + s.tokenIds.length, 0);
+      return { firstTokenMs: firstTokenMs ?? 0, totalMs: performance.now() - startMs, tokens };
+    },
+    close: () => student.engine.close(),
+  };
+};

@@ -1,7 +1,19 @@
 // Prints the file tables of docs/structure.md from the first sentence of each source file.
 import { readdirSync, readFileSync } from "node:fs";
 
-const rooms = ["tensor", "onnx", "runtime", "nn", "text", "student", "engine", "reasoning", "server", "cli"];
+const rooms = [
+  "tensor",
+  "onnx",
+  "runtime",
+  "nn",
+  "text",
+  "student",
+  "engine",
+  "reasoning",
+  "server",
+  "client",
+  "cli",
+];
 
 /** The sentence that the opening comment begins with. */
 function firstSentence(text) {

@@ -20,6 +20,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   student: ["tensor", "onnx", "nn", "runtime", "text"],
   engine: ["tensor", "nn", "runtime", "text", "student"],
   server: ["engine", "reasoning", "student", "text"],
+  client: ["server"],
   cli: ["tensor", "engine", "reasoning", "student", "text", "server"],
 };
 
@@ -75,6 +76,20 @@ test("native runtime, tokenizers and Fastify each have one room", () => {
       .filter(([owner, pattern]) => pattern.test(target) && room !== owner)
       .map(([owner]) => `${file} imports ${target}, which belongs to src/${owner}`),
   );
+  assert.deepEqual(wrong, []);
+});
+
+test("the client runs anywhere: of the server it takes types, and of Node nothing", () => {
+  const files = readdirSync(path.join(SOURCES, "client"), { encoding: "utf8" });
+  assert.ok(files.length > 5);
+  const wrong = files.flatMap((file) => {
+    const text = readFileSync(path.join(SOURCES, "client", file), "utf8");
+    const kept = [...text.matchAll(/^(?:import|export) (?!type )[^;]*?"([^"]+)";$/gm)];
+    const asked = [...kept, ...text.matchAll(DYNAMIC)].map((match) => match[1] ?? "");
+    return asked
+      .filter((target) => !target.startsWith("./") && target !== "ws")
+      .map((target) => `${file}: ${target}`);
+  });
   assert.deepEqual(wrong, []);
 });
 

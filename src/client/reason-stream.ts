@@ -1,0 +1,123 @@
+// One streamed answer: its frames as they come, and its result. It knows no socket and no endpoint.
+import type { ReasonFrame, ReasonResponse, ServerFrame } from "./api-types.ts";
+import { CallScope } from "./call-scope.ts";
+import { MagdiApiError, MagdiConnectionError } from "./client-error.ts";
+import { Deferred } from "./deferred.ts";
+import { readEvents } from "./event-parser.ts";
+
+const DONE = "[DONE]";
+
+/**
+ * The request is sent when the first frame or the result is asked for. The frames can be read once; leaving the loop
+ * before the result ends the request, on the server too.
+ *
+ * @example
+ * const stream = client.reasonStream({ question: "What is 12 * 7?" });
+ * for await (const frame of stream) if (frame.type === "token") process.stdout.write(frame.text);
+ * const { answer } = await stream.result();
+ */
+export class ReasonStream implements AsyncIterable<ReasonFrame> {
+  readonly #open: (scope: CallScope) => Promise<Response>;
+  readonly #signal: AbortSignal | undefined;
+  readonly #timeoutMs: number;
+  readonly #result = new Deferred<ReasonResponse>();
+  #taken = false;
+
+  constructor(
+    open: (scope: CallScope) => Promise<Response>,
+    options: { readonly signal: AbortSignal | undefined; readonly timeoutMs: number },
+  ) {
+    this.#open = open;
+    this.#signal = options.signal;
+    this.#timeoutMs = options.timeoutMs;
+  }
+
+  /**
+   * The response. If nobody reads the frames, they are read and dropped.
+   *
+   * @throws what reading the frames throws
+   */
+  async result(): Promise<ReasonResponse> {
+    if (!this.#taken) {
+      for await (const _ of this) {
+        // The result is among them.
+      }
+    }
+    return this.#result.promise;
+  }
+
+  /** @throws MagdiApiError, MagdiConnectionError, MagdiTimeoutError, or the signal's reason */
+  [Symbol.asyncIterator](): AsyncIterator<ReasonFrame, undefined> {
+    if (this.#taken) throw new TypeError("the frames of a stream can be read once");
+    this.#taken = true;
+    const scope = new CallScope(this.#signal, this.#timeoutMs);
+    const frames = this.#frames(scope);
+    const failed = (error: unknown) => {
+      scope.close();
+      const reason = scope.explain(error, "the stream broke");
+      this.#result.reject(reason);
+      return reason;
+    };
+    return {
+      next: async () => {
+        try {
+          const { done, value } = await frames.next();
+          if (!done) return { done: false, value };
+          scope.close();
+          return { done: true, value: undefined };
+        } catch (error) {
+          throw failed(error);
+        }
+      },
+      return: async () => {
+        const left = new DOMException("the stream was left before its result", "AbortError");
+        scope.abort(left);
+        failed(left);
+        await frames.return().catch(() => {});
+        return { done: true, value: undefined };
+      },
+    };
+  }
+
+  async *#frames(scope: CallScope): AsyncGenerator<ReasonFrame, void> {
+    const response = await this.#open(scope);
+    if (response.body === null) throw new MagdiConnectionError("the server's answer has no body");
+    let settled = false;
+    for await (const { data } of readEvents(response.body)) {
+      scope.heard();
+      // Read on to the end of the body, so that the connection can be used again.
+      if (data === DONE) continue;
+      const frame = frameOf(data);
+      if (frame.type === "pong") continue;
+      if (frame.type === "error") {
+        throw new MagdiApiError(frame, { requestId: response.headers.get("x-request-id") });
+      }
+      if (frame.type === "result") {
+        settled = true;
+        this.#result.resolve(responseOf(frame));
+      }
+      yield frame;
+    }
+    if (!settled) throw new MagdiConnectionError("the stream ended before its result");
+  }
+}
+
+/** @throws MagdiConnectionError for what is no JSON object with a type */
+export function frameOf(text: string): ServerFrame {
+  let frame: unknown;
+  try {
+    frame = JSON.parse(text);
+  } catch (cause) {
+    throw new MagdiConnectionError("expected a frame of JSON, found text that is not", { cause });
+  }
+  if (typeof frame !== "object" || frame === null || !("type" in frame) || typeof frame.type !== "string") {
+    throw new MagdiConnectionError("expected a JSON object with a type, found something else");
+  }
+  return frame as ServerFrame; // the server checks its frames against the schema of this type
+}
+
+/** A result frame is the response under a type. */
+export function responseOf(frame: Extract<ServerFrame, { type: "result" }>): ReasonResponse {
+  const { type: _type, ...response } = frame;
+  return response;
+}

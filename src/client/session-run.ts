@@ -1,0 +1,86 @@
+// One request on a session's socket: its frames as they come, its result, and the ways to end it early. It knows no
+// socket.
+import type { ReasonFrame, ReasonResponse } from "./api-types.ts";
+import { Deferred } from "./deferred.ts";
+import { responseOf } from "./reason-stream.ts";
+
+export interface RunControls {
+  cancel(): void;
+  enough(): void;
+  /** Called once, when no more frames are expected. */
+  ended(): void;
+}
+
+/**
+ * Frames are kept until they are read. Leaving the loop leaves the request running, so that its result can still be
+ * waited for: `cancel` ends it.
+ */
+export class SessionRun implements AsyncIterable<ReasonFrame> {
+  /** The request's id on the connection. */
+  readonly id: string;
+  readonly #controls: RunControls;
+  readonly #result = new Deferred<ReasonResponse>();
+  readonly #frames: ReasonFrame[] = [];
+  #failure: { readonly reason: unknown } | null = null;
+  #ended = false;
+  #wake = () => {};
+
+  constructor(id: string, controls: RunControls) {
+    this.id = id;
+    this.#controls = controls;
+  }
+
+  /** Rejects with MagdiApiError, MagdiConnectionError, MagdiTimeoutError, or the signal's reason. */
+  get result(): Promise<ReasonResponse> {
+    return this.#result.promise;
+  }
+
+  /** Ends the request; result and frames reject with a MagdiApiError whose code is "cancelled". */
+  cancel(): void {
+    if (!this.#ended) this.#controls.cancel();
+  }
+
+  /** Settles the vote on the samples that have finished; the result follows. */
+  enough(): void {
+    if (!this.#ended) this.#controls.enough();
+  }
+
+  /** For the session: a frame of this request. */
+  take(frame: ReasonFrame): void {
+    if (this.#ended) return;
+    this.#frames.push(frame);
+    if (frame.type === "result") {
+      this.#result.resolve(responseOf(frame));
+      this.#end();
+    }
+    this.#wake();
+  }
+
+  /** For the session: no more will come. */
+  fail(reason: unknown): void {
+    if (this.#ended) return;
+    this.#failure = { reason };
+    this.#result.reject(reason);
+    this.#end();
+    this.#wake();
+  }
+
+  #end(): void {
+    this.#ended = true;
+    this.#controls.ended();
+  }
+
+  async *[Symbol.asyncIterator](): AsyncGenerator<ReasonFrame, void> {
+    while (true) {
+      const frame = this.#frames.shift();
+      if (frame !== undefined) yield frame;
+      else if (this.#failure !== null) throw this.#failure.reason;
+      else if (this.#ended) return;
+      else {
+        await new Promise<void>((resolve) => {
+          this.#wake = resolve;
+        });
+      }
+    }
+  }
+}

@@ -7,6 +7,7 @@ import type { Tokenizer } from "../text/tokenizer.ts";
 import { ActiveRequest, type RequestHooks } from "./active-request.ts";
 import { type Clock, systemClock } from "./clock.ts";
 import type { ModelRunner, StepOutput } from "./model-runner.ts";
+import { PrefixCache } from "./prefix-cache.ts";
 import type {
   EngineStats,
   Generation,
@@ -27,6 +28,8 @@ export interface EngineOptions {
   readonly maxWaitingSamples?: number;
   /** At most maxWaitingSamples: a request that could never wait in the line is refused as such. */
   readonly maxSamplesPerRequest?: number;
+  /** Bound of the keys and values that are kept for prompts with the same beginning; 0, the default, keeps none. */
+  readonly prefixCacheTokens?: number;
   readonly clock?: Clock;
   /** A step longer than this makes the engine's state "stalled" until it returns. */
   readonly stallMs?: number;
@@ -45,6 +48,7 @@ export class Engine implements GenerationEngine {
   readonly contextLength: number;
   readonly maxSamplesPerRequest: number;
   readonly #runner: ModelRunner;
+  readonly #prefixes: PrefixCache;
   readonly #scheduler: Scheduler;
   readonly #sequences: SequenceContext;
   readonly #clock: Clock;
@@ -67,7 +71,8 @@ export class Engine implements GenerationEngine {
     this.#onStep = options.onStep ?? null;
     this.contextLength = runner.contextLength;
     this.maxSamplesPerRequest = Math.min(maxSamplesPerRequest, maxWaitingSamples);
-    this.#scheduler = new Scheduler(runner, maxWaitingSamples);
+    this.#prefixes = new PrefixCache(runner, options.prefixCacheTokens ?? 0);
+    this.#scheduler = new Scheduler(runner, maxWaitingSamples, this.#prefixes);
     this.#sequences = { tokenizer: options.tokenizer, eosTokenIds: [...options.eosTokenIds] };
     this.#hooks = {
       nowMs: () => this.#clock.nowMs(),
@@ -111,6 +116,8 @@ export class Engine implements GenerationEngine {
       requestsRunning: scheduler.requestsRunning,
       samplesRunning: scheduler.samplesRunning,
       kvCacheUsageRatio: scheduler.cacheUsage,
+      prefixQueriedTokens: this.#prefixes.queriedTokens,
+      prefixHitTokens: this.#prefixes.hitTokens,
     };
   }
 

@@ -65,6 +65,46 @@ export class KvCache {
     }
   }
 
+  /** Floats of one token's keys and values in all layers. */
+  get tokenLength(): number {
+    return this.#buffers.length * this.shape.keyValueHeads * this.shape.headSize;
+  }
+
+  /** Copies `count` tokens of row `row`, from position `from` on, to positions `at` .. of a block
+   * [layers × 2, keyValueHeads, block tokens, headSize]. */
+  save(row: number, from: number, count: number, block: Float32Array, at: number): void {
+    this.#eachHead(row, from, block, at, (data, start, target) => {
+      block.set(data.subarray(start, start + count * this.shape.headSize), target);
+    });
+  }
+
+  /** Copies the block's first `count` tokens to row `row`, from position `from` on. */
+  load(row: number, from: number, count: number, block: Float32Array): void {
+    this.#eachHead(row, from, block, 0, (data, start, source) => {
+      data.set(block.subarray(source, source + count * this.shape.headSize), start);
+    });
+  }
+
+  /** Calls with where position `from` of the row and position `at` of the block lie, for each layer's keys and values
+   * and each head. */
+  #eachHead(
+    row: number,
+    from: number,
+    block: Float32Array,
+    at: number,
+    copy: (data: Float32Array, inRow: number, inBlock: number) => void,
+  ): void {
+    const { keyValueHeads, capacityTokens, headSize } = this.shape;
+    const blockTokens = block.length / this.tokenLength;
+    let blockHead = 0;
+    for (const { data } of this.#buffers) {
+      for (let head = 0; head < keyValueHeads; head++) {
+        const rowHead = row * keyValueHeads + head;
+        copy(data, (rowHead * capacityTokens + from) * headSize, (blockHead++ * blockTokens + at) * headSize);
+      }
+    }
+  }
+
   close(): void {
     for (const tensor of this.#tensors.splice(0)) tensor.release();
   }

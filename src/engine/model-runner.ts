@@ -27,9 +27,13 @@ export interface ModelRunner {
   readonly vocabSize: number;
   /** K: candidates picked in the graph. */
   readonly candidateCount: number;
-  /** Tokens of one prefill chunk, the last of which may have one more; chunk borders lie at its multiples, so a
-   * prompt's chunks never depend on what else runs. */
+  /** Most tokens of one prefill chunk; even, at least 4. */
   readonly prefillChunkTokens: number;
+  /** Where prompts may be cut: a position's keys, values and logits are bit for bit the same wherever its prompt was
+   * cut at multiples of this (and as in prompt-chunks.ts). Even, and a divisor of prefillChunkTokens. */
+  readonly cutTokens: number;
+  /** Floats of one token's keys and values. */
+  readonly tokenLength: number;
 
   /** Appends `tokens` [S] to the prompt row, which holds `past` tokens; the output's row 0 is the last position. */
   prefill(tokens: Int32Array, past: number, wantLogits: boolean): Promise<StepOutput>;
@@ -37,6 +41,11 @@ export interface ModelRunner {
   decode(rowCount: number, tokens: Int32Array, pasts: Int32Array, wantLogits: boolean): Promise<StepOutput>;
   /** Copies the first `length` tokens' keys and values of row `from` to row `to`. */
   copyRow(from: number, to: number, length: number): void;
+  /** Copies the keys and values of `count` tokens of the prompt row, from position `from` on, to positions `at` .. of a
+   * block, whose length is a multiple of tokenLength and whose layout is the runner's own. */
+  saveTokens(from: number, count: number, block: Float32Array, at: number): void;
+  /** Copies a block's first `count` tokens to the prompt row's positions `from` .. */
+  loadTokens(from: number, count: number, block: Float32Array): void;
   /** Frees the session and the cache. Never called while a step runs. */
   close(): void;
 }

@@ -18,12 +18,18 @@ export interface OnnxModelRunnerOptions {
   readonly contextLength: number;
   readonly prefillChunkTokens: number;
   readonly threads: number;
+  /** Find out whether prompts may be cut anywhere, which costs the prefill of two short prompts; else they are only
+   * at whole chunks. Default false. */
+  readonly probeCuts?: boolean;
 }
 
 /** A fresh array that native code may read and write. */
 const int64s = (length: number): BigInt64Array => new BigInt64Array(new ArrayBuffer(length * 8));
 const int32s = (length: number): Int32Array => new Int32Array(new ArrayBuffer(length * 4));
 const floats = (length: number): Float32Array => new Float32Array(new ArrayBuffer(length * 4));
+
+/** Length of the prompt that is computed whole and in pieces of 2, 16 and 16. */
+const PROBE_TOKENS = 34;
 
 /** Bindings of one number of rows, with and without all logits fetched. */
 interface RowBindings {
@@ -38,6 +44,7 @@ export class OnnxModelRunner implements ModelRunner {
   readonly vocabSize: number;
   readonly candidateCount: number;
   readonly prefillChunkTokens: number;
+  #cutTokens: number;
   readonly #session: Session;
   readonly #cache: KvCache;
   readonly #ids: BigInt64Array;
@@ -82,6 +89,7 @@ export class OnnxModelRunner implements ModelRunner {
     const runner = new OnnxModelRunner(session, cache, options);
     try {
       await runner.#probeRows();
+      if (options.probeCuts ?? false) await runner.#probeCuts();
     } catch (error) {
       runner.close();
       throw error;
@@ -98,8 +106,9 @@ export class OnnxModelRunner implements ModelRunner {
     this.vocabSize = config.vocabSize;
     this.candidateCount = Math.min(CANDIDATES, config.vocabSize);
     this.prefillChunkTokens = options.prefillChunkTokens;
+    this.#cutTokens = options.prefillChunkTokens;
     this.#cache = cache;
-    this.#ids = int64s(Math.max(maxRows, options.prefillChunkTokens + 1));
+    this.#ids = int64s(Math.max(maxRows, options.prefillChunkTokens));
     this.#lengths = int32s(maxRows);
     this.#candidateLogits = floats(maxRows * this.candidateCount);
     this.#candidateIds = int64s(maxRows * this.candidateCount);
@@ -161,6 +170,22 @@ export class OnnxModelRunner implements ModelRunner {
     this.#cache.copyRow(from, to, length);
   }
 
+  get cutTokens(): number {
+    return this.#cutTokens;
+  }
+
+  get tokenLength(): number {
+    return this.#cache.tokenLength;
+  }
+
+  saveTokens(from: number, count: number, block: Float32Array, at: number): void {
+    this.#cache.save(this.promptRow, from, count, block, at);
+  }
+
+  loadTokens(from: number, count: number, block: Float32Array): void {
+    this.#cache.load(this.promptRow, from, count, block);
+  }
+
   close(): void {
     this.#session.close();
     this.#cache.close();
@@ -184,6 +209,31 @@ export class OnnxModelRunner implements ModelRunner {
     const beside = (await this.decode(2, token, past, true)).logits;
     const same = alone?.every((logit, id) => logit === beside?.[id]) ?? false;
     if (!same) this.#minRows = 2;
+  }
+
+  /** Runs a short prompt whole and in pieces, and compares keys, values and the last logits bit for bit. */
+  async #probeCuts(): Promise<void> {
+    const most = Math.min(PROBE_TOKENS, this.prefillChunkTokens, this.contextLength);
+    const length = most - (most % 2);
+    const prompt = Int32Array.from({ length }, (_, at) => (7919 * at + 13) % this.vocabSize);
+    const computed = async (borders: readonly number[]) => {
+      let past = 0;
+      let logits = new Float32Array();
+      for (const border of borders) {
+        if (border === past) continue;
+        const output = await this.prefill(prompt.subarray(past, border), past, border === length);
+        logits = output.logits?.slice(0, this.vocabSize) ?? logits;
+        past = border;
+      }
+      const tokens = new Float32Array(this.tokenLength * length);
+      this.saveTokens(0, length, tokens, 0);
+      return [logits, tokens] as const;
+    };
+    const whole = await computed([length]);
+    const pieces = await computed([2, 2 * Math.ceil(length / 4), length]);
+    const same = whole.every((part, at) => part.every((value, index) => value === pieces[at]?.[index]));
+    // Even pieces, because kernels work in tiles of even lengths, and a lone row of a tile is another matter.
+    if (same) this.#cutTokens = 2;
   }
 
   #rows(count: number): readonly [Record<string, OrtTensor>, Record<string, OrtTensor>] {

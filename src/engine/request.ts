@@ -40,6 +40,8 @@ export interface GenerationRequest {
   readonly queueTimeoutMs: number;
   /** End all samples with "deadline" this long after submission. */
   readonly timeoutMs: number;
+  /** Computed prompts are reused among the requests of one scope only. Default: the scope "". */
+  readonly prefixScope?: string;
 }
 
 export interface TokenLogprob {
@@ -121,8 +123,11 @@ export interface EngineStats {
   /** Requests whose prefill has begun, and their samples that have not ended, with or without a row. */
   readonly requestsRunning: number;
   readonly samplesRunning: number;
-  /** Cache tokens in use over cache tokens there are. */
+  /** Cache tokens in use over cache tokens there are, kept prefixes not counted. */
   readonly kvCacheUsageRatio: number;
+  /** Since the start: prompt tokens looked up in the prefix cache, and those among them that were reused. */
+  readonly prefixQueriedTokens: number;
+  readonly prefixHitTokens: number;
 }
 
 export interface StepReport {

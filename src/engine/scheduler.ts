@@ -5,12 +5,17 @@ import { MagdiError } from "../errors.ts";
 import type { ActiveRequest } from "./active-request.ts";
 import { DecodeRows } from "./decode-rows.ts";
 import type { ModelRunner, StepOutput } from "./model-runner.ts";
+import type { PrefixCache } from "./prefix-cache.ts";
+import { nextChunkTokens } from "./prompt-chunks.ts";
 import { needsFullLogits, Sampler } from "./sampler.ts";
 import type { Sequence } from "./sequence.ts";
 import { WaitingLine } from "./waiting-line.ts";
 
 /** The facts of a runner that scheduling rests on. */
-export type RowModel = Omit<ModelRunner, "prefill" | "decode" | "close">;
+export type RowModel = Omit<ModelRunner, "prefill" | "decode" | "saveTokens" | "loadTokens" | "close">;
+
+/** Tokens of a prompt that are computed even when all are known: one yields the logits, and one is never alone. */
+const LEAST_COMPUTED_TOKENS = 2;
 
 export interface Step {
   readonly phase: "prefill" | "decode";
@@ -29,6 +34,7 @@ export interface Step {
  */
 export class Scheduler {
   readonly #model: RowModel;
+  readonly #prefixes: PrefixCache;
   readonly #sampler: Sampler;
   readonly #line: WaitingLine;
   readonly #rows: DecodeRows;
@@ -37,13 +43,16 @@ export class Scheduler {
   /** The request that has the prompt row, and how many of its prompt's tokens the row holds. */
   #prompt: ActiveRequest | null = null;
   #prefilled = 0;
+  /** How many of these may be kept: to a whole multiple of the model's cutTokens. */
+  #reusable = 0;
   #lastPhase: "prefill" | "decode" = "decode";
   readonly #tokens: Int32Array;
   readonly #pasts: Int32Array;
   readonly #promptPast = new Int32Array(1);
 
-  constructor(model: RowModel, maxWaitingSamples: number) {
+  constructor(model: RowModel, maxWaitingSamples: number, prefixes: PrefixCache) {
     this.#model = model;
+    this.#prefixes = prefixes;
     this.#sampler = new Sampler(model.vocabSize, model.candidateCount);
     this.#line = new WaitingLine(maxWaitingSamples);
     this.#rows = new DecodeRows(model);
@@ -98,6 +107,7 @@ export class Scheduler {
       return;
     }
     const prompt = this.#prompt;
+    if (prompt !== null) this.#keepPrefix(prompt, step);
     if (prompt === null || prompt.settled || this.#prefilled < prompt.promptTokens.length) return;
     prompt.prefillEnded();
     // All first tokens at once: the output lasts only until the next step, and who ends here needs no row.
@@ -147,10 +157,28 @@ export class Scheduler {
         request.prefillStarted();
         if (request.settled) continue; // cancelled by its listener
         this.#prompt = request;
-        this.#prefilled = 0;
+        this.#reusePrefix(request);
         return;
       }
     }
+  }
+
+  #reusePrefix({ request, promptTokens }: ActiveRequest): void {
+    const most = promptTokens.length - LEAST_COMPUTED_TOKENS;
+    const known = this.#prefixes.load(request.prefixScope ?? "", promptTokens, most, this.#model.cutTokens);
+    this.#prefilled = known;
+    this.#reusable = known;
+  }
+
+  /** Also of a prompt that nobody waits for any more: its chunk was computed like any other. */
+  #keepPrefix({ request, promptTokens }: ActiveRequest, chunk: Step): void {
+    const { cutTokens } = this.#model;
+    const past = chunk.pasts[0]!;
+    const end = past + chunk.tokens.length;
+    // What follows a cut elsewhere, or was computed alone, has bits of its own.
+    if (past !== this.#reusable || chunk.tokens.length < LEAST_COMPUTED_TOKENS) return;
+    this.#reusable = end - (end % cutTokens);
+    this.#prefixes.save(request.prefixScope ?? "", promptTokens, this.#reusable);
   }
 
   /** Gives free rows to the prompt's samples; gives the prompt row up when none of them needs it any more. */
@@ -177,10 +205,7 @@ export class Scheduler {
 
   #prefillStep(prompt: ActiveRequest): Step {
     const past = this.#prefilled;
-    const { prefillChunkTokens } = this.#model;
-    const left = prompt.promptTokens.length - past;
-    // A single token left over goes with the last chunk: kernels can treat one position otherwise than several.
-    const end = past + (left <= prefillChunkTokens + 1 ? left : prefillChunkTokens);
+    const end = past + nextChunkTokens(prompt.promptTokens.length - past, this.#model.prefillChunkTokens);
     this.#prefilled = end;
     this.#lastPhase = "prefill";
     this.#promptPast[0] = past;

@@ -26,10 +26,12 @@ function workload(seed: number) {
 
   const model = {
     maxRows: 1 + below(5),
-    prefillChunkTokens: 1 + below(9),
+    prefillChunkTokens: 4 + 2 * below(4),
     contextLength,
     endEvery: 12,
   };
+  const beginning = Int32Array.from({ length: 40 }, () => below(toyTokens.vocabSize));
+  const prefixCacheTokens = oneOf([0, 20, 64, 1000]);
   const requests = Array.from({ length: 3 + below(10) }, (_, number): GenerationRequest => {
     const samples = oneOf([1, 1, 2, 3, 7]);
     const filters: readonly Partial<SamplingParams>[] = [
@@ -42,7 +44,11 @@ function workload(seed: number) {
     ];
     return {
       id: `request ${number}`,
-      promptTokens: Int32Array.from({ length: 1 + below(oneOf([4, 63])) }, () => below(toyTokens.vocabSize)),
+      promptTokens: Int32Array.of(
+        ...beginning.subarray(0, oneOf([0, below(41)])),
+        ...Array.from({ length: 1 + below(oneOf([4, 23])) }, () => below(toyTokens.vocabSize)),
+      ),
+      prefixScope: oneOf(["", "", "ada"]),
       samples,
       queueTimeoutMs: oneOf([Number.POSITIVE_INFINITY, Number.POSITIVE_INFINITY, 5 + below(60)]),
       timeoutMs: oneOf([Number.POSITIVE_INFINITY, Number.POSITIVE_INFINITY, 5 + below(80)]),
@@ -58,14 +64,15 @@ function workload(seed: number) {
       },
     };
   });
-  return { model, requests, below, oneOf };
+  return { model, prefixCacheTokens, requests, below, oneOf };
 }
 
-async function runWorkload(seed: number): Promise<number> {
-  const { model, requests, below, oneOf } = workload(seed);
+async function runWorkload(seed: number): Promise<{ readonly compared: number; readonly reused: number }> {
+  const { model, prefixCacheTokens, requests, below, oneOf } = workload(seed);
   const maxWaitingSamples = 200;
   const { engine, runner, clock } = toyEngine(model, {
     maxWaitingSamples,
+    prefixCacheTokens,
     onStep: () => act("between"),
   });
   const submissions: Submission[] = requests.map((request) => ({
@@ -125,7 +132,9 @@ async function runWorkload(seed: number): Promise<number> {
       assert.deepEqual([ear.prefillStarts, ear.events.length], [0, 0]);
     }
   }
-  assert.deepEqual(engine.stats(), {
+  const { prefixQueriedTokens, prefixHitTokens, ...stats } = engine.stats();
+  assert.ok(prefixHitTokens <= prefixQueriedTokens && (prefixCacheTokens > 0 || prefixQueriedTokens === 0));
+  assert.deepEqual(stats, {
     state: "ready",
     requestsWaiting: 0,
     samplesWaiting: 0,
@@ -135,13 +144,19 @@ async function runWorkload(seed: number): Promise<number> {
   });
   assert.equal(clock.pendingTimers, 0);
   await engine.close();
-  return compared;
+  return { compared, reused: prefixHitTokens };
 }
 
-test("a request's samples are bit for bit the same alone and among strangers that come, go and are cancelled", async () => {
+test("a request's samples are bit for bit the same alone and among strangers that come, go and are cancelled, with and without reused prefixes", async () => {
   let compared = 0;
-  for (let seed = 0; seed < 150; seed++) compared += await runWorkload(seed);
+  let reused = 0;
+  for (let seed = 0; seed < 150; seed++) {
+    const run = await runWorkload(seed);
+    compared += run.compared;
+    reused += run.reused;
+  }
   assert.ok(compared > 1000, `${compared} samples ran to their own end`);
+  assert.ok(reused > 1000, `${reused} tokens were reused`);
 });
 
 test("sample 0 of many is the one of one, and samples of one seed differ", async () => {

@@ -16,6 +16,8 @@ const IDLE: EngineStats = {
   requestsRunning: 0,
   samplesRunning: 0,
   kvCacheUsageRatio: 0,
+  prefixQueriedTokens: 0,
+  prefixHitTokens: 0,
 };
 
 test("the waiting line is bounded in samples, and cancelling makes room", async () => {

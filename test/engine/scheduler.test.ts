@@ -19,13 +19,13 @@ test("a long prompt's chunks alternate with the decode steps of those that run",
   );
 });
 
-test("a single token left over goes with the last chunk", async () => {
+test("no token of a longer prompt is prefilled alone", async () => {
   for (const [length, chunks] of [
     [1, [1]],
     [4, [4]],
-    [5, [5]],
+    [5, [2, 3]],
     [6, [4, 2]],
-    [9, [4, 5]],
+    [9, [4, 2, 3]],
   ] as const) {
     const { engine, runner } = toyEngine({ prefillChunkTokens: 4 });
     await engine.submit(toyRequest({ promptTokens: prompt(length), sampling: { maxTokens: 1 } })).done;

@@ -10,6 +10,8 @@ export interface HistoryModelOptions {
   readonly contextLength?: number;
   readonly candidateCount?: number;
   readonly prefillChunkTokens?: number;
+  /** Default 2. */
+  readonly cutTokens?: number;
   /** End-of-sequence tokens: hardly ever likely, or very likely after one history in `endEvery`. */
   readonly endTokens?: readonly number[];
   /** Default: infinity, never. */
@@ -25,6 +27,8 @@ export interface StepRecord {
 }
 
 const EMPTY = -1;
+/** Added, as often as need be, to what the cache holds of a token whose numbers tell how its prompt was cut. */
+const TRACE = 1 << 16;
 
 export class HistoryModelRunner implements ModelRunner {
   readonly maxRows: number;
@@ -33,6 +37,8 @@ export class HistoryModelRunner implements ModelRunner {
   readonly vocabSize: number;
   readonly candidateCount: number;
   readonly prefillChunkTokens: number;
+  readonly cutTokens: number;
+  readonly tokenLength = 1;
   /** What was asked, in order. */
   readonly steps: StepRecord[] = [];
   closed = false;
@@ -53,6 +59,7 @@ export class HistoryModelRunner implements ModelRunner {
     this.contextLength = options.contextLength ?? 64;
     this.candidateCount = options.candidateCount ?? 12;
     this.prefillChunkTokens = options.prefillChunkTokens ?? 8;
+    this.cutTokens = options.cutTokens ?? 2;
     this.#endTokens = options.endTokens ?? [];
     this.#endEvery = options.endEvery ?? Number.POSITIVE_INFINITY;
     this.#cache = new Int32Array((this.maxRows + 1) * this.contextLength).fill(EMPTY);
@@ -60,16 +67,12 @@ export class HistoryModelRunner implements ModelRunner {
   }
 
   async prefill(tokens: Int32Array, past: number, wantLogits: boolean): Promise<StepOutput> {
-    assert.ok(
-      tokens.length >= 1 && tokens.length <= this.prefillChunkTokens + 1,
-      `a chunk of ${tokens.length}`,
-    );
-    assert.equal(past % this.prefillChunkTokens, 0, "chunk borders lie at multiples of the chunk's length");
+    assert.ok(tokens.length >= 1 && tokens.length <= this.prefillChunkTokens, `a chunk of ${tokens.length}`);
     if (past === 0) this.#clear(this.promptRow);
     const step = { phase: "prefill", rows: 1, pasts: [past], tokens: [...tokens], wantLogits } as const;
     return this.#run(step, () => {
       assert.equal(past, this.#lengths[this.promptRow], "the prompt row holds what came before the chunk");
-      for (const token of tokens) this.#append(this.promptRow, token);
+      for (const token of tokens) this.#append(this.promptRow, token + this.#trace(past, tokens.length));
       return [this.promptRow];
     });
   }
@@ -110,6 +113,25 @@ export class HistoryModelRunner implements ModelRunner {
     if (from !== this.promptRow) this.#clear(from);
   }
 
+  saveTokens(from: number, count: number, block: Float32Array, at: number): void {
+    assert.ok(!this.#running, "no copy while a step runs");
+    assert.ok(
+      count > 0 && from + count <= this.#lengths[this.promptRow]!,
+      "the prompt row holds what is kept",
+    );
+    assert.ok(at + count <= block.length, "the block has room");
+    const start = this.promptRow * this.contextLength + from;
+    block.set(this.#cache.subarray(start, start + count), at);
+  }
+
+  loadTokens(from: number, count: number, block: Float32Array): void {
+    assert.ok(!this.#running, "no copy while a step runs");
+    assert.ok(count > 0 && count <= block.length, "the block holds what is loaded");
+    if (from === 0) this.#clear(this.promptRow);
+    assert.equal(from, this.#lengths[this.promptRow], "the prompt row holds what comes before the block");
+    for (const value of block.subarray(0, count)) this.#append(this.promptRow, value);
+  }
+
   close(): void {
     assert.ok(!this.#running, "no close while a step runs");
     assert.ok(!this.closed, "closed once");
@@ -137,6 +159,11 @@ export class HistoryModelRunner implements ModelRunner {
     this.#output?.candidateIds.fill(-1n);
     this.#output?.logSumExp.fill(Number.NaN);
     this.#output?.logits?.fill(Number.NaN);
+  }
+
+  /** What a kernel lets show of how a prompt was cut: a chunk that begins where none may, a token alone in a tile. */
+  #trace(past: number, count: number): number {
+    return ((past % this.cutTokens) + (count % 16 === 1 ? 1 : 0)) * TRACE;
   }
 
   #append(row: number, token: number): void {

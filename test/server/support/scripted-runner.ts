@@ -27,6 +27,8 @@ export class ScriptedRunner implements ModelRunner {
   readonly vocabSize = VOCAB_SIZE;
   readonly candidateCount = CANDIDATES;
   readonly prefillChunkTokens = 64;
+  readonly cutTokens = 2;
+  readonly tokenLength = 1;
   /** Steps run so far, and rows of the last decode step. */
   prefillSteps = 0;
   decodeSteps = 0;
@@ -88,6 +90,15 @@ export class ScriptedRunner implements ModelRunner {
   copyRow(from: number, to: number, length: number): void {
     const source = this.#rows[from]!;
     this.#rows[to] = { tokens: source.tokens.slice(0, length), promptLength: source.promptLength };
+  }
+
+  saveTokens(from: number, count: number, block: Float32Array, at: number): void {
+    block.set(this.#rows[this.promptRow]!.tokens.slice(from, from + count), at);
+  }
+
+  loadTokens(from: number, count: number, block: Float32Array): void {
+    const row = this.#rows[this.promptRow]!;
+    row.tokens = [...row.tokens.slice(0, from), ...block.subarray(0, count)];
   }
 
   close(): void {

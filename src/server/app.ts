@@ -5,27 +5,37 @@ import { serializerCompiler, type ZodTypeProvider } from "fastify-type-provider-
 import { type Clock, systemClock } from "../engine/clock.ts";
 import { type Baselines, loadBaselines } from "../reasoning/baselines.ts";
 import { Admission } from "./access/admission.ts";
-import { ANYBODY } from "./access/caller.ts";
+import { openApiKeys } from "./access/api-keys.ts";
+import { initialCaller, installAuthentication } from "./access/authentication.ts";
+import { installBrowserAccess } from "./access/browser-access.ts";
+import { installRateLimit } from "./access/rate-limit.ts";
+import { boundedServer, installBounds } from "./access/request-bounds.ts";
 import type { ServingContext } from "./answering/generation-run.ts";
 import { loadConfig, type ServerConfig } from "./config.ts";
 import { answerErrors } from "./errors/answer-errors.ts";
+import { watchExchanges } from "./errors/broken-requests.ts";
+import { announceEngineChange } from "./observation/engine-announcement.ts";
+import { watchEngine } from "./observation/engine-watch.ts";
 import { watchEventLoop } from "./observation/event-loop-delay.ts";
+import { type Logging, logPrompt, privateLogging } from "./observation/log-privacy.ts";
 import { Metrics } from "./observation/metrics.ts";
 import { REQUEST_ID_HEADER, requestIdOf } from "./observation/request-id.ts";
+import { baselinesRoute } from "./routes/baselines.ts";
 import { chatCompletionsRoute } from "./routes/chat-completions.ts";
 import { completionsRoute } from "./routes/completions.ts";
+import { listEndpoints } from "./routes/endpoint-list.ts";
 import { indexRoute } from "./routes/index-page.ts";
 import { metricsRoute } from "./routes/metrics.ts";
 import { modelsRoute } from "./routes/models.ts";
+import { playgroundRoute } from "./routes/playground.ts";
 import { probesRoute } from "./routes/probes.ts";
 import { reasonRoute } from "./routes/reason.ts";
+import { REASON_SOCKET_PATH, reasonSocketRoute } from "./routes/reason-socket.ts";
+import { tokenizeRoute } from "./routes/tokenize.ts";
 import { compileValidator } from "./schemas/request-validation.ts";
 import type { ServedStudent } from "./served-student.ts";
-
-interface Logging {
-  readonly level: string;
-  readonly stream: { write(line: string): void };
-}
+import { installSockets } from "./transport/socket-upgrades.ts";
+import { upgradableRequest } from "./transport/upgradable-request.ts";
 
 export interface AppOptions {
   /** While a promise is pending, /ready and inference answer 503. Who rejects it must stop the process. */
@@ -66,17 +76,22 @@ export function buildApp(options: AppOptions): FastifyInstance {
     adaptiveThreshold: config.adaptiveThreshold,
   };
   const { admission, metrics } = context;
+  const apiKeys = openApiKeys(config);
+  const bounds = boundedServer(config);
 
   const app = Fastify({
-    ...(options.logging === undefined ? {} : { logger: options.logging }),
+    ...(options.logging === undefined ? {} : privateLogging(options.logging, config.logPrompts)),
+    ...bounds,
     // One line a request, written when its response is closed, says what the two of Fastify's would.
     logController: new LogController({ disableRequestLogging: true }),
-    bodyLimit: config.bodyLimitBytes,
     genReqId: requestIdOf,
+    http: { ...bounds.http, IncomingMessage: upgradableRequest([REASON_SOCKET_PATH]) },
     forceCloseConnections: "idle",
+    trustProxy: config.trustProxy.length === 0 ? false : [...config.trustProxy],
     ...answerErrors.serverOptions,
   });
   app.decorateRequest("caller", null as never); // set for every request by the hook below
+  app.decorate("apiKeys", apiKeys);
   app.decorate("admission", admission);
   app.decorate("drain", (timeoutMs: number) => admission.drain(timeoutMs));
   app.setValidatorCompiler(compileValidator);
@@ -86,51 +101,77 @@ export function buildApp(options: AppOptions): FastifyInstance {
   answerErrors.install(app, metrics);
 
   app.addHook("onRequest", async (request, reply) => {
-    request.caller = ANYBODY;
+    request.caller = initialCaller(apiKeys);
     reply.header(REQUEST_ID_HEADER, request.id);
     if (admission.draining) reply.header("connection", "close");
     const startMs = clock.nowMs();
     reply.raw.once("close", () => {
-      const { method, routeOptions } = request;
+      const { method, routeOptions, caller } = request;
       const { statusCode, writableFinished } = reply.raw;
       const ms = Math.round(clock.nowMs() - startMs);
       request.log.info(
-        { method, route: routeOptions.url, statusCode, ms, finished: writableFinished },
+        { method, route: routeOptions.url, statusCode, ms, caller: caller.name, finished: writableFinished },
         "request",
       );
     });
   });
 
+  // In the order in which a request meets them.
+  watchExchanges(app);
+  installBounds(app, config);
+  installBrowserAccess(app, config.corsOrigins);
+  app.after(() => {
+    installAuthentication(app);
+    installRateLimit(app, config.requestsPerMinute, clock);
+  });
+  if (config.logPrompts) {
+    app.addHook("preHandler", async (request) => {
+      if (request.routeOptions.config.inference) logPrompt(request.log, request.body);
+    });
+  }
+  const sockets = installSockets(app, config.bodyLimitBytes);
+
   const typed = app.withTypeProvider<ZodTypeProvider>();
-  const routeOptions = { context, config };
+  const routeOptions = { context, config, endpoints: listEndpoints(app) };
   for (const route of [
     indexRoute,
+    playgroundRoute,
     probesRoute,
     metricsRoute,
     modelsRoute,
     reasonRoute,
     chatCompletionsRoute,
     completionsRoute,
+    tokenizeRoute,
+    baselinesRoute,
   ]) {
     typed.register(route, routeOptions);
   }
+  typed.register(reasonSocketRoute, { ...routeOptions, sockets });
 
   let closed = false;
+  const stopWatching: (() => void)[] = [];
   Promise.resolve(options.student).then(
     (student) => {
       if (closed) return student.engine.close();
       metrics.serve(student.id, () => student.engine.stats());
       admission.open(student);
+      const state = () => student.engine.stats().state;
+      stopWatching.push(
+        watchEngine(clock, state, (change) => {
+          metrics.countEngineChange(change.to);
+          announceEngineChange(app.log, change);
+        }),
+      );
     },
     () => {}, // the owner of the promise hears of it
   );
-  let stopWatching = () => {};
   app.addHook("onReady", async () => {
-    stopWatching = watchEventLoop(clock, (seconds) => metrics.observeLoopDelay(seconds));
+    stopWatching.push(watchEventLoop(clock, (seconds) => metrics.observeLoopDelay(seconds)));
   });
   app.addHook("preClose", () => admission.drain(0));
   app.addHook("onClose", async () => {
-    stopWatching();
+    for (const stop of stopWatching) stop();
     closed = true;
     await admission.student?.engine.close();
   });

@@ -1,6 +1,7 @@
 // The server's settings: defaults < file < environment < flags, each checked, each failure one line that names the
 // key. It knows what settings mean to nobody but the operator.
 import { readFileSync } from "node:fs";
+import { isIP } from "node:net";
 import { z } from "zod";
 import { MagdiError } from "../errors.ts";
 import { DTYPES } from "../student/dtype.ts";
@@ -25,7 +26,17 @@ const share = (what: string) =>
     .lt(1, { error: () => what });
 
 const onOff = () => z.boolean({ error: () => "true or false" });
-const list = (what: string) => z.array(text(what), { error: () => `${what}, or several in a list` });
+const list = (what: string, holds: (item: string) => boolean) =>
+  z.array(text(what).refine(holds, { error: () => what }), { error: () => `${what}, or several in a list` });
+
+/** As a browser writes it: nothing after the host and port. */
+const isOrigin = (item: string) => item === "*" || (URL.canParse(item) && new URL(item).origin === item);
+
+function isNetwork(item: string): boolean {
+  const [address = "", bits = "0", ...rest] = item.split("/");
+  const most = isIP(address) === 4 ? 32 : isIP(address) === 6 ? 128 : -1;
+  return rest.length === 0 && /^[0-9]{1,3}$/.test(bits) && Number(bits) <= most;
+}
 
 const httpUrl = z
   .string({ error: () => "an http or https address" })
@@ -105,10 +116,10 @@ const settings = {
   requestsPerMinute: wholeNumber(0, 1_000_000)
     .default(0)
     .describe("requests a minute of one API key, or of one address without keys; 0 is no limit"),
-  corsOrigins: list("an origin such as https://example.org or *")
+  corsOrigins: list("an origin such as https://example.org or *", isOrigin)
     .default([])
     .describe("origins whose pages may call the server, separated by commas; * is any"),
-  trustProxy: list("an address or network such as 10.0.0.0/8")
+  trustProxy: list("an address or network such as 10.0.0.0/8", isNetwork)
     .default([])
     .describe("proxies whose X-Forwarded-For is believed, separated by commas"),
   receiveTimeoutMs: wholeNumber(100, 86_400_000)

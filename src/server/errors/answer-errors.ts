@@ -1,9 +1,10 @@
 // Puts the error shape on every way out of the app: handlers, validation, unknown routes, and requests too broken
 // to reach a route. It knows no route.
-import { randomUUID } from "node:crypto";
 import type { FastifyInstance, FastifyReply, FastifyServerOptions } from "fastify";
+import { identify } from "../access/authentication.ts";
 import type { Metrics } from "../observation/metrics.ts";
 import { REQUEST_ID_HEADER } from "../observation/request-id.ts";
+import { answerBrokenRequest } from "./broken-requests.ts";
 import { type ErrorBody, errorBody, type HttpError, toHttpError } from "./http-errors.ts";
 
 const METHODS = ["GET", "POST"] as const;
@@ -29,6 +30,9 @@ function install(app: FastifyInstance, metrics: Metrics): void {
 
 function send(reply: FastifyReply, failure: HttpError) {
   if (failure.retryAfterSeconds !== null) reply.header("retry-after", failure.retryAfterSeconds);
+  if (failure.status === 401) reply.header("www-authenticate", "Bearer");
+  // Closing while a body still arrives loses the answer; what is left of it is discarded, in bounded time.
+  if (failure.status === 413 && !reply.server.admission.draining) reply.removeHeader("connection");
   // An error has one shape whatever the route's own responses are.
   return reply
     .code(failure.status)
@@ -43,23 +47,11 @@ function invalid(message: string): ErrorBody {
 
 /** Fastify's options for what fails before there is a route. */
 const serverOptions = {
-  frameworkErrors(error, _request, reply) {
-    void send(reply.header(REQUEST_ID_HEADER, randomUUID()) as FastifyReply, toHttpError(error));
+  frameworkErrors(error, request, reply) {
+    const failure = toHttpError(identify(request) ?? error);
+    void send(reply.header(REQUEST_ID_HEADER, request.id) as FastifyReply, failure);
   },
-  clientErrorHandler(error, socket) {
-    if (error.code === "ECONNRESET" || !socket.writable) return;
-    const [status, message] =
-      error.code === "HPE_HEADER_OVERFLOW"
-        ? ["431 Request Header Fields Too Large", "the headers are larger than the server takes"]
-        : error.code === "ERR_HTTP_REQUEST_TIMEOUT"
-          ? ["408 Request Timeout", "the request did not arrive in time"]
-          : ["400 Bad Request", "what arrived is not valid HTTP"];
-    const body = JSON.stringify(invalid(message));
-    socket.end(
-      `HTTP/1.1 ${status}\r\ncontent-type: application/json; charset=utf-8\r\n${REQUEST_ID_HEADER}: ${randomUUID()}\r\n` +
-        `content-length: ${Buffer.byteLength(body)}\r\nconnection: close\r\n\r\n${body}`,
-    );
-  },
+  clientErrorHandler: answerBrokenRequest,
 } satisfies FastifyServerOptions;
 
 export const answerErrors = { install, serverOptions };

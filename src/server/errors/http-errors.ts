@@ -17,7 +17,10 @@ export const FAILURE_REASONS = [
   "invalid",
   "context_length",
   "unknown_model",
+  "unauthenticated",
+  "rate_limited",
   "queue_full",
+  "too_many_requests",
   "queue_timeout",
   "loading",
   "shutting_down",
@@ -42,11 +45,36 @@ const SHAPES: Partial<Record<ErrorCode, HttpShape>> = {
     reason: "context_length",
   },
   MAGDI_UNKNOWN_MODEL: { status: 404, type: INVALID, code: "model_not_found", reason: "unknown_model" },
+  MAGDI_UNAUTHENTICATED: {
+    status: 401,
+    type: "authentication_error",
+    code: "invalid_api_key",
+    reason: "unauthenticated",
+  },
+  MAGDI_FORBIDDEN_ORIGIN: {
+    status: 403,
+    type: "permission_error",
+    code: "forbidden_origin",
+    reason: "invalid",
+  },
+  MAGDI_RATE_LIMIT: {
+    status: 429,
+    type: "rate_limit_error",
+    code: "rate_limit_exceeded",
+    reason: "rate_limited",
+  },
   MAGDI_QUEUE_FULL: {
     status: 429,
     type: "rate_limit_error",
     code: "queue_full",
     reason: "queue_full",
+    retryAfterSeconds: 1,
+  },
+  MAGDI_TOO_MANY_REQUESTS: {
+    status: 429,
+    type: "rate_limit_error",
+    code: "too_many_requests",
+    reason: "too_many_requests",
     retryAfterSeconds: 1,
   },
   MAGDI_QUEUE_TIMEOUT: {
@@ -120,7 +148,7 @@ export function toHttpError(error: unknown): HttpError {
       status: shape.status,
       body: errorBody(message, shape.type, shape.code, error.param, shape === INTERNAL ? {} : error.details),
       reason: shape.reason,
-      retryAfterSeconds: shape.retryAfterSeconds ?? null,
+      retryAfterSeconds: retryAfter(error) ?? shape.retryAfterSeconds ?? null,
     };
   }
   const status = clientStatusOf(error);
@@ -138,6 +166,11 @@ export function toHttpError(error: unknown): HttpError {
     reason: INTERNAL.reason,
     retryAfterSeconds: null,
   };
+}
+
+function retryAfter({ details }: MagdiError): number | null {
+  const seconds = details.retry_after_seconds;
+  return typeof seconds === "number" ? seconds : null;
 }
 
 /** Fastify and Node put 4xx on errors that the client caused; everything else is ours. */

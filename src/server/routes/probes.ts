@@ -8,7 +8,10 @@ const status = z.object({ status: z.string() });
 export const probesRoute: FastifyPluginAsyncZod<RouteOptions> = async (app, { context }) => {
   app.get(
     "/health",
-    { schema: { summary: "Fails only when a restart is the cure", response: { 200: status, 503: status } } },
+    {
+      config: { open: true },
+      schema: { summary: "Fails only when a restart is the cure", response: { 200: status, 503: status } },
+    },
     async (_request, reply) => {
       if (context.admission.alive) return { status: "ok" };
       return reply.code(503).send({ status: context.admission.readiness() });
@@ -16,7 +19,10 @@ export const probesRoute: FastifyPluginAsyncZod<RouteOptions> = async (app, { co
   );
   app.get(
     "/ready",
-    { schema: { summary: "Succeeds while new work is taken", response: { 200: status, 503: status } } },
+    {
+      config: { open: true },
+      schema: { summary: "Succeeds while new work is taken", response: { 200: status, 503: status } },
+    },
     async (_request, reply) => {
       const readiness = context.admission.readiness();
       return reply.code(readiness === "ready" ? 200 : 503).send({ status: readiness });

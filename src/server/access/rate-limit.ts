@@ -1,0 +1,141 @@
+// How many requests a minute one caller may make: a bucket for each API key, or for each address where there are no
+// keys. It knows no routes; who serves a request takes it from the bucket.
+import { isIPv6 } from "node:net";
+import type { FastifyInstance, FastifyRequest } from "fastify";
+import type { Clock } from "../../engine/clock.ts";
+import { MagdiError } from "../../errors.ts";
+
+const MINUTE_MS = 60_000;
+/** More than these at work within a minute, and the one that was quiet longest begins anew. */
+const MAX_BUCKETS = 10_000;
+
+export interface Allowance {
+  readonly allowed: boolean;
+  readonly limit: number;
+  /** Requests that may follow at once. */
+  readonly remaining: number;
+  /** Until all of `limit` may be made at once again. */
+  readonly resetMs: number;
+  /** Until one more may be made; 0 when one may. */
+  readonly retryMs: number;
+}
+
+interface Bucket {
+  tokens: number;
+  /** When `tokens` was right. */
+  atMs: number;
+}
+
+/** Token buckets that hold a minute's requests and fill evenly. */
+export class RateLimiter {
+  readonly #limit: number;
+  readonly #clock: Clock;
+  /** In the order of their last use: a bucket that was not used for a minute is full, and forgotten. */
+  readonly #buckets = new Map<string, Bucket>();
+
+  /** `requestsPerMinute` is at least 1. */
+  constructor(requestsPerMinute: number, clock: Clock) {
+    this.#limit = requestsPerMinute;
+    this.#clock = clock;
+  }
+
+  /** Buckets that are kept, at most 10000. */
+  get size(): number {
+    return this.#buckets.size;
+  }
+
+  /** Takes a request out of `name`'s bucket, if there is one left. */
+  take(name: string): Allowance {
+    const nowMs = this.#clock.nowMs();
+    const limit = this.#limit;
+    const old = this.#buckets.get(name);
+    const filled = old === undefined ? limit : old.tokens + ((nowMs - old.atMs) * limit) / MINUTE_MS;
+    const before = Math.min(limit, filled);
+    const allowed = before >= 1;
+    const tokens = allowed ? before - 1 : before;
+    this.#buckets.delete(name);
+    this.#buckets.set(name, { tokens, atMs: nowMs });
+    this.#forget(nowMs);
+    const msFor = (missing: number) => Math.ceil((Math.max(0, missing) * MINUTE_MS) / limit);
+    return {
+      allowed,
+      limit,
+      remaining: Math.floor(tokens),
+      resetMs: msFor(limit - tokens),
+      retryMs: msFor(1 - tokens),
+    };
+  }
+
+  #forget(nowMs: number): void {
+    for (const [name, { atMs }] of this.#buckets) {
+      if (this.#buckets.size <= MAX_BUCKETS && nowMs - atMs < MINUTE_MS) return;
+      this.#buckets.delete(name);
+    }
+  }
+}
+
+declare module "fastify" {
+  interface FastifyInstance {
+    /** Null without a limit. */
+    readonly rateLimiter: RateLimiter | null;
+  }
+}
+
+/** Limits every POST to an inference route; other ways to ask call `takeRequest` themselves. */
+export function installRateLimit(app: FastifyInstance, requestsPerMinute: number, clock: Clock): void {
+  app.decorate("rateLimiter", requestsPerMinute === 0 ? null : new RateLimiter(requestsPerMinute, clock));
+  if (requestsPerMinute === 0) return;
+  app.addHook("onRequest", async (request, reply) => {
+    // An upgrade to a WebSocket is a GET: each of its frames is counted instead.
+    if (!request.routeOptions.config.inference || request.method !== "POST") return;
+    const allowance = take(request);
+    if (allowance === null) return;
+    reply.headers({
+      "x-ratelimit-limit-requests": allowance.limit,
+      "x-ratelimit-remaining-requests": allowance.remaining,
+      "x-ratelimit-reset-requests": duration(allowance.resetMs),
+    });
+    assertAllowed(allowance);
+  });
+}
+
+/**
+ * Counts one more request of who sent `request`, for a connection that carries several.
+ *
+ * @throws MagdiError MAGDI_RATE_LIMIT with `retry_after_seconds`
+ */
+export function takeRequest(request: FastifyRequest): void {
+  const allowance = take(request);
+  if (allowance !== null) assertAllowed(allowance);
+}
+
+function take({ server, caller, ip }: FastifyRequest): Allowance | null {
+  return server.rateLimiter?.take(server.apiKeys === null ? networkOf(ip) : caller.name) ?? null;
+}
+
+function assertAllowed({ allowed, limit, retryMs }: Allowance): void {
+  if (allowed) return;
+  const seconds = Math.ceil(retryMs / 1000);
+  throw new MagdiError(
+    "MAGDI_RATE_LIMIT",
+    `the limit of ${limit} requests a minute is reached; ask again in ${seconds} s`,
+    { details: { retry_after_seconds: seconds } },
+  );
+}
+
+/** An IPv6 host owns its whole /64, and may send from any address of it. */
+function networkOf(ip: string): string {
+  if (!isIPv6(ip) || ip.startsWith("::ffff:")) return ip;
+  const [head = "", tail = ""] = ip.split("%", 1)[0]!.split("::"); // split gives at least one part
+  const front = head.split(":");
+  const back = tail === "" ? [] : tail.split(":");
+  const groups = [...front, ...Array<string>(Math.max(0, 8 - front.length - back.length)).fill("0"), ...back];
+  return `${groups.slice(0, 4).join(":")}::/64`;
+}
+
+/** As OpenAI writes it: 12ms, 3s, 1m30s. */
+function duration(ms: number): string {
+  if (ms < 1000) return `${ms}ms`;
+  const seconds = Math.ceil(ms / 1000);
+  return seconds < 60 ? `${seconds}s` : `${Math.floor(seconds / 60)}m${seconds % 60}s`;
+}

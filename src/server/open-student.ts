@@ -42,6 +42,7 @@ export const openStudent: OpenStudent = async (folder, { config, onStep }) => {
     eosTokenIds: student.endTokenIds,
     maxWaitingSamples: config.queueSamples,
     maxSamplesPerRequest: config.maxSamples,
+    stallMs: config.stallTimeoutMs,
     onStep,
   });
   return {

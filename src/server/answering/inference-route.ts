@@ -48,6 +48,7 @@ export async function answerStreamed(reply: FastifyReply, answer: StreamedAnswer
   });
   run = answer.start(stream);
   if (gone) run.cancel("disconnect");
+  stream.keepAlive(answer.context.clock);
   try {
     await run.done;
   } catch (error) {

@@ -14,6 +14,9 @@ export type SampleOutcome = (typeof SAMPLE_OUTCOMES)[number];
 const REQUEST_FINISH_REASONS = ["stop", "length", "abort"] as const;
 export type RequestFinishReason = (typeof REQUEST_FINISH_REASONS)[number];
 
+/** What the one engine is; exactly one of them is 1. */
+const ENGINE_STATES = ["loading", "ready", "stalled", "failed", "closed"] as const;
+
 const EARLY_STOP_RULES = ["exact", "adaptive"] as const;
 
 const SHORT_SECONDS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 1, 2.5];
@@ -137,6 +140,7 @@ export class Metrics {
     ["phase"],
   );
   readonly #batchRows = this.#histogram("batch_rows", "Rows of a decode step.", SAMPLES);
+  readonly #stalls = this.#counter("engine_stalls_total", "Steps that took longer than the stall timeout.");
   readonly #loopDelay = this.#histogram("event_loop_delay_seconds", "How late a timer was.", SHORT_SECONDS);
 
   constructor(options: MetricsOptions = {}) {
@@ -153,6 +157,17 @@ export class Metrics {
       "Cache tokens in use over cache tokens there are.",
       (stats) => stats.kvCacheUsageRatio,
     );
+    const state = () => this.#stats?.().state ?? "loading";
+    new Gauge({
+      name: "magdi_engine_state",
+      help: "1 for the state that the engine is in, 0 for the others.",
+      labelNames: ["state"],
+      registers: [this.registry],
+      collect() {
+        const now = state();
+        for (const each of ENGINE_STATES) this.set({ state: each }, each === now ? 1 : 0);
+      },
+    });
     // Closed sets start at zero, so that rates are right from the first event on.
     for (const reason of DISCARD_REASONS) this.#discardedTokens.inc({ reason }, 0);
     for (const outcome of SAMPLE_OUTCOMES) this.#samples.inc({ outcome }, 0);
@@ -172,6 +187,11 @@ export class Metrics {
     this.#stepSeconds.observe({ phase: step.phase }, step.seconds);
     if (step.phase === "decode") this.#batchRows.observe(step.rows);
   };
+
+  /** Told of each change of the engine's state: what is over before the next scrape is still counted. */
+  countEngineChange(to: EngineStats["state"]): void {
+    if (to === "stalled") this.#stalls.inc();
+  }
 
   observeLoopDelay(seconds: number): void {
     this.#loopDelay.observe(seconds);

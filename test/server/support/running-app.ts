@@ -86,6 +86,8 @@ export function parseEvents(text: string): ServerEvent[] {
 
 export interface RunningOptions extends TinyStudentOptions {
   readonly config?: Partial<ServerConfig>;
+  /** Gets every log line from "info" on. */
+  readonly onLogLine?: (line: Json) => void;
 }
 
 /** An app with the tiny student, on a port of its own until the test ends. */
@@ -103,11 +105,15 @@ export async function runApp(
   student: ServedStudent | Promise<ServedStudent>,
   options: RunningOptions & { metrics?: Metrics } = {},
 ): Promise<RunningApp> {
+  const { onLogLine } = options;
   const app = buildApp({
     student,
     config: { ...loadConfig(), ...options.config },
     metrics: options.metrics ?? new Metrics({ processMetrics: false }),
     ...(options.clock === undefined ? {} : { clock: options.clock }),
+    ...(onLogLine === undefined
+      ? {}
+      : { logging: { level: "info", stream: { write: (line: string) => onLogLine(JSON.parse(line)) } } }),
   });
   await app.listen({ port: 0, host: "127.0.0.1" });
   t.after(() => app.close());

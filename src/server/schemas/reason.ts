@@ -1,4 +1,4 @@
-// What POST /v1/reason takes and answers, and the frames of its stream. It knows neither engine nor vote.
+// What POST /v1/reason takes and answers. It knows neither engine nor vote.
 import { z } from "zod";
 import * as fields from "./fields.ts";
 
@@ -122,29 +122,3 @@ export const reasonResponse = z.object({
 });
 
 export type ReasonResponse = z.output<typeof reasonResponse>;
-
-/** One event of a streamed answer; `type` is the event's name. */
-export type ReasonFrame =
-  | {
-      readonly type: "accepted";
-      readonly id: string;
-      readonly model: string;
-      readonly task: string;
-      readonly samples: number;
-      readonly seed: number;
-    }
-  | { readonly type: "token"; readonly id: string; readonly sample: number; readonly text: string }
-  | {
-      readonly type: "sample";
-      readonly id: string;
-      readonly sample: number;
-      readonly answer: string | null;
-      readonly finish_reason: string;
-    }
-  | {
-      readonly type: "vote";
-      readonly id: string;
-      readonly votes: ReasonResponse["votes"];
-      readonly remaining: number;
-    }
-  | ({ readonly type: "result" } & ReasonResponse);

@@ -12,14 +12,23 @@ const MAX_SHOWN_ISSUES = 5;
 export const compileValidator: FastifySchemaCompiler<ZodType> = ({ schema, httpPart }) => {
   return (value: unknown) => {
     try {
-      if (httpPart === "body") assertBounded(value);
-      return { value: parseRequest(schema, value) };
+      return { value: httpPart === "body" ? parseBody(schema, value) : parseRequest(schema, value) };
     } catch (error) {
       if (error instanceof MagdiError) return { error };
       throw error;
     }
   };
 };
+
+/**
+ * A body, wherever it came from, as its schema has it.
+ *
+ * @throws MagdiError MAGDI_BAD_REQUEST naming the first field that is wrong, or a body that is too large to look at
+ */
+export function parseBody<T>(schema: ZodType<T>, body: unknown): T {
+  assertBounded(body);
+  return parseRequest(schema, body);
+}
 
 /** @throws MagdiError MAGDI_BAD_REQUEST naming the first field that is wrong */
 function parseRequest<T>(schema: ZodType<T>, value: unknown): T {

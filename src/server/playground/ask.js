@@ -1,0 +1,180 @@
+// One question to the server, answered frame by frame: over a WebSocket, or where none opens as server-sent events.
+// It knows nothing of the page.
+import { readEvents } from "./event-stream.js";
+import { errorOf, ServerError } from "./server-error.js";
+
+/** @typedef {import("../schemas/reason-frames.ts").ServerFrame} ServerFrame */
+/** @typedef {import("../schemas/reason-frames.ts").ReasonFrame} ReasonFrame */
+
+/**
+ * @typedef {object} Run
+ * @property {Promise<void>} done resolves after the result; rejects with a ServerError
+ * @property {() => void} cancel
+ * @property {() => boolean} canEnough whether the vote can be settled before its end
+ * @property {() => void} enough
+ */
+
+/**
+ * @typedef {object} AskOptions
+ * @property {string | null} key
+ * @property {(frame: ReasonFrame) => void} onFrame hears all frames of a request that goes well
+ */
+
+export const REASON_URL = new URL("v1/reason", document.baseURI);
+const SOCKET_URL = new URL("v1/reason/ws", document.baseURI.replace(/^http/, "ws"));
+
+/** The request's id on its socket, which carries no other. */
+const ID = "question";
+const CONNECT_TIMEOUT_MS = 4000;
+/** What the server gets to say that a request has ended, before its socket is closed. */
+const CANCEL_TIMEOUT_MS = 2000;
+
+/** The code of the error that a cancelled question ends with. */
+export const CANCELLED = "cancelled";
+
+/** False once a socket did not open where a stream did: what lies between lets none through. */
+let socketsOpen = true;
+
+/**
+ * @param {object} question the body of POST /v1/reason
+ * @param {AskOptions} options
+ * @returns {Run}
+ */
+export function ask(question, options) {
+  const abort = new AbortController();
+  /** @type {WebSocket | null} */
+  let socket = null;
+  const send = (/** @type {object} */ frame) => socket?.send(JSON.stringify(frame));
+
+  async function run() {
+    try {
+      if (socketsOpen) socket = await openSocket(options.key, abort.signal);
+      abort.signal.throwIfAborted();
+      if (socket !== null) return await overSocket(socket, question, options.onFrame);
+      await overStream(question, options, abort.signal);
+      socketsOpen = false;
+    } catch (error) {
+      if (abort.signal.aborted) throw new ServerError("cancelled", { code: CANCELLED });
+      throw error;
+    }
+  }
+
+  return {
+    done: run(),
+    cancel() {
+      abort.abort();
+      if (socket?.readyState !== WebSocket.OPEN) return;
+      send({ type: "cancel", id: ID });
+      setTimeout(() => socket?.close(), CANCEL_TIMEOUT_MS);
+    },
+    canEnough: () => socket !== null,
+    enough: () => send({ type: "enough", id: ID }),
+  };
+}
+
+/**
+ * Null where no socket opens; the stream says why, if it is the server's doing.
+ *
+ * @param {string | null} key
+ * @param {AbortSignal} signal
+ * @returns {Promise<WebSocket | null>}
+ */
+function openSocket(key, signal) {
+  const protocols = ["magdi", ...(key === null ? [] : [`magdi.key.${base64Url(key)}`])];
+  return new Promise((resolve) => {
+    const socket = new WebSocket(SOCKET_URL, protocols);
+    const giveUp = () => socket.close();
+    const timer = setTimeout(giveUp, CONNECT_TIMEOUT_MS);
+    signal.addEventListener("abort", giveUp);
+    const settle = (/** @type {WebSocket | null} */ outcome) => {
+      clearTimeout(timer);
+      signal.removeEventListener("abort", giveUp);
+      resolve(outcome);
+    };
+    socket.addEventListener("open", () => settle(socket), { once: true });
+    socket.addEventListener("close", () => settle(null), { once: true });
+  });
+}
+
+/**
+ * @param {WebSocket} socket
+ * @param {object} question
+ * @param {(frame: ReasonFrame) => void} onFrame
+ * @returns {Promise<void>}
+ */
+function overSocket(socket, question, onFrame) {
+  return new Promise((resolve, reject) => {
+    socket.addEventListener("message", ({ data }) => {
+      try {
+        if (deliver(JSON.parse(data), onFrame)) socket.close();
+      } catch (error) {
+        reject(error);
+        socket.close();
+      }
+      if (socket.readyState !== WebSocket.OPEN) resolve();
+    });
+    socket.addEventListener("close", ({ code, reason }) =>
+      reject(
+        new ServerError(
+          `the connection closed before the answer (${code}${reason === "" ? "" : `: ${reason}`})`,
+        ),
+      ),
+    );
+    socket.send(JSON.stringify({ ...question, type: "reason", id: ID }));
+  });
+}
+
+/**
+ * @param {object} question
+ * @param {AskOptions} options
+ * @param {AbortSignal} signal
+ */
+async function overStream(question, { key, onFrame }, signal) {
+  try {
+    const response = await fetch(REASON_URL, {
+      method: "POST",
+      headers: { "content-type": "application/json", ...authorization(key) },
+      body: JSON.stringify({ ...question, stream: true }),
+      signal,
+    });
+    if (!response.ok || response.body === null) throw await errorOf(response);
+    for await (const data of readEvents(response.body)) {
+      if (data === "[DONE]") break;
+      if (deliver(JSON.parse(data), onFrame)) return;
+    }
+  } catch (error) {
+    if (error instanceof TypeError) throw new ServerError(`the server cannot be reached (${error.message})`);
+    throw error;
+  }
+  throw new ServerError("the stream ended before the answer");
+}
+
+/**
+ * Whether the frame was the last.
+ *
+ * @param {ServerFrame} frame
+ * @param {(frame: ReasonFrame) => void} onFrame
+ */
+function deliver(frame, onFrame) {
+  if (frame.type === "error") throw new ServerError(frame.error.message, frame.error);
+  if (frame.type === "pong") return false;
+  onFrame(frame);
+  return frame.type === "result";
+}
+
+/**
+ * @param {string | null} key
+ * @returns {Record<string, string>}
+ */
+export function authorization(key) {
+  return key === null ? {} : { authorization: `Bearer ${key}` };
+}
+
+/** @param {string} text */
+function base64Url(text) {
+  const bytes = new TextEncoder().encode(text);
+  return btoa(String.fromCharCode(...bytes))
+    .replaceAll("+", "-")
+    .replaceAll("/", "_")
+    .replaceAll("=", "");
+}

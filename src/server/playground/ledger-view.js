@@ -1,0 +1,117 @@
+// What an answer cost, in tokens and time, and what a debate would have.
+import { bar, byId, element } from "./dom.js";
+
+/** @typedef {import("../schemas/reason.ts").ReasonResponse} ReasonResponse */
+
+export class LedgerView {
+  #section = byId("ledger-section", HTMLElement);
+  #comparison = byId("comparison", HTMLElement);
+  #ledger = byId("ledger", HTMLDListElement);
+
+  clear() {
+    this.#section.hidden = true;
+  }
+
+  /** @param {ReasonResponse} response */
+  show({ usage, comparison, timing }) {
+    this.#comparison.replaceChildren(
+      ...(comparison === null ? [] : comparisonOf(usage.total_tokens, comparison)),
+    );
+    const reused = usage.prompt_tokens - usage.prompt_tokens_computed;
+    this.#ledger.replaceChildren(
+      entry(
+        "Prompt",
+        tokens(usage.prompt_tokens),
+        reused > 0 ? `${number(reused)} reused` : "read once for all samples",
+      ),
+      entry(
+        "Completion",
+        tokens(usage.completion_tokens),
+        usage.completion_tokens_discarded > 0
+          ? `${number(usage.completion_tokens_discarded)} of them discarded`
+          : "none discarded",
+      ),
+      entry(
+        "Speed",
+        timing.tokens_per_second === null ? "–" : `${number(timing.tokens_per_second)} tokens/s`,
+        "while decoding",
+      ),
+      entry("First token", time(timing.first_token_ms), `${time(timing.queue_ms)} of it in the queue`),
+      entry(
+        "Total time",
+        time(timing.total_ms),
+        `${time(timing.prefill_ms)} reading, ${time(timing.decode_ms)} writing`,
+      ),
+    );
+    this.#section.hidden = false;
+  }
+}
+
+/**
+ * @param {number} own total tokens of this answer
+ * @param {NonNullable<ReasonResponse["comparison"]>} comparison
+ */
+function comparisonOf(own, { tokens: debate, ratio, source }) {
+  const most = Math.max(own, debate);
+  const times = ratio >= 1 ? ratio : 1 / ratio;
+  const verdict = element(
+    "p",
+    { className: "ratio" },
+    element("strong", { className: "times", textContent: `${times.toFixed(1)}×` }),
+    ratio >= 1 ? " fewer tokens than a debate" : " as many tokens as a debate",
+  );
+  const rows = element(
+    "ul",
+    { className: "votes" },
+    costRow("This answer", own, own / most, "own"),
+    costRow("A debate", debate, debate / most, "debate"),
+  );
+  return [verdict, rows, element("p", { className: "hint", textContent: source })];
+}
+
+/**
+ * @param {string} name
+ * @param {number} cost
+ * @param {number} share
+ * @param {string} className
+ */
+function costRow(name, cost, share, className) {
+  return element(
+    "li",
+    {},
+    element("span", { className: "name", textContent: name }),
+    bar(share, className),
+    element("span", { className: "count", textContent: tokens(cost) }),
+  );
+}
+
+/**
+ * @param {string} term
+ * @param {string} value
+ * @param {string} detail
+ */
+function entry(term, value, detail) {
+  return element(
+    "div",
+    {},
+    element("dt", { textContent: term }),
+    element("dd", { textContent: value }),
+    element("dd", { className: "hint", textContent: detail }),
+  );
+}
+
+/** @param {number} count */
+function tokens(count) {
+  return `${number(count)} ${count === 1 ? "token" : "tokens"}`;
+}
+
+/** @param {number} value */
+function number(value) {
+  return value.toLocaleString("en", { maximumFractionDigits: 1 });
+}
+
+/** @param {number | null} ms */
+function time(ms) {
+  if (ms === null) return "–";
+  return ms < 1000 ? `${Math.round(ms)} ms` : `${(ms / 1000).toFixed(ms < 10_000 ? 2 : 1)} s`;
+}

@@ -1,0 +1,121 @@
+// The form: what it asks, as the body of POST /v1/reason, and the server's errors beside the fields they blame. What
+// is right or wrong, the server says.
+import { ChoicesEditor } from "./choices-editor.js";
+import { byId, element } from "./dom.js";
+import { EXAMPLES } from "./examples.js";
+
+/** Fields that are left out of the body where they say no more than the server's default. */
+const DEFAULTS = /** @type {const} */ ({ samples: "1", vote: "majority", early_stop: "exact" });
+const NUMBERS = /** @type {const} */ (["samples", "temperature", "max_tokens", "top_p", "top_k", "seed"]);
+
+export class QuestionForm {
+  #form = byId("form", HTMLFormElement);
+  #question = byId("question", HTMLTextAreaElement);
+  #passage = byId("passage", HTMLTextAreaElement);
+  #task = byId("task", HTMLSelectElement);
+  #error = byId("error", HTMLElement);
+  #choices = new ChoicesEditor();
+
+  /** @param {{ onSubmit(): void }} handlers */
+  constructor({ onSubmit }) {
+    this.#form.addEventListener("submit", (event) => {
+      event.preventDefault();
+      onSubmit();
+    });
+    this.#form.addEventListener("input", ({ target }) => {
+      if (target instanceof Element) target.removeAttribute("aria-invalid");
+    });
+    this.#task.addEventListener("change", () => {
+      if (this.#task.value === "multiple-choice") this.#choices.open();
+    });
+    const examples = byId("examples", HTMLFieldSetElement);
+    for (const example of EXAMPLES) {
+      const button = element("button", { type: "button", className: "chip", textContent: example.name });
+      button.addEventListener("click", () => this.#fill(example));
+      examples.append(button);
+    }
+  }
+
+  /** @returns {Record<string, unknown>} */
+  read() {
+    /** @type {Record<string, unknown>} */
+    const body = { question: this.#question.value };
+    if (this.#task.value !== "") body.task = this.#task.value;
+    const choices = this.#choices.read();
+    if (choices.length > 0) body.choices = choices;
+    if (this.#passage.value.trim() !== "") body.passage = this.#passage.value;
+    for (const name of NUMBERS) {
+      const text = byId(name, HTMLInputElement).value.trim();
+      if (text !== "") body[name] = numberOr(text);
+    }
+    body.vote = byId("vote", HTMLSelectElement).value;
+    body.early_stop = byId("early_stop", HTMLSelectElement).value;
+    for (const [name, value] of Object.entries(DEFAULTS)) if (String(body[name]) === value) delete body[name];
+    return body;
+  }
+
+  clearError() {
+    this.#error.hidden = true;
+    this.#error.replaceChildren();
+    for (const field of this.#form.querySelectorAll("[aria-invalid]")) {
+      field.removeAttribute("aria-invalid");
+      field.removeAttribute("aria-describedby");
+    }
+  }
+
+  /**
+   * Shows an error in the server's words, and takes the reader to the field that it is about.
+   *
+   * @param {{ message: string, param: string | null, requestId: string | null }} error
+   */
+  showError({ message, param, requestId }) {
+    this.clearError();
+    this.#error.append(element("p", { textContent: message }));
+    if (requestId !== null) {
+      this.#error.append(element("p", { className: "hint", textContent: `request ${requestId}` }));
+    }
+    this.#error.hidden = false;
+    const field = param === null ? null : this.#fieldOf(param);
+    if (field === null) return;
+    for (let around = field.parentElement; around !== null; around = around.parentElement) {
+      if (around instanceof HTMLDetailsElement) around.open = true;
+    }
+    field.setAttribute("aria-invalid", "true");
+    field.setAttribute("aria-describedby", this.#error.id);
+    field.focus();
+  }
+
+  /**
+   * @param {string} param
+   * @returns {HTMLElement | null}
+   */
+  #fieldOf(param) {
+    if (param.startsWith("choices")) {
+      this.#choices.open();
+      return this.#choices.inputFor(param) ?? byId("choice-add", HTMLElement);
+    }
+    const name = /^\w+/.exec(param)?.[0] ?? "";
+    return this.#form.querySelector(`[data-param="${name}"] :is(input, select, textarea)`);
+  }
+
+  /** @param {import("./examples.js").Example} example */
+  #fill({ question, choices, passage }) {
+    this.clearError();
+    this.#question.value = question;
+    this.#passage.value = passage ?? "";
+    byId("passage-section", HTMLDetailsElement).open = passage !== undefined;
+    this.#choices.set(choices ?? []);
+    this.#task.value = "";
+    this.#question.focus();
+  }
+}
+
+/**
+ * A number, or the text as it stands for the server to name what is wrong with it.
+ *
+ * @param {string} text
+ */
+function numberOr(text) {
+  const value = Number(text);
+  return Number.isFinite(value) ? value : text;
+}

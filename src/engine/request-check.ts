@@ -50,17 +50,18 @@ export function checkRequest(request: GenerationRequest, limits: RequestLimits):
     expect(Number.isFinite(bias), "logitBias", bias, { expected: "finite numbers" });
   }
 
-  if (promptTokens.length > contextLength - 1) {
-    throw new MagdiError(
-      "MAGDI_CONTEXT_LENGTH",
-      `the prompt has ${promptTokens.length} tokens: expected at most ${contextLength - 1}, as the context of ` +
-        `${contextLength} tokens must hold at least one generated token; shorten the prompt`,
-      {
-        param: "promptTokens",
-        details: { prompt_tokens: promptTokens.length, context_length: contextLength },
-      },
-    );
-  }
+  checkPromptLength(promptTokens.length, contextLength);
+}
+
+/** Throws MAGDI_CONTEXT_LENGTH (details prompt_tokens, context_length) when a prompt leaves no room for one token. */
+export function checkPromptLength(promptTokens: number, contextLength: number): void {
+  if (promptTokens < contextLength) return;
+  throw new MagdiError(
+    "MAGDI_CONTEXT_LENGTH",
+    `the prompt has ${promptTokens} tokens: expected at most ${contextLength - 1}, as the context of ` +
+      `${contextLength} tokens must hold at least one generated token; shorten the prompt`,
+    { param: "promptTokens", details: { prompt_tokens: promptTokens, context_length: contextLength } },
+  );
 }
 
 /** A safe integer of at least `least`. */

@@ -37,14 +37,71 @@ export function assertServes(student: ServedStudent, model: string | null | unde
   );
 }
 
+/**
+ * Refuses what the queue cannot take now, and what it never could; cheap, to be asked before tokenising.
+ *
+ * @throws MagdiError MAGDI_BAD_REQUEST naming the field `param`, which asks for `each` samples of a prompt;
+ * MAGDI_QUEUE_FULL when the `total` of all prompts does not fit; MAGDI_SHUTTING_DOWN, MAGDI_ENGINE_FAILED
+ */
+export function assertRoom(student: ServedStudent, each: number, param: string, total = each): void {
+  const { engine } = student;
+  if (each > engine.maxSamplesPerRequest) {
+    throw new MagdiError(
+      "MAGDI_BAD_REQUEST",
+      `${param}: expected a whole number from 1 to ${engine.maxSamplesPerRequest}, the most this server takes, found ${each}`,
+      { param },
+    );
+  }
+  engine.assertRoom(total);
+}
+
+interface RequestMessage {
+  readonly role: "system" | "developer" | "user" | "assistant";
+  readonly content: string | readonly { readonly text: string }[];
+}
+
 export interface Message {
   readonly role: "system" | "user" | "assistant";
   readonly content: string;
 }
 
+/** Messages as requests write them; `developer` is OpenAI's newer word for system, and parts are one text. */
+export function messagesOf(messages: readonly RequestMessage[]): Message[] {
+  return messages.map(({ role, content }) => ({
+    role: role === "developer" ? "system" : role,
+    content: typeof content === "string" ? content : content.map((part) => part.text).join(""),
+  }));
+}
+
+interface EncodeChatOptions {
+  /** End with the beginning of an assistant's message. Default true. */
+  readonly addGenerationPrompt?: boolean;
+  /** Let the tokenizer add its own tokens to those that the template wrote. Default false. */
+  readonly addSpecialTokens?: boolean;
+}
+
 /** The prompt tokens of a conversation, up to where the assistant begins to speak. */
-export function encodeChat(student: ServedStudent, messages: readonly Message[]): Int32Array {
+export function encodeChat(
+  student: ServedStudent,
+  messages: readonly Message[],
+  { addGenerationPrompt = true, addSpecialTokens = false }: EncodeChatOptions = {},
+): Int32Array {
   const rendered = messages.map(({ role, content }) => ({ role, content }));
-  const prompt = student.chatTemplate.render(rendered, { addGenerationPrompt: true });
-  return student.tokenizer.encode(prompt, { addSpecialTokens: false });
+  const prompt = student.chatTemplate.render(rendered, { addGenerationPrompt });
+  return student.tokenizer.encode(prompt, { addSpecialTokens });
+}
+
+/**
+ * @throws MagdiError MAGDI_BAD_REQUEST when an id is none of the vocabulary's; `where` holds them: a field, or a part
+ * of one such as prompt[3]
+ */
+export function assertTokens(student: ServedStudent, ids: readonly number[], where: string): void {
+  const { vocabSize } = student.tokenizer;
+  const index = ids.findIndex((id) => id >= vocabSize);
+  if (index < 0) return;
+  throw new MagdiError(
+    "MAGDI_BAD_REQUEST",
+    `${where}[${index}]: expected token ids below ${vocabSize}, found ${ids[index]}`,
+    { param: where.replace(/\[.*/, "") },
+  );
 }

@@ -1,16 +1,22 @@
 // The life of one OpenAI completion: prompts, choices, usage, whole or in chunks. What the choices look like is the
 // shape's business, and how the chunks travel the caller's.
 import type { CancelReason, GenerationResult, SampleResult, SamplingParams } from "../../engine/request.ts";
+import { checkPromptLength } from "../../engine/request-check.ts";
 import type { Caller } from "../access/caller.ts";
 import type { SampleOutcome } from "../observation/metrics.ts";
+import type { ChatCompletion } from "../schemas/chat-completion-response.ts";
+import type { TextCompletion } from "../schemas/text-completion-response.ts";
 import type { ServedStudent } from "../served-student.ts";
-import type { CompletionShape } from "./completion-shape.ts";
-import { type ApiFinishReason, apiFinishReason, requestEnd } from "./finish.ts";
-import { newId, type Run, type ServingContext, startGeneration } from "./generation-run.ts";
+import type { CompletionHead, CompletionShape } from "./completion-shape.ts";
+import { requestEnd } from "./finish.ts";
+import { newId, type Run, type ServingContext, startGeneration, withPromptParam } from "./generation-run.ts";
+import { systemFingerprint } from "./system-fingerprint.ts";
 
-export interface CompletionOrder {
+type CompletionBody = ChatCompletion | TextCompletion;
+
+export interface CompletionOrder<Body extends CompletionBody> {
   readonly caller: Caller;
-  readonly shape: CompletionShape;
+  readonly shape: CompletionShape<Body>;
   readonly prompts: readonly Int32Array[];
   /** The field that holds them. */
   readonly promptParam: string;
@@ -19,6 +25,8 @@ export interface CompletionOrder {
   readonly sampling: SamplingParams;
   /** Send a last chunk with the usage. */
   readonly includeUsage: boolean;
+  /** What the answer's head says besides, such as the service tier. */
+  readonly head?: Partial<CompletionHead>;
 }
 
 /**
@@ -27,20 +35,34 @@ export interface CompletionOrder {
  *
  * @throws MagdiError MAGDI_QUEUE_FULL, MAGDI_CONTEXT_LENGTH, MAGDI_SHUTTING_DOWN, MAGDI_ENGINE_FAILED
  */
-export function startCompletion(
+export function startCompletion<Body extends CompletionBody>(
   context: ServingContext,
   student: ServedStudent,
-  order: CompletionOrder,
+  order: CompletionOrder<Body>,
   onChunk: ((chunk: object) => void) | null,
-): Run<object> {
+): Run<Body> {
   const { shape, n } = order;
   const id = newId(shape.idPrefix);
-  const head = { id, created: Math.floor(Date.now() / 1000), model: student.id };
+  const head: CompletionHead = {
+    id,
+    created: Math.floor(Date.now() / 1000),
+    model: student.id,
+    system_fingerprint: systemFingerprint(student),
+    seed: order.sampling.seed,
+    ...order.head,
+  };
   const chunk = (choice: object | null) => {
     if (onChunk === null || choice === null) return;
     const usage = order.includeUsage ? { usage: null } : {};
     onChunk({ ...head, object: shape.chunkObject, choices: [choice], ...usage });
   };
+  const promptParams = order.prompts.map((_, index) =>
+    order.prompts.length > 1 ? `${order.promptParam}[${index}]` : order.promptParam,
+  );
+  // Before any of a batch is submitted.
+  for (const [index, { length }] of order.prompts.entries()) {
+    withPromptParam(promptParams[index]!, () => checkPromptLength(length, student.engine.contextLength));
+  }
   const runs: Run<GenerationResult>[] = [];
   const cancel = (reason: CancelReason) => {
     for (const run of runs) run.cancel(reason);
@@ -48,21 +70,28 @@ export function startCompletion(
 
   try {
     for (const [prompt, promptTokens] of order.prompts.entries()) {
-      const { caller, promptParam, sampling } = order;
+      const { caller, sampling } = order;
       runs.push(
         startGeneration(
           context,
           student,
-          { id: `${id}-${prompt}`, caller, promptTokens, samples: n, sampling, promptParam },
+          {
+            id: `${id}-${prompt}`,
+            caller,
+            promptTokens,
+            samples: n,
+            sampling,
+            promptParam: promptParams[prompt]!,
+          },
           {
             onToken({ sample, text, detail }) {
-              if (onChunk === null || (text === "" && detail === null)) return;
+              if (onChunk === null) return;
               chunk(shape.delta(prompt * n + sample, text, detail));
             },
             onSampleEnd({ index, tail, finishReason }) {
               if (onChunk === null) return;
               if (tail !== "") chunk(shape.delta(prompt * n + index, tail, null));
-              chunk(shape.closing(prompt * n + index, choiceFinish(finishReason)));
+              chunk(shape.closing(prompt * n + index, finishReason));
             },
           },
         ),
@@ -82,15 +111,7 @@ export function startCompletion(
       count(context, samples);
       const usage = usageOf(results);
       if (order.includeUsage) onChunk?.({ ...head, object: shape.chunkObject, choices: [], usage });
-      return {
-        ...head,
-        object: shape.object,
-        choices: samples.map((sample, index) =>
-          shape.choice(index, sample, choiceFinish(sample.finishReason)),
-        ),
-        usage,
-        seed: order.sampling.seed,
-      };
+      return shape.whole(head, samples, usage);
     },
     (error) => {
       cancel("cancelled");
@@ -100,13 +121,8 @@ export function startCompletion(
   return { id, done, cancel };
 }
 
-function choiceFinish(reason: SampleResult["finishReason"]): ApiFinishReason {
-  const api = apiFinishReason(reason);
-  return api === "cancelled" ? "abort" : api;
-}
-
 /** Over all prompts and choices; each prompt counts once. */
-function usageOf(results: readonly GenerationResult[]): object {
+function usageOf(results: readonly GenerationResult[]): ChatCompletion["usage"] {
   let prompt = 0;
   let computed = 0;
   let completion = 0;

@@ -1,129 +1,100 @@
-// How chat and text completions look on OpenAI's wire: choices, deltas and log-probabilities. It knows neither
-// engine nor transport.
-import type { SampleResult, TokenLogprob } from "../../engine/request.ts";
+// How chat and text completions look on OpenAI's wire: choices and deltas. It knows neither engine nor transport.
+import type { FinishReason, SampleResult, TokenLogprob } from "../../engine/request.ts";
 import type { Tokenizer } from "../../text/tokenizer.ts";
-import type { ApiFinishReason } from "./finish.ts";
+import type { ChatCompletion, ChatCompletionChunk } from "../schemas/chat-completion-response.ts";
+import type { TextCompletion, TextCompletionChunk } from "../schemas/text-completion-response.ts";
+import { chatLogprobs, TextLogprobWriter } from "./completion-logprobs.ts";
+import { completionFinish } from "./finish.ts";
 
-export interface CompletionShape {
+/** What a body and all its chunks begin with. */
+export type CompletionHead = Omit<ChatCompletion, "object" | "choices" | "usage">;
+
+export interface CompletionShape<Body extends ChatCompletion | TextCompletion> {
   readonly idPrefix: string;
-  readonly object: string;
   readonly chunkObject: string;
-  /** A whole choice. */
-  choice(index: number, sample: SampleResult, finishReason: ApiFinishReason): object;
+  /** The samples are in the order of their choices. */
+  whole(head: CompletionHead, samples: readonly SampleResult[], usage: Body["usage"]): Body;
   /** The first delta of a choice, where there is one. */
   opening(index: number): object | null;
-  delta(index: number, text: string, detail: TokenLogprob | null): object;
-  closing(index: number, finishReason: ApiFinishReason): object;
+  /** Null when there is nothing to say. */
+  delta(index: number, text: string, detail: TokenLogprob | null): object | null;
+  closing(index: number, finishReason: FinishReason): object;
 }
 
-/** Log-probabilities without end-of-sequence and other special tokens, so that they spell the text. */
-class LogprobWriter {
-  readonly #tokenizer: Tokenizer;
-
-  constructor(tokenizer: Tokenizer) {
-    this.#tokenizer = tokenizer;
-  }
-
-  visible(details: readonly TokenLogprob[]): TokenLogprob[] {
-    return details.filter((detail) => !this.#tokenizer.specialTokenIds.has(detail.tokenId));
-  }
-
-  /** Chat's form: {content: [{token, logprob, bytes, top_logprobs}]}. */
-  chat(details: readonly TokenLogprob[]): object {
-    const token = (id: number, logprob: number) => ({
-      token: this.#tokenizer.tokenText(id),
-      logprob: jsonLogprob(logprob),
-      bytes: [...this.#tokenizer.tokenBytes(id)],
-    });
-    const content = this.visible(details).map((detail) => ({
-      ...token(detail.tokenId, detail.logprob),
-      top_logprobs: detail.top.map((top) => token(top.tokenId, top.logprob)),
-    }));
-    return { content, refusal: null };
-  }
-
-  /** The older form, in columns; `offset` is the character that the first token begins at. */
-  text(
-    details: readonly TokenLogprob[],
-    offset: number,
-  ): { readonly logprobs: object; readonly end: number } {
-    const visible = this.visible(details);
-    const tokens = visible.map((detail) => this.#tokenizer.tokenText(detail.tokenId));
-    const offsets: number[] = [];
-    let end = offset;
-    for (const token of tokens) {
-      offsets.push(end);
-      end += token.length;
-    }
-    const logprobs = {
-      tokens,
-      token_logprobs: visible.map((detail) => jsonLogprob(detail.logprob)),
-      top_logprobs: visible.map((detail) =>
-        Object.fromEntries(
-          detail.top.map((top) => [this.#tokenizer.tokenText(top.tokenId), jsonLogprob(top.logprob)]),
-        ),
-      ),
-      text_offset: offsets,
-    };
-    return { logprobs, end };
-  }
-}
-
-/** JSON has no infinity; OpenAI and vLLM write a token that cannot be as -9999. */
-function jsonLogprob(logprob: number): number {
-  return Math.max(logprob, -9999);
-}
-
-export function chatShape(tokenizer: Tokenizer): CompletionShape {
-  const writer = new LogprobWriter(tokenizer);
-  const logprobs = (details: readonly TokenLogprob[] | null) =>
-    details === null ? null : writer.chat(details);
+export function chatShape(tokenizer: Tokenizer): CompletionShape<ChatCompletion> {
+  type Delta = ChatCompletionChunk["choices"][number];
   return {
     idPrefix: "chatcmpl",
-    object: "chat.completion",
     chunkObject: "chat.completion.chunk",
-    choice: (index, sample, finishReason) => ({
-      index,
-      message: { role: "assistant", content: sample.text, refusal: null },
-      logprobs: logprobs(sample.logprobs),
-      finish_reason: finishReason,
+    whole: (head, samples, usage) => ({
+      ...head,
+      object: "chat.completion",
+      choices: samples.map((sample, index) => ({
+        index,
+        message: { role: "assistant", content: sample.text, refusal: null },
+        logprobs: sample.logprobs === null ? null : chatLogprobs(tokenizer, sample.logprobs),
+        finish_reason: completionFinish(sample.finishReason),
+      })),
+      usage,
     }),
-    opening: (index) => ({
+    opening: (index): Delta => ({
       index,
       delta: { role: "assistant", content: "" },
       logprobs: null,
       finish_reason: null,
     }),
-    delta: (index, text, detail) => ({
+    delta(index, text, detail): Delta | null {
+      const logprobs =
+        detail === null || isHidden(tokenizer, detail) ? null : chatLogprobs(tokenizer, [detail]);
+      if (text === "" && logprobs === null) return null;
+      return { index, delta: { content: text }, logprobs, finish_reason: null };
+    },
+    closing: (index, finishReason): Delta => ({
       index,
-      delta: { content: text },
-      logprobs: logprobs(detail === null ? null : [detail]),
-      finish_reason: null,
+      delta: {},
+      logprobs: null,
+      finish_reason: completionFinish(finishReason),
     }),
-    closing: (index, finishReason) => ({ index, delta: {}, logprobs: null, finish_reason: finishReason }),
   };
 }
 
-export function textShape(tokenizer: Tokenizer): CompletionShape {
-  const writer = new LogprobWriter(tokenizer);
-  const offsets = new Map<number, number>();
+export function textShape(tokenizer: Tokenizer): CompletionShape<TextCompletion> {
+  type Delta = TextCompletionChunk["choices"][number];
+  const writers = new Map<number, TextLogprobWriter>();
+  const writerOf = (index: number) => {
+    const writer = writers.get(index) ?? new TextLogprobWriter(tokenizer);
+    writers.set(index, writer);
+    return writer;
+  };
   return {
     idPrefix: "cmpl",
-    object: "text_completion",
     chunkObject: "text_completion",
-    choice: (index, sample, finishReason) => ({
-      index,
-      text: sample.text,
-      logprobs: sample.logprobs === null ? null : writer.text(sample.logprobs, 0).logprobs,
-      finish_reason: finishReason,
+    whole: (head, samples, usage) => ({
+      ...head,
+      object: "text_completion",
+      choices: samples.map((sample, index) => ({
+        index,
+        text: sample.text,
+        logprobs: sample.logprobs === null ? null : new TextLogprobWriter(tokenizer).next(sample.logprobs),
+        finish_reason: completionFinish(sample.finishReason),
+      })),
+      usage,
     }),
     opening: () => null,
-    delta(index, text, detail) {
-      if (detail === null) return { index, text, logprobs: null, finish_reason: null };
-      const { logprobs, end } = writer.text([detail], offsets.get(index) ?? 0);
-      offsets.set(index, end);
+    delta(index, text, detail): Delta | null {
+      const logprobs = detail === null || isHidden(tokenizer, detail) ? null : writerOf(index).next([detail]);
+      if (text === "" && logprobs === null) return null;
       return { index, text, logprobs, finish_reason: null };
     },
-    closing: (index, finishReason) => ({ index, text: "", logprobs: null, finish_reason: finishReason }),
+    closing: (index, finishReason): Delta => ({
+      index,
+      text: "",
+      logprobs: null,
+      finish_reason: completionFinish(finishReason),
+    }),
   };
+}
+
+function isHidden(tokenizer: Tokenizer, detail: TokenLogprob): boolean {
+  return tokenizer.specialTokenIds.has(detail.tokenId);
 }

@@ -20,6 +20,12 @@ export function apiFinishReason(reason: FinishReason): ApiFinishReason {
   }
 }
 
+/** As completions say it: a sample that its caller cancelled was aborted. */
+export function completionFinish(reason: FinishReason): "stop" | "length" | "abort" {
+  const finish = apiFinishReason(reason);
+  return finish === "cancelled" ? "abort" : finish;
+}
+
 /** Why a sample's tokens came to nothing; null for a sample that ran to its end. A shutdown is a deadline of its own. */
 export function discardReasonOf(reason: FinishReason): DiscardReason | null {
   switch (reason) {

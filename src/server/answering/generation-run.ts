@@ -40,7 +40,7 @@ export interface GenerationOrder {
   readonly promptTokens: Int32Array;
   readonly samples: number;
   readonly sampling: SamplingParams;
-  /** The request's field that holds the prompt, for the error about its length. */
+  /** The request's field that holds the prompt, or a part of it such as prompt[3], for the error about its length. */
   readonly promptParam: string;
 }
 
@@ -109,16 +109,22 @@ export function startGeneration(
   return { id: order.id, done, cancel: (reason) => generation.cancel(reason) };
 }
 
-function withPromptParam<T>(promptParam: string, submit: () => T): T {
+/** The engine speaks of promptTokens; a client hears of the field that it wrote. */
+export function withPromptParam<T>(promptParam: string, call: () => T): T {
   try {
-    return submit();
+    return call();
   } catch (error) {
-    if (!(error instanceof MagdiError) || error.code !== "MAGDI_CONTEXT_LENGTH") throw error;
-    throw new MagdiError(error.code, error.message, {
-      param: promptParam,
-      details: error.details,
-      cause: error,
-    });
+    if (!(error instanceof MagdiError) || error.param !== "promptTokens") throw error;
+    const where = promptParam.replace(/\[.*/, "");
+    throw new MagdiError(
+      error.code,
+      where === promptParam ? error.message : `${promptParam}: ${error.message}`,
+      {
+        param: where,
+        details: error.details,
+        cause: error,
+      },
+    );
   }
 }
 

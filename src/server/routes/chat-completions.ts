@@ -6,7 +6,8 @@ import { chatShape } from "../answering/completion-shape.ts";
 import { admit } from "../answering/inference-route.ts";
 import { openAiSampling } from "../answering/openai-sampling.ts";
 import { type ChatCompletionRequest, chatCompletionRequest } from "../schemas/chat-completion.ts";
-import { assertServes, encodeChat, type Message } from "../served-student.ts";
+import { chatCompletion } from "../schemas/chat-completion-response.ts";
+import { assertRoom, assertServes, encodeChat, messagesOf } from "../served-student.ts";
 import type { RouteOptions } from "./route-options.ts";
 
 export const chatCompletionsRoute: FastifyPluginAsyncZod<RouteOptions> = async (app, { context, config }) => {
@@ -14,7 +15,12 @@ export const chatCompletionsRoute: FastifyPluginAsyncZod<RouteOptions> = async (
     "/v1/chat/completions",
     {
       config: { inference: true },
-      schema: { summary: "Complete a conversation (OpenAI)", body: chatCompletionRequest(config.maxSamples) },
+      schema: {
+        summary: "Complete a conversation (OpenAI)",
+        body: chatCompletionRequest(config.maxSamples),
+        response: { 200: chatCompletion },
+      },
+      serializerCompiler: () => JSON.stringify,
     },
     async (request, reply) => {
       const { body } = request;
@@ -26,15 +32,16 @@ export const chatCompletionsRoute: FastifyPluginAsyncZod<RouteOptions> = async (
         vocabSize: student.tokenizer.vocabSize,
       });
       const n = body.n ?? 1;
-      student.engine.assertRoom(n);
+      assertRoom(student, n, "n");
       return answerCompletion(reply, context, config, student, body.stream ?? false, {
         caller: request.caller,
         shape: chatShape(student.tokenizer),
-        prompts: [encodeChat(student, messagesOf(body))],
+        prompts: [encodeChat(student, messagesOf(body.messages))],
         promptParam: "messages",
         n,
         sampling,
         includeUsage: body.stream_options?.include_usage ?? false,
+        head: body.service_tier ? { service_tier: "default" } : {},
       });
     },
   );
@@ -42,16 +49,8 @@ export const chatCompletionsRoute: FastifyPluginAsyncZod<RouteOptions> = async (
 
 function topLogprobs(body: ChatCompletionRequest): number | null {
   if (body.logprobs) return body.top_logprobs ?? 0;
-  if (body.top_logprobs === undefined || body.top_logprobs === null) return null;
+  if (!body.top_logprobs) return null;
   throw new MagdiError("MAGDI_BAD_REQUEST", "top_logprobs: expected logprobs: true beside it", {
     param: "top_logprobs",
   });
-}
-
-/** `developer` is OpenAI's newer word for system. */
-function messagesOf(body: ChatCompletionRequest): Message[] {
-  return body.messages.map(({ role, content }) => ({
-    role: role === "developer" ? "system" : role,
-    content: typeof content === "string" ? content : content.map((part) => part.text).join(""),
-  }));
 }

@@ -6,7 +6,8 @@ import { textShape } from "../answering/completion-shape.ts";
 import { admit } from "../answering/inference-route.ts";
 import { openAiSampling } from "../answering/openai-sampling.ts";
 import { type TextCompletionRequest, textCompletionRequest } from "../schemas/text-completion.ts";
-import { assertServes, type ServedStudent } from "../served-student.ts";
+import { textCompletion } from "../schemas/text-completion-response.ts";
+import { assertRoom, assertServes, assertTokens, type ServedStudent } from "../served-student.ts";
 import type { RouteOptions } from "./route-options.ts";
 
 /** OpenAI's own default. */
@@ -17,24 +18,38 @@ export const completionsRoute: FastifyPluginAsyncZod<RouteOptions> = async (app,
     "/v1/completions",
     {
       config: { inference: true },
-      schema: { summary: "Complete a text (OpenAI)", body: textCompletionRequest(config.maxSamples) },
+      schema: {
+        summary: "Complete a text (OpenAI)",
+        body: textCompletionRequest(config.maxSamples),
+        response: { 200: textCompletion },
+      },
+      serializerCompiler: () => JSON.stringify,
     },
     async (request, reply) => {
       const { body } = request;
       const student = admit(context, reply);
       assertServes(student, body.model);
+      const n = body.n ?? 1;
+      if ((body.best_of ?? n) !== n) throw refused("best_of", `expected n, which is ${n}, or none`);
       const sampling = openAiSampling(body, {
         maxTokens: body.max_tokens ?? DEFAULT_MAX_TOKENS,
         topLogprobs: body.logprobs ?? null,
         vocabSize: student.tokenizer.vocabSize,
       });
-      const n = body.n ?? 1;
       const prompts = promptsOf(body.prompt);
-      student.engine.assertRoom(n * prompts.length);
+      const samples = n * prompts.length;
+      if (samples > config.queueSamples) {
+        const found = `${prompts.length} prompts with n = ${n}`;
+        throw refused("prompt", `expected at most ${config.queueSamples} samples in all, found ${found}`);
+      }
+      assertRoom(student, n, "n", samples);
+      const batch = Array.isArray(body.prompt) && prompts.length > 1;
       return answerCompletion(reply, context, config, student, body.stream ?? false, {
         caller: request.caller,
         shape: textShape(student.tokenizer),
-        prompts: prompts.map((prompt) => encoded(student, prompt)),
+        prompts: prompts.map((prompt, index) =>
+          encoded(student, prompt, batch ? `prompt[${index}]` : "prompt"),
+        ),
         promptParam: "prompt",
         n,
         sampling,
@@ -54,15 +69,12 @@ function promptsOf(prompt: TextCompletionRequest["prompt"]): readonly Prompt[] {
   return tokens.length > 0 ? [tokens] : items.filter((item) => typeof item !== "number");
 }
 
-function encoded(student: ServedStudent, prompt: Prompt): Int32Array {
+function encoded(student: ServedStudent, prompt: Prompt, where: string): Int32Array {
   if (typeof prompt === "string") return student.tokenizer.encode(prompt, { addSpecialTokens: true });
-  const stranger = prompt.find((id) => id >= student.tokenizer.vocabSize);
-  if (stranger !== undefined) {
-    throw new MagdiError(
-      "MAGDI_BAD_REQUEST",
-      `prompt: expected token ids below ${student.tokenizer.vocabSize}, found ${stranger}`,
-      { param: "prompt" },
-    );
-  }
+  assertTokens(student, prompt, where);
   return Int32Array.from(prompt);
+}
+
+function refused(param: string, message: string): MagdiError {
+  return new MagdiError("MAGDI_BAD_REQUEST", `${param}: ${message}`, { param });
 }

@@ -2,18 +2,9 @@
 import type { FastifyPluginAsyncZod } from "fastify-type-provider-zod";
 import { z } from "zod";
 import { MagdiError } from "../../errors.ts";
+import { model, modelList } from "../schemas/model.ts";
 import { assertServes, type ServedStudent } from "../served-student.ts";
 import type { RouteOptions } from "./route-options.ts";
-
-const model = z.object({
-  id: z.string(),
-  object: z.literal("model"),
-  created: z.number().describe("Unix seconds."),
-  owned_by: z.string(),
-  context_length: z.number().describe("Tokens of prompt and answer together."),
-  max_samples: z.number().describe("Most samples of one request."),
-  manifest: z.record(z.string(), z.unknown()).describe("The student folder's student.json."),
-});
 
 export const modelsRoute: FastifyPluginAsyncZod<RouteOptions> = async (app, { context, config }) => {
   const loaded = (): ServedStudent => {
@@ -36,7 +27,7 @@ export const modelsRoute: FastifyPluginAsyncZod<RouteOptions> = async (app, { co
     {
       schema: {
         summary: "The served students",
-        response: { 200: z.object({ object: z.literal("list"), data: z.array(model) }) },
+        response: { 200: modelList },
       },
     },
     async () => ({ object: "list" as const, data: [describe(loaded())] }),

@@ -10,9 +10,12 @@ const textPart = z.object({
   text: fields.textField("a text"),
 });
 
-const content = z.union([fields.textField("a text"), z.array(textPart)], {
-  error: 'expected a text, or a list of {"type": "text", "text": …}',
-});
+const content = z.union(
+  [fields.textField("a text"), z.array(textPart).min(1, "expected at least one part")],
+  {
+    error: 'expected a text, or a list of {"type": "text", "text": …}',
+  },
+);
 
 const message = z.object(
   {
@@ -22,13 +25,15 @@ const message = z.object(
   { error: (issue) => (issue.code === "invalid_type" ? 'expected {"role": …, "content": …}' : undefined) },
 );
 
+export const messages = z
+  .array(message, { error: 'required: expected a list of {"role": …, "content": …}' })
+  .min(1, "expected at least one message")
+  .max(MAX_MESSAGES, `expected at most ${MAX_MESSAGES} messages`)
+  .describe("The conversation so far.");
+
 export function chatCompletionRequest(maxSamples: number) {
   return z.object({
-    messages: z
-      .array(message, { error: 'required: expected a list of {"role": …, "content": …}' })
-      .min(1, "expected at least one message")
-      .max(MAX_MESSAGES, `expected at most ${MAX_MESSAGES} messages`)
-      .describe("The conversation so far."),
+    messages,
     ...openAiSamplingShape(maxSamples),
     max_completion_tokens: fields.maxTokens
       .nullish()
@@ -38,9 +43,35 @@ export function chatCompletionRequest(maxSamples: number) {
       .integerField(`a whole number from 0 to ${fields.MAX_TOP_LOGPROBS}`, 0, fields.MAX_TOP_LOGPROBS)
       .nullish()
       .describe("How many alternatives to report with each token; needs logprobs."),
-    tools: neutralOnly("tools", (value) => Array.isArray(value) && value.length === 0),
+    service_tier: fields
+      .choiceField(["auto", "default", "flex", "scale", "priority"])
+      .nullish()
+      .describe("There is one, which the answer calls default."),
+    metadata: z
+      .record(z.string(), fields.textField("a text"), {
+        error: (issue) => (issue.code === "invalid_type" ? "expected an object of texts" : undefined),
+      })
+      .nullish()
+      .describe("Taken and not kept."),
+    store: fields.booleanField().nullish().describe("Taken; nothing is stored."),
+    tools: neutralOnly("tools", isEmptyList),
+    tool_choice: neutralOnly("tool_choice", isNoTool),
+    functions: neutralOnly("functions", isEmptyList),
+    function_call: neutralOnly("function_call", isNoTool),
     response_format: neutralOnly("response_format", isTextFormat),
+    modalities: neutralOnly("modalities", (value) => Array.isArray(value) && value.join() === "text"),
+    audio: neutralOnly("audio", () => false),
+    web_search_options: neutralOnly("web_search_options", () => false),
   });
+}
+
+function isEmptyList(value: unknown): boolean {
+  return Array.isArray(value) && value.length === 0;
+}
+
+/** What clients send where there are no tools. */
+function isNoTool(value: unknown): boolean {
+  return value === "none" || value === "auto";
 }
 
 function isTextFormat(value: unknown): boolean {

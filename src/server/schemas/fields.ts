@@ -83,6 +83,8 @@ export const seed = integerField("a whole number from 0 to 2^53-1", 0, Number.MA
   "The same seed gives the same samples, whatever else is running. Default: a random one, which is reported.",
 );
 
+export const tokenId = integerField("a token id", 0, 2 ** 31 - 1);
+
 export function samplesField(maxSamples: number, name: string) {
   return integerField(
     `a whole number from 1 to ${maxSamples}, the most this server takes`,

@@ -3,7 +3,7 @@ import { z } from "zod";
 import * as fields from "./fields.ts";
 
 /** A field of OpenAI's API that changes the answer and is not implemented: only its neutral values pass. */
-function neutralOnly(name: string, isNeutral: (value: unknown) => boolean) {
+export function neutralOnly(name: string, isNeutral: (value: unknown) => boolean) {
   return z
     .unknown()
     .refine((value) => value === undefined || value === null || isNeutral(value), {
@@ -38,9 +38,8 @@ export function openAiSamplingShape(maxSamples: number) {
     stop: fields.orNull(fields.stop),
     seed: fields.orNull(fields.seed),
     logit_bias: fields.orNull(fields.logitBias),
+    user: fields.textField("a text").nullish().describe("Taken and not used."),
     presence_penalty: neutralOnly("presence_penalty", (value) => value === 0),
     frequency_penalty: neutralOnly("frequency_penalty", (value) => value === 0),
   };
 }
-
-export { neutralOnly };

@@ -5,9 +5,8 @@ import { neutralOnly, openAiSamplingShape } from "./openai-sampling.ts";
 
 const MAX_PROMPTS = 32;
 
-const tokenId = fields.integerField("a token id", 0, 2 ** 31 - 1);
 const promptText = fields.textField("a text").min(1, "expected a prompt that is not empty");
-const promptTokens = z.array(tokenId).min(1, "expected at least one token");
+const promptTokens = z.array(fields.tokenId).min(1, "expected at least one token");
 
 export function textCompletionRequest(maxSamples: number) {
   return z.object({
@@ -32,7 +31,9 @@ export function textCompletionRequest(maxSamples: number) {
       .describe("Report each token's log-probability, with this many alternatives."),
     echo: neutralOnly("echo", (value) => value === false),
     suffix: neutralOnly("suffix", (value) => value === ""),
-    best_of: neutralOnly("best_of", (value) => value === 1),
+    best_of: fields
+      .orNull(fields.samplesField(maxSamples, "samples"))
+      .describe("Not supported: only n passes."),
   });
 }
 

@@ -1,0 +1,28 @@
+// GET /v1/baselines: the multi-agent costs that answers are compared with, and where each comes from.
+import type { FastifyPluginAsyncZod } from "fastify-type-provider-zod";
+import type { Baseline } from "../../reasoning/baselines.ts";
+import { type BaselineList, baselineList } from "../schemas/baselines.ts";
+import type { RouteOptions } from "./route-options.ts";
+
+const MEAN = "mean";
+
+export const baselinesRoute: FastifyPluginAsyncZod<RouteOptions> = async (app, { context }) => {
+  app.get(
+    "/v1/baselines",
+    {
+      schema: {
+        summary: "What debates cost that answers are compared with",
+        response: { 200: baselineList },
+      },
+    },
+    async (): Promise<BaselineList> => {
+      const data = context.baselines.all().map(described);
+      return { object: "list", data, mean: data.find(({ name }) => name === MEAN) ?? null };
+    },
+  );
+};
+
+function described({ name, tasks, tokens, studentTokens, source }: Baseline): BaselineList["data"][number] {
+  const ratio = studentTokens === null ? null : Math.round((tokens / studentTokens) * 100) / 100;
+  return { name, tasks: [...tasks], tokens, student_tokens: studentTokens, ratio, source };
+}

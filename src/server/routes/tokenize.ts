@@ -1,0 +1,80 @@
+// POST /v1/tokenize and /v1/detokenize: the way between text and token ids, as the inference routes go it.
+import type { FastifyPluginAsyncZod } from "fastify-type-provider-zod";
+import { MagdiError } from "../../errors.ts";
+import { shownToken } from "../answering/token-text.ts";
+import {
+  detokenizeRequest,
+  detokenizeResponse,
+  type TokenizeRequest,
+  tokenizeRequest,
+  tokenizeResponse,
+} from "../schemas/tokenize.ts";
+import { assertServes, assertTokens, encodeChat, messagesOf, type ServedStudent } from "../served-student.ts";
+import type { RouteOptions } from "./route-options.ts";
+
+export const tokenizeRoute: FastifyPluginAsyncZod<RouteOptions> = async (app, { context }) => {
+  app.post(
+    "/v1/tokenize",
+    {
+      schema: {
+        summary: "Token ids of a text or a conversation",
+        body: tokenizeRequest,
+        response: { 200: tokenizeResponse },
+      },
+    },
+    async ({ body }) => {
+      const student = context.admission.require();
+      assertServes(student, body.model);
+      const tokens = [...encoded(student, body)];
+      return {
+        tokens,
+        count: tokens.length,
+        max_model_len: student.engine.contextLength,
+        token_strs: body.return_token_strs ? tokens.map((id) => shownToken(student.tokenizer, id)) : null,
+      };
+    },
+  );
+
+  app.post(
+    "/v1/detokenize",
+    {
+      schema: {
+        summary: "The text of token ids",
+        body: detokenizeRequest,
+        response: { 200: detokenizeResponse },
+      },
+    },
+    async ({ body }) => {
+      const student = context.admission.require();
+      assertServes(student, body.model);
+      assertTokens(student, body.tokens, "tokens");
+      return { prompt: student.tokenizer.decode(body.tokens, { skipSpecialTokens: false }) };
+    },
+  );
+};
+
+function encoded(student: ServedStudent, body: TokenizeRequest): Int32Array {
+  const { prompt, content, messages } = body;
+  const given = (["prompt", "content", "messages"] as const).filter((name) => (body[name] ?? null) !== null);
+  const [first, second] = given;
+  if (first === undefined || second !== undefined) {
+    const param = second ?? "prompt";
+    const found = first === undefined ? "none" : given.join(" and ");
+    throw new MagdiError(
+      "MAGDI_BAD_REQUEST",
+      `${param}: expected one of prompt, content and messages, found ${found}`,
+      { param },
+    );
+  }
+  const special = body.add_special_tokens ?? body.add_special;
+  if (messages) {
+    return encodeChat(student, messagesOf(messages), {
+      addGenerationPrompt: body.add_generation_prompt ?? true,
+      addSpecialTokens: special ?? false,
+    });
+  }
+  // llama.cpp adds none unless asked to, vLLM does unless told not to.
+  return student.tokenizer.encode(prompt ?? content ?? "", {
+    addSpecialTokens: special ?? first === "prompt",
+  });
+}

@@ -59,8 +59,14 @@ export class EventParser {
   }
 }
 
-/** The events of a response's body; leaving the loop cancels the body. */
-export async function* readEvents(body: ReadableStream<Uint8Array>): AsyncGenerator<ServerSentEvent, void> {
+/**
+ * The events of a response's body; leaving the loop cancels the body. `onBytes` hears whatever comes, comments of a
+ * server that keeps a silent stream alive among it.
+ */
+export async function* readEvents(
+  body: ReadableStream<Uint8Array>,
+  onBytes: () => void = () => {},
+): AsyncGenerator<ServerSentEvent, void> {
   const parser = new EventParser();
   const decoder = new TextDecoder();
   const reader = body.getReader();
@@ -69,6 +75,7 @@ export async function* readEvents(body: ReadableStream<Uint8Array>): AsyncGenera
     while (true) {
       const { done, value } = await reader.read();
       if (done) break;
+      onBytes();
       yield* parser.feed(decoder.decode(value, { stream: true }));
     }
     ended = true;

@@ -83,8 +83,7 @@ export class ReasonStream implements AsyncIterable<ReasonFrame> {
     const response = await this.#open(scope);
     if (response.body === null) throw new MagdiConnectionError("the server's answer has no body");
     let settled = false;
-    for await (const { data } of readEvents(response.body)) {
-      scope.heard();
+    for await (const { data } of readEvents(response.body, () => scope.heard())) {
       // Read on to the end of the body, so that the connection can be used again.
       if (data === DONE) continue;
       const frame = frameOf(data);

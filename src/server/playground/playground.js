@@ -47,7 +47,7 @@ async function start() {
   votes.start(
     /** @type {import("./vote-view.js").Choices} as form.read gives them */ (question.choices ?? []),
   );
-  samples.start(Number(question.samples ?? 1) || 1);
+  samples.start(0);
   ledger.clear();
   showCurl(question);
 
@@ -77,6 +77,7 @@ function show(frame, question) {
       samples.start(frame.samples);
       votes.phase(frame.samples === 1 ? "Thinking…" : `${frame.samples} samples are thinking…`);
       showButtons(true);
+      showRun();
       break;
     case "token":
       samples.append(frame.sample, frame.text);
@@ -103,6 +104,12 @@ function fail(error) {
   const failure = error instanceof ServerError ? error : new ServerError(String(error));
   form.showError(failure);
   if (failure.status === 401) key.ask();
+}
+
+/** On narrow screens the answer lies below the question. */
+function showRun() {
+  const run = byId("run", HTMLElement);
+  if (run.getBoundingClientRect().top > innerHeight / 2) run.scrollIntoView({ block: "start" });
 }
 
 /** @param {boolean} accepted */

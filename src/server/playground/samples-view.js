@@ -12,6 +12,7 @@ const ENDINGS = {
 };
 
 export class SamplesView {
+  #section = byId("samples-section", HTMLElement);
   #panes = byId("samples-panes", HTMLElement);
   /** @type {Pane[]} */
   #samples = [];
@@ -21,6 +22,7 @@ export class SamplesView {
   start(count) {
     this.#samples = Array.from({ length: count }, (_, index) => new Pane(index));
     this.#panes.replaceChildren(...this.#samples.map((pane) => pane.root));
+    this.#section.hidden = count === 0;
     this.#panes.dataset.count = String(count);
   }
 

@@ -35,7 +35,7 @@ export function readStaticFiles(folder: URL): ReadonlyMap<string, StaticFile> {
 
 /** Answers with the file, or with 304 where the client has it. Its name may get other bytes with a new version. */
 export function sendStaticFile(request: FastifyRequest, reply: FastifyReply, file: StaticFile): FastifyReply {
-  reply.headers({ etag: file.etag, "cache-control": "no-cache", "x-content-type-options": "nosniff" });
+  reply.headers({ etag: file.etag, "cache-control": "no-cache" });
   if (hasTag(request.headers["if-none-match"], file.etag)) return reply.code(304).send();
   return reply.header("content-type", file.type).send(file.bytes);
 }

@@ -21,6 +21,10 @@ export interface ReasonSessionOptions {
   /** Most requests at the same time. */
   readonly maxRequests: number;
   readonly log: FastifyBaseLogger;
+  /** Called for each question before it is looked at; throws when its client may not ask now. */
+  takeRequest(): void;
+  /** Hears each question that is well-formed. */
+  onQuestion(asked: object): void;
   send(frame: ServerFrame): void;
   /** Called when the client has sent too many frames that make no sense. */
   onNonsense(): void;
@@ -96,7 +100,9 @@ export class ReasonSession {
     // An error under the id of a request that runs would read as the end of that one.
     let id = given.success && !this.#live.has(given.data) ? given.data : null;
     try {
+      this.#options.takeRequest();
       const { type: _type, id: asked, ...request } = parseBody(frames.reason, frame);
+      this.#options.onQuestion(request);
       const student = context.admission.require();
       this.#assertRoomFor(asked);
       id = asked;

@@ -1,7 +1,9 @@
 // GET /v1/reason/ws: many questions on one WebSocket, each answered frame by frame.
 import type { FastifyPluginAsyncZod } from "fastify-type-provider-zod";
+import { takeRequest } from "../access/rate-limit.ts";
 import { ReasonSession } from "../answering/reason-session.ts";
 import { errorBody } from "../errors/http-errors.ts";
+import { logPrompt } from "../observation/log-privacy.ts";
 import { clientFrames } from "../schemas/reason-frames.ts";
 import { CLOSE_CODES, SocketConnection } from "../transport/socket-connection.ts";
 import type { OpenSockets } from "../transport/socket-upgrades.ts";
@@ -42,6 +44,10 @@ export const reasonSocketRoute: FastifyPluginAsyncZod<SocketRouteOptions> = asyn
         frames,
         maxRequests: config.webSocketRequests,
         log: request.log,
+        takeRequest: () => takeRequest(request),
+        onQuestion(asked) {
+          if (config.logPrompts) logPrompt(request.log, asked);
+        },
         send: (frame) => connection.send(frame),
         onNonsense: () => connection.close(CLOSE_CODES.policyViolation, "too many frames make no sense"),
       });

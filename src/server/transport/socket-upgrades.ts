@@ -59,6 +59,10 @@ export function installSockets(app: FastifyInstance, maxFrameBytes: number): Ope
     requestIds.set(request.raw, request.id);
     reply.code(101); // for the log; the answer itself is not Fastify's
   });
+  // Node has let go of a connection that asked to leave HTTP: after a refusal nobody else would close it.
+  app.addHook("onResponse", async ({ raw }) => {
+    if ("upgrade" in raw && raw.upgrade === true) raw.socket.destroySoon();
+  });
 
   return {
     add(connection) {

@@ -3,10 +3,11 @@ import { createServeCommand } from "../../src/cli/serve.ts";
 import { MagdiError } from "../../src/errors.ts";
 import { tinyStudent } from "../server/support/tiny-student.ts";
 
-const command = createServeCommand(async (folder, { onStep }) => {
+const command = createServeCommand(async (folder, { config, onStep }) => {
   if (folder === "missing")
     throw new MagdiError("MAGDI_FILE_MISSING", `${folder}: expected a student folder`);
-  return tinyStudent({ onStep, contextLength: 65_536 });
+  const { batchRows: maxRows, queueSamples: maxWaitingSamples } = config;
+  return tinyStudent({ onStep, contextLength: 65_536, maxRows, maxWaitingSamples });
 });
 try {
   process.exitCode = await command.run(process.argv.slice(2));

@@ -1,0 +1,190 @@
+// The client's own count of what a server's counters should say, from the answers alone. It knows the meaning of the
+// server's metrics and of its answers, and neither a server nor a scenario.
+import type { ReasonResponse } from "../../src/server/schemas/reason.ts";
+import type { CompletionAnswer, Exchange } from "../requests/exchange.ts";
+import type { MetricsSnapshot } from "../server/metrics-snapshot.ts";
+
+export interface CounterDifference {
+  readonly series: string;
+  readonly expected: number;
+  readonly found: number;
+}
+
+export interface Comparison {
+  /** Series that were compared. */
+  readonly compared: number;
+  readonly different: readonly CounterDifference[];
+  /** Counters that a client cannot know. */
+  readonly unknown: readonly string[];
+}
+
+/** Sums of fractions depend on their order in the last bits. */
+const RELATIVE_TOLERANCE = 1e-9;
+
+/** The failure that the server counts for an error code. */
+const FAILURE_OF_CODE: Readonly<Record<string, string>> = {
+  queue_full: "queue_full",
+  queue_timeout: "queue_timeout",
+  shutting_down: "shutting_down",
+  rate_limit_exceeded: "rate_limited",
+  context_length_exceeded: "context_length",
+};
+
+/** Counters whose every series is known, zero where nothing of the kind was seen. */
+const KNOWN = [
+  "prompt_tokens_total",
+  "prompt_tokens_computed_total",
+  "generation_tokens_total",
+  "generation_tokens_discarded_total",
+  "samples_total",
+  "answers_total",
+  "debate_tokens_total",
+  "vote_early_stops_total",
+  "vote_ties_total",
+  "request_success_total",
+  "request_failures_total",
+  "engine_stalls_total",
+].map((name) => `magdi_${name}`);
+
+/** Counts and sums of histograms that a client can know, too. */
+const KNOWN_HISTOGRAMS = [
+  "magdi_time_to_first_token_seconds_count",
+  "magdi_inter_token_latency_seconds_count",
+  "magdi_e2e_request_latency_seconds_count",
+  "magdi_request_queue_time_seconds_count",
+  "magdi_request_prompt_tokens_sum",
+  "magdi_request_prompt_tokens_count",
+  "magdi_request_generation_tokens_sum",
+  "magdi_request_generation_tokens_count",
+  "magdi_request_samples_sum",
+  "magdi_request_samples_count",
+  "magdi_vote_share_count",
+  "magdi_decided_at_sample_sum",
+  "magdi_decided_at_sample_count",
+];
+
+export class Account {
+  readonly #expected = new Map<string, number>();
+
+  add({ answer, outcome, error }: Exchange): void {
+    if (outcome === "dropped") return; // what it had cost, only the server knows
+    if (outcome !== "answered") {
+      const code = error?.split(" ")[1] ?? "";
+      this.#count(`request_failures_total{reason="${FAILURE_OF_CODE[code] ?? code}"}`);
+    } else if (answer?.type === "reason") this.#reason(answer.response);
+    else if (answer?.type === "completion") this.#completion(answer.completion);
+  }
+
+  /** Every counter against this account. */
+  compare(before: MetricsSnapshot, after: MetricsSnapshot): Comparison {
+    const series = new Set<string>([...this.#expected.keys(), ...KNOWN_HISTOGRAMS]);
+    const unknown = new Set<string>();
+    for (const counter of after.counterSeries()) {
+      if (KNOWN.includes(counter.name)) series.add(counter.series);
+      else if (counter.name.startsWith("magdi_")) unknown.add(counter.name);
+    }
+    const different: CounterDifference[] = [];
+    for (const name of [...series].sort()) {
+      const expected = this.#expected.get(name) ?? 0;
+      const found = after.value(name) - before.value(name);
+      if (Math.abs(found - expected) > RELATIVE_TOLERANCE * Math.max(1, after.value(name))) {
+        different.push({ series: name, expected, found });
+      }
+    }
+    return { compared: series.size, different, unknown: [...unknown].sort() };
+  }
+
+  #reason(response: ReasonResponse): void {
+    const { usage, task, samples = [], votes } = response;
+    this.#generation({
+      prompt: usage.prompt_tokens,
+      computed: usage.prompt_tokens_computed,
+      tokens: usage.completion_tokens,
+      samples: samples.length,
+      samplesWithTokens: samples.filter((sample) => sample.tokens > 0).length,
+    });
+    this.#count('generation_tokens_discarded_total{reason="decided"}', usage.completion_tokens_discarded);
+    for (const sample of samples) this.#count(`samples_total{outcome="${outcomeOf(sample)}"}`);
+    this.#count(
+      `request_success_total{finish_reason="${endOf(samples.map((sample) => sample.finish_reason))}"}`,
+    );
+    this.#count("decided_at_sample_count");
+    this.#count("decided_at_sample_sum", response.decided_at);
+    const { stop_reason } = response;
+    if (stop_reason === "exact" || stop_reason === "adaptive") {
+      this.#count(`vote_early_stops_total{rule="${stop_reason}"}`);
+    }
+    if (response.answer === null) return;
+    this.#count(`answers_total{task="${task}"}`);
+    this.#count("vote_share_count");
+    this.#count(`tokens_per_answer_count{task="${task}"}`);
+    this.#count(`tokens_per_answer_sum{task="${task}"}`, usage.total_tokens);
+    if (response.comparison !== null) {
+      const { baseline, tokens } = response.comparison;
+      this.#count(`debate_tokens_total{task="${task}",baseline="${baseline}"}`, tokens);
+    }
+    if (votes[1] !== undefined && votes[1].weight === votes[0]?.weight) this.#count("vote_ties_total");
+  }
+
+  #completion({ promptTokens, cachedTokens, completionTokens, finishReasons }: CompletionAnswer): void {
+    this.#generation({
+      prompt: promptTokens,
+      computed: promptTokens - cachedTokens,
+      tokens: completionTokens,
+      samples: finishReasons.length,
+      samplesWithTokens: finishReasons.length,
+    });
+    for (const reason of finishReasons) {
+      this.#count(
+        `samples_total{outcome="${reason === "stop" ? "answered" : reason === "length" ? "length" : "aborted"}"}`,
+      );
+    }
+    this.#count(`request_success_total{finish_reason="${endOf(finishReasons)}"}`);
+  }
+
+  /** One prompt that the engine has answered. */
+  #generation(of: {
+    readonly prompt: number;
+    readonly computed: number;
+    readonly tokens: number;
+    readonly samples: number;
+    readonly samplesWithTokens: number;
+  }): void {
+    this.#count("prompt_tokens_total", of.prompt);
+    this.#count("prompt_tokens_computed_total", of.computed);
+    this.#count("generation_tokens_total", of.tokens);
+    this.#count("request_prompt_tokens_count");
+    this.#count("request_prompt_tokens_sum", of.prompt);
+    this.#count("request_generation_tokens_count");
+    this.#count("request_generation_tokens_sum", of.tokens);
+    this.#count("request_samples_count");
+    this.#count("request_samples_sum", of.samples);
+    this.#count("e2e_request_latency_seconds_count");
+    this.#count("request_queue_time_seconds_count");
+    if (of.tokens > 0) this.#count("time_to_first_token_seconds_count");
+    this.#count("inter_token_latency_seconds_count", of.tokens - of.samplesWithTokens);
+  }
+
+  #count(series: string, amount = 1): void {
+    const name = `magdi_${series}`;
+    this.#expected.set(name, (this.#expected.get(name) ?? 0) + amount);
+  }
+}
+
+function outcomeOf({
+  finish_reason,
+  answer,
+}: {
+  readonly finish_reason: string;
+  readonly answer: string | null;
+}): string {
+  if (finish_reason === "cancelled" || finish_reason === "abort") return "aborted";
+  if (answer !== null) return "answered";
+  return finish_reason === "length" ? "length" : "unparsed";
+}
+
+/** How the request as a whole ended; samples that the vote no longer needed are left out. */
+function endOf(finishReasons: readonly string[]): "stop" | "length" | "abort" {
+  if (finishReasons.includes("abort")) return "abort";
+  return finishReasons.includes("length") ? "length" : "stop";
+}

@@ -1,0 +1,90 @@
+// What became of one request, whatever the transport. It knows no sockets.
+import type { ReasonResponse } from "../../src/server/schemas/reason.ts";
+import type { Kind, Order } from "./order.ts";
+
+/** What a completion says of itself: enough to count it. */
+export interface CompletionAnswer {
+  readonly promptTokens: number;
+  readonly cachedTokens: number;
+  readonly completionTokens: number;
+  /** One for each choice, by index. */
+  readonly finishReasons: readonly string[];
+}
+
+export type Answer =
+  | { readonly type: "reason"; readonly response: ReasonResponse }
+  | { readonly type: "completion"; readonly completion: CompletionAnswer }
+  | { readonly type: "other" };
+
+export interface Exchange {
+  readonly kind: Kind;
+  /** Refused: a proper 429 or 503 before anything was generated. Dropped: the client went away on purpose. */
+  readonly outcome: "answered" | "refused" | "failed" | "dropped";
+  /** Status, code or what was wrong; null for what was answered. */
+  readonly error: string | null;
+  readonly latencyMs: number;
+  /** From sending to the first token's text; null where none came or the answer came whole. */
+  readonly firstTokenMs: number | null;
+  /** Between two tokens of one sample. */
+  readonly gapsMs: readonly number[];
+  readonly answer: Answer | null;
+}
+
+/** The parts of an exchange that a transport has measured. */
+export interface Measured {
+  readonly latencyMs: number;
+  readonly firstTokenMs?: number | null;
+  readonly gapsMs?: readonly number[];
+}
+
+export function answered(order: Order, answer: Answer, measured: Measured): Exchange {
+  return exchange(order, "answered", null, answer, measured);
+}
+
+export function dropped(order: Order, measured: Measured): Exchange {
+  return exchange(order, "dropped", null, null, measured);
+}
+
+export function failed(order: Order, error: string, measured: Measured): Exchange {
+  return exchange(order, "failed", error, null, measured);
+}
+
+/** An answer with an error status, by its OpenAI-shaped body. */
+export function rejected(
+  order: Order,
+  status: number,
+  body: string,
+  retryAfter: string | undefined,
+  measured: Measured,
+): Exchange {
+  const code = errorCodeOf(body);
+  if (code === null) return failed(order, `${status} without an error body`, measured);
+  const error = `${status} ${code}`;
+  const refused = status === 429 || (status === 503 && code === "shutting_down");
+  if (!refused) return failed(order, error, measured);
+  if (status === 429 && retryAfter === undefined)
+    return failed(order, `${error} without Retry-After`, measured);
+  return exchange(order, "refused", error, null, measured);
+}
+
+/** The code of an error body, or its type where it has none; null when it is no such body. */
+export function errorCodeOf(body: string): string | null {
+  try {
+    const { error } = JSON.parse(body) as { error?: { code?: unknown; type?: unknown } }; // checked below
+    if (typeof error?.code === "string") return error.code;
+    return typeof error?.type === "string" ? error.type : null;
+  } catch {
+    return null;
+  }
+}
+
+function exchange(
+  order: Order,
+  outcome: Exchange["outcome"],
+  error: string | null,
+  answer: Answer | null,
+  measured: Measured,
+): Exchange {
+  const { latencyMs, firstTokenMs = null, gapsMs = [] } = measured;
+  return { kind: order.kind, outcome, error, latencyMs, firstTokenMs, gapsMs, answer };
+}

@@ -1,0 +1,22 @@
+// One request to make: over which transport, to which path, with which body. It knows no client.
+
+export const KINDS = [
+  "reason",
+  "reason-stream",
+  "reason-socket",
+  "chat",
+  "chat-stream",
+  "completion",
+  "completion-stream",
+  "tokenize",
+] as const;
+export type Kind = (typeof KINDS)[number];
+
+export interface Order {
+  readonly kind: Kind;
+  readonly transport: "whole" | "stream" | "socket";
+  readonly path: string;
+  readonly body: Readonly<Record<string, unknown>>;
+  /** Samples or choices asked for; 0 where nothing is generated. */
+  readonly samples: number;
+}

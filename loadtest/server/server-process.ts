@@ -1,0 +1,66 @@
+// A server as a child process: started, listened to, signalled, and gone when its owner is. It knows no requests.
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import { fileURLToPath } from "node:url";
+
+const ROOT = fileURLToPath(new URL("../..", import.meta.url));
+/** The command as users start it. */
+export const MAGDI_SERVE: readonly string[] = ["bin/magdi.js", "serve"];
+
+const MAX_KEPT_CHARS = 100_000;
+
+export interface ServerProcessOptions {
+  readonly environment?: NodeJS.ProcessEnv;
+  /** Open a channel for messages between the two. Default false. */
+  readonly channel?: boolean;
+  /** Keep it out of the terminal's process group, so that a Ctrl-C reaches its owner alone. Default false. */
+  readonly detached?: boolean;
+}
+
+export class ServerProcess {
+  readonly child: ChildProcess;
+  /** Its exit code; null when a signal ended it. */
+  readonly exited: Promise<number | null>;
+  stdout = "";
+  /** What it last wrote, up to a bound. */
+  stderr = "";
+  readonly #killWithUs = () => void this.child.kill("SIGKILL");
+
+  /** `args` are node's, from the project's folder. */
+  constructor(args: readonly string[], options: ServerProcessOptions = {}) {
+    this.child = spawn(process.execPath, args, {
+      cwd: ROOT,
+      env: { ...process.env, ...options.environment },
+      stdio: ["ignore", "pipe", "pipe", ...(options.channel ? (["ipc"] as const) : [])],
+      detached: options.detached ?? false,
+    });
+    this.child.stdout?.on("data", (chunk: Buffer) => {
+      this.stdout = (this.stdout + chunk.toString("utf8")).slice(-MAX_KEPT_CHARS);
+    });
+    this.child.stderr?.on("data", (chunk: Buffer) => {
+      this.stderr = (this.stderr + chunk.toString("utf8")).slice(-MAX_KEPT_CHARS);
+    });
+    process.once("exit", this.#killWithUs);
+    this.exited = once(this.child, "close").then(([code]: (number | null)[]) => {
+      process.removeListener("exit", this.#killWithUs);
+      return code ?? null;
+    });
+  }
+
+  /** The address in the ready line; rejects when the process ends before it. */
+  ready(): Promise<string> {
+    return new Promise((resolve, reject) => {
+      const look = () => {
+        const url = / serves .* on (http:\S+?)[;,]?\s/.exec(this.stdout)?.[1];
+        if (url !== undefined) resolve(url);
+      };
+      this.child.stdout?.on("data", look);
+      look();
+      void this.exited.then(() => reject(new Error(`the server ended before it was ready: ${this.stderr}`)));
+    });
+  }
+
+  kill(signal: "SIGTERM" | "SIGINT" | "SIGKILL"): void {
+    this.child.kill(signal);
+  }
+}

@@ -1,0 +1,116 @@
+// The server that a scenario loads: one of our own, or one that runs already. It reads the server's metrics, memory,
+// processor time and event-loop delay, and knows no requests.
+import { once } from "node:events";
+import { MagdiError } from "../../src/errors.ts";
+import type { HttpClient } from "../clients/http-client.ts";
+import { bucketBound, MetricsSnapshot } from "./metrics-snapshot.ts";
+import { MAGDI_SERVE, ServerProcess } from "./server-process.ts";
+
+/** How late the server's event loop was, in milliseconds. */
+export interface LoopDelay {
+  /** probe: measured in the process; metrics: upper bounds of the buckets of its histogram. */
+  readonly source: "probe" | "metrics";
+  readonly p50: number | null;
+  readonly p90: number | null;
+  readonly p99: number | null;
+  readonly max: number | null;
+}
+
+const LOOP_DELAY_METRIC = "magdi_event_loop_delay_seconds";
+const GAUGES = ["requests_running", "requests_waiting", "samples_running", "kv_cache_usage_ratio"] as const;
+const PROBE_URL = new URL("./event-loop-probe.js", import.meta.url).href;
+const LOOK_AGAIN_MS = 20;
+const STOP_TIMEOUT_MS = 60_000;
+
+export interface OwnServerOptions {
+  /** What node starts; default: the command as users type it. */
+  readonly command?: readonly string[];
+  readonly flags: readonly string[];
+  readonly apiKey: string | null;
+}
+
+/** Starts a server of our own on a free port, with the probe inside. */
+export function startServer(options: OwnServerOptions): ServerProcess {
+  const { command = MAGDI_SERVE, flags, apiKey } = options;
+  const args = ["--import", PROBE_URL, ...command, "--port", "0", "--log-level", "warn", ...flags];
+  return new ServerProcess(args, {
+    channel: true,
+    detached: true,
+    environment: apiKey === null ? {} : { MAGDI_API_KEYS: `loadtest:${apiKey}` },
+  });
+}
+
+export class ServerUnderTest {
+  readonly #http: HttpClient;
+  /** Null for a server that somebody else started. */
+  readonly process: ServerProcess | null;
+  #loopDelayFrom = new MetricsSnapshot("");
+
+  constructor(http: HttpClient, process: ServerProcess | null) {
+    this.#http = http;
+    this.process = process;
+  }
+
+  /** @throws MagdiError MAGDI_BAD_REQUEST when /metrics is not answered with 200 */
+  async metrics(): Promise<MetricsSnapshot> {
+    const { status, body } = await this.#http.get("/metrics");
+    if (status !== 200) {
+      throw new MagdiError(
+        "MAGDI_BAD_REQUEST",
+        `GET /metrics: expected 200, found ${status}: is this a magdi server, and the --api-key one of its keys?`,
+      );
+    }
+    return new MetricsSnapshot(body);
+  }
+
+  /** The process we started; scenarios that signal it or choose its settings have one. */
+  requireProcess(): ServerProcess {
+    if (this.process === null) throw new Error("this scenario needs a server of its own");
+    return this.process;
+  }
+
+  /** The delay since the last call. */
+  async loopDelay(): Promise<LoopDelay> {
+    const child = this.process?.child;
+    if (child?.connected) {
+      const reply = once(child, "message");
+      child.send("event-loop-delay");
+      const [delay] = (await reply) as [Omit<LoopDelay, "source">]; // the probe's own message
+      const { p50, p90, p99, max } = delay;
+      return { source: "probe", p50, p90, p99, max };
+    }
+    const now = await this.metrics();
+    const buckets = now.buckets(LOOP_DELAY_METRIC, this.#loopDelayFrom);
+    this.#loopDelayFrom = now;
+    const bound = (percent: number): number | null => {
+      const seconds = bucketBound(buckets, percent);
+      return seconds === null || seconds === Number.POSITIVE_INFINITY ? null : seconds * 1000;
+    };
+    return { source: "metrics", p50: bound(50), p90: bound(90), p99: bound(99), max: bound(100) };
+  }
+
+  /** Waits until nothing runs or waits any more; gives the gauges that are not zero when the time is over. */
+  async idle(timeoutMs: number, signal: AbortSignal): Promise<Record<string, number>> {
+    const deadlineMs = performance.now() + timeoutMs;
+    for (;;) {
+      const now = await this.metrics();
+      const busy = GAUGES.map((name) => [name, now.value(`magdi_${name}`)] as const).filter(
+        ([, value]) => value !== 0,
+      );
+      if (busy.length === 0 || performance.now() > deadlineMs || signal.aborted) {
+        return Object.fromEntries(busy);
+      }
+      await new Promise((resolve) => setTimeout(resolve, LOOK_AGAIN_MS));
+    }
+  }
+
+  /** Ends our own server with SIGTERM: its exit code, null when it had to be killed or is not ours. */
+  async stop(): Promise<number | null> {
+    if (this.process === null) return null;
+    this.process.kill("SIGTERM");
+    const timer = setTimeout(() => this.process?.kill("SIGKILL"), STOP_TIMEOUT_MS);
+    const code = await this.process.exited;
+    clearTimeout(timer);
+    return code;
+  }
+}

@@ -37,22 +37,15 @@ export function assertServes(student: ServedStudent, model: string | null | unde
   );
 }
 
-/**
- * Refuses what the queue cannot take now, and what it never could; cheap, to be asked before tokenising.
- *
- * @throws MagdiError MAGDI_BAD_REQUEST naming the field `param`, which asks for `each` samples of a prompt;
- * MAGDI_QUEUE_FULL when the `total` of all prompts does not fit; MAGDI_SHUTTING_DOWN, MAGDI_ENGINE_FAILED
- */
-export function assertRoom(student: ServedStudent, each: number, param: string, total = each): void {
-  const { engine } = student;
-  if (each > engine.maxSamplesPerRequest) {
-    throw new MagdiError(
-      "MAGDI_BAD_REQUEST",
-      `${param}: expected a whole number from 1 to ${engine.maxSamplesPerRequest}, the most this server takes, found ${each}`,
-      { param },
-    );
-  }
-  engine.assertRoom(total);
+/** @throws MagdiError MAGDI_BAD_REQUEST naming the field `param`, when it asks for more samples than one request may */
+export function assertSampleCount(student: ServedStudent, samples: number, param: string): void {
+  const { maxSamplesPerRequest } = student.engine;
+  if (samples <= maxSamplesPerRequest) return;
+  throw new MagdiError(
+    "MAGDI_BAD_REQUEST",
+    `${param}: expected a whole number from 1 to ${maxSamplesPerRequest}, the most this server takes, found ${samples}`,
+    { param },
+  );
 }
 
 interface RequestMessage {

@@ -1,20 +1,8 @@
 // OpenAI's two routes over real sockets: shapes, streams, stops, log-probabilities, seeds.
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { type Json, type RunningApp, runTiny, type ServerEvent } from "./support/running-app.ts";
-
-const CHAT = "/v1/chat/completions";
-const TEXT = "/v1/completions";
-
-const chat = (content: string, fields: object = {}) => ({ messages: [{ role: "user", content }], ...fields });
-const chunks = (events: readonly ServerEvent[]): Json[] =>
-  events.filter(({ data }) => data !== "[DONE]").map(({ data }) => data);
-
-/** A choice's text, put together from a stream's chunks. */
-function streamedText(all: readonly Json[], index: number): string {
-  const choices = all.flatMap((chunk) => chunk.choices).filter((choice: Json) => choice.index === index);
-  return choices.map((choice: Json) => choice.text ?? choice.delta.content ?? "").join("");
-}
+import { bothWays, CHAT, chat, streamed, TEXT } from "./support/openai-shapes.ts";
+import { type Json, runTiny } from "./support/running-app.ts";
 
 test("a chat completion has OpenAI's shape", async (t) => {
   const { server } = await runTiny(t);
@@ -132,9 +120,7 @@ test("behaviour 33: a sample that ends leaves the batch, and the others are unto
 test("behaviours 34 and 35: the stream's shape", async (t) => {
   const { server } = await runTiny(t);
   const body = chat("free talk", { n: 3, seed: 4, max_tokens: 20, stream_options: { include_usage: true } });
-  const events = await server.stream(CHAT, body);
-  assert.equal(events.at(-1)?.data, "[DONE]");
-  const all = chunks(events);
+  const all = await streamed(server, CHAT, body);
   assert.equal(new Set(all.map((chunk) => chunk.id)).size, 1);
   assert.ok(all.every((chunk) => chunk.object === "chat.completion.chunk" && "usage" in chunk));
   const usage = all.at(-1);
@@ -149,24 +135,9 @@ test("behaviours 34 and 35: the stream's shape", async (t) => {
   }
   const whole = await server.post(CHAT, { ...body, stream_options: undefined });
   assert.deepEqual(usage.usage, whole.body.usage);
-  const without = await server.stream(CHAT, chat("{{x}}"));
-  assert.ok(chunks(without).every((chunk) => !("usage" in chunk)));
+  const without = await streamed(server, CHAT, chat("{{x}}"));
+  assert.ok(without.every((chunk) => !("usage" in chunk)));
 });
-
-/** Streams and asks whole, and holds the two texts against each other. */
-async function bothWays(server: RunningApp, path: string, body: object): Promise<string[]> {
-  const whole = await server.post(path, body);
-  const all = chunks(await server.stream(path, body));
-  return whole.body.choices.map((choice: Json) => {
-    const text = choice.text ?? choice.message.content;
-    assert.equal(streamedText(all, choice.index), text);
-    const end = all
-      .flatMap((chunk) => chunk.choices)
-      .find((c: Json) => c.index === choice.index && c.finish_reason);
-    assert.equal(end.finish_reason, choice.finish_reason);
-    return text;
-  });
-}
 
 test("behaviour 36: streamed text is the whole text", async (t) => {
   const { server } = await runTiny(t);
@@ -178,7 +149,7 @@ test("behaviour 37: characters are never split, and stop strings never leak", as
   const { server } = await runTiny(t);
   const foreign = "Grüße 🙂 日本.";
   assert.deepEqual(await bothWays(server, CHAT, chat(`{{${foreign}}}`)), [foreign]);
-  for (const chunk of chunks(await server.stream(CHAT, chat(`{{${foreign}}}`)))) {
+  for (const chunk of await streamed(server, CHAT, chat(`{{${foreign}}}`))) {
     assert.doesNotMatch(JSON.stringify(chunk), /\ufffd/);
   }
   // Half a character at the end is shown as what it is, in both.
@@ -187,7 +158,7 @@ test("behaviour 37: characters are never split, and stop strings never leak", as
   assert.deepEqual(await bothWays(server, CHAT, chat("{{abcSTOPdef}}", { stop: "STOP" })), ["abc"]);
   assert.deepEqual(await bothWays(server, TEXT, { prompt: "{{abcSTOxyz}}", stop: ["STOP"] }), ["abcSTOxyz"]);
   assert.deepEqual(await bothWays(server, TEXT, { prompt: "{{abcSTO}}", stop: ["STOP"] }), ["abcSTO"]);
-  for (const chunk of chunks(await server.stream(CHAT, chat("{{abcSTOPdef}}", { stop: ["x", "STOP"] })))) {
+  for (const chunk of await streamed(server, CHAT, chat("{{abcSTOPdef}}", { stop: ["x", "STOP"] }))) {
     assert.doesNotMatch(chunk.choices[0].delta.content ?? "", /S/);
   }
 });
@@ -204,10 +175,10 @@ test("log-probabilities of chats and texts spell the answer", async (t) => {
     ["a", "b"],
   );
   assert.deepEqual(content[1].bytes, [99]);
-  const streamed = chunks(await server.stream(CHAT, body)).flatMap(
+  const deltas = (await streamed(server, CHAT, body)).flatMap(
     (chunk) => chunk.choices[0].logprobs?.content ?? [],
   );
-  assert.deepEqual(streamed, content);
+  assert.deepEqual(deltas, content);
   const bare = await server.post(CHAT, chat("{{c}}", { logprobs: true }));
   assert.deepEqual(bare.body.choices[0].logprobs.content[0].top_logprobs, []);
 
@@ -216,7 +187,7 @@ test("log-probabilities of chats and texts spell the answer", async (t) => {
   assert.equal(logprobs.tokens.join(""), text.choices[0].text);
   assert.deepEqual(logprobs.text_offset, [0, 1, 2]);
   assert.equal(logprobs.token_logprobs.length, 3);
-  const parts = chunks(await server.stream(TEXT, { prompt: "{{[ab]cd}}", logprobs: 1, seed: 1 }));
+  const parts = await streamed(server, TEXT, { prompt: "{{[ab]cd}}", logprobs: 1, seed: 1 });
   assert.deepEqual(
     parts.flatMap((chunk) => chunk.choices[0].logprobs?.text_offset ?? []),
     [0, 1, 2],

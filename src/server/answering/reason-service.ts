@@ -12,7 +12,7 @@ import type { Caller } from "../access/caller.ts";
 import type { SampleOutcome } from "../observation/metrics.ts";
 import type { ReasonRequest, ReasonResponse } from "../schemas/reason.ts";
 import type { ReasonFrame } from "../schemas/reason-frames.ts";
-import { assertServes, encodeChat, type ServedStudent } from "../served-student.ts";
+import { assertSampleCount, assertServes, encodeChat, type ServedStudent } from "../served-student.ts";
 import { apiFinishReason, discardReasonOf, type RequestEnd, requestEnd } from "./finish.ts";
 import { newId, type Run, randomSeed, type ServingContext, startGeneration } from "./generation-run.ts";
 import { reasonResponseOf } from "./reason-response.ts";
@@ -47,6 +47,7 @@ export function startReason(
   const { question, passage, samples } = request;
   const task = request.task ?? inferTask(question, choices);
   const baseline = context.baselines.select(task, request.baseline);
+  assertSampleCount(student, samples, "samples");
   student.engine.assertRoom(samples);
 
   const promptTokens = encodeChat(
@@ -115,6 +116,7 @@ export function startReason(
       onSampleEnd: finished,
     },
   );
+  context.metrics.traffic.countRequest(caller.name);
   onFrame({ type: "accepted", id, model: student.id, task, samples, seed });
 
   const done = generation.done.then((result) => {

@@ -6,17 +6,24 @@ import { chatShape } from "../answering/completion-shape.ts";
 import { admit } from "../answering/inference-route.ts";
 import { openAiSampling } from "../answering/openai-sampling.ts";
 import { type ChatCompletionRequest, chatCompletionRequest } from "../schemas/chat-completion.ts";
-import { chatCompletion } from "../schemas/chat-completion-response.ts";
-import { assertRoom, assertServes, encodeChat, messagesOf } from "../served-student.ts";
+import { chatCompletion, chatCompletionChunk } from "../schemas/chat-completion-response.ts";
+import { assertSampleCount, assertServes, encodeChat, messagesOf } from "../served-student.ts";
 import type { RouteOptions } from "./route-options.ts";
+
+const DESCRIPTION = `OpenAI's chat completions, with vLLM's \`top_k\`, \`min_p\`, \`min_tokens\` and \`ignore_eos\`. Unknown
+fields are ignored; what would change the answer and is not implemented is refused. With \`stream\`, each event's data is
+a chunk, and the last is \`[DONE]\`; a failure after the stream has begun is an event with an \`error\`.`;
 
 export const chatCompletionsRoute: FastifyPluginAsyncZod<RouteOptions> = async (app, { context, config }) => {
   app.post(
     "/v1/chat/completions",
     {
-      config: { inference: true },
+      config: { inference: true, eventStream: chatCompletionChunk },
       schema: {
+        operationId: "createChatCompletion",
+        tags: ["OpenAI"],
         summary: "Complete a conversation (OpenAI)",
+        description: DESCRIPTION,
         body: chatCompletionRequest(config.maxSamples),
         response: { 200: chatCompletion },
       },
@@ -32,7 +39,8 @@ export const chatCompletionsRoute: FastifyPluginAsyncZod<RouteOptions> = async (
         vocabSize: student.tokenizer.vocabSize,
       });
       const n = body.n ?? 1;
-      assertRoom(student, n, "n");
+      assertSampleCount(student, n, "n");
+      student.engine.assertRoom(n);
       return answerCompletion(reply, context, config, student, body.stream ?? false, {
         caller: request.caller,
         shape: chatShape(student.tokenizer),

@@ -6,9 +6,13 @@ import { textShape } from "../answering/completion-shape.ts";
 import { admit } from "../answering/inference-route.ts";
 import { openAiSampling } from "../answering/openai-sampling.ts";
 import { type TextCompletionRequest, textCompletionRequest } from "../schemas/text-completion.ts";
-import { textCompletion } from "../schemas/text-completion-response.ts";
-import { assertRoom, assertServes, assertTokens, type ServedStudent } from "../served-student.ts";
+import { textCompletion, textCompletionChunk } from "../schemas/text-completion-response.ts";
+import { assertSampleCount, assertServes, assertTokens, type ServedStudent } from "../served-student.ts";
 import type { RouteOptions } from "./route-options.ts";
+
+const DESCRIPTION = `OpenAI's older completions: one prompt or several go on as they are, without a chat template. With
+\`stream\`, each event's data is a chunk, and the last is \`[DONE]\`; a failure after the stream has begun is an event with
+an \`error\`.`;
 
 /** OpenAI's own default. */
 const DEFAULT_MAX_TOKENS = 16;
@@ -17,9 +21,12 @@ export const completionsRoute: FastifyPluginAsyncZod<RouteOptions> = async (app,
   app.post(
     "/v1/completions",
     {
-      config: { inference: true },
+      config: { inference: true, eventStream: textCompletionChunk },
       schema: {
+        operationId: "createCompletion",
+        tags: ["OpenAI"],
         summary: "Complete a text (OpenAI)",
+        description: DESCRIPTION,
         body: textCompletionRequest(config.maxSamples),
         response: { 200: textCompletion },
       },
@@ -36,13 +43,14 @@ export const completionsRoute: FastifyPluginAsyncZod<RouteOptions> = async (app,
         topLogprobs: body.logprobs ?? null,
         vocabSize: student.tokenizer.vocabSize,
       });
+      assertSampleCount(student, n, "n");
       const prompts = promptsOf(body.prompt);
       const samples = n * prompts.length;
       if (samples > config.queueSamples) {
         const found = `${prompts.length} prompts with n = ${n}`;
         throw refused("prompt", `expected at most ${config.queueSamples} samples in all, found ${found}`);
       }
-      assertRoom(student, n, "n", samples);
+      student.engine.assertRoom(samples);
       const batch = Array.isArray(body.prompt) && prompts.length > 1;
       return answerCompletion(reply, context, config, student, body.stream ?? false, {
         caller: request.caller,

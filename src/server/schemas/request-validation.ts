@@ -92,9 +92,16 @@ function deepestOfUnion(issue: core.$ZodIssue): core.$ZodIssue | null {
   let deepest: core.$ZodIssue | null = null;
   for (const branch of issue.errors) {
     const first = branch[0];
-    if (first !== undefined && first.path.length > (deepest?.path.length ?? 0)) deepest = first;
+    if (first !== undefined && isFurther(first.path, deepest?.path ?? [])) deepest = first;
   }
   return deepest === null ? null : { ...deepest, path: [...issue.path, ...deepest.path] };
+}
+
+/** Deeper, or as deep and further along a list. */
+function isFurther(path: readonly PropertyKey[], than: readonly PropertyKey[]): boolean {
+  if (path.length !== than.length) return path.length > than.length;
+  const differs = path.findIndex((part, index) => part !== than[index]);
+  return differs >= 0 && Number(path[differs]) > Number(than[differs]);
 }
 
 function pathOf(path: readonly PropertyKey[]): string {

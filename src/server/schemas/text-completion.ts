@@ -11,19 +11,14 @@ const promptTokens = z.array(fields.tokenId).min(1, "expected at least one token
 export function textCompletionRequest(maxSamples: number) {
   return z.object({
     prompt: z
-      .union(
-        [
-          promptText,
-          promptTokens,
-          z.array(promptText).min(1).max(MAX_PROMPTS, `expected at most ${MAX_PROMPTS} prompts`),
-          z.array(promptTokens).min(1).max(MAX_PROMPTS, `expected at most ${MAX_PROMPTS} prompts`),
-        ],
-        {
-          error:
-            "expected a text that is not empty, a list of texts, a list of token ids, or a list of such lists",
-        },
-      )
-      .describe("One prompt or several, as text or as token ids."),
+      .union([promptText, promptTokens, z.array(promptText).min(1), z.array(promptTokens).min(1)], {
+        error:
+          "expected a text that is not empty, a list of texts, a list of token ids, or a list of such lists",
+      })
+      .refine((prompt) => !isBatch(prompt) || prompt.length <= MAX_PROMPTS, {
+        error: `expected at most ${MAX_PROMPTS} prompts`,
+      })
+      .describe(`One prompt or up to ${MAX_PROMPTS}, as text or as token ids.`),
     ...openAiSamplingShape(maxSamples),
     logprobs: fields
       .integerField(`a whole number from 0 to ${fields.MAX_TOP_LOGPROBS}`, 0, fields.MAX_TOP_LOGPROBS)
@@ -35,6 +30,10 @@ export function textCompletionRequest(maxSamples: number) {
       .orNull(fields.samplesField(maxSamples, "samples"))
       .describe("Not supported: only n passes."),
   });
+}
+
+function isBatch(prompt: string | readonly unknown[]): prompt is readonly unknown[] {
+  return typeof prompt !== "string" && typeof prompt[0] !== "number";
 }
 
 export type TextCompletionRequest = z.output<ReturnType<typeof textCompletionRequest>>;

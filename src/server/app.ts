@@ -8,6 +8,7 @@ import { Admission } from "./access/admission.ts";
 import { openApiKeys } from "./access/api-keys.ts";
 import { initialCaller, installAuthentication } from "./access/authentication.ts";
 import { installBrowserAccess } from "./access/browser-access.ts";
+import { ANYBODY } from "./access/caller.ts";
 import { installRateLimit } from "./access/rate-limit.ts";
 import { boundedServer, installBounds } from "./access/request-bounds.ts";
 import type { ServingContext } from "./answering/generation-run.ts";
@@ -81,6 +82,7 @@ export function buildApp(options: AppOptions): FastifyInstance {
 
   const app = Fastify({
     ...(options.logging === undefined ? {} : privateLogging(options.logging, config.logPrompts)),
+  metrics.traffic.nameKeys(apiKeys?.names ?? [ANYBODY.name]);
     ...bounds,
     // One line a request, written when its response is closed, says what the two of Fastify's would.
     logController: new LogController({ disableRequestLogging: true }),
@@ -115,6 +117,7 @@ export function buildApp(options: AppOptions): FastifyInstance {
       );
     });
   });
+      metrics.traffic.countResponse(routeOptions.url, statusCode, writableFinished);
 
   // In the order in which a request meets them.
   watchExchanges(app);
@@ -159,7 +162,7 @@ export function buildApp(options: AppOptions): FastifyInstance {
       const state = () => student.engine.stats().state;
       stopWatching.push(
         watchEngine(clock, state, (change) => {
-          metrics.countEngineChange(change.to);
+          metrics.engine.countChange(change.to);
           announceEngineChange(app.log, change);
         }),
       );

@@ -23,6 +23,10 @@ export class ApiKeys {
     this.#keys = keys.map(({ name, hash }) => ({ caller: { name }, hash }));
   }
 
+  get names(): string[] {
+    return this.#keys.map(({ caller }) => caller.name);
+  }
+
   /** Whose key this is, or null. Takes as long for a wrong key as for a right one, wherever that stands. */
   callerOf(key: string): Caller | null {
     const hash = sha256(key);

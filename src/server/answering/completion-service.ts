@@ -99,10 +99,10 @@ export function startCompletion<Body extends CompletionBody>(
     }
   } catch (error) {
     cancel("cancelled");
-    // Their own ends are of no interest any more.
-    for (const run of runs) run.done.catch(() => {});
+    void countLost(context, runs);
     throw error;
   }
+  context.metrics.traffic.countRequest(order.caller.name);
   for (let index = 0; index < order.prompts.length * n; index++) chunk(shape.opening(index));
 
   const done = Promise.all(runs.map((run) => run.done)).then(
@@ -115,6 +115,7 @@ export function startCompletion<Body extends CompletionBody>(
     },
     (error) => {
       cancel("cancelled");
+      void countLost(context, runs);
       throw error;
     },
   );
@@ -144,6 +145,14 @@ function count({ metrics }: ServingContext, samples: readonly SampleResult[]): v
   const end = requestEnd(samples);
   if (end === "disconnect" || end === "cancelled") metrics.countFailure(end);
   else metrics.countSuccess(end);
+}
+
+/** The samples of prompts whose completion failed for another prompt; what failed by itself has none. */
+async function countLost(context: ServingContext, runs: readonly Run<GenerationResult>[]): Promise<void> {
+  for (const end of await Promise.allSettled(runs.map((run) => run.done))) {
+    if (end.status === "rejected") continue;
+    for (const sample of end.value.samples) context.metrics.countSample(outcomeOf(sample));
+  }
 }
 
 function outcomeOf(sample: SampleResult): SampleOutcome {

@@ -74,6 +74,7 @@ export function startGeneration(
     const nowMs = clock.nowMs();
     if (!anyToken) metrics.observeFirstToken((nowMs - startMs) / 1000);
     anyToken = true;
+    metrics.countToken(order.caller.name);
     const beforeMs = lastTokenMs[event.sample];
     if (beforeMs !== undefined) metrics.observeTokenGap((nowMs - beforeMs) / 1000);
     lastTokenMs[event.sample] = nowMs;
@@ -102,7 +103,7 @@ export function startGeneration(
   );
   context.admission.add(generation);
   const done = generation.done.then((result) => {
-    metrics.countGeneration(result);
+    metrics.countGeneration(result, order.caller.name);
     if (listenerFailure !== null) throw listenerFailure.cause;
     return result;
   });

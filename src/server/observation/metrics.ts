@@ -1,12 +1,17 @@
 // What the server counts, under vLLM's names where it has them. One registry for each app; it knows no HTTP and
 // is told of finished work in the project's own terms.
-import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from "prom-client";
+import { collectDefaultMetrics, Registry } from "prom-client";
 import type { EngineStats, GenerationResult, StepReport } from "../../engine/request.ts";
 import { DISCARD_REASONS } from "../../reasoning/ledger.ts";
 import type { Task } from "../../reasoning/task.ts";
 import { TASKS } from "../../reasoning/task.ts";
 import { discardReasonOf } from "../answering/finish.ts";
 import { FAILURE_REASONS, type FailureReason } from "../errors/http-errors.ts";
+import { buildVersion } from "./build-info.ts";
+import { EngineMetrics, SHORT_SECONDS } from "./engine-metrics.ts";
+import { Exposer } from "./exposition.ts";
+import { MetricFactory } from "./metric-factory.ts";
+import { TrafficMetrics } from "./traffic-metrics.ts";
 
 const SAMPLE_OUTCOMES = ["answered", "unparsed", "length", "aborted"] as const;
 export type SampleOutcome = (typeof SAMPLE_OUTCOMES)[number];
@@ -14,12 +19,11 @@ export type SampleOutcome = (typeof SAMPLE_OUTCOMES)[number];
 const REQUEST_FINISH_REASONS = ["stop", "length", "abort"] as const;
 export type RequestFinishReason = (typeof REQUEST_FINISH_REASONS)[number];
 
-/** What the one engine is; exactly one of them is 1. */
-const ENGINE_STATES = ["loading", "ready", "stalled", "failed", "closed"] as const;
-
 const EARLY_STOP_RULES = ["exact", "adaptive"] as const;
 
-const SHORT_SECONDS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 1, 2.5];
+/** Gauges of prom-client that are named like counters; the same numbers are there by type. */
+const MISNAMED = ["handles", "requests", "resources"].map((kind) => `nodejs_active_${kind}_total`);
+
 const LONG_SECONDS = [0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 20, 30, 60, 120, 300];
 const TOKENS = [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10_000, 20_000];
 const SAMPLES = [1, 2, 3, 4, 5, 8, 10, 16, 20, 32];
@@ -48,126 +52,115 @@ export interface MetricsOptions {
 
 export class Metrics {
   readonly registry = new Registry();
-  #stats: (() => EngineStats) | null = null;
+  readonly #factory = new MetricFactory(this.registry);
+  readonly engine = new EngineMetrics(this.#factory);
+  readonly traffic = new TrafficMetrics(this.#factory);
+  readonly exposer = new Exposer(this.registry);
 
-  readonly #modelInfo = this.#gauge("model_info", "Always 1; its label names the served model.", ["model"]);
-
-  readonly #promptTokens = this.#counter("prompt_tokens_total", "Prompt tokens, once for all samples.");
-  readonly #promptTokensComputed = this.#counter(
+  readonly #promptTokens = this.#factory.counter(
+    "prompt_tokens_total",
+    "Prompt tokens, once for all samples.",
+  );
+  readonly #promptTokensComputed = this.#factory.counter(
     "prompt_tokens_computed_total",
     "Prompt tokens that were computed rather than reused.",
   );
-  readonly #generationTokens = this.#counter(
+  readonly #generationTokens = this.#factory.counter(
     "generation_tokens_total",
     "Generated tokens, discarded included.",
   );
-  readonly #discardedTokens = this.#counter(
+  readonly #discardedTokens = this.#factory.counter(
     "generation_tokens_discarded_total",
     "Generated tokens of samples that were stopped by somebody else than the model.",
     ["reason"],
   );
-  readonly #samples = this.#counter(
+  readonly #samples = this.#factory.counter(
     "samples_total",
     "Samples by outcome: answered (an answer was read, or the sample of a completion stopped by itself), unparsed, length (ran into max_tokens without an answer), aborted.",
     ["outcome"],
   );
-  readonly #answers = this.#counter("answers_total", "Voted answers.", ["task"]);
-  readonly #debateTokens = this.#counter(
+  readonly #answers = this.#factory.counter("answers_total", "Voted answers.", ["task"]);
+  readonly #debateTokens = this.#factory.counter(
     "debate_tokens_total",
     "Tokens that the same answers would have cost as multi-agent debates.",
     ["task", "baseline"],
   );
-  readonly #earlyStops = this.#counter(
+  readonly #earlyStops = this.#factory.counter(
     "vote_early_stops_total",
     "Votes settled before all samples finished.",
     ["rule"],
   );
-  readonly #ties = this.#counter("vote_ties_total", "Votes that a tie-break settled.");
-  readonly #successes = this.#counter(
+  readonly #ties = this.#factory.counter("vote_ties_total", "Votes that a tie-break settled.");
+  readonly #successes = this.#factory.counter(
     "request_success_total",
     "Inference requests answered, by finish reason: abort if a sample was cut off by a deadline or shutdown, else length if one ran into its limit, else stop.",
     ["finish_reason"],
   );
-  readonly #failures = this.#counter("request_failures_total", "Inference requests that failed.", ["reason"]);
+  readonly #failures = this.#factory.counter("request_failures_total", "Inference requests that failed.", [
+    "reason",
+  ]);
 
-  readonly #firstToken = this.#histogram(
+  readonly #firstToken = this.#factory.histogram(
     "time_to_first_token_seconds",
     "From submission to the first token.",
     LONG_SECONDS,
   );
-  readonly #tokenGap = this.#histogram(
+  readonly #tokenGap = this.#factory.histogram(
     "inter_token_latency_seconds",
     "Between two tokens of one sample.",
     SHORT_SECONDS,
   );
-  readonly #latency = this.#histogram(
+  readonly #latency = this.#factory.histogram(
     "e2e_request_latency_seconds",
     "From submission to the last token.",
     LONG_SECONDS,
   );
-  readonly #queueTime = this.#histogram(
+  readonly #queueTime = this.#factory.histogram(
     "request_queue_time_seconds",
     "From submission to prefill.",
     LONG_SECONDS,
   );
-  readonly #requestPromptTokens = this.#histogram(
+  readonly #requestPromptTokens = this.#factory.histogram(
     "request_prompt_tokens",
     "Prompt tokens of a request.",
     TOKENS,
   );
-  readonly #requestTokens = this.#histogram(
+  readonly #requestTokens = this.#factory.histogram(
     "request_generation_tokens",
     "Generated tokens of a request.",
     TOKENS,
   );
-  readonly #requestSamples = this.#histogram("request_samples", "Samples of a request.", SAMPLES);
-  readonly #tokensPerAnswer = this.#histogram(
+  readonly #requestSamples = this.#factory.histogram("request_samples", "Samples of a request.", SAMPLES);
+  readonly #tokensPerAnswer = this.#factory.histogram(
     "tokens_per_answer",
     "Prompt and generated tokens of an answer.",
     TOKENS,
     ["task"],
   );
-  readonly #voteShare = this.#histogram("vote_share", "The winning answer's share of the vote.", SHARES);
-  readonly #decidedAt = this.#histogram(
+  readonly #voteShare = this.#factory.histogram(
+    "vote_share",
+    "The winning answer's share of the vote.",
+    SHARES,
+  );
+  readonly #decidedAt = this.#factory.histogram(
     "decided_at_sample",
     "Samples finished when the vote was settled.",
     SAMPLES,
   );
-  readonly #stepSeconds = this.#histogram(
-    "engine_step_seconds",
-    "Duration of an engine step.",
+  readonly #loopDelay = this.#factory.histogram(
+    "event_loop_delay_seconds",
+    "How late a timer was.",
     SHORT_SECONDS,
-    ["phase"],
   );
-  readonly #batchRows = this.#histogram("batch_rows", "Rows of a decode step.", SAMPLES);
-  readonly #stalls = this.#counter("engine_stalls_total", "Steps that took longer than the stall timeout.");
-  readonly #loopDelay = this.#histogram("event_loop_delay_seconds", "How late a timer was.", SHORT_SECONDS);
 
   constructor(options: MetricsOptions = {}) {
-    if (options.processMetrics ?? true) collectDefaultMetrics({ register: this.registry });
-    this.#gaugeOf(
-      "requests_running",
-      "Requests being prefilled or decoded.",
-      (stats) => stats.requestsRunning,
-    );
-    this.#gaugeOf("requests_waiting", "Requests in the waiting line.", (stats) => stats.requestsWaiting);
-    this.#gaugeOf("samples_running", "Samples being decoded.", (stats) => stats.samplesRunning);
-    this.#gaugeOf(
-      "kv_cache_usage_ratio",
-      "Cache tokens in use over cache tokens there are.",
-      (stats) => stats.kvCacheUsageRatio,
-    );
-    const state = () => this.#stats?.().state ?? "loading";
-    new Gauge({
-      name: "magdi_engine_state",
-      help: "1 for the state that the engine is in, 0 for the others.",
-      labelNames: ["state"],
-      registers: [this.registry],
-      collect() {
-        const now = state();
-        for (const each of ENGINE_STATES) this.set({ state: each }, each === now ? 1 : 0);
-      },
-    });
+    if (options.processMetrics ?? true) {
+      collectDefaultMetrics({ register: this.registry });
+      for (const name of MISNAMED) this.registry.removeSingleMetric(name);
+    }
+    this.#factory
+      .gauge("build_info", "Always 1; its labels name the build.", ["version", "node"])
+      .set({ version: buildVersion(), node: process.version }, 1);
     // Closed sets start at zero, so that rates are right from the first event on.
     for (const reason of DISCARD_REASONS) this.#discardedTokens.inc({ reason }, 0);
     for (const outcome of SAMPLE_OUTCOMES) this.#samples.inc({ outcome }, 0);
@@ -179,19 +172,10 @@ export class Metrics {
 
   /** From now on the gauges are read from this engine at each scrape. */
   serve(modelId: string, stats: () => EngineStats): void {
-    this.#stats = stats;
-    this.#modelInfo.set({ model: modelId }, 1);
+    this.engine.serve(modelId, stats);
   }
 
-  readonly observeStep = (step: StepReport): void => {
-    this.#stepSeconds.observe({ phase: step.phase }, step.seconds);
-    if (step.phase === "decode") this.#batchRows.observe(step.rows);
-  };
-
-  /** Told of each change of the engine's state: what is over before the next scrape is still counted. */
-  countEngineChange(to: EngineStats["state"]): void {
-    if (to === "stalled") this.#stalls.inc();
-  }
+  readonly observeStep = (step: StepReport): void => this.engine.observeStep(step);
 
   observeLoopDelay(seconds: number): void {
     this.#loopDelay.observe(seconds);
@@ -201,15 +185,22 @@ export class Metrics {
     this.#firstToken.observe(seconds);
   }
 
+  /** One generated token, as it comes. */
+  countToken(key: string): void {
+    this.#generationTokens.inc();
+    this.traffic.countTokens(key, "generation", 1);
+  }
+
   observeTokenGap(seconds: number): void {
     this.#tokenGap.observe(seconds);
   }
 
-  /** The token counters of one generation: a prompt that never left the queue costs nothing. */
-  countGeneration(result: GenerationResult): void {
+  /** What is known of a generation at its end: a prompt that never left the queue costs nothing. */
+  countGeneration(result: GenerationResult, key: string): void {
     const { timing } = result;
     if (timing.prefillStartMs !== null) {
       this.#promptTokens.inc(result.promptTokens);
+      this.traffic.countTokens(key, "prompt", result.promptTokens);
       this.#promptTokensComputed.inc(result.promptTokensComputed);
       this.#queueTime.observe((timing.prefillStartMs - timing.submittedMs) / 1000);
     }
@@ -219,7 +210,6 @@ export class Metrics {
       const reason = discardReasonOf(sample.finishReason);
       if (reason !== null) this.#discardedTokens.inc({ reason }, sample.tokenIds.length);
     }
-    this.#generationTokens.inc(generated);
     this.#requestPromptTokens.observe(result.promptTokens);
     this.#requestTokens.observe(generated);
     this.#requestSamples.observe(result.samples.length);
@@ -248,30 +238,5 @@ export class Metrics {
 
   countFailure(reason: FailureReason): void {
     this.#failures.inc({ reason });
-  }
-
-  #counter(name: string, help: string, labelNames: string[] = []): Counter {
-    return new Counter({ name: `magdi_${name}`, help, labelNames, registers: [this.registry] });
-  }
-
-  #gauge(name: string, help: string, labelNames: string[] = []): Gauge {
-    return new Gauge({ name: `magdi_${name}`, help, labelNames, registers: [this.registry] });
-  }
-
-  #gaugeOf(name: string, help: string, read: (stats: EngineStats) => number): void {
-    const stats = () => this.#stats?.() ?? null;
-    new Gauge({
-      name: `magdi_${name}`,
-      help,
-      registers: [this.registry],
-      collect() {
-        const now = stats();
-        this.set(now === null ? 0 : read(now));
-      },
-    });
-  }
-
-  #histogram(name: string, help: string, buckets: number[], labelNames: string[] = []): Histogram {
-    return new Histogram({ name: `magdi_${name}`, help, buckets, labelNames, registers: [this.registry] });
   }
 }

@@ -1,0 +1,69 @@
+// What is counted of the engine: its state and load, read at each scrape, and its steps. It knows no requests.
+import type { EngineStats, StepReport } from "../../engine/request.ts";
+import type { MetricFactory } from "./metric-factory.ts";
+
+const STATES = ["loading", "ready", "stalled", "failed", "closed"] as const;
+
+export const SHORT_SECONDS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 1, 2.5];
+const ROWS = [1, 2, 3, 4, 5, 8, 10, 16, 20, 32];
+
+export class EngineMetrics {
+  readonly #modelInfo;
+  readonly #stepSeconds;
+  readonly #batchRows;
+  readonly #stalls;
+  #stats: (() => EngineStats) | null = null;
+
+  constructor(factory: MetricFactory) {
+    this.#modelInfo = factory.gauge("model_info", "Always 1; its label names the served model.", ["model"]);
+    this.#stepSeconds = factory.histogram(
+      "engine_step_seconds",
+      "Duration of an engine step.",
+      SHORT_SECONDS,
+      ["phase"],
+    );
+    this.#batchRows = factory.histogram("batch_rows", "Rows of a decode step.", ROWS);
+    this.#stalls = factory.counter("engine_stalls_total", "Steps that took longer than the stall timeout.");
+    const gauge = (name: string, help: string, read: (stats: EngineStats) => number) =>
+      factory.readGauge(name, help, () => (this.#stats === null ? 0 : read(this.#stats())));
+    gauge("requests_running", "Requests being prefilled or decoded.", (stats) => stats.requestsRunning);
+    gauge("requests_waiting", "Requests in the waiting line.", (stats) => stats.requestsWaiting);
+    gauge("samples_waiting", "Samples of the requests in the waiting line.", (stats) => stats.samplesWaiting);
+    gauge("samples_running", "Samples being decoded.", (stats) => stats.samplesRunning);
+    gauge(
+      "kv_cache_usage_ratio",
+      "Cache tokens in use over cache tokens there are.",
+      (stats) => stats.kvCacheUsageRatio,
+    );
+    const counter = (name: string, help: string, read: (stats: EngineStats) => number) =>
+      factory.readCounter(name, help, () => (this.#stats === null ? 0 : read(this.#stats())));
+    counter(
+      "prefix_cache_queries_total",
+      "Prompt tokens looked up in the prefix cache.",
+      (stats) => stats.prefixQueriedTokens,
+    );
+    counter(
+      "prefix_cache_hits_total",
+      "Prompt tokens reused from the prefix cache.",
+      (stats) => stats.prefixHitTokens,
+    );
+    const state = () => this.#stats?.().state ?? "loading";
+    factory.stateGauge("engine_state", "1 for the engine's state, 0 for the others.", STATES, state);
+  }
+
+  /** From now on the gauges are read from this engine at each scrape. */
+  serve(modelId: string, stats: () => EngineStats): void {
+    this.#stats = stats;
+    this.#modelInfo.set({ model: modelId }, 1);
+  }
+
+  observeStep(step: StepReport): void {
+    this.#stepSeconds.observe({ phase: step.phase }, step.seconds);
+    if (step.phase === "decode") this.#batchRows.observe(step.rows);
+  }
+
+  /** Told of each change of the engine's state: what is over before the next scrape is still counted. */
+  countChange(to: EngineStats["state"]): void {
+    if (to === "stalled") this.#stalls.inc();
+  }
+}

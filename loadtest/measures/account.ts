@@ -2,6 +2,7 @@
 // server's metrics and of its answers, and neither a server nor a scenario.
 import type { ReasonResponse } from "../../src/server/schemas/reason.ts";
 import type { CompletionAnswer, Exchange } from "../requests/exchange.ts";
+import { PATHS } from "../requests/order.ts";
 import type { MetricsSnapshot } from "../server/metrics-snapshot.ts";
 
 export interface CounterDifference {
@@ -44,7 +45,23 @@ const KNOWN = [
   "request_success_total",
   "request_failures_total",
   "engine_stalls_total",
+  "prefix_cache_queries_total",
+  "prefix_cache_hits_total",
 ].map((name) => `magdi_${name}`);
+
+/** Counters by the name of an API key, which a client does not know: compared over all names. */
+const BY_KEY = [
+  { name: "magdi_key_requests_total", labels: {} },
+  { name: "magdi_key_tokens_total", labels: { kind: "prompt" } },
+  { name: "magdi_key_tokens_total", labels: { kind: "generation" } },
+] as const;
+
+/** Compared for the endpoints that requests go to: probes and scrapes are the measuring's own. */
+const RESPONSES = "magdi_http_responses_total";
+const ENDPOINTS = new Set(Object.values(PATHS).filter((path) => path !== PATHS["reason-socket"]));
+
+/** Looked up for every prompt, or for none where the cache is off. */
+const PREFIX_QUERIES = "magdi_prefix_cache_queries_total";
 
 /** Counts and sums of histograms that a client can know, too. */
 const KNOWN_HISTOGRAMS = [
@@ -66,8 +83,11 @@ const KNOWN_HISTOGRAMS = [
 export class Account {
   readonly #expected = new Map<string, number>();
 
-  add({ answer, outcome, error }: Exchange): void {
+  add({ kind, answer, outcome, error }: Exchange): void {
     if (outcome === "dropped") return; // what it had cost, only the server knows
+    const status = outcome === "answered" ? "200" : error?.split(" ")[0];
+    if (kind !== "reason-socket")
+      this.#count(`http_responses_total{endpoint="${PATHS[kind]}",status="${status}"}`);
     if (outcome !== "answered") {
       const code = error?.split(" ")[1] ?? "";
       this.#count(`request_failures_total{reason="${FAILURE_OF_CODE[code] ?? code}"}`);
@@ -77,21 +97,29 @@ export class Account {
 
   /** Every counter against this account. */
   compare(before: MetricsSnapshot, after: MetricsSnapshot): Comparison {
-    const series = new Set<string>([...this.#expected.keys(), ...KNOWN_HISTOGRAMS]);
+    const found = new Map<string, number>();
     const unknown = new Set<string>();
-    for (const counter of after.counterSeries()) {
-      if (KNOWN.includes(counter.name)) series.add(counter.series);
-      else if (counter.name.startsWith("magdi_")) unknown.add(counter.name);
+    const look = (series: string): void => void found.set(series, after.value(series) - before.value(series));
+    for (const series of this.#expected.keys()) look(series);
+    for (const series of KNOWN_HISTOGRAMS) look(series);
+    for (const { name, series } of after.counterSeries()) {
+      if (KNOWN.includes(name)) look(series);
+      else if (name === RESPONSES) {
+        if (ENDPOINTS.has(/endpoint="([^"]*)"/.exec(series)?.[1] ?? "")) look(series);
+      } else if (name.startsWith("magdi_") && !BY_KEY.some((each) => each.name === name)) unknown.add(name);
     }
+    for (const { name, labels } of BY_KEY) {
+      found.set(seriesOf(name, labels), after.sum(name, labels) - before.sum(name, labels));
+    }
+    if (after.value(PREFIX_QUERIES) === 0) found.delete(PREFIX_QUERIES);
     const different: CounterDifference[] = [];
-    for (const name of [...series].sort()) {
-      const expected = this.#expected.get(name) ?? 0;
-      const found = after.value(name) - before.value(name);
-      if (Math.abs(found - expected) > RELATIVE_TOLERANCE * Math.max(1, after.value(name))) {
-        different.push({ series: name, expected, found });
+    for (const [series, value] of [...found].sort(([a], [b]) => (a < b ? -1 : 1))) {
+      const expected = this.#expected.get(series) ?? 0;
+      if (Math.abs(value - expected) > RELATIVE_TOLERANCE * Math.max(1, after.value(series))) {
+        different.push({ series, expected, found: value });
       }
     }
-    return { compared: series.size, different, unknown: [...unknown].sort() };
+    return { compared: found.size, different, unknown: [...unknown].sort() };
   }
 
   #reason(response: ReasonResponse): void {
@@ -150,6 +178,11 @@ export class Account {
     readonly samples: number;
     readonly samplesWithTokens: number;
   }): void {
+    this.#count('key_tokens_total{kind="prompt"}', of.prompt);
+    this.#count('key_tokens_total{kind="generation"}', of.tokens);
+    this.#count("key_requests_total");
+    this.#count("prefix_cache_queries_total", of.prompt);
+    this.#count("prefix_cache_hits_total", of.prompt - of.computed);
     this.#count("prompt_tokens_total", of.prompt);
     this.#count("prompt_tokens_computed_total", of.computed);
     this.#count("generation_tokens_total", of.tokens);
@@ -169,6 +202,11 @@ export class Account {
     const name = `magdi_${series}`;
     this.#expected.set(name, (this.#expected.get(name) ?? 0) + amount);
   }
+}
+
+function seriesOf(name: string, labels: Readonly<Record<string, string>>): string {
+  const pairs = Object.entries(labels).map(([label, value]) => `${label}="${value}"`);
+  return pairs.length === 0 ? name : `${name}{${pairs.join(",")}}`;
 }
 
 function outcomeOf({

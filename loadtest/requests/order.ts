@@ -12,6 +12,17 @@ export const KINDS = [
 ] as const;
 export type Kind = (typeof KINDS)[number];
 
+export const PATHS: Readonly<Record<Kind, string>> = {
+  reason: "/v1/reason",
+  "reason-stream": "/v1/reason",
+  "reason-socket": "/v1/reason/ws",
+  chat: "/v1/chat/completions",
+  "chat-stream": "/v1/chat/completions",
+  completion: "/v1/completions",
+  "completion-stream": "/v1/completions",
+  tokenize: "/v1/tokenize",
+};
+
 export interface Order {
   readonly kind: Kind;
   readonly transport: "whole" | "stream" | "socket";

@@ -1,7 +1,7 @@
 // Requests from a seed: the same seed and number give the same request. It knows questions and request bodies, and
 // nothing of how they are sent.
 import { sampleRandom } from "../../src/engine/random.ts";
-import type { Kind, Order } from "./order.ts";
+import { type Kind, type Order, PATHS } from "./order.ts";
 import questions from "./questions.json" with { type: "json" };
 
 interface Question {
@@ -19,17 +19,6 @@ export interface OrderShape {
   /** Alternatives reported with each token; chat only. */
   readonly topLogprobs?: number;
 }
-
-const PATHS: Readonly<Record<Kind, string>> = {
-  reason: "/v1/reason",
-  "reason-stream": "/v1/reason",
-  "reason-socket": "/v1/reason/ws",
-  chat: "/v1/chat/completions",
-  "chat-stream": "/v1/chat/completions",
-  completion: "/v1/completions",
-  "completion-stream": "/v1/completions",
-  tokenize: "/v1/tokenize",
-};
 
 const SAMPLING_TEMPERATURE = 0.7;
 

@@ -23,6 +23,18 @@ export class MetricsSnapshot {
     return this.#values.get(series) ?? 0;
   }
 
+  /** The sum over a name's series, of those whose labels have `labels` among them. */
+  sum(name: string, labels: Readonly<Record<string, string>> = {}): number {
+    const wanted = Object.entries(labels).map(([label, value]) => `${label}="${value}"`);
+    let sum = 0;
+    for (const [series, value] of this.#values) {
+      const its =
+        series === name ? "" : series.startsWith(`${name}{`) ? series.slice(name.length + 1, -1) : null;
+      if (its !== null && wanted.every((pair) => its.includes(pair))) sum += value;
+    }
+    return sum;
+  }
+
   /** The labels of each series of that name. */
   labels(name: string): Readonly<Record<string, string>>[] {
     return [...this.#values.keys()].flatMap((series) => {

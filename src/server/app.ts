@@ -13,8 +13,8 @@ import { installRateLimit } from "./access/rate-limit.ts";
 import { boundedServer, installBounds } from "./access/request-bounds.ts";
 import type { ServingContext } from "./answering/generation-run.ts";
 import { loadConfig, type ServerConfig } from "./config.ts";
+import { installOpenApi } from "./documentation/openapi.ts";
 import { answerErrors } from "./errors/answer-errors.ts";
-import { watchExchanges } from "./errors/broken-requests.ts";
 import { announceEngineChange } from "./observation/engine-announcement.ts";
 import { watchEngine } from "./observation/engine-watch.ts";
 import { watchEventLoop } from "./observation/event-loop-delay.ts";
@@ -24,10 +24,12 @@ import { REQUEST_ID_HEADER, requestIdOf } from "./observation/request-id.ts";
 import { baselinesRoute } from "./routes/baselines.ts";
 import { chatCompletionsRoute } from "./routes/chat-completions.ts";
 import { completionsRoute } from "./routes/completions.ts";
+import { docsRoute } from "./routes/docs.ts";
 import { listEndpoints } from "./routes/endpoint-list.ts";
 import { indexRoute } from "./routes/index-page.ts";
 import { metricsRoute } from "./routes/metrics.ts";
 import { modelsRoute } from "./routes/models.ts";
+import { openApiRoute } from "./routes/openapi.ts";
 import { playgroundRoute } from "./routes/playground.ts";
 import { probesRoute } from "./routes/probes.ts";
 import { reasonRoute } from "./routes/reason.ts";
@@ -35,6 +37,7 @@ import { REASON_SOCKET_PATH, reasonSocketRoute } from "./routes/reason-socket.ts
 import { tokenizeRoute } from "./routes/tokenize.ts";
 import { compileValidator } from "./schemas/request-validation.ts";
 import type { ServedStudent } from "./served-student.ts";
+import { HttpConnections } from "./transport/http-connections.ts";
 import { installSockets } from "./transport/socket-upgrades.ts";
 import { upgradableRequest } from "./transport/upgradable-request.ts";
 
@@ -75,14 +78,16 @@ export function buildApp(options: AppOptions): FastifyInstance {
     queueTimeoutMs: config.queueTimeoutMs,
     requestTimeoutMs: config.requestTimeoutMs,
     adaptiveThreshold: config.adaptiveThreshold,
+    isolatePrefixes: config.isolatePrefixes,
   };
   const { admission, metrics } = context;
   const apiKeys = openApiKeys(config);
+  metrics.traffic.nameKeys(apiKeys?.names ?? [ANYBODY.name]);
   const bounds = boundedServer(config);
+  const connections = new HttpConnections();
 
   const app = Fastify({
     ...(options.logging === undefined ? {} : privateLogging(options.logging, config.logPrompts)),
-  metrics.traffic.nameKeys(apiKeys?.names ?? [ANYBODY.name]);
     ...bounds,
     // One line a request, written when its response is closed, says what the two of Fastify's would.
     logController: new LogController({ disableRequestLogging: true }),
@@ -91,6 +96,7 @@ export function buildApp(options: AppOptions): FastifyInstance {
     forceCloseConnections: "idle",
     trustProxy: config.trustProxy.length === 0 ? false : [...config.trustProxy],
     ...answerErrors.serverOptions,
+    clientErrorHandler: connections.answerBroken,
   });
   app.decorateRequest("caller", null as never); // set for every request by the hook below
   app.decorate("apiKeys", apiKeys);
@@ -111,16 +117,16 @@ export function buildApp(options: AppOptions): FastifyInstance {
       const { method, routeOptions, caller } = request;
       const { statusCode, writableFinished } = reply.raw;
       const ms = Math.round(clock.nowMs() - startMs);
+      metrics.traffic.countResponse(routeOptions.url, statusCode, writableFinished);
       request.log.info(
         { method, route: routeOptions.url, statusCode, ms, caller: caller.name, finished: writableFinished },
         "request",
       );
     });
   });
-      metrics.traffic.countResponse(routeOptions.url, statusCode, writableFinished);
 
   // In the order in which a request meets them.
-  watchExchanges(app);
+  connections.watch(app);
   installBounds(app, config);
   installBrowserAccess(app, config.corsOrigins);
   app.after(() => {
@@ -133,6 +139,8 @@ export function buildApp(options: AppOptions): FastifyInstance {
     });
   }
   const sockets = installSockets(app, config.bodyLimitBytes);
+
+  installOpenApi(app);
 
   const typed = app.withTypeProvider<ZodTypeProvider>();
   const routeOptions = { context, config, endpoints: listEndpoints(app) };
@@ -147,6 +155,8 @@ export function buildApp(options: AppOptions): FastifyInstance {
     completionsRoute,
     tokenizeRoute,
     baselinesRoute,
+    openApiRoute,
+    docsRoute,
   ]) {
     typed.register(route, routeOptions);
   }
@@ -172,7 +182,10 @@ export function buildApp(options: AppOptions): FastifyInstance {
   app.addHook("onReady", async () => {
     stopWatching.push(watchEventLoop(clock, (seconds) => metrics.observeLoopDelay(seconds)));
   });
-  app.addHook("preClose", () => admission.drain(0));
+  app.addHook("preClose", async () => {
+    await admission.drain(0);
+    connections.cutUnanswered();
+  });
   app.addHook("onClose", async () => {
     for (const stop of stopWatching) stop();
     closed = true;

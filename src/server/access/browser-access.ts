@@ -38,6 +38,8 @@ export function installBrowserAccess(app: FastifyInstance, corsOrigins: readonly
     contentSecurityPolicy: CONTENT_SECURITY_POLICY,
     // Whether this is https, and for how long, is for the proxy that makes it so to say.
     strictTransportSecurity: false,
+    xFrameOptions: { action: "deny" },
+    xXssProtection: false,
     crossOriginOpenerPolicy: false,
     originAgentCluster: false,
     xDnsPrefetchControl: false,

@@ -4,7 +4,6 @@ import type { FastifyInstance, FastifyReply, FastifyServerOptions } from "fastif
 import { identify } from "../access/authentication.ts";
 import type { Metrics } from "../observation/metrics.ts";
 import { REQUEST_ID_HEADER } from "../observation/request-id.ts";
-import { answerBrokenRequest } from "./broken-requests.ts";
 import { type ErrorBody, errorBody, type HttpError, toHttpError } from "./http-errors.ts";
 
 const METHODS = ["GET", "POST"] as const;
@@ -51,7 +50,6 @@ const serverOptions = {
     const failure = toHttpError(identify(request) ?? error);
     void send(reply.header(REQUEST_ID_HEADER, request.id) as FastifyReply, failure);
   },
-  clientErrorHandler: answerBrokenRequest,
 } satisfies FastifyServerOptions;
 
 export const answerErrors = { install, serverOptions };

@@ -97,6 +97,11 @@ const SHAPES: Partial<Record<ErrorCode, HttpShape>> = {
   MAGDI_CANCELLED: { status: 499, type: SERVER, code: "cancelled", reason: "cancelled" },
 };
 
+/** How a failure with this code is answered; one that speaks of the inside is answered as any other of the server's. */
+export function shapeOf(code: ErrorCode): HttpShape {
+  return SHAPES[code] ?? INTERNAL;
+}
+
 /** Messages of errors that speak of the inside (files, graphs) stay in the log. */
 const INTERNAL: HttpShape = { status: 500, type: SERVER, code: "internal_error", reason: "internal" };
 const INTERNAL_MESSAGE = "the server failed on this request; its log has the cause under this request id";

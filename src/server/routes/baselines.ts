@@ -6,12 +6,18 @@ import type { RouteOptions } from "./route-options.ts";
 
 const MEAN = "mean";
 
+const DESCRIPTION = `Mean tokens that several large models spend on one question when they debate it. The \`comparison\` of an
+answer is with one of these: the one that the request names, or its task's.`;
+
 export const baselinesRoute: FastifyPluginAsyncZod<RouteOptions> = async (app, { context }) => {
   app.get(
     "/v1/baselines",
     {
       schema: {
+        operationId: "listBaselines",
+        tags: ["Models"],
         summary: "What debates cost that answers are compared with",
+        description: DESCRIPTION,
         response: { 200: baselineList },
       },
     },

@@ -1,9 +1,16 @@
 // GET /: the playground for browsers, and for everybody else the list of endpoints.
 import type { FastifyPluginAsyncZod } from "fastify-type-provider-zod";
+import { z } from "zod";
 import { identify } from "../access/authentication.ts";
 import { readStaticFiles, sendStaticFile } from "../transport/static-files.ts";
 import { PLAYGROUND_FOLDER, PLAYGROUND_PAGE } from "./playground.ts";
 import type { RouteOptions } from "./route-options.ts";
+
+const endpointList = z.object({
+  name: z.literal("magdi"),
+  model: z.string().nullable().describe("The served student; null while it loads."),
+  endpoints: z.array(z.string()).describe("Such as POST /v1/reason."),
+});
 
 export interface IndexRouteOptions extends RouteOptions {
   /** As listEndpoints gives them. */
@@ -16,14 +23,32 @@ export const indexRoute: FastifyPluginAsyncZod<IndexRouteOptions> = async (app, 
   app.get(
     "/",
     // The page says nothing of the server: what it shows, it asks for with its reader's key.
-    { config: { open: true }, schema: { summary: "The endpoints; for a browser, a page to try them" } },
+    {
+      config: { open: true, errors: ["MAGDI_UNAUTHENTICATED"] },
+      schema: {
+        operationId: "index",
+        tags: ["Operations"],
+        summary: "The endpoints; for a browser, a page to try them",
+        description: "JSON, unless `Accept` asks for HTML by name and for JSON no more than that.",
+        response: {
+          200: {
+            description: "The endpoints, or the page.",
+            content: { "application/json": { schema: endpointList }, "text/html": { schema: z.string() } },
+          },
+        },
+      },
+    },
     async (request, reply) => {
       const varies = [reply.getHeader("vary") ?? [], "accept"].flat();
       reply.header("vary", varies.join(", "));
       if (prefersHtml(request.headers.accept)) return sendStaticFile(request, reply, page);
       const problem = identify(request);
       if (problem !== null) throw problem;
-      return { name: "magdi", model: context.admission.student?.id ?? null, endpoints };
+      return {
+        name: "magdi" as const,
+        model: context.admission.student?.id ?? null,
+        endpoints: [...endpoints],
+      };
     },
   );
 };

@@ -25,8 +25,12 @@ export const modelsRoute: FastifyPluginAsyncZod<RouteOptions> = async (app, { co
   app.get(
     "/v1/models",
     {
+      config: { errors: ["MAGDI_MODEL_LOADING"] },
       schema: {
+        operationId: "listModels",
+        tags: ["Models"],
         summary: "The served students",
+        description: "OpenAI's list of models, each with its limits and the manifest of its folder.",
         response: { 200: modelList },
       },
     },
@@ -36,8 +40,12 @@ export const modelsRoute: FastifyPluginAsyncZod<RouteOptions> = async (app, { co
   app.get(
     "/v1/models/:id",
     {
+      config: { errors: ["MAGDI_MODEL_LOADING", "MAGDI_UNKNOWN_MODEL"] },
       schema: {
+        operationId: "getModel",
+        tags: ["Models"],
         summary: "One served student",
+        description: "OpenAI's model object, with the student's limits and the manifest of its folder.",
         params: z.object({ id: z.string().describe("The model's id.") }),
         response: { 200: model },
       },

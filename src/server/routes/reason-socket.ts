@@ -4,12 +4,18 @@ import { takeRequest } from "../access/rate-limit.ts";
 import { ReasonSession } from "../answering/reason-session.ts";
 import { errorBody } from "../errors/http-errors.ts";
 import { logPrompt } from "../observation/log-privacy.ts";
-import { clientFrames } from "../schemas/reason-frames.ts";
+import { errorResponse } from "../schemas/error.ts";
+import { clientFrame, clientFrames, serverFrame } from "../schemas/reason-frames.ts";
 import { CLOSE_CODES, SocketConnection } from "../transport/socket-connection.ts";
 import type { OpenSockets } from "../transport/socket-upgrades.ts";
 import type { RouteOptions } from "./route-options.ts";
 
 export const REASON_SOCKET_PATH = "/v1/reason/ws";
+
+const DESCRIPTION = `Many requests on one connection, each under an id that the client chooses: JSON text frames both ways.
+Offer the subprotocol \`magdi\`; where no header can be set, offer the API key beside it as \`magdi.key.\` followed by the
+key in base64url. A reader that leaves too much unread is closed with 1013; the server closes with 1001 when it shuts down,
+with 1008 after too many frames that make no sense, and with 1009 after one that is too large.`;
 
 export interface SocketRouteOptions extends RouteOptions {
   readonly sockets: OpenSockets;
@@ -23,12 +29,27 @@ export const reasonSocketRoute: FastifyPluginAsyncZod<SocketRouteOptions> = asyn
   app.route({
     method: "GET",
     url: REASON_SOCKET_PATH,
-    schema: { summary: "Answer questions over a WebSocket" },
-    handler(_request, reply) {
-      return reply
-        .code(426)
-        .headers({ upgrade: "websocket", connection: "upgrade" })
-        .send(errorBody(`${REASON_SOCKET_PATH} speaks WebSocket: upgrade`, "invalid_request_error", null));
+    config: {
+      errors: ["MAGDI_BAD_REQUEST", "MAGDI_FORBIDDEN_ORIGIN", "MAGDI_SHUTTING_DOWN"],
+      webSocket: { receives: clientFrame(frames), sends: serverFrame },
+    },
+    schema: {
+      operationId: "reasonSocket",
+      tags: ["Reasoning"],
+      summary: "Answer questions over a WebSocket",
+      description: DESCRIPTION,
+      response: {
+        426: {
+          description: "The request asks for no upgrade to WebSocket.",
+          content: { "application/json": { schema: errorResponse } },
+        },
+      },
+    },
+    async handler(_request, reply) {
+      reply.code(426).headers({ upgrade: "websocket", connection: "upgrade" });
+      return reply.send(
+        errorBody(`${REASON_SOCKET_PATH} speaks WebSocket: upgrade`, "invalid_request_error", null),
+      );
     },
     wsHandler(ws, request) {
       const connection = new SocketConnection(ws, request.raw.socket, {

@@ -3,15 +3,23 @@ import type { FastifyPluginAsyncZod } from "fastify-type-provider-zod";
 import { admit, answerStreamed, answerWhole } from "../answering/inference-route.ts";
 import { startReason } from "../answering/reason-service.ts";
 import { reasonRequest, reasonResponse } from "../schemas/reason.ts";
+import { streamFrame } from "../schemas/reason-frames.ts";
 import type { RouteOptions } from "./route-options.ts";
+
+const DESCRIPTION = `One question in, one voted answer out. All samples share one prefill of the prompt, and their
+answers are compared by value. With \`stream\`, server-sent events bear the names of their frames' types and end with
+\`data: [DONE]\`; a failure after the stream has begun is an \`error\` frame.`;
 
 export const reasonRoute: FastifyPluginAsyncZod<RouteOptions> = async (app, { context, config }) => {
   app.post(
     "/v1/reason",
     {
-      config: { inference: true },
+      config: { inference: true, eventStream: streamFrame },
       schema: {
+        operationId: "reason",
+        tags: ["Reasoning"],
         summary: "Answer a question by voting over samples of its reasoning",
+        description: DESCRIPTION,
         body: reasonRequest(config.maxSamples),
         response: { 200: reasonResponse },
       },

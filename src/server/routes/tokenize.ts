@@ -12,11 +12,23 @@ import {
 import { assertServes, assertTokens, encodeChat, messagesOf, type ServedStudent } from "../served-student.ts";
 import type { RouteOptions } from "./route-options.ts";
 
+const TOKENIZER_ERRORS = [
+  "MAGDI_UNKNOWN_MODEL",
+  "MAGDI_MODEL_LOADING",
+  "MAGDI_SHUTTING_DOWN",
+  "MAGDI_ENGINE_FAILED",
+] as const;
+
 export const tokenizeRoute: FastifyPluginAsyncZod<RouteOptions> = async (app, { context }) => {
   app.post(
     "/v1/tokenize",
     {
+      config: { errors: TOKENIZER_ERRORS },
       schema: {
+        operationId: "tokenize",
+        tags: ["Models"],
+        description:
+          "The tokens that an inference request with this text or conversation would be counted by, special ones included.",
         summary: "Token ids of a text or a conversation",
         body: tokenizeRequest,
         response: { 200: tokenizeResponse },
@@ -38,7 +50,11 @@ export const tokenizeRoute: FastifyPluginAsyncZod<RouteOptions> = async (app, { 
   app.post(
     "/v1/detokenize",
     {
+      config: { errors: TOKENIZER_ERRORS },
       schema: {
+        operationId: "detokenize",
+        tags: ["Models"],
+        description: "The inverse of tokenize; special tokens are written out.",
         summary: "The text of token ids",
         body: detokenizeRequest,
         response: { 200: detokenizeResponse },

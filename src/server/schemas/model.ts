@@ -1,14 +1,16 @@
 // What GET /v1/models answers: OpenAI's model object, and what a client must know of a student. It knows no engine.
 import { z } from "zod";
 
-export const model = z.object({
-  id: z.string().describe("What requests put into `model`."),
-  object: z.literal("model"),
-  created: z.number().describe("Unix seconds."),
-  owned_by: z.string(),
-  context_length: z.number().describe("Tokens of prompt and answer together."),
-  max_samples: z.number().describe("Most samples of one request."),
-  manifest: z.record(z.string(), z.unknown()).describe("The student folder's student.json."),
-});
+export const model = z
+  .object({
+    id: z.string().describe("What requests put into `model`."),
+    object: z.literal("model"),
+    created: z.number().describe("Unix seconds."),
+    owned_by: z.string(),
+    context_length: z.number().describe("Tokens of prompt and answer together."),
+    max_samples: z.number().describe("Most samples of one request."),
+    manifest: z.record(z.string(), z.unknown()).describe("The student folder's student.json."),
+  })
+  .meta({ title: "Model" });
 
 export const modelList = z.object({ object: z.literal("list"), data: z.array(model) });

@@ -1,6 +1,7 @@
 // The frames of /v1/reason, in and out: what a socket carries as JSON texts, and a stream as events. It knows neither
 // sockets nor streams.
 import { z } from "zod";
+import { errorDetail } from "./error.ts";
 import * as fields from "./fields.ts";
 import { reasonRequest, reasonResponse } from "./reason.ts";
 
@@ -16,22 +17,33 @@ const id = fields
 export function questionFrame(maxSamples: number) {
   return reasonRequest(maxSamples)
     .omit({ stream: true })
-    .extend({ type: z.literal("reason"), id });
+    .extend({ type: z.literal("reason"), id })
+    .meta({ title: "ReasonQuestionFrame", description: "A question; its frames follow under its id." });
 }
 
 const cancelFrame = z
   .strictObject({ type: z.literal("cancel"), id })
-  .describe('Ends a request; its last frame is an error with the code "cancelled".');
+  .describe('Ends a request; its last frame is an error with the code "cancelled".')
+  .meta({ title: "CancelFrame" });
 
 const enoughFrame = z
   .strictObject({ type: z.literal("enough"), id })
-  .describe("Settles a request on the samples that have finished; its result follows.");
+  .describe("Settles a request on the samples that have finished; its result follows.")
+  .meta({ title: "EnoughFrame" });
 
-const pingFrame = z.strictObject({ type: z.literal("ping") }).describe("Answered with a pong.");
+const pingFrame = z
+  .strictObject({ type: z.literal("ping") })
+  .describe("Answered with a pong.")
+  .meta({ title: "PingFrame" });
 
 /** What a client sends, by its type. */
 export function clientFrames(maxSamples: number) {
   return { reason: questionFrame(maxSamples), cancel: cancelFrame, enough: enoughFrame, ping: pingFrame };
+}
+
+/** Any of them. */
+export function clientFrame({ reason, cancel, enough, ping }: ClientFrames) {
+  return z.discriminatedUnion("type", [reason, cancel, enough, ping]);
 }
 
 export type ClientFrames = ReturnType<typeof clientFrames>;
@@ -51,11 +63,13 @@ const acceptedFrame = z
     samples: z.number(),
     seed: z.number(),
   })
-  .describe("The request stands in the line.");
+  .describe("The request stands in the line.")
+  .meta({ title: "AcceptedFrame" });
 
 const tokenFrame = z
   .strictObject({ type: z.literal("token"), id: frameId, sample, text: z.string() })
-  .describe("More text of one sample: whole characters, and not empty.");
+  .describe("More text of one sample: whole characters, and not empty.")
+  .meta({ title: "TokenFrame" });
 
 const sampleFrame = z
   .strictObject({
@@ -65,7 +79,8 @@ const sampleFrame = z
     answer: z.string().nullable(),
     finish_reason: z.enum(["stop", "length", "abort", "cancelled"]),
   })
-  .describe("A sample was counted.");
+  .describe("A sample was counted.")
+  .meta({ title: "SampleFrame" });
 
 const voteFrame = z
   .strictObject({
@@ -74,27 +89,22 @@ const voteFrame = z
     votes: reasonResponse.shape.votes,
     remaining: z.number().describe("Samples that have not been counted."),
   })
-  .describe("The vote as it stands after a sample.");
+  .describe("The vote as it stands after a sample.")
+  .meta({ title: "VoteFrame" });
 
 const resultFrame = z
   .strictObject({ ...reasonResponse.shape, type: z.literal("result") })
-  .describe("The whole response; the request's last frame.");
-
-/** Details such as prompt_tokens stand beside the four fields. */
-const error = z
-  .object({
-    message: z.string(),
-    type: z.string(),
-    param: z.string().nullable(),
-    code: z.string().nullable(),
-  })
-  .catchall(z.union([z.string(), z.number(), z.null()]));
+  .describe("The whole response; the request's last frame.")
+  .meta({ title: "ResultFrame" });
 
 const errorFrame = z
-  .strictObject({ type: z.literal("error"), id: frameId.nullable(), error })
-  .describe("With an id: the last frame of that request. Without one: about a frame that began no request.");
+  .strictObject({ type: z.literal("error"), id: frameId.nullable(), error: errorDetail })
+  .describe("With an id: the last frame of that request. Without one: about a frame that began no request.")
+  .meta({ title: "ErrorFrame" });
 
-const pongFrame = z.strictObject({ type: z.literal("pong") });
+const pongFrame = z
+  .strictObject({ type: z.literal("pong") })
+  .meta({ title: "PongFrame", description: "The answer to a ping." });
 
 /** The frames of a request that goes well. */
 const reasonFrame = z.discriminatedUnion("type", [
@@ -105,7 +115,10 @@ const reasonFrame = z.discriminatedUnion("type", [
   resultFrame,
 ]);
 
-/** Everything that a server sends. */
+/** What a stream sends, the error being its last frame before the end. */
+export const streamFrame = z.discriminatedUnion("type", [...reasonFrame.options, errorFrame]);
+
+/** Everything that a socket sends. */
 export const serverFrame = z.discriminatedUnion("type", [...reasonFrame.options, errorFrame, pongFrame]);
 
 export type ReasonFrame = z.output<typeof reasonFrame>;

@@ -59,24 +59,28 @@ export function reasonRequest(maxSamples: number) {
 
 export type ReasonRequest = z.output<ReturnType<typeof reasonRequest>>;
 
-const vote = z.object({
-  answer: z.string().describe("As its most confident sample wrote it."),
-  count: z.number().describe("Samples that gave it."),
-  weight: z.number().describe("Their summed weight under the vote's rule."),
-  share: z.number().describe("Its weight over all weights."),
-});
+const vote = z
+  .object({
+    answer: z.string().describe("As its most confident sample wrote it."),
+    count: z.number().describe("Samples that gave it."),
+    weight: z.number().describe("Their summed weight under the vote's rule."),
+    share: z.number().describe("Its weight over all weights."),
+  })
+  .meta({ title: "Vote" });
 
-const sample = z.object({
-  index: z.number(),
-  text: z.string(),
-  answer: z.string().nullable().describe("Null when none could be read."),
-  tokens: z.number(),
-  logprob_mean: z
-    .number()
-    .nullable()
-    .describe("Mean natural log-probability of its tokens; null without tokens."),
-  finish_reason: z.enum(["stop", "length", "abort", "cancelled"]),
-});
+const sample = z
+  .object({
+    index: z.number(),
+    text: z.string(),
+    answer: z.string().nullable().describe("Null when none could be read."),
+    tokens: z.number(),
+    logprob_mean: z
+      .number()
+      .nullable()
+      .describe("Mean natural log-probability of its tokens; null without tokens."),
+    finish_reason: z.enum(["stop", "length", "abort", "cancelled"]),
+  })
+  .meta({ title: "Sample" });
 
 export const reasonResponse = z.object({
   id: z.string().describe("The request's name, the same in all its frames."),

@@ -1,0 +1,68 @@
+// Which errors a route may answer with, and how they look in the document. It knows routes by their kind, not by name.
+import type { RouteOptions } from "fastify";
+import { ERROR_CODES, type ErrorCode } from "../../errors.ts";
+import { errorBody, shapeOf } from "../errors/http-errors.ts";
+import type { ResponseObject } from "./openapi-document.ts";
+
+/** Answers of the framework, before or beside the project's own errors. */
+const OF_BODIES: Readonly<Record<number, string>> = {
+  413: "the request body is larger than the server takes (bodyLimitBytes)",
+  415: "the body must be JSON: send the header content-type: application/json",
+};
+
+const ERROR_REFERENCE = { $ref: "#/components/schemas/Error" };
+const RETRY_AFTER = { $ref: "#/components/headers/Retry-After" };
+
+/** The codes that a route of this kind may answer with, its own ones first. */
+export function errorCodesOf({ config, schema }: Pick<RouteOptions, "config" | "schema">): ErrorCode[] {
+  const codes = new Set<ErrorCode>(config?.errors);
+  if (schema?.body || schema?.params) codes.add("MAGDI_BAD_REQUEST");
+  if (config?.inference) {
+    codes.add("MAGDI_UNSUPPORTED").add("MAGDI_CONTEXT_LENGTH").add("MAGDI_UNKNOWN_MODEL");
+    codes.add("MAGDI_QUEUE_FULL").add("MAGDI_QUEUE_TIMEOUT").add("MAGDI_DEADLINE");
+    codes.add("MAGDI_MODEL_LOADING").add("MAGDI_SHUTTING_DOWN").add("MAGDI_ENGINE_FAILED");
+  }
+  if (!config?.open) codes.add("MAGDI_UNAUTHENTICATED").add("MAGDI_RATE_LIMIT");
+  return [...codes];
+}
+
+/** By status. Every route may fail with 500. */
+export function errorResponsesOf(
+  route: Pick<RouteOptions, "config" | "schema">,
+): Record<string, ResponseObject> {
+  const statuses = new Map<number, { codes: string[]; examples: [string, object][] }>();
+  const add = (status: number, code: string | null, type: string, meaning: string) => {
+    const entry = statuses.get(status) ?? { codes: [], examples: [] };
+    entry.codes.push(code === null ? meaning : `\`${code}\`: ${meaning}`);
+    entry.examples.push([code ?? type, errorBody(meaning, type, code)]);
+    statuses.set(status, entry);
+  };
+  for (const errorCode of errorCodesOf(route)) {
+    const { status, code, type } = shapeOf(errorCode);
+    add(status, code, type, ERROR_CODES[errorCode]);
+  }
+  if (route.schema?.body) {
+    for (const [status, meaning] of Object.entries(OF_BODIES)) {
+      add(Number(status), null, "invalid_request_error", meaning);
+    }
+  }
+  add(500, "internal_error", "server_error", "the server failed; its log has the cause under the request id");
+  return Object.fromEntries([...statuses].map(([status, entry]) => [status, responseOf(status, entry)]));
+}
+
+function responseOf(
+  status: number,
+  { codes, examples }: { codes: readonly string[]; examples: readonly [string, object][] },
+): ResponseObject {
+  const description = codes.length === 1 ? (codes[0] ?? "") : codes.map((text) => `- ${text}`).join("\n");
+  return {
+    description,
+    ...(status === 429 || status === 503 ? { headers: { "Retry-After": RETRY_AFTER } } : {}),
+    content: {
+      "application/json": {
+        schema: ERROR_REFERENCE,
+        examples: Object.fromEntries(examples.map(([name, value]) => [name, { value }])),
+      },
+    },
+  };
+}

@@ -30,6 +30,7 @@ export class ActiveRequest implements Generation {
   readonly sequences: readonly Sequence[];
   readonly submittedMs: number;
   promptTokensComputed = 0;
+  promptTokensReused = 0;
   readonly #listener: GenerationListener;
   readonly #hooks: RequestHooks;
   #liveSamples: number;
@@ -138,6 +139,7 @@ export class ActiveRequest implements Generation {
       samples: this.sequences.map((sequence) => sequence.end("cancelled")),
       promptTokens: this.promptTokens.length,
       promptTokensComputed: this.promptTokensComputed,
+      promptTokensReused: this.promptTokensReused,
       timing: {
         submittedMs: this.submittedMs,
         prefillStartMs: this.#prefillStartMs,

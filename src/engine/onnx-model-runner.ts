@@ -6,6 +6,7 @@ import type { DecoderConfig } from "../nn/decoder-config.ts";
 import { CANDIDATES } from "../nn/serving-graph.ts";
 import { OrtTensor } from "../runtime/ort-tensor.ts";
 import { Binding, Session } from "../runtime/session.ts";
+import { aloneIsAsBeside, piecesAreAsWhole } from "./kernel-probe.ts";
 import { KvCache } from "./kv-cache.ts";
 import type { ModelRunner, StepOutput } from "./model-runner.ts";
 
@@ -27,9 +28,6 @@ export interface OnnxModelRunnerOptions {
 const int64s = (length: number): BigInt64Array => new BigInt64Array(new ArrayBuffer(length * 8));
 const int32s = (length: number): Int32Array => new Int32Array(new ArrayBuffer(length * 4));
 const floats = (length: number): Float32Array => new Float32Array(new ArrayBuffer(length * 4));
-
-/** Length of the prompt that is computed whole and in pieces of 2, 16 and 16. */
-const PROBE_TOKENS = 34;
 
 /** Bindings of one number of rows, with and without all logits fetched. */
 interface RowBindings {
@@ -88,8 +86,7 @@ export class OnnxModelRunner implements ModelRunner {
     const session = await Session.open(graphPath, { label, threads });
     const runner = new OnnxModelRunner(session, cache, options);
     try {
-      await runner.#probeRows();
-      if (options.probeCuts ?? false) await runner.#probeCuts();
+      await runner.#probe(options.probeCuts ?? false);
     } catch (error) {
       runner.close();
       throw error;
@@ -201,39 +198,10 @@ export class OnnxModelRunner implements ModelRunner {
     );
   }
 
-  /** Runs one token alone and beside another row, and compares the logits bit for bit. */
-  async #probeRows(): Promise<void> {
-    const token = Int32Array.of(1 % this.vocabSize, 1 % this.vocabSize);
-    const past = Int32Array.of(0, 0);
-    const alone = (await this.decode(1, token, past, true)).logits?.slice(0, this.vocabSize);
-    const beside = (await this.decode(2, token, past, true)).logits;
-    const same = alone?.every((logit, id) => logit === beside?.[id]) ?? false;
-    if (!same) this.#minRows = 2;
-  }
-
-  /** Runs a short prompt whole and in pieces, and compares keys, values and the last logits bit for bit. */
-  async #probeCuts(): Promise<void> {
-    const most = Math.min(PROBE_TOKENS, this.prefillChunkTokens, this.contextLength);
-    const length = most - (most % 2);
-    const prompt = Int32Array.from({ length }, (_, at) => (7919 * at + 13) % this.vocabSize);
-    const computed = async (borders: readonly number[]) => {
-      let past = 0;
-      let logits = new Float32Array();
-      for (const border of borders) {
-        if (border === past) continue;
-        const output = await this.prefill(prompt.subarray(past, border), past, border === length);
-        logits = output.logits?.slice(0, this.vocabSize) ?? logits;
-        past = border;
-      }
-      const tokens = new Float32Array(this.tokenLength * length);
-      this.saveTokens(0, length, tokens, 0);
-      return [logits, tokens] as const;
-    };
-    const whole = await computed([length]);
-    const pieces = await computed([2, 2 * Math.ceil(length / 4), length]);
-    const same = whole.every((part, at) => part.every((value, index) => value === pieces[at]?.[index]));
-    // Even pieces, because kernels work in tiles of even lengths, and a lone row of a tile is another matter.
-    if (same) this.#cutTokens = 2;
+  async #probe(cuts: boolean): Promise<void> {
+    if (!(await aloneIsAsBeside(this))) this.#minRows = 2;
+    // Even pieces, because kernels work in tiles of even lengths, and a row alone in a tile is another matter.
+    if (cuts && (await piecesAreAsWhole(this))) this.#cutTokens = 2;
   }
 
   #rows(count: number): readonly [Record<string, OrtTensor>, Record<string, OrtTensor>] {

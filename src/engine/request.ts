@@ -93,6 +93,9 @@ export interface GenerationResult {
   readonly promptTokens: number;
   /** Prompt tokens that were computed rather than reused: prefilled once, whatever the number of samples. */
   readonly promptTokensComputed: number;
+  /** Prompt tokens whose keys and values were there already. With the computed ones it is the whole prompt, unless
+   * the request ended before its prefill did. */
+  readonly promptTokensReused: number;
   readonly timing: GenerationTiming;
 }
 

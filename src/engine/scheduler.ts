@@ -163,9 +163,11 @@ export class Scheduler {
     }
   }
 
-  #reusePrefix({ request, promptTokens }: ActiveRequest): void {
+  #reusePrefix(prompt: ActiveRequest): void {
+    const { request, promptTokens } = prompt;
     const most = promptTokens.length - LEAST_COMPUTED_TOKENS;
     const known = this.#prefixes.load(request.prefixScope ?? "", promptTokens, most, this.#model.cutTokens);
+    prompt.promptTokensReused = known;
     this.#prefilled = known;
     this.#reusable = known;
   }
@@ -174,9 +176,9 @@ export class Scheduler {
   #keepPrefix({ request, promptTokens }: ActiveRequest, chunk: Step): void {
     const { cutTokens } = this.#model;
     const past = chunk.pasts[0]!;
+    // What follows a cut elsewhere has bits of its own.
+    if (past !== this.#reusable) return;
     const end = past + chunk.tokens.length;
-    // What follows a cut elsewhere, or was computed alone, has bits of its own.
-    if (past !== this.#reusable || chunk.tokens.length < LEAST_COMPUTED_TOKENS) return;
     this.#reusable = end - (end % cutTokens);
     this.#prefixes.save(request.prefixScope ?? "", promptTokens, this.#reusable);
   }

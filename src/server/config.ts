@@ -79,6 +79,12 @@ const settings = {
     .nullable()
     .default(null)
     .describe("tokens of prompt and answer together; default: the student's, at most 4096"),
+  prefixCacheTokens: wholeNumber(0, 10_000_000)
+    .default(2048)
+    .describe("prompt tokens kept computed, for prompts that begin the same; 0 keeps none"),
+  isolatePrefixes: onOff()
+    .default(false)
+    .describe("true: what one API key's prompts left computed is never reused for another's"),
   maxSamples: wholeNumber(1, 1024).default(32).describe("most samples of one request"),
   queueSamples: wholeNumber(1, 1_000_000)
     .default(256)

@@ -35,6 +35,7 @@ export const openStudent: OpenStudent = async (folder, { config, onStep }) => {
     contextLength,
     prefillChunkTokens: PREFILL_CHUNK_TOKENS,
     threads: config.threads ?? availableParallelism(),
+    probeCuts: config.prefixCacheTokens > 0,
   });
   const engine = new Engine({
     runner,
@@ -42,6 +43,7 @@ export const openStudent: OpenStudent = async (folder, { config, onStep }) => {
     eosTokenIds: student.endTokenIds,
     maxWaitingSamples: config.queueSamples,
     maxSamplesPerRequest: config.maxSamples,
+    prefixCacheTokens: config.prefixCacheTokens,
     stallMs: config.stallTimeoutMs,
     onStep,
   });

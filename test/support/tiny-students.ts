@@ -2,7 +2,7 @@
 
 import { existsSync } from "node:fs";
 import path from "node:path";
-import { OnnxModelRunner } from "../../src/engine/onnx-model-runner.ts";
+import { OnnxModelRunner, type OnnxModelRunnerOptions } from "../../src/engine/onnx-model-runner.ts";
 import type { Dtype } from "../../src/student/dtype.ts";
 import { importStudent } from "../../src/student/import-student.ts";
 import { openStudentFolder, type StudentFolder } from "../../src/student/student-folder.ts";
@@ -105,7 +105,7 @@ export async function importTiny<const D extends Dtype>(
 
 export function openRunner(
   student: StudentFolder,
-  options: { maxRows?: number; contextLength?: number; prefillChunkTokens?: number; threads?: number } = {},
+  options: Partial<Omit<OnnxModelRunnerOptions, "graphPath" | "config">> = {},
 ): Promise<OnnxModelRunner> {
   return OnnxModelRunner.open({
     graphPath: student.engineGraph,
@@ -114,6 +114,7 @@ export function openRunner(
     contextLength: options.contextLength ?? 64,
     prefillChunkTokens: options.prefillChunkTokens ?? 32,
     threads: options.threads ?? 1,
+    probeCuts: options.probeCuts ?? false,
   });
 }
 

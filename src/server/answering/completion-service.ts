@@ -125,18 +125,18 @@ export function startCompletion<Body extends CompletionBody>(
 /** Over all prompts and choices; each prompt counts once. */
 function usageOf(results: readonly GenerationResult[]): ChatCompletion["usage"] {
   let prompt = 0;
-  let computed = 0;
+  let reused = 0;
   let completion = 0;
   for (const result of results) {
     if (result.timing.prefillStartMs !== null) prompt += result.promptTokens;
-    computed += result.promptTokensComputed;
+    reused += result.promptTokensReused;
     for (const sample of result.samples) completion += sample.tokenIds.length;
   }
   return {
     prompt_tokens: prompt,
     completion_tokens: completion,
     total_tokens: prompt + completion,
-    prompt_tokens_details: { cached_tokens: prompt - computed },
+    prompt_tokens_details: { cached_tokens: reused },
   };
 }
 

@@ -25,6 +25,8 @@ export interface ServingContext {
   readonly queueTimeoutMs: number;
   readonly requestTimeoutMs: number;
   readonly adaptiveThreshold: number;
+  /** Whether callers reuse only what their own prompts left computed. */
+  readonly isolatePrefixes: boolean;
 }
 
 /** Work that has begun, whatever its answer: what a route waits for, and cancels when its client goes away. */
@@ -72,9 +74,9 @@ export function startGeneration(
   };
   const measure = (event: TokenEvent) => {
     const nowMs = clock.nowMs();
+    metrics.countToken(order.caller.name);
     if (!anyToken) metrics.observeFirstToken((nowMs - startMs) / 1000);
     anyToken = true;
-    metrics.countToken(order.caller.name);
     const beforeMs = lastTokenMs[event.sample];
     if (beforeMs !== undefined) metrics.observeTokenGap((nowMs - beforeMs) / 1000);
     lastTokenMs[event.sample] = nowMs;
@@ -89,6 +91,7 @@ export function startGeneration(
         sampling: order.sampling,
         queueTimeoutMs: context.queueTimeoutMs,
         timeoutMs: context.requestTimeoutMs,
+        prefixScope: context.isolatePrefixes ? order.caller.name : "",
       },
       {
         onToken(event) {

@@ -52,12 +52,13 @@ export interface TinyStudentOptions {
   readonly maxRows?: number;
   readonly contextLength?: number;
   readonly maxWaitingSamples?: number;
+  readonly prefixCacheTokens?: number;
   readonly clock?: Clock;
   readonly onStep?: (report: StepReport) => void;
 }
 
 export function tinyStudent(options: TinyStudentOptions = {}): TinyStudent {
-  const { maxRows, contextLength, maxWaitingSamples, clock, onStep } = options;
+  const { maxRows, contextLength, maxWaitingSamples, prefixCacheTokens, clock, onStep } = options;
   const runner = new ScriptedRunner({
     ...(maxRows === undefined ? {} : { maxRows }),
     ...(contextLength === undefined ? {} : { contextLength }),
@@ -68,6 +69,7 @@ export function tinyStudent(options: TinyStudentOptions = {}): TinyStudent {
     tokenizer,
     eosTokenIds: new Set([IM_END, END_OF_TEXT]),
     ...(maxWaitingSamples === undefined ? {} : { maxWaitingSamples }),
+    ...(prefixCacheTokens === undefined ? {} : { prefixCacheTokens }),
     ...(clock === undefined ? {} : { clock }),
     ...(onStep === undefined ? {} : { onStep }),
   });

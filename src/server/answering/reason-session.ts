@@ -4,7 +4,12 @@ import type { FastifyBaseLogger } from "fastify";
 import { MagdiError } from "../../errors.ts";
 import type { Caller } from "../access/caller.ts";
 import { type ErrorBody, toHttpError } from "../errors/http-errors.ts";
-import type { ClientFrames, ReasonFrame, ServerFrame } from "../schemas/reason-frames.ts";
+import {
+  type ClientFrames,
+  type ReasonFrame,
+  type ServerFrame,
+  serverFrame,
+} from "../schemas/reason-frames.ts";
 import { parseBody } from "../schemas/request-validation.ts";
 import type { ServingContext } from "./generation-run.ts";
 import { type ReasonRun, startReason } from "./reason-service.ts";
@@ -125,11 +130,14 @@ export class ReasonSession {
     }
   }
 
-  /** Frames as the service makes them, under the client's id. */
+  /** Frames as the service makes them, under the client's id; one that breaks the contract fails its request. */
   #forward(id: string, live: LiveRequest, frame: ReasonFrame): void {
     if (live.cancelled) return;
-    if (frame.type === "result") this.#free(id, live);
-    this.#options.send({ ...frame, id });
+    const sent = { ...frame, id };
+    // Of a token and of "accepted" the compiler knows all there is to check.
+    if (sent.type !== "token" && sent.type !== "accepted") serverFrame.parse(sent);
+    if (sent.type === "result") this.#free(id, live);
+    this.#options.send(sent);
   }
 
   async #finish(id: string, live: LiveRequest, run: ReasonRun): Promise<void> {

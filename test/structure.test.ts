@@ -21,7 +21,8 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   engine: ["tensor", "nn", "runtime", "text", "student"],
   server: ["engine", "reasoning", "student", "text"],
   client: ["server"],
-  cli: ["tensor", "engine", "reasoning", "student", "text", "server"],
+  train: ["tensor", "onnx", "nn", "runtime", "text", "student", "reasoning"],
+  cli: ["tensor", "train", "engine", "reasoning", "student", "text", "server"],
 };
 
 /** Packages that one room alone may name. */

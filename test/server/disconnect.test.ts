@@ -5,14 +5,18 @@ import { connect } from "node:net";
 import { test } from "node:test";
 import Fastify from "fastify";
 import { EventStream } from "../../src/server/transport/event-stream.ts";
+import { bodyOf, CHAT, chat, INFERENCE, REASON, TEXT } from "./support/openai-shapes.ts";
 import { runTiny } from "./support/running-app.ts";
 import { until } from "./support/until.ts";
 
-const CHAT = "/v1/chat/completions";
-const chat = (content: string, fields: object = {}) => ({ messages: [{ role: "user", content }], ...fields });
+const KINDS = INFERENCE.flatMap((path) => [
+  { path, stream: false, kind: `${path}, whole` },
+  { path, stream: true, kind: `${path}, streamed` },
+]);
 
-for (const stream of [false, true]) {
-  const kind = stream ? "streamed" : "whole";
+for (const { path, stream, kind } of KINDS) {
+  const ask = (prompt: string, fields: object = {}) => bodyOf(path, prompt, { stream, ...fields });
+  const samples = path === REASON ? "samples" : "n";
 
   test(`behaviour 30: a client gone while queued is removed before prefill (${kind})`, async (t) => {
     const { server, student } = await runTiny(t);
@@ -21,7 +25,7 @@ for (const stream of [false, true]) {
     const running = server.post(CHAT, chat("{{abc}}"));
     await held;
     const client = new AbortController();
-    const queued = server.send(CHAT, chat("{{x*}}", { stream }), { signal: client.signal });
+    const queued = server.send(path, ask("{{x*}}"), { signal: client.signal });
     queued.catch(() => {});
     await until(() => student.engine.stats().requestsWaiting === 1);
     client.abort();
@@ -36,7 +40,7 @@ for (const stream of [false, true]) {
     const release = student.runner.hold();
     const held = student.runner.stepHeld();
     const client = new AbortController();
-    const pending = server.send(CHAT, chat("x".repeat(300), { stream }), { signal: client.signal });
+    const pending = server.send(path, ask("x".repeat(300)), { signal: client.signal });
     pending.catch(() => {});
     await held;
     client.abort();
@@ -49,7 +53,7 @@ for (const stream of [false, true]) {
   test(`behaviour 32: a client gone in decode frees all its rows within one step (${kind})`, async (t) => {
     const { server, student } = await runTiny(t);
     const client = new AbortController();
-    const pending = server.send(CHAT, chat("{{x*}}", { n: 3, stream, max_tokens: 400 }), {
+    const pending = server.send(path, ask("{{x*}}", { [samples]: 3, max_tokens: 250 }), {
       signal: client.signal,
     });
     pending.catch(() => {});
@@ -69,22 +73,27 @@ for (const stream of [false, true]) {
     }
     assert.equal(await server.metric('magdi_request_failures_total{reason="disconnect"}'), 1);
     assert.equal(await server.metric('magdi_samples_total{outcome="aborted"}'), 3);
+    assert.equal(await server.metric('magdi_answers_total{task="free"}'), 0);
     const lost = await server.metric('magdi_generation_tokens_discarded_total{reason="disconnect"}');
     assert.ok(lost > 0);
     assert.equal(await server.metric("magdi_generation_tokens_total"), lost);
   });
 }
 
-test("a question's client that goes away takes its samples along", async (t) => {
+test("behaviour 32: a client that leaves a batch of prompts takes all of them along", async (t) => {
   const { server, student } = await runTiny(t);
   const client = new AbortController();
-  const body = { question: "{{x*}}", samples: 4, stream: true };
-  const response = await server.send("/v1/reason", body, { signal: client.signal });
-  assert.equal(response.status, 200);
+  const body = { prompt: ["{{x*}}", "{{y*}}", "{{z*}}"], n: 4, max_tokens: 300 };
+  const pending = server.send(TEXT, body, { signal: client.signal });
+  pending.catch(() => {});
+  // Eight rows: the third prompt waits for the first ones to end.
   await until(() => student.runner.decodeSteps > 2);
   client.abort();
-  await until(() => student.engine.stats().samplesRunning === 0 && server.app.admission.active === 0);
-  assert.equal(await server.metric('magdi_answers_total{task="free"}'), 0);
+  await until(() => server.app.admission.active === 0);
+  const { requestsWaiting, requestsRunning, samplesRunning } = student.engine.stats();
+  assert.deepEqual([requestsWaiting, requestsRunning, samplesRunning], [0, 0, 0]);
+  assert.equal(await server.metric('magdi_request_failures_total{reason="disconnect"}'), 1);
+  assert.equal(await server.metric('magdi_samples_total{outcome="aborted"}'), 12);
 });
 
 test("a reader that does not read is cut off at the limit", async (t) => {

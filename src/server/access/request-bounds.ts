@@ -32,6 +32,7 @@ export function boundedServer(config: ServerConfig): FastifyServerOptions & { ht
       headersTimeout: Math.min(HEADERS_TIMEOUT_MS, receiveTimeoutMs),
       connectionsCheckingInterval: Math.min(LONGEST_CHECK_MS, Math.ceil(receiveTimeoutMs / 4)),
       maxHeaderSize: MAX_HEADER_BYTES,
+      requireHostHeader: false, // the hook below says it in the error shape
     },
   };
 }
@@ -42,6 +43,7 @@ export function installBounds(app: FastifyInstance, config: ServerConfig): void 
   // Node would drop the rest in silence; the hook below refuses them.
   app.server.maxHeadersCount = 0;
   app.addHook("onRequest", async ({ raw }) => {
+    if (raw.httpVersionMajor < 1) throw new OutOfBounds(400, "expected HTTP/1.1, found HTTP/0.9");
     const names = raw.rawHeaders.filter((_, index) => index % 2 === 0);
     if (names.length > MAX_HEADERS) {
       throw new OutOfBounds(431, `expected at most ${MAX_HEADERS} headers, found ${names.length}`);
@@ -50,8 +52,9 @@ export function installBounds(app: FastifyInstance, config: ServerConfig): void 
     if (length > MAX_URL_CHARS) {
       throw new OutOfBounds(414, `expected a URL of at most ${MAX_URL_CHARS} characters, found ${length}`);
     }
-    if (names.filter((name) => name.toLowerCase() === "host").length > 1) {
-      throw new OutOfBounds(400, "expected one host header, found several");
+    const hosts = names.filter((name) => name.toLowerCase() === "host").length;
+    if (hosts > 1 || (hosts === 0 && raw.httpVersion !== "1.0")) {
+      throw new OutOfBounds(400, `expected one host header, found ${hosts}`);
     }
   });
 
@@ -61,6 +64,6 @@ export function installBounds(app: FastifyInstance, config: ServerConfig): void 
   app.addHook("preParsing", async (request, reply) => {
     if (request.headers.expect?.toLowerCase() !== "100-continue") return;
     const tooLarge = Number(request.headers["content-length"]) > config.bodyLimitBytes;
-    if (!tooLarge && !request.is404) reply.raw.writeContinue();
+    if (!tooLarge) reply.raw.writeContinue();
   });
 }

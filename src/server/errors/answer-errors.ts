@@ -30,8 +30,8 @@ function install(app: FastifyInstance, metrics: Metrics): void {
 function send(reply: FastifyReply, failure: HttpError) {
   if (failure.retryAfterSeconds !== null) reply.header("retry-after", failure.retryAfterSeconds);
   if (failure.status === 401) reply.header("www-authenticate", "Bearer");
-  // Closing while a body still arrives loses the answer; what is left of it is discarded, in bounded time.
-  if (failure.status === 413 && !reply.server.admission.draining) reply.removeHeader("connection");
+  // Fastify closes after a bad body. What is left of one is discarded in bounded time: closing would lose the answer.
+  if (!reply.server.admission.draining) reply.removeHeader("connection");
   // An error has one shape whatever the route's own responses are.
   return reply
     .code(failure.status)

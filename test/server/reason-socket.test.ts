@@ -1,7 +1,9 @@
 // Questions over a WebSocket: every frame, many at once, cancel and enough, and the same answers as over HTTP.
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { serverFrame } from "../../src/server/schemas/reason-frames.ts";
 import type { ServedStudent } from "../../src/server/served-student.ts";
+import { ManualClock } from "../support/manual-clock.ts";
 import { type Json, runApp, runTiny } from "./support/running-app.ts";
 import { connectSocket } from "./support/socket-client.ts";
 import { tinyStudent } from "./support/tiny-student.ts";
@@ -44,6 +46,7 @@ test("a question's frames come in order, and say what HTTP says for the same see
   }
   const events = await server.stream("/v1/reason", body);
   const streamed = events.slice(0, -1).map(({ data }) => data);
+  for (const frame of streamed) serverFrame.parse(frame);
   const comparable = (all: Json[]) =>
     all.filter(({ type }) => type !== "result").map((frame) => ({ ...frame, id: "same" }));
   assert.deepEqual(comparable(frames), comparable(streamed));
@@ -274,6 +277,24 @@ test("behaviour 27: a full queue is an error frame like HTTP's", async (t) => {
   release();
   assert.equal((await client.last("waits")).answer, "2");
   assert.equal(await server.metric('magdi_request_failures_total{reason="queue_full"}'), 2);
+});
+
+test("behaviour 29: a question that waited too long is an error frame", async (t) => {
+  const clock = new ManualClock();
+  const { server, student } = await runTiny(t, { clock, config: { queueTimeoutMs: 5000 } });
+  const client = await connectSocket(t, server);
+  const release = student.runner.hold();
+  const held = student.runner.stepHeld();
+  client.ask("running", "Two? {{The answer is 2.}}");
+  await held;
+  client.ask("waiting", "Two? {{The answer is 2.}}");
+  await client.settled();
+  clock.advance(5001);
+  const { error } = await client.last("waiting");
+  assert.equal(error.code, "queue_timeout");
+  release();
+  assert.equal((await client.last("running")).answer, "2");
+  assert.equal(await server.metric('magdi_request_failures_total{reason="queue_timeout"}'), 1);
 });
 
 test("behaviour 25: while the model loads a socket opens, and its questions are refused", async (t) => {

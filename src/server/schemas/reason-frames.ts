@@ -14,7 +14,7 @@ const id = fields
   .describe("The client's own name of the request, unlike that of any other that runs on the connection.");
 
 /** A question: the body of POST /v1/reason under an id of the client's. It is always answered frame by frame. */
-export function questionFrame(maxSamples: number) {
+function questionFrame(maxSamples: number) {
   return reasonRequest(maxSamples)
     .omit({ stream: true })
     .extend({ type: z.literal("reason"), id })
@@ -47,7 +47,6 @@ export function clientFrame({ reason, cancel, enough, ping }: ClientFrames) {
 }
 
 export type ClientFrames = ReturnType<typeof clientFrames>;
-export type QuestionFrame = z.output<ClientFrames["reason"]>;
 
 const frameId = z
   .string()

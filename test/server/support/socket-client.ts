@@ -3,7 +3,7 @@ import { once } from "node:events";
 import type { TestContext } from "node:test";
 import { WebSocket } from "ws";
 import { serverFrame } from "../../../src/server/schemas/reason-frames.ts";
-import type { Json, RunningApp } from "./running-app.ts";
+import type { Json } from "./running-app.ts";
 
 export const SOCKET_PATH = "/v1/reason/ws";
 
@@ -79,7 +79,7 @@ export class SocketClient {
 /** An open socket, cut off when the test ends; by then all its frames must have been as the schemas say. */
 export async function connectSocket(
   t: TestContext,
-  server: RunningApp,
+  server: { readonly port: number },
   options: { protocols?: string[]; headers?: Record<string, string> } = {},
 ): Promise<SocketClient> {
   const { protocols = [], headers = {} } = options;

@@ -134,11 +134,18 @@ async function serve(config: ServerConfig, openStudent: OpenStudent): Promise<nu
     await app.close();
     return failed(listenFailure(cause, config));
   }
+  if (app.apiKeys === null && !isLoopback(config.host)) {
+    app.log.warn(
+      { host: config.host },
+      "no API keys are set: whoever reaches this address may ask; MAGDI_API_KEYS_FILE or MAGDI_API_KEYS sets some",
+    );
+  }
   try {
     const opened = await openStudent(folder, { config, onStep: metrics.observeStep });
     resolveStudent(opened);
     // A listening TCP server's address is an object.
-    announce(opened, config.host, (app.server.address() as AddressInfo).port);
+    const { port } = app.server.address() as AddressInfo;
+    announce(opened, config.host, port, app.apiKeys !== null);
   } catch (error) {
     await app.close();
     throw error;
@@ -146,7 +153,11 @@ async function serve(config: ServerConfig, openStudent: OpenStudent): Promise<nu
   return stopped;
 }
 
-function announce(student: ServedStudent, host: string, port: number): void {
+function isLoopback(host: string): boolean {
+  return host === "localhost" || host === "::1" || /^127(\.\d{1,3}){3}$/.test(host);
+}
+
+function announce(student: ServedStudent, host: string, port: number, withKeys: boolean): void {
   const shown = host === "0.0.0.0" || host === "::" ? "127.0.0.1" : host.includes(":") ? `[${host}]` : host;
   const url = `http://${shown}:${port}`;
   const body = JSON.stringify({
@@ -154,7 +165,8 @@ function announce(student: ServedStudent, host: string, port: number): void {
     samples: 5,
   });
   say(`magdi serves ${student.id} on ${url}; try:`);
-  say(`curl -s ${url}/v1/reason -H 'content-type: application/json' -d '${body}'`);
+  const key = withKeys ? ` -H "authorization: Bearer $KEY"` : "";
+  say(`curl -s ${url}/v1/reason${key} -H 'content-type: application/json' -d '${body}'`);
 }
 
 /** To the person who started the server; log lines go to stderr. */

@@ -13,7 +13,7 @@ import { installRateLimit } from "./access/rate-limit.ts";
 import { boundedServer, installBounds } from "./access/request-bounds.ts";
 import type { ServingContext } from "./answering/generation-run.ts";
 import { loadConfig, type ServerConfig } from "./config.ts";
-import { installOpenApi } from "./documentation/openapi.ts";
+import { collectRoutes } from "./documentation/route-list.ts";
 import { answerErrors } from "./errors/answer-errors.ts";
 import { announceEngineChange } from "./observation/engine-announcement.ts";
 import { watchEngine } from "./observation/engine-watch.ts";
@@ -21,6 +21,8 @@ import { watchEventLoop } from "./observation/event-loop-delay.ts";
 import { type Logging, logPrompt, privateLogging } from "./observation/log-privacy.ts";
 import { Metrics } from "./observation/metrics.ts";
 import { REQUEST_ID_HEADER, requestIdOf } from "./observation/request-id.ts";
+import { RequestTrace, type Tracing } from "./observation/request-trace.ts";
+import { logBindings, parseTraceparent } from "./observation/trace-context.ts";
 import { baselinesRoute } from "./routes/baselines.ts";
 import { chatCompletionsRoute } from "./routes/chat-completions.ts";
 import { completionsRoute } from "./routes/completions.ts";
@@ -48,6 +50,8 @@ export interface AppOptions {
   readonly metrics?: Metrics;
   readonly baselines?: Baselines;
   readonly clock?: Clock;
+  /** Collects traces of inference requests; it is closed with the app. */
+  readonly tracing?: Tracing;
   /** Where log lines go, as JSON; without it nothing is logged. */
   readonly logging?: Logging;
 }
@@ -79,6 +83,7 @@ export function buildApp(options: AppOptions): FastifyInstance {
     requestTimeoutMs: config.requestTimeoutMs,
     adaptiveThreshold: config.adaptiveThreshold,
     isolatePrefixes: config.isolatePrefixes,
+    tracing: options.tracing ?? null,
   };
   const { admission, metrics } = context;
   const apiKeys = openApiKeys(config);
@@ -99,6 +104,7 @@ export function buildApp(options: AppOptions): FastifyInstance {
     clientErrorHandler: connections.answerBroken,
   });
   app.decorateRequest("caller", null as never); // set for every request by the hook below
+  app.decorateRequest("trace", null as never); // and this
   app.decorate("apiKeys", apiKeys);
   app.decorate("admission", admission);
   app.decorate("drain", (timeoutMs: number) => admission.drain(timeoutMs));
@@ -111,6 +117,17 @@ export function buildApp(options: AppOptions): FastifyInstance {
   app.addHook("onRequest", async (request, reply) => {
     request.caller = initialCaller(apiKeys);
     reply.header(REQUEST_ID_HEADER, request.id);
+    const parent = parseTraceparent(request.headers.traceparent);
+    const { url: route, config: kind } = request.routeOptions;
+    const span =
+      kind.inference && route !== undefined
+        ? (context.tracing?.start({ method: request.method, route }, parent) ?? null)
+        : null;
+    request.trace = new RequestTrace(span, parent);
+    if (request.trace.place !== null) {
+      request.log = request.log.child(logBindings(request.trace.place));
+      reply.log = request.log;
+    }
     if (admission.draining) reply.header("connection", "close");
     const startMs = clock.nowMs();
     reply.raw.once("close", () => {
@@ -118,6 +135,7 @@ export function buildApp(options: AppOptions): FastifyInstance {
       const { statusCode, writableFinished } = reply.raw;
       const ms = Math.round(clock.nowMs() - startMs);
       metrics.traffic.countResponse(routeOptions.url, statusCode, writableFinished);
+      request.trace.close(statusCode, writableFinished);
       request.log.info(
         { method, route: routeOptions.url, statusCode, ms, caller: caller.name, finished: writableFinished },
         "request",
@@ -140,10 +158,9 @@ export function buildApp(options: AppOptions): FastifyInstance {
   }
   const sockets = installSockets(app, config.bodyLimitBytes);
 
-  installOpenApi(app);
-
   const typed = app.withTypeProvider<ZodTypeProvider>();
   const routeOptions = { context, config, endpoints: listEndpoints(app) };
+  const routes = collectRoutes(app);
   for (const route of [
     indexRoute,
     playgroundRoute,
@@ -155,11 +172,11 @@ export function buildApp(options: AppOptions): FastifyInstance {
     completionsRoute,
     tokenizeRoute,
     baselinesRoute,
-    openApiRoute,
     docsRoute,
   ]) {
     typed.register(route, routeOptions);
   }
+  typed.register(openApiRoute, { ...routeOptions, routes });
   typed.register(reasonSocketRoute, { ...routeOptions, sockets });
 
   let closed = false;
@@ -190,6 +207,7 @@ export function buildApp(options: AppOptions): FastifyInstance {
     for (const stop of stopWatching) stop();
     closed = true;
     await admission.student?.engine.close();
+    await options.tracing?.close();
   });
   return app;
 }

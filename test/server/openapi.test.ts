@@ -17,6 +17,8 @@ import { Metrics } from "../../src/server/observation/metrics.ts";
 import { runTiny } from "./support/running-app.ts";
 import { tinyStudent } from "./support/tiny-student.ts";
 
+const KEY = "alices-secret-0123456789";
+
 /** The document of an app, with the app's routes as Fastify has them. */
 async function documentOf(config: Partial<ServerConfig> = {}) {
   const app = buildApp({
@@ -26,8 +28,10 @@ async function documentOf(config: Partial<ServerConfig> = {}) {
   });
   const routes: RouteOptions[] = [];
   app.addHook("onRoute", (route) => void routes.push(route));
-  await app.ready();
-  const document = JSON.parse(JSON.stringify(app.swagger())) as OpenApiDocument; // the document as it is sent
+  const { apiKeys } = app;
+  const headers = apiKeys === null ? {} : { authorization: `Bearer ${KEY}` };
+  const answer = await app.inject({ url: "/openapi.json", headers });
+  const document = answer.json<OpenApiDocument>();
   await app.close();
   return { document, routes, operations: operationsOf(document) };
 }
@@ -215,7 +219,7 @@ test("GET /openapi.json is that document, and behaviour 22: with keys it needs o
   assert.equal(body.openapi, "3.1.0");
   assert.deepEqual(body, (await documentOf()).document);
 
-  const apiKeys = parseKeyList("alice:alices-secret-0123456789");
+  const apiKeys = parseKeyList(`alice:${KEY}`);
   const { server: locked } = await runTiny(t, { config: { apiKeys } });
   assert.equal((await locked.get("/openapi.json")).status, 401);
   assert.equal((await locked.get("/docs")).status, 200);

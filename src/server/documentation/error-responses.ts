@@ -1,8 +1,8 @@
 // Which errors a route may answer with, and how they look in the document. It knows routes by their kind, not by name.
-import type { RouteOptions } from "fastify";
 import { ERROR_CODES, type ErrorCode } from "../../errors.ts";
 import { errorBody, shapeOf } from "../errors/http-errors.ts";
 import type { ResponseObject } from "./openapi-document.ts";
+import type { DescribedRoute } from "./route-list.ts";
 
 /** Answers of the framework, before or beside the project's own errors. */
 const OF_BODIES: Readonly<Record<number, string>> = {
@@ -14,7 +14,7 @@ const ERROR_REFERENCE = { $ref: "#/components/schemas/Error" };
 const RETRY_AFTER = { $ref: "#/components/headers/Retry-After" };
 
 /** The codes that a route of this kind may answer with, its own ones first. */
-export function errorCodesOf({ config, schema }: Pick<RouteOptions, "config" | "schema">): ErrorCode[] {
+export function errorCodesOf({ config, schema }: DescribedRoute): ErrorCode[] {
   const codes = new Set<ErrorCode>(config?.errors);
   if (schema?.body || schema?.params) codes.add("MAGDI_BAD_REQUEST");
   if (config?.inference) {
@@ -27,9 +27,7 @@ export function errorCodesOf({ config, schema }: Pick<RouteOptions, "config" | "
 }
 
 /** By status. Every route may fail with 500. */
-export function errorResponsesOf(
-  route: Pick<RouteOptions, "config" | "schema">,
-): Record<string, ResponseObject> {
+export function errorResponsesOf(route: DescribedRoute): Record<string, ResponseObject> {
   const statuses = new Map<number, { codes: string[]; examples: [string, object][] }>();
   const add = (status: number, code: string | null, type: string, meaning: string) => {
     const entry = statuses.get(status) ?? { codes: [], examples: [] };

@@ -1,7 +1,7 @@
-// The OpenAPI document of an app, out of its routes and their schemas. It is built when it is first asked for, and
-// knows no route by name.
+// The OpenAPI document of an app, out of its routes and their schemas. It knows no route by name. To be loaded when the
+// document is first asked for: a server starts without it.
 import fastifySwagger from "@fastify/swagger";
-import type { FastifyInstance, RouteOptions } from "fastify";
+import Fastify from "fastify";
 import { createJsonSchemaTransform } from "fastify-type-provider-zod";
 import { type ZodType, z } from "zod";
 import { buildVersion } from "../observation/build-info.ts";
@@ -9,6 +9,7 @@ import { errorResponse } from "../schemas/error.ts";
 import { errorResponsesOf } from "./error-responses.ts";
 import { EXAMPLES } from "./examples.ts";
 import type { JsonSchema, OpenApiDocument, Operation, ResponseObject } from "./openapi-document.ts";
+import type { DescribedRoute } from "./route-list.ts";
 import { shareSchemas } from "./shared-schemas.ts";
 
 const JSON_TYPE = "application/json";
@@ -26,64 +27,70 @@ const TAGS = [
   { name: "Operations", description: "For those who run the server." },
 ];
 
-/** To be called before the routes are registered: they are collected as they come. */
-export function installOpenApi(app: FastifyInstance): void {
-  const routes = new Map<string, RouteOptions>();
+/** The document of an app with these routes; `keysOptional` is whether they answer without an API key. */
+export async function describeApi(
+  routes: readonly DescribedRoute[],
+  keysOptional: boolean,
+): Promise<OpenApiDocument> {
+  // The plugin describes the app that it is in: one that nobody calls, so that the served app starts without it.
+  const app = Fastify();
   const transform = createJsonSchemaTransform({ zodToJsonConfig: TARGET });
-  app.register(fastifySwagger, {
+  app.setValidatorCompiler(() => () => true);
+  app.setSerializerCompiler(() => JSON.stringify);
+  await app.register(fastifySwagger, {
     openapi: {
       openapi: "3.1.0",
       info: { title: "magdi", version: buildVersion(), description: DESCRIPTION, license: LICENSE },
       servers: [{ url: "/" }],
       tags: TAGS,
-      components: {
-        securitySchemes: {
-          bearer: {
-            type: "http",
-            scheme: "bearer",
-            description:
-              "An API key; `x-api-key` carries one too, and a WebSocket the subprotocol `magdi.key.` followed by the key in base64url.",
-          },
-        },
-        headers: {
-          "X-Request-Id": { description: "The request's name in the log.", schema: { type: "string" } },
-          "Retry-After": {
-            description: "Seconds after which to come again, where that helps.",
-            schema: { type: "integer", minimum: 0 },
-          },
-        },
-      },
+      components: COMPONENTS,
     },
     // OpenAPI 3.1 is JSON Schema, which has const.
     convertConstToEnum: false,
-    transform(input) {
-      for (const method of [input.route.method].flat()) {
-        routes.set(`${method} ${input.url.replace(/:(\w+)/g, "{$1}")}`, input.route);
-      }
-      return transform(input);
-    },
-    transformObject(input) {
-      if (!("openapiObject" in input)) throw new Error("expected an OpenAPI document, found Swagger 2");
-      // The plugin's own type allows for 3.0 too, of which nothing is left here.
-      const document = structuredClone(input.openapiObject) as unknown as OpenApiDocument;
-      return complete(document, routes, app.apiKeys === null) as unknown as typeof input.openapiObject;
-    },
+    transform,
   });
+  for (const { method, url, schema = {}, config = {} } of routes) {
+    app.route({ method, url, schema, config, exposeHeadRoute: false, handler: async () => "" });
+  }
+  await app.ready();
+  // The plugin's own type allows for OpenAPI 3.0 too, of which nothing is left here.
+  const document = structuredClone(app.swagger()) as unknown as OpenApiDocument;
+  await app.close();
+  return complete(document, routes, keysOptional);
 }
 
 const LICENSE = { name: "Apache-2.0", identifier: "Apache-2.0" };
 
+const COMPONENTS = {
+  securitySchemes: {
+    bearer: {
+      type: "http" as const,
+      scheme: "bearer",
+      description:
+        "An API key; `x-api-key` carries one too, and a WebSocket the subprotocol `magdi.key.` followed by the key in base64url.",
+    },
+  },
+  headers: {
+    "X-Request-Id": { description: "The request's name in the log.", schema: { type: "string" as const } },
+    "Retry-After": {
+      description: "Seconds after which to come again, where that helps.",
+      schema: { type: "integer" as const, minimum: 0 },
+    },
+  },
+};
+
 function complete(
   document: OpenApiDocument,
-  routes: ReadonlyMap<string, RouteOptions>,
+  routes: readonly DescribedRoute[],
   keysOptional: boolean,
 ): OpenApiDocument {
   const schemas = new Map<string, JsonSchema>();
   shareSchemas(schemaOf(errorResponse, "output"), schemas);
   const paths = Object.entries(document.paths).map(([path, operations]) => {
     const completed = Object.entries(operations).map(([method, operation]) => {
-      const route = routes.get(`${method.toUpperCase()} ${path}`);
-      if (route === undefined) throw new Error(`no route ${method} ${path}`);
+      const name = `${method.toUpperCase()} ${path}`;
+      const route = routes.find((candidate) => nameOf(candidate) === name);
+      if (route === undefined) throw new Error(`no route ${name}`);
       return [method, completeOperation(operation, route, keysOptional)];
     });
     return [path, shareSchemas(Object.fromEntries(completed), schemas)];
@@ -96,7 +103,7 @@ function complete(
   };
 }
 
-function completeOperation(operation: Operation, route: RouteOptions, keysOptional: boolean): Operation {
+function completeOperation(operation: Operation, route: DescribedRoute, keysOptional: boolean): Operation {
   const { config } = route;
   const { operationId = "" } = operation;
   const name = operationId.charAt(0).toUpperCase() + operationId.slice(1);
@@ -136,6 +143,10 @@ function completeOperation(operation: Operation, route: RouteOptions, keysOption
         }
       : {}),
   };
+}
+
+function nameOf({ method, url }: DescribedRoute): string {
+  return `${method} ${url.replace(/:(\w+)/g, "{$1}")}`;
 }
 
 function streamOf(frame: ZodType, example: unknown) {

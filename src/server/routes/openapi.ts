@@ -1,10 +1,16 @@
 // GET /openapi.json: the API's description, as the app's routes give it.
 import type { FastifyPluginAsyncZod } from "fastify-type-provider-zod";
 import { z } from "zod";
+import type { DescribedRoute } from "../documentation/route-list.ts";
 import type { RouteOptions } from "./route-options.ts";
 
-export const openApiRoute: FastifyPluginAsyncZod<RouteOptions> = async (app) => {
-  let text: string | null = null;
+export interface OpenApiRouteOptions extends RouteOptions {
+  /** All of the app's, this one among them. */
+  readonly routes: readonly DescribedRoute[];
+}
+
+export const openApiRoute: FastifyPluginAsyncZod<OpenApiRouteOptions> = async (app, { routes }) => {
+  let text: Promise<string> | null = null;
   app.get(
     "/openapi.json",
     {
@@ -23,8 +29,13 @@ export const openApiRoute: FastifyPluginAsyncZod<RouteOptions> = async (app) => 
       serializerCompiler: () => JSON.stringify,
     },
     async (_request, reply) => {
-      text ??= JSON.stringify(app.swagger());
-      return reply.header("content-type", "application/json; charset=utf-8").send(text);
+      text ??= documentText(routes, app.apiKeys === null);
+      return reply.header("content-type", "application/json; charset=utf-8").send(await text);
     },
   );
 };
+
+async function documentText(routes: readonly DescribedRoute[], keysOptional: boolean): Promise<string> {
+  const { describeApi } = await import("../documentation/openapi.ts");
+  return JSON.stringify(await describeApi(routes, keysOptional));
+}

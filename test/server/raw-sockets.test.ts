@@ -288,6 +288,66 @@ test("behaviour 20: a client that sends far more than the limit still reads its 
   await assertNoConnections(server);
 });
 
+test("requests with bytes changed, lost, doubled and swapped never fail inside, and leave nothing", async (t) => {
+  const { server, student } = await runTiny(t);
+  const seeds = [
+    `${HEALTH}${post(QUESTION)}`,
+    post('19\r\n{"question": "Why? {{x}}"}\r\n0\r\n\r\n', "transfer-encoding: chunked"),
+    post(JSON.stringify({ ...JSON.parse(QUESTION), stream: true, samples: 3 })),
+    "GET /v1/reason/ws HTTP/1.1\r\nhost: x\r\nconnection: upgrade\r\nupgrade: websocket\r\n" +
+      "sec-websocket-version: 13\r\nsec-websocket-key: MDEyMzQ1Njc4OWFiY2RlZg==\r\n\r\n\x81\x85abcdefghi",
+  ];
+  const random = seededRandom(7);
+  for (let i = 0; i < 200; i++) {
+    const bytes = mutated(Buffer.from(seeds[i % seeds.length]!, "latin1"), random);
+    const connection = new RawConnection(t, server.port);
+    connection.send(bytes);
+    connection.end();
+    const received = await connection.over();
+    connection.destroy();
+    for (const status of statuses(received))
+      assert.ok(status < 500, `${status} for ${bytes.toString("latin1")}`);
+  }
+  await assertUnharmed(server, student);
+  await assertNoConnections(server);
+});
+
+/** Numbers from 0 to below `below`, the same for the same seed (mulberry32). */
+function seededRandom(seed: number): (below: number) => number {
+  let state = seed;
+  return (below) => {
+    state = (state + 0x6d2b79f5) | 0;
+    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
+    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
+    return ((mixed ^ (mixed >>> 14)) >>> 0) % below;
+  };
+}
+
+function mutated(bytes: Buffer, random: (below: number) => number): Buffer {
+  let result = bytes;
+  for (let changes = 1 + random(4); changes > 0; changes--) {
+    const at = random(result.length);
+    const length = 1 + random(12);
+    const piece = result.subarray(at, at + length);
+    const before = result.subarray(0, at);
+    const after = result.subarray(at + piece.length);
+    switch (random(4)) {
+      case 0:
+        result = Buffer.concat([before, Buffer.from([random(256)]), after]);
+        break;
+      case 1:
+        result = Buffer.concat([before, after, Buffer.from("\n")]);
+        break;
+      case 2:
+        result = Buffer.concat([before, piece, piece, after]);
+        break;
+      default:
+        result = Buffer.concat([after, piece, before]);
+    }
+  }
+  return result;
+}
+
 test("connections over the limit are closed, and the rest served", async (t) => {
   const { server } = await runTiny(t, { config: { maxConnections: 2 } });
   const first = new RawConnection(t, server.port);

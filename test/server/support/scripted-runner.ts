@@ -17,7 +17,7 @@ interface Row {
 
 /**
  * The last `{{script}}` of a prompt says what is generated: its characters one byte a token, `[abc]` one of these
- * with equal chances, then the end. A script that ends with `*` goes on with letters for ever. A prompt without a
+ * with equal chances, `[!]` numbers that are none, then the end. A script that ends with `*` goes on with letters for ever. A prompt without a
  * script gets letters that depend on all its tokens, and ends now and then.
  */
 export class ScriptedRunner implements ModelRunner {
@@ -119,19 +119,21 @@ export class ScriptedRunner implements ModelRunner {
     const logSumExp = new Float32Array(rows.length);
     for (const [index, row] of rows.entries()) {
       const values = logits.subarray(index * VOCAB_SIZE, (index + 1) * VOCAB_SIZE);
-      for (const id of nextTokens(row)) values[id] = 0;
+      const next = nextTokens(row);
+      for (const id of next ?? []) values[id] = 0;
       const order = Array.from(values.keys()).sort((a, b) => values[b]! - values[a]! || a - b);
       for (let k = 0; k < CANDIDATES; k++) {
         candidateIds[index * CANDIDATES + k] = BigInt(order[k]!);
         candidateLogits[index * CANDIDATES + k] = values[order[k]!]!;
       }
-      logSumExp[index] = Math.log(values.reduce((sum, value) => sum + Math.exp(value), 0));
+      const sum = values.reduce((total, value) => total + Math.exp(value), 0);
+      logSumExp[index] = next === null ? Number.NaN : Math.log(sum);
     }
     return { candidateLogits, candidateIds, logSumExp, logits };
   }
 }
 
-function nextTokens(row: Row): number[] {
+function nextTokens(row: Row): number[] | null {
   const prompt = Buffer.from(row.tokens.slice(0, row.promptLength).filter((id) => id < 256)).toString("utf8");
   const script = [...prompt.matchAll(/\{\{(.*?)\}\}/gs)].at(-1)?.[1];
   const position = row.tokens.length - row.promptLength;
@@ -141,10 +143,12 @@ function nextTokens(row: Row): number[] {
   }
   const endless = script.endsWith("*");
   const steps = (endless ? script.slice(0, -1) : script).match(/\[[^\]]*\]|[^[]/gsu) ?? [];
-  const choices = steps.flatMap((step): number[][] =>
-    step.startsWith("[") && step.length > 2
+  const choices = steps.flatMap((step): (number[] | null)[] => {
+    if (step === "[!]") return [null];
+    return step.startsWith("[") && step.length > 2
       ? [[...Buffer.from(step.slice(1, -1))]]
-      : [...Buffer.from(step)].map((byte) => [byte]),
-  );
-  return choices[position] ?? (endless ? [97 + (position % 26)] : [IM_END]);
+      : [...Buffer.from(step)].map((byte) => [byte]);
+  });
+  const choice = choices[position];
+  return choice !== undefined ? choice : endless ? [97 + (position % 26)] : [IM_END];
 }

@@ -3,12 +3,14 @@
 import type { AddressInfo } from "node:net";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
+import { systemClock } from "../engine/clock.ts";
 import { MagdiError } from "../errors.ts";
 import { loadBaselines } from "../reasoning/baselines.ts";
 import { buildApp } from "../server/app.ts";
 import { loadConfig, SETTINGS, type ServerConfig } from "../server/config.ts";
 import { shutDownGracefully } from "../server/graceful-shutdown.ts";
 import { Metrics } from "../server/observation/metrics.ts";
+import type { Tracing } from "../server/observation/request-trace.ts";
 import type { OpenStudent, ServedStudent } from "../server/served-student.ts";
 import type { Command } from "./command.ts";
 
@@ -109,7 +111,16 @@ async function serve(config: ServerConfig, openStudent: OpenStudent): Promise<nu
     resolveStudent = resolve;
   });
   const level = config.logLevel ?? (process.stderr.isTTY ? "warn" : "info");
-  const app = buildApp({ student, config, metrics, baselines, logging: { level, stream: process.stderr } });
+  const tracing = await tracingOf(config, (message, error) => app.log.warn({ err: error }, message));
+  const logging = { level, stream: process.stderr };
+  const app = buildApp({
+    student,
+    config,
+    metrics,
+    baselines,
+    logging,
+    ...(tracing === null ? {} : { tracing }),
+  });
 
   // Probes answer while the student loads, and a taken port is found out before the long work.
   const stopped = new Promise<number>((resolve) => {
@@ -155,6 +166,16 @@ async function serve(config: ServerConfig, openStudent: OpenStudent): Promise<nu
 
 function isLoopback(host: string): boolean {
   return host === "localhost" || host === "::1" || /^127(\.\d{1,3}){3}$/.test(host);
+}
+
+/** The libraries are loaded only where a collector is set: that takes most of a second. */
+async function tracingOf(
+  { otlpEndpoint }: ServerConfig,
+  onExportProblem: (message: string, error: Error | null) => void,
+): Promise<Tracing | null> {
+  if (otlpEndpoint === null) return null;
+  const { openTracing } = await import("../server/observation/tracing.ts");
+  return openTracing({ endpoint: otlpEndpoint, clock: systemClock, onExportProblem });
 }
 
 function announce(student: ServedStudent, host: string, port: number, withKeys: boolean): void {

@@ -4,11 +4,12 @@ import type { CancelReason, GenerationResult, SampleResult, SamplingParams } fro
 import { checkPromptLength } from "../../engine/request-check.ts";
 import type { Caller } from "../access/caller.ts";
 import type { SampleOutcome } from "../observation/metrics.ts";
+import type { RequestTrace } from "../observation/request-trace.ts";
 import type { ChatCompletion } from "../schemas/chat-completion-response.ts";
 import type { TextCompletion } from "../schemas/text-completion-response.ts";
 import type { ServedStudent } from "../served-student.ts";
 import type { CompletionHead, CompletionShape } from "./completion-shape.ts";
-import { requestEnd } from "./finish.ts";
+import { apiFinishReason, requestEnd } from "./finish.ts";
 import { newId, type Run, type ServingContext, startGeneration, withPromptParam } from "./generation-run.ts";
 import { systemFingerprint } from "./system-fingerprint.ts";
 
@@ -25,6 +26,7 @@ export interface CompletionOrder<Body extends CompletionBody> {
   readonly sampling: SamplingParams;
   /** Send a last chunk with the usage. */
   readonly includeUsage: boolean;
+  readonly trace: RequestTrace;
   /** What the answer's head says besides, such as the service tier. */
   readonly head?: Partial<CompletionHead>;
 }
@@ -56,6 +58,15 @@ export function startCompletion<Body extends CompletionBody>(
     const usage = order.includeUsage ? { usage: null } : {};
     onChunk({ ...head, object: shape.chunkObject, choices: [choice], ...usage });
   };
+  order.trace.ordered({
+    operation: shape.operation,
+    model: student.id,
+    caller: order.caller.name,
+    samples: n,
+    sampling: order.sampling,
+    streamed: onChunk !== null,
+    task: null,
+  });
   const promptParams = order.prompts.map((_, index) =>
     order.prompts.length > 1 ? `${order.promptParam}[${index}]` : order.promptParam,
   );
@@ -110,6 +121,16 @@ export function startCompletion<Body extends CompletionBody>(
       const samples = results.flatMap((result) => result.samples);
       count(context, samples);
       const usage = usageOf(results);
+      order.trace.ended({
+        id,
+        model: student.id,
+        finishReasons: samples.map((sample) => apiFinishReason(sample.finishReason)),
+        promptTokens: usage.prompt_tokens,
+        promptTokensReused: usage.prompt_tokens_details.cached_tokens,
+        generatedTokens: usage.completion_tokens,
+        timings: results.map((result) => result.timing),
+        vote: null,
+      });
       if (order.includeUsage) onChunk?.({ ...head, object: shape.chunkObject, choices: [], usage });
       return shape.whole(head, samples, usage);
     },

@@ -10,6 +10,7 @@ import { completionFinish } from "./finish.ts";
 export type CompletionHead = Omit<ChatCompletion, "object" | "choices" | "usage">;
 
 export interface CompletionShape<Body extends ChatCompletion | TextCompletion> {
+  readonly operation: "chat" | "text_completion";
   readonly idPrefix: string;
   readonly chunkObject: string;
   /** The samples are in the order of their choices. */
@@ -24,6 +25,7 @@ export interface CompletionShape<Body extends ChatCompletion | TextCompletion> {
 export function chatShape(tokenizer: Tokenizer): CompletionShape<ChatCompletion> {
   type Delta = ChatCompletionChunk["choices"][number];
   return {
+    operation: "chat",
     idPrefix: "chatcmpl",
     chunkObject: "chat.completion.chunk",
     whole: (head, samples, usage) => ({
@@ -67,6 +69,7 @@ export function textShape(tokenizer: Tokenizer): CompletionShape<TextCompletion>
     return writer;
   };
   return {
+    operation: "text_completion",
     idPrefix: "cmpl",
     chunkObject: "text_completion",
     whole: (head, samples, usage) => ({

@@ -14,6 +14,7 @@ import type { Baselines } from "../../reasoning/baselines.ts";
 import type { Admission } from "../access/admission.ts";
 import type { Caller } from "../access/caller.ts";
 import type { Metrics } from "../observation/metrics.ts";
+import type { Tracing } from "../observation/request-trace.ts";
 import type { ServedStudent } from "../served-student.ts";
 
 /** What every request's life needs of the server. */
@@ -27,6 +28,8 @@ export interface ServingContext {
   readonly adaptiveThreshold: number;
   /** Whether callers reuse only what their own prompts left computed. */
   readonly isolatePrefixes: boolean;
+  /** Null where no traces are collected. */
+  readonly tracing: Tracing | null;
 }
 
 /** Work that has begun, whatever its answer: what a route waits for, and cancels when its client goes away. */

@@ -20,7 +20,10 @@ export function admit(context: ServingContext, reply: FastifyReply): ServedStude
 export async function answerWhole<T>(reply: FastifyReply, run: Run<T>): Promise<T> {
   const stopWatching = onClientGone(reply.raw, () => run.cancel("disconnect"));
   try {
-    return await run.done;
+    const answer = await run.done;
+    const timing = reply.request.trace.serverTiming;
+    if (timing !== null) reply.header("server-timing", timing);
+    return answer;
   } finally {
     stopWatching();
   }
@@ -54,6 +57,7 @@ export async function answerStreamed(reply: FastifyReply, answer: StreamedAnswer
   } catch (error) {
     const failure = toHttpError(error);
     answer.context.metrics.countFailure(failure.reason);
+    reply.request.trace.failed(failure);
     if (failure.status >= 500) reply.log.error({ err: error }, "a streamed request failed");
     answer.sendError(stream, failure.body, run.id);
   }

@@ -6,22 +6,18 @@ import type { Baseline } from "../../reasoning/baselines.ts";
 import { FinishOrder } from "../../reasoning/finish-order.ts";
 import { Ledger } from "../../reasoning/ledger.ts";
 import { renderPrompt } from "../../reasoning/prompts.ts";
-import { type Choice, inferTask, type Task } from "../../reasoning/task.ts";
+import { type Choice, inferTask } from "../../reasoning/task.ts";
 import { Voter } from "../../reasoning/voter.ts";
 import type { Caller } from "../access/caller.ts";
 import type { SampleOutcome } from "../observation/metrics.ts";
+import { type InferenceEnd, RequestTrace } from "../observation/request-trace.ts";
 import type { ReasonRequest, ReasonResponse } from "../schemas/reason.ts";
 import type { ReasonFrame } from "../schemas/reason-frames.ts";
 import { assertSampleCount, assertServes, encodeChat, type ServedStudent } from "../served-student.ts";
 import { apiFinishReason, discardReasonOf, type RequestEnd, requestEnd } from "./finish.ts";
-import { newId, type Run, randomSeed, type ServingContext, startGeneration } from "./generation-run.ts";
+import { newId, type Run, type ServingContext, startGeneration } from "./generation-run.ts";
 import { reasonResponseOf } from "./reason-response.ts";
-
-const DEFAULT_MAX_TOKENS = 300;
-/** The paper's bound for MATH, whose questions are written in LaTeX. */
-const LATEX_MAX_TOKENS = 700;
-const DEFAULT_VOTING_TEMPERATURE = 0.7;
-const LATEX = /\\[a-zA-Z([]|\$[^$\n]{1,200}\$/;
+import { reasonSampling } from "./reason-sampling.ts";
 
 export interface ReasonRun extends Run<ReasonResponse> {
   /** Settles the vote on the samples finished so far. */
@@ -40,13 +36,23 @@ export function startReason(
   caller: Caller,
   request: ReasonRequest,
   onFrame: (frame: ReasonFrame) => void = () => {},
+  trace: RequestTrace = new RequestTrace(),
 ): ReasonRun {
   assertServes(student, request.model);
-  const temperature = temperatureOf(request);
   const choices = labelled(request.choices);
   const { question, passage, samples } = request;
   const task = request.task ?? inferTask(question, choices);
   const baseline = context.baselines.select(task, request.baseline);
+  const sampling = reasonSampling(request, task);
+  trace.ordered({
+    operation: "chat",
+    model: student.id,
+    caller: caller.name,
+    samples,
+    sampling,
+    streamed: request.stream,
+    task,
+  });
   assertSampleCount(student, samples, "samples");
   student.engine.assertRoom(samples);
 
@@ -55,7 +61,7 @@ export function startReason(
     renderPrompt({ task, question, choices, passage: passage ?? null }),
   );
   const id = newId("reason");
-  const seed = request.seed ?? randomSeed();
+  const { seed } = sampling;
   const voter = new Voter({
     task,
     choices,
@@ -88,26 +94,7 @@ export function startReason(
   const generation = startGeneration(
     context,
     student,
-    {
-      id,
-      caller,
-      promptTokens,
-      samples,
-      promptParam: "question",
-      sampling: {
-        temperature,
-        topK: request.top_k,
-        topP: request.top_p,
-        minP: 0,
-        maxTokens: request.max_tokens ?? defaultMaxTokens(task, question),
-        minTokens: 0,
-        ignoreEos: false,
-        stop: [],
-        seed,
-        topLogprobs: null,
-        logitBias: new Map(),
-      },
-    },
+    { id, caller, promptTokens, samples, promptParam: "question", sampling },
     {
       onToken(event) {
         if (event.text !== "") onFrame({ type: "token", id, sample: event.sample, text: event.text });
@@ -134,6 +121,7 @@ export function startReason(
       returnSamples: request.return_samples,
     });
     countAnswer(context, response, account, result, voter, baseline);
+    trace.ended(traceEnd(response, result));
     onFrame({ type: "result", ...response });
     return response;
   });
@@ -149,15 +137,18 @@ export function startReason(
   };
 }
 
-function temperatureOf(request: ReasonRequest): number {
-  if (request.samples > 1 && request.temperature === 0) {
-    throw new MagdiError(
-      "MAGDI_BAD_REQUEST",
-      `temperature: expected more than 0 with ${request.samples} samples, found 0: all samples would be the same`,
-      { param: "temperature" },
-    );
-  }
-  return request.temperature ?? (request.samples > 1 ? DEFAULT_VOTING_TEMPERATURE : 0);
+function traceEnd(response: ReasonResponse, result: GenerationResult): InferenceEnd {
+  const { id, model, usage, votes, decided_at: decidedAt, stop_reason: stopReason } = response;
+  return {
+    id,
+    model,
+    finishReasons: result.samples.map((sample) => apiFinishReason(sample.finishReason)),
+    promptTokens: usage.prompt_tokens,
+    promptTokensReused: usage.prompt_tokens - usage.prompt_tokens_computed,
+    generatedTokens: usage.completion_tokens,
+    timings: [result.timing],
+    vote: { share: votes[0]?.share ?? null, decidedAt, stopReason },
+  };
 }
 
 function labelled(choices: ReasonRequest["choices"]): Choice[] | null {
@@ -172,10 +163,6 @@ function labelled(choices: ReasonRequest["choices"]): Choice[] | null {
     });
   }
   return all;
-}
-
-function defaultMaxTokens(task: Task, question: string): number {
-  return task === "math" && LATEX.test(question) ? LATEX_MAX_TOKENS : DEFAULT_MAX_TOKENS;
 }
 
 function ballotOf(result: SampleResult) {

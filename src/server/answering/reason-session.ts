@@ -4,6 +4,7 @@ import type { FastifyBaseLogger } from "fastify";
 import { MagdiError } from "../../errors.ts";
 import type { Caller } from "../access/caller.ts";
 import { type ErrorBody, toHttpError } from "../errors/http-errors.ts";
+import type { RequestTrace } from "../observation/request-trace.ts";
 import {
   type ClientFrames,
   type ReasonFrame,
@@ -28,6 +29,8 @@ export interface ReasonSessionOptions {
   readonly log: FastifyBaseLogger;
   /** Called for each question before it is looked at; throws when its client may not ask now. */
   takeRequest(): void;
+  /** Observes one question, from its frame on. */
+  openTrace(): RequestTrace;
   /** Hears each question that is well-formed. */
   onQuestion(asked: object): void;
   send(frame: ServerFrame): void;
@@ -41,6 +44,7 @@ interface LiveRequest {
   cancelled: boolean;
   /** Tells the drain that it has ended. */
   readonly leave: () => void;
+  readonly trace: RequestTrace;
 }
 
 export class ReasonSession {
@@ -104,6 +108,7 @@ export class ReasonSession {
     const given = frames.cancel.shape.id.safeParse(frame.id);
     // An error under the id of a request that runs would read as the end of that one.
     let id = given.success && !this.#live.has(given.data) ? given.data : null;
+    const trace = this.#options.openTrace();
     try {
       this.#options.takeRequest();
       const { type: _type, id: asked, ...request } = parseBody(frames.reason, frame);
@@ -111,12 +116,11 @@ export class ReasonSession {
       const student = context.admission.require();
       this.#assertRoomFor(asked);
       id = asked;
-      const live: LiveRequest = { run: null, cancelled: false, leave: context.admission.enter() };
+      const live: LiveRequest = { run: null, cancelled: false, leave: context.admission.enter(), trace };
       this.#live.set(asked, live);
       try {
-        live.run = startReason(context, student, caller, { ...request, stream: false }, (sent) =>
-          this.#forward(asked, live, sent),
-        );
+        const forward = (sent: ReasonFrame) => this.#forward(asked, live, sent);
+        live.run = startReason(context, student, caller, { ...request, stream: false }, forward, trace);
       } catch (error) {
         this.#free(asked, live);
         live.leave();
@@ -126,7 +130,8 @@ export class ReasonSession {
       if (this.#ended) live.run.cancel("disconnect");
       void this.#finish(asked, live, live.run);
     } catch (error) {
-      this.#refuse(id, error);
+      this.#refuse(id, error, trace);
+      trace.close(null, true);
     }
   }
 
@@ -145,11 +150,16 @@ export class ReasonSession {
       await run.done;
       this.#free(id, live);
       // That it came to nothing was counted with its account.
-      if (live.cancelled) this.#sendError(id, toHttpError(cancelled(id)).body);
+      if (live.cancelled) {
+        const failure = toHttpError(cancelled(id));
+        live.trace.failed(failure);
+        this.#sendError(id, failure.body);
+      }
     } catch (error) {
       this.#free(id, live);
-      this.#refuse(id, error);
+      this.#refuse(id, error, live.trace);
     }
+    live.trace.close(null, !this.#ended);
     live.leave();
   }
 
@@ -188,9 +198,10 @@ export class ReasonSession {
     );
   }
 
-  #refuse(id: string | null, error: unknown): void {
+  #refuse(id: string | null, error: unknown, trace: RequestTrace | null = null): void {
     const { context, log } = this.#options;
     const failure = toHttpError(error);
+    trace?.failed(failure);
     context.metrics.countFailure(failure.reason);
     if (failure.status >= 500) log.error({ err: error }, "a request on a socket failed");
     this.#sendError(id, failure.body);

@@ -11,6 +11,7 @@ const METHODS = ["GET", "POST"] as const;
 function install(app: FastifyInstance, metrics: Metrics): void {
   app.setErrorHandler((error, request, reply) => {
     const failure = toHttpError(error);
+    request.trace?.failed(failure);
     if (request.routeOptions.config.inference) metrics.countFailure(failure.reason);
     if (failure.status >= 500) request.log.error({ err: error }, "a request failed");
     return send(reply, failure);

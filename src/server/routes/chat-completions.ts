@@ -43,6 +43,7 @@ export const chatCompletionsRoute: FastifyPluginAsyncZod<RouteOptions> = async (
       student.engine.assertRoom(n);
       return answerCompletion(reply, context, config, student, body.stream ?? false, {
         caller: request.caller,
+        trace: request.trace,
         shape: chatShape(student.tokenizer),
         prompts: [encodeChat(student, messagesOf(body.messages))],
         promptParam: "messages",

@@ -54,6 +54,7 @@ export const completionsRoute: FastifyPluginAsyncZod<RouteOptions> = async (app,
       const batch = Array.isArray(body.prompt) && prompts.length > 1;
       return answerCompletion(reply, context, config, student, body.stream ?? false, {
         caller: request.caller,
+        trace: request.trace,
         shape: textShape(student.tokenizer),
         prompts: prompts.map((prompt, index) =>
           encoded(student, prompt, batch ? `prompt[${index}]` : "prompt"),

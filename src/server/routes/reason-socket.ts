@@ -4,6 +4,7 @@ import { takeRequest } from "../access/rate-limit.ts";
 import { ReasonSession } from "../answering/reason-session.ts";
 import { errorBody } from "../errors/http-errors.ts";
 import { logPrompt } from "../observation/log-privacy.ts";
+import { RequestTrace } from "../observation/request-trace.ts";
 import { errorResponse } from "../schemas/error.ts";
 import { clientFrame, clientFrames, serverFrame } from "../schemas/reason-frames.ts";
 import { CLOSE_CODES, SocketConnection } from "../transport/socket-connection.ts";
@@ -66,6 +67,11 @@ export const reasonSocketRoute: FastifyPluginAsyncZod<SocketRouteOptions> = asyn
         maxRequests: config.webSocketRequests,
         log: request.log,
         takeRequest: () => takeRequest(request),
+        openTrace: () => {
+          const parent = request.trace.place;
+          const exchange = { method: "WS", route: REASON_SOCKET_PATH };
+          return new RequestTrace(context.tracing?.start(exchange, parent) ?? null, parent);
+        },
         onQuestion(asked) {
           if (config.logPrompts) logPrompt(request.log, asked);
         },

@@ -26,13 +26,14 @@ export const reasonRoute: FastifyPluginAsyncZod<RouteOptions> = async (app, { co
     },
     async (request, reply) => {
       const student = admit(context, reply);
-      const { body, caller } = request;
-      if (!body.stream) return answerWhole(reply, startReason(context, student, caller, body));
+      const { body, caller, trace } = request;
+      if (!body.stream)
+        return answerWhole(reply, startReason(context, student, caller, body, undefined, trace));
       return answerStreamed(reply, {
         context,
         maxBufferedBytes: config.streamBufferBytes,
         start: (stream) =>
-          startReason(context, student, caller, body, (frame) => stream.send(frame, frame.type)),
+          startReason(context, student, caller, body, (frame) => stream.send(frame, frame.type), trace),
         sendError: (stream, { error }, id) => stream.send({ type: "error", id, error }, "error"),
       });
     },

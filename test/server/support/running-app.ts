@@ -5,6 +5,7 @@ import type { FastifyInstance } from "fastify";
 import { buildApp } from "../../../src/server/app.ts";
 import { loadConfig, type ServerConfig } from "../../../src/server/config.ts";
 import { Metrics } from "../../../src/server/observation/metrics.ts";
+import type { Tracing } from "../../../src/server/observation/request-trace.ts";
 import type { ServedStudent } from "../../../src/server/served-student.ts";
 import { type TinyStudent, type TinyStudentOptions, tinyStudent } from "./tiny-student.ts";
 
@@ -86,6 +87,7 @@ export function parseEvents(text: string): ServerEvent[] {
 
 export interface RunningOptions extends TinyStudentOptions {
   readonly config?: Partial<ServerConfig>;
+  readonly tracing?: Tracing;
   /** Gets every log line from "info" on. */
   readonly onLogLine?: (line: Json) => void;
 }
@@ -111,6 +113,7 @@ export async function runApp(
     config: { ...loadConfig(), ...options.config },
     metrics: options.metrics ?? new Metrics({ processMetrics: false }),
     ...(options.clock === undefined ? {} : { clock: options.clock }),
+    ...(options.tracing === undefined ? {} : { tracing: options.tracing }),
     ...(onLogLine === undefined
       ? {}
       : { logging: { level: "info", stream: { write: (line: string) => onLogLine(JSON.parse(line)) } } }),

@@ -1,0 +1,166 @@
+// OpenTelemetry traces: a span for each inference request, with the gen_ai conventions, sent over OTLP/HTTP. Loaded
+// only where a collector is set: the libraries take a while. It knows no route and no engine.
+import { ROOT_CONTEXT, type Span, SpanKind, SpanStatusCode, TraceFlags, trace } from "@opentelemetry/api";
+import { OTLPTraceExporter } from "@opentelemetry/exporter-trace-otlp-http";
+import { detectResources, envDetector, resourceFromAttributes } from "@opentelemetry/resources";
+import { BatchSpanProcessor, NodeTracerProvider } from "@opentelemetry/sdk-trace-node";
+import {
+  ATTR_ERROR_TYPE,
+  ATTR_HTTP_REQUEST_METHOD,
+  ATTR_HTTP_RESPONSE_STATUS_CODE,
+  ATTR_HTTP_ROUTE,
+  ATTR_SERVICE_NAME,
+  ATTR_SERVICE_VERSION,
+} from "@opentelemetry/semantic-conventions";
+import type { Clock } from "../../engine/clock.ts";
+import type { GenerationTiming } from "../../engine/request.ts";
+import { buildVersion } from "./build-info.ts";
+import { GEN_AI } from "./gen-ai-attributes.ts";
+import type { InferenceEnd, InferenceOrder, RequestSpan, Tracing } from "./request-trace.ts";
+import { PatientExporter } from "./span-export.ts";
+
+const NAME = "magdi";
+const TRACES_PATH = "/v1/traces";
+const EXPORT_TIMEOUT_MS = 5000;
+/** What the end of the server waits for the last spans. */
+const CLOSE_TIMEOUT_MS = 3000;
+
+export interface TracingOptions {
+  /** The collector's address; its path for traces is added where it has none. */
+  readonly endpoint: string;
+  /** The clock of the timings that are reported. */
+  readonly clock: Clock;
+  /** Called when spans could not be sent, and when they can be again; at most once in a while. */
+  readonly onExportProblem: (message: string, error: Error | null) => void;
+}
+
+export function openTracing({ endpoint, clock, onExportProblem }: TracingOptions): Tracing {
+  const base = endpoint.replace(/\/+$/, "");
+  const exporter = new OTLPTraceExporter({
+    url: base.endsWith(TRACES_PATH) ? base : base + TRACES_PATH,
+    timeoutMillis: EXPORT_TIMEOUT_MS,
+  });
+  const resource = resourceFromAttributes({
+    [ATTR_SERVICE_NAME]: NAME,
+    [ATTR_SERVICE_VERSION]: buildVersion(),
+  });
+  const provider = new NodeTracerProvider({
+    // OTEL_SERVICE_NAME and OTEL_RESOURCE_ATTRIBUTES go first.
+    resource: resource.merge(detectResources({ detectors: [envDetector] })),
+    spanProcessors: [new BatchSpanProcessor(new PatientExporter(exporter, clock, onExportProblem))],
+  });
+  const tracer = provider.getTracer(NAME, buildVersion());
+  /** The engine's readings are of a clock that begins anywhere. */
+  const epochMs = (readingMs: number) => Date.now() - (clock.nowMs() - readingMs);
+
+  return {
+    start({ method, route }, parent) {
+      const flags = parent?.sampled ? TraceFlags.SAMPLED : TraceFlags.NONE;
+      const context =
+        parent === null
+          ? ROOT_CONTEXT
+          : trace.setSpanContext(ROOT_CONTEXT, {
+              traceId: parent.traceId,
+              spanId: parent.spanId,
+              traceFlags: flags,
+              isRemote: true,
+            });
+      const span = tracer.startSpan(
+        `${method} ${route}`,
+        {
+          kind: SpanKind.SERVER,
+          attributes: { [ATTR_HTTP_REQUEST_METHOD]: method, [ATTR_HTTP_ROUTE]: route },
+        },
+        context,
+      );
+      const within = trace.setSpan(context, span);
+      const phase = (name: string, fromMs: number, toMs: number) =>
+        tracer
+          .startSpan(name, { kind: SpanKind.INTERNAL, startTime: epochMs(fromMs) }, within)
+          .end(epochMs(toMs));
+      return spanOf(span, (timing) => tellPhases(timing, phase));
+    },
+    async close() {
+      let timer: NodeJS.Timeout | undefined;
+      const late = new Promise<void>((resolve) => {
+        timer = setTimeout(resolve, CLOSE_TIMEOUT_MS);
+      });
+      await Promise.race([provider.shutdown().catch(() => {}), late]);
+      clearTimeout(timer);
+    },
+  };
+}
+
+function spanOf(span: Span, tell: (timing: GenerationTiming) => void): RequestSpan {
+  const { traceId, spanId, traceFlags } = span.spanContext();
+  let failed = false;
+  return {
+    place: { traceId, spanId, sampled: (traceFlags & TraceFlags.SAMPLED) !== 0 },
+    ordered: (order) => span.setAttributes(orderAttributes(order)),
+    ended(end) {
+      span.setAttributes(endAttributes(end));
+      for (const timing of end.timings) tell(timing);
+    },
+    failed(reason, message, isServersFault) {
+      if (failed) return;
+      failed = true;
+      span.setAttribute(ATTR_ERROR_TYPE, reason);
+      // What a client did wrong is no error of the server's span, by the HTTP conventions.
+      if (isServersFault) span.setStatus({ code: SpanStatusCode.ERROR, message });
+    },
+    close(status) {
+      if (status !== null) span.setAttribute(ATTR_HTTP_RESPONSE_STATUS_CODE, status);
+      span.end();
+    },
+  };
+}
+
+function tellPhases(
+  { submittedMs, prefillStartMs, prefillEndMs, endMs }: GenerationTiming,
+  phase: (name: string, fromMs: number, toMs: number) => void,
+): void {
+  phase("queue", submittedMs, prefillStartMs ?? endMs);
+  if (prefillStartMs !== null) phase("prefill", prefillStartMs, prefillEndMs ?? endMs);
+  if (prefillEndMs !== null) phase("decode", prefillEndMs, endMs);
+}
+
+function orderAttributes({ operation, model, caller, samples, sampling, streamed, task }: InferenceOrder) {
+  return {
+    [GEN_AI.operationName]: operation,
+    [GEN_AI.providerName]: NAME,
+    [GEN_AI.requestModel]: model,
+    [GEN_AI.requestChoiceCount]: samples,
+    [GEN_AI.requestTemperature]: sampling.temperature,
+    [GEN_AI.requestTopP]: sampling.topP,
+    [GEN_AI.requestTopK]: sampling.topK,
+    [GEN_AI.requestMaxTokens]: sampling.maxTokens,
+    [GEN_AI.requestSeed]: sampling.seed,
+    [GEN_AI.requestStream]: streamed,
+    ...(sampling.stop.length === 0 ? {} : { [GEN_AI.requestStopSequences]: [...sampling.stop] }),
+    "magdi.caller": caller,
+    "magdi.samples": samples,
+    ...(task === null ? {} : { "magdi.task": task }),
+  };
+}
+
+function endAttributes(end: InferenceEnd) {
+  const { vote } = end;
+  return {
+    [GEN_AI.responseId]: end.id,
+    [GEN_AI.responseModel]: end.model,
+    [GEN_AI.responseFinishReasons]: [...end.finishReasons],
+    [GEN_AI.usageInputTokens]: end.promptTokens,
+    [GEN_AI.usageCacheReadInputTokens]: end.promptTokensReused,
+    [GEN_AI.usageOutputTokens]: end.generatedTokens,
+    ...firstToken(end.timings),
+    ...(vote === null ? {} : { "magdi.decided_at": vote.decidedAt, "magdi.stop_reason": vote.stopReason }),
+    ...(vote === null || vote.share === null ? {} : { "magdi.votes.share": vote.share }),
+  };
+}
+
+function firstToken(timings: readonly GenerationTiming[]): Record<string, number> {
+  const seconds = timings.flatMap(({ submittedMs, firstTokenMs }) =>
+    firstTokenMs === null ? [] : [(firstTokenMs - submittedMs) / 1000],
+  );
+  return seconds.length === 0 ? {} : { [GEN_AI.responseTimeToFirstChunk]: Math.min(...seconds) };
+}

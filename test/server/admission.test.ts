@@ -3,12 +3,10 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { ServedStudent } from "../../src/server/served-student.ts";
 import { ManualClock } from "../support/manual-clock.ts";
+import { bodyOf, CHAT, chat, INFERENCE } from "./support/openai-shapes.ts";
 import { parseEvents, runApp, runTiny } from "./support/running-app.ts";
 import { tinyStudent } from "./support/tiny-student.ts";
 import { until } from "./support/until.ts";
-
-const CHAT = "/v1/chat/completions";
-const chat = (content: string, fields: object = {}) => ({ messages: [{ role: "user", content }], ...fields });
 
 test("behaviour 25: while the model loads, only the probes and metrics answer", async (t) => {
   let loaded: (student: ServedStudent) => void = () => {};
@@ -43,19 +41,17 @@ test("behaviour 26: a stalled engine is not ready and asks for a restart, until 
 });
 
 test("behaviours 26 and 39: a failed step ends the streams with an error and [DONE], and the server is unhealthy", async (t) => {
-  const { server, student } = await runTiny(t);
-  for (const [path, body] of [
-    [CHAT, chat("{{abc*}}")],
-    ["/v1/reason", { question: "{{abc*}}" }],
-  ] as const) {
-    const fresh = path === CHAT ? { server, student } : await runTiny(t);
+  for (const path of INFERENCE) {
+    const fresh = await runTiny(t);
+    const body = bodyOf(path, "{{abc*}}");
     const release = fresh.student.runner.hold();
     const held = fresh.student.runner.stepHeld();
-    const response = await fresh.server.send(path, { ...body, stream: true });
-    assert.equal(response.status, 200);
+    const sent = fresh.server.send(path, { ...body, stream: true });
     await held;
     fresh.student.runner.failWith = new Error("out of numbers in /secret/path");
     release();
+    const response = await sent;
+    assert.equal(response.status, 200);
     const text = await response.text();
     const events = parseEvents(text);
     assert.equal(events.at(-1)?.data, "[DONE]");
@@ -110,28 +106,58 @@ test("behaviours 27 and 28: a full queue is 429 with Retry-After, counted in sam
   assert.equal(await server.metric('magdi_request_failures_total{reason="queue_full"}'), 4);
 });
 
-test("behaviour 29: a request that waited too long is 503, or an error event and [DONE]", async (t) => {
-  const clock = new ManualClock();
-  const { server, student } = await runTiny(t, { clock, config: { queueTimeoutMs: 5000 } });
-  const release = student.runner.hold();
-  const held = student.runner.stepHeld();
-  const running = server.post(CHAT, chat("{{x}}"));
-  await held;
-  const whole = server.post(CHAT, chat("{{x}}"));
-  const streamed = server.send(CHAT, chat("{{x}}", { stream: true })).then((response) => response.text());
-  await until(() => student.engine.stats().requestsWaiting === 2);
-  clock.advance(5001);
-  const late = await whole;
-  assert.equal(late.status, 503);
-  assert.equal(late.body.error.code, "queue_timeout");
-  const events = parseEvents(await streamed);
-  assert.equal(events.at(-1)?.data, "[DONE]");
-  assert.equal(events.at(-2)?.data.error.code, "queue_timeout");
-  release();
-  assert.equal((await running).status, 200);
-});
+for (const path of INFERENCE) {
+  test(`behaviour 29: a request that waited too long is 503, or an error event and [DONE] (${path})`, async (t) => {
+    const clock = new ManualClock();
+    const { server, student } = await runTiny(t, { clock, config: { queueTimeoutMs: 5000 } });
+    const release = student.runner.hold();
+    const held = student.runner.stepHeld();
+    const running = server.post(CHAT, chat("{{x}}"));
+    await held;
+    const whole = server.post(path, bodyOf(path, "{{x}}"));
+    const streamed = server.stream(path, bodyOf(path, "{{x}}"));
+    await until(() => student.engine.stats().requestsWaiting === 2);
+    clock.advance(5001);
+    const late = await whole;
+    assert.equal(late.status, 503);
+    assert.equal(late.body.error.code, "queue_timeout");
+    assert.ok(Number(late.headers.get("retry-after")) >= 1);
+    const events = await streamed;
+    assert.equal(events.at(-1)?.data, "[DONE]");
+    assert.equal(events.at(-2)?.data.error.code, "queue_timeout");
+    assert.equal(student.engine.stats().requestsWaiting, 0);
+    release();
+    assert.equal((await running).status, 200);
+    assert.equal(student.runner.prefillSteps, 1);
+  });
 
-test("behaviour 40: one bad request in a batch fails alone", async (t) => {
+  test(`behaviours 39 and 40: of requests in one batch, only the one that fails is told so (${path})`, async (t) => {
+    const { server, student } = await runTiny(t);
+    const release = student.runner.hold();
+    const held = student.runner.stepHeld();
+    const first = server.post(CHAT, chat("{{first}}"));
+    await held;
+    const bad = server.post(path, bodyOf(path, "{{ab[!]}}"));
+    const badStream = server.stream(path, bodyOf(path, "{{ab[!]}}"));
+    const good = server.post(CHAT, chat("{{good[xyz]}}", { seed: 3, n: 2 }));
+    await until(() => student.engine.stats().requestsWaiting === 3);
+    release();
+    const refused = await bad;
+    assert.equal(refused.status, 500);
+    assert.equal(refused.body.error.code, "internal_error");
+    const events = await badStream;
+    assert.equal(events.at(-1)?.data, "[DONE]");
+    assert.equal(events.at(-2)?.data.error.code, "internal_error");
+    assert.equal((await first).body.choices[0].message.content, "first");
+    const alone = await server.post(CHAT, chat("{{good[xyz]}}", { seed: 3, n: 2 }));
+    assert.deepEqual((await good).body.choices, alone.body.choices);
+    assert.equal((await server.get("/health")).status, 200);
+    assert.equal(await server.metric('magdi_request_failures_total{reason="internal"}'), 2);
+    assert.equal(await server.metric("magdi_samples_running"), 0);
+  });
+}
+
+test("behaviour 40: of requests that come together, the bad ones are refused alone", async (t) => {
   const { server } = await runTiny(t);
   const answers = await Promise.all([
     server.post(CHAT, chat("{{good}}")),

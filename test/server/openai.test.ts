@@ -77,6 +77,10 @@ test("behaviour 19: max_tokens over the context is clamped, with finish_reason l
   const { body } = await server.post(TEXT, { prompt: "{{go on*}}", max_tokens: 1000 });
   assert.equal(body.choices[0].finish_reason, "length");
   assert.equal(body.usage.total_tokens, 64);
+  const reason = { question: "{{*}}", task: "free", max_tokens: 1000, return_samples: true };
+  const { body: asked } = await (await runTiny(t, { contextLength: 192 })).server.post("/v1/reason", reason);
+  assert.equal(asked.samples[0].finish_reason, "length");
+  assert.equal(asked.usage.total_tokens, 192);
   const open = await server.post(CHAT, chat("{{*}}"));
   assert.equal(open.body.choices[0].finish_reason, "length");
   assert.equal(open.body.usage.total_tokens, 64);

@@ -21,11 +21,6 @@ export class HttpConnections {
   readonly #open = new Map<Socket, Connection>();
   #closing = false;
 
-  /** Connections that are open now, those of WebSockets included. */
-  get size(): number {
-    return this.#open.size;
-  }
-
   watch(app: FastifyInstance): void {
     app.server.on("connection", (socket: Socket) => {
       if (this.#closing) {

@@ -1,18 +1,16 @@
 // npm run memory: a thousand requests against the default student, some dropped half-way, and the server's resident
 // memory after a hundred and after all of them. The server is a process of its own.
 
-import { spawn } from "node:child_process";
-import { createInterface } from "node:readline";
-import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
+import { MetricsSnapshot } from "./server/metrics-snapshot.ts";
+import { MAGDI_SERVE, ServerProcess } from "./server/server-process.ts";
 
-const ROOT = fileURLToPath(new URL("..", import.meta.url));
 const CONCURRENCY = 8;
 const WORDS = ["apples", "trains", "rivers", "letters", "bridges", "stars", "coins", "seeds"];
 
 async function residentBytes(url: string): Promise<number> {
   const text = await (await fetch(`${url}/metrics`)).text();
-  return Number(/^process_resident_memory_bytes (\S+)/m.exec(text)?.[1]);
+  return new MetricsSnapshot(text).value("process_resident_memory_bytes");
 }
 
 /** One request: every fifth is a stream that is dropped after its first bytes. */
@@ -43,17 +41,9 @@ async function ask(url: string, number: number): Promise<void> {
 async function main(): Promise<void> {
   const { values } = parseArgs({ options: { requests: { type: "string", default: "1000" } } });
   const requests = Number(values.requests);
-  const server = spawn(process.execPath, ["bin/magdi.js", "serve", "--port", "0", "--log-level", "silent"], {
-    cwd: ROOT,
-    stdio: ["ignore", "pipe", "inherit"],
-  });
+  const server = new ServerProcess([...MAGDI_SERVE, "--port", "0", "--log-level", "silent"]);
   try {
-    let url = "";
-    for await (const line of createInterface({ input: server.stdout })) {
-      url = / on (http:\S+?);/.exec(line)?.[1] ?? "";
-      if (url !== "") break;
-    }
-    server.stdout.resume();
+    const url = await server.ready();
     let sent = 0;
     let early = 0;
     const worker = async (): Promise<void> => {

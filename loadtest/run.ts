@@ -8,7 +8,7 @@ import type { Comparison } from "./measures/account.ts";
 import { Results } from "./measures/results.ts";
 import type { ProcessUse, Report } from "./report.ts";
 import { Workload } from "./requests/workload.ts";
-import type { BareEngine } from "./scenarios/scenario.ts";
+import type { BareEngine, ScenarioContext } from "./scenarios/scenario.ts";
 import type { MetricsSnapshot } from "./server/metrics-snapshot.ts";
 import type { ServerProcess } from "./server/server-process.ts";
 import { type LoopDelay, ServerUnderTest, startServer } from "./server/server-under-test.ts";
@@ -54,7 +54,7 @@ export async function runScenario(args: Arguments, options: RunOptions): Promise
     const startMs = performance.now();
     const stop = () => void client?.close();
     options.signal.addEventListener("abort", stop, { once: true });
-    await scenario.run({
+    const context: ScenarioContext = {
       server,
       client,
       workload: new Workload(seed),
@@ -63,6 +63,11 @@ export async function runScenario(args: Arguments, options: RunOptions): Promise
       signal: options.signal,
       openEngine: options.openEngine ?? (() => openBareEngine(flags)),
       say: options.say,
+    };
+    const running = options.signal.aborted ? Promise.resolve() : scenario.run(context);
+    // Broken off, whatever waited for the server fails: what was measured until then is kept.
+    await running.catch((error: unknown) => {
+      if (!options.signal.aborted) throw error;
     });
     options.signal.removeEventListener("abort", stop);
     const seconds = (performance.now() - startMs) / 1000;

@@ -27,6 +27,7 @@ export class HttpClient {
   readonly #timeoutMs: number;
   readonly #agent = new Agent({ keepAlive: true });
   readonly #open = new Set<() => void>();
+  #closed = false;
 
   /** A request that takes longer than `timeoutMs` has failed. */
   constructor(target: Target, timeoutMs: number) {
@@ -41,7 +42,9 @@ export class HttpClient {
     try {
       return await this.#send(order, startMs, options);
     } catch (error) {
-      if (options.dropAt !== undefined && error instanceof Broken) return dropped(order, elapsed());
+      if (this.#closed || (options.dropAt !== undefined && error instanceof Broken)) {
+        return dropped(order, elapsed());
+      }
       return failed(order, error instanceof Error ? nameOf(error) : String(error), elapsed());
     }
   }
@@ -58,6 +61,7 @@ export class HttpClient {
 
   /** Breaks off everything that is open. */
   close(): void {
+    this.#closed = true;
     for (const abort of this.#open) abort();
     this.#agent.destroy();
   }

@@ -27,6 +27,7 @@ const FAILURE_OF_CODE: Readonly<Record<string, string>> = {
   queue_full: "queue_full",
   queue_timeout: "queue_timeout",
   shutting_down: "shutting_down",
+  internal_error: "internal",
   rate_limit_exceeded: "rate_limited",
   context_length_exceeded: "context_length",
 };

@@ -78,6 +78,7 @@ export const soak: Scenario = {
       }
     };
     const watching = watch();
+    watching.catch(() => {}); // it is awaited below, perhaps after it has failed
     await mix(context, amounts);
     stop();
     await watching;

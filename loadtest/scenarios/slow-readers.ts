@@ -102,6 +102,7 @@ async function othersUntil(
     const now = await server.metrics();
     const disconnects = now.value(DISCONNECTS) - before.value(DISCONNECTS);
     const idle = now.value("magdi_requests_running") + now.value("magdi_requests_waiting") === 0;
-    if (enough(disconnects, idle) || signal.aborted || performance.now() > deadlineMs) return disconnects;
+    const over = signal.aborted || group.failed > 0 || performance.now() > deadlineMs;
+    if (enough(disconnects, idle) || over) return disconnects;
   }
 }

@@ -50,7 +50,7 @@ async function whole({ client, workload, results, signal, say }: ScenarioContext
     return;
   }
   const startMs = performance.now();
-  const rate = await round("whole, to find the rate", 2 * connections);
+  const rate = await round("whole, to find the rate", connections);
   const leftSeconds = seconds - (performance.now() - startMs) / 1000;
   await round("whole", Math.max(0, Math.floor(rate * leftSeconds)));
 }

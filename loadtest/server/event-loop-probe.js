@@ -23,5 +23,7 @@ process.on("message", (question) => {
   });
   histogram.reset();
 });
+// Whoever started the server is gone, however it ended: nobody else would end this one.
+process.on("disconnect", () => process.kill(process.pid, "SIGTERM"));
 // Asked or not, the channel does not keep the server alive.
 process.channel?.unref();

@@ -193,7 +193,7 @@ export function loadConfig(sources: ConfigSources = {}): ServerConfig {
   if (sources.file) {
     const path = sources.file;
     for (const [key, value] of Object.entries(readFile(path))) {
-      if (!(key in settings)) {
+      if (!Object.hasOwn(settings, key)) {
         throw new MagdiError(
           "MAGDI_BAD_CONFIG",
           `${path}: ${key} is no setting; there are ${Object.keys(settings).join(", ")}`,

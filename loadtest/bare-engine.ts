@@ -5,7 +5,7 @@ import { loadConfig } from "../src/server/config.ts";
 import { openStudent } from "../src/server/open-student.ts";
 import type { BareEngine } from "./scenarios/scenario.ts";
 
-const DEFAULT_MODEL = fileURLToPath(new URL("../models/smollm2-135m-instruct", import.meta.url));
+export const DEFAULT_MODEL = fileURLToPath(new URL("../models/smollm2-135m-instruct", import.meta.url));
 
 /** `serverFlags` are the server's; those that the engine does not know are left out. */
 export async function openBareEngine(serverFlags: readonly string[]): Promise<BareEngine> {

@@ -1,4 +1,5 @@
-// Grouped-query attention over a key/value cache: projections, query and key norms, rotary embedding, output.
+// Attention of a decoder layer: projections, query and key norms, rotary embedding, output. What lies between is a
+// core: over a cache when a student serves, over whole sequences when it learns.
 
 import type { Value } from "../onnx/graph.ts";
 import type { GraphBuilder } from "../onnx/graph-builder.ts";
@@ -11,23 +12,18 @@ import { linear, linears } from "./linear.ts";
 export interface AttentionContext {
   /** int64 [2]: B and S of the tokens, whose activations are [B·S, C] everywhere else. */
   readonly batchShape: Value;
-  readonly lengths: Value;
-  readonly totalLength: Value;
-  readonly cosine: Value;
-  readonly sine: Value;
-  /** int64 [B, S]; null where the attention operator rotates by itself. */
-  readonly positions: Value | null;
-}
-
-/** The attention operator's own rotary embedding takes head sizes that are multiples of 16. */
-export const rotatesInside = (config: DecoderConfig): boolean => config.headSize % 16 === 0;
-
-/** ids [B, S], lengths int32 [B] (tokens after the step, minus one) → each token's position int64 [B, S] */
-export function positionsOf(g: GraphBuilder, ids: Value, lengths: Value): Value {
-  const count = op.gather(g, op.shape(g, ids), g.ints(1), 0);
-  const last = op.unsqueeze(g, op.cast(g, lengths, "int64"), 1);
-  const first = op.sub(g, last, op.sub(g, count, g.ints(1)));
-  return op.add(g, first, op.range(g, g.ints(0), count, g.ints(1)));
+  /** The rotary tables [positions, headSize/2] and each token's place in them, int64 [B, S] or one first place [1];
+   * null where the core rotates by itself. */
+  readonly rotary: { readonly cosine: Value; readonly sine: Value; readonly positions: Value } | null;
+  /** Whether the core takes queries, keys and values as the one product that they may come from. */
+  readonly packed: boolean;
+  /** query [B, S, heads·D], key and value [B, S, keyValueHeads·D] (or "" when all are packed in the query) →
+   * [B, S, heads·D] */
+  readonly attend: (
+    g: GraphBuilder,
+    layer: number,
+    heads: { readonly query: Value; readonly key: Value; readonly value: Value },
+  ) => Value;
 }
 
 /** x [T, heads·D] → RMS norm over each head's D values, weight [D] */
@@ -37,7 +33,7 @@ function headNorm(g: GraphBuilder, x: Value, heads: number, weight: Value, confi
   return op.reshape(g, normed, [0, heads * config.headSize]);
 }
 
-/** x [T, C] → [T, C]; reads past_key_values.{layer}.* and writes present.{layer}.* */
+/** x [T, C] → [T, C] */
 export function attention(
   g: GraphBuilder,
   x: Value,
@@ -52,7 +48,7 @@ export function attention(
   let key: Value = "";
   let value: Value = "";
   const [first] = groups;
-  const packed = !config.queryKeyNorm && context.positions === null;
+  const packed = context.packed && !config.queryKeyNorm && context.rotary === null;
   if (groups.length === 1 && first !== undefined && packed) query = linear(g, x, first);
   else {
     [query, key, value] = linears(g, x, groups) as [Value, Value, Value]; // three modules give three values
@@ -70,25 +66,12 @@ export function attention(
     key = inBatch(key, keyWidth);
     value = inBatch(value, keyWidth);
   }
-  if (context.positions !== null) {
-    query = op.rotaryEmbedding(g, query, context.positions, context.cosine, context.sine, config.heads);
-    key = op.rotaryEmbedding(g, key, context.positions, context.cosine, context.sine, config.keyValueHeads);
+  if (context.rotary !== null) {
+    const { positions, cosine, sine } = context.rotary;
+    query = op.rotaryEmbedding(g, query, positions, cosine, sine, config.heads);
+    key = op.rotaryEmbedding(g, key, positions, cosine, sine, config.keyValueHeads);
   }
-  const attended = op.groupQueryAttention(g, {
-    query,
-    key,
-    value,
-    pastKey: `past_key_values.${layer}.key`,
-    pastValue: `past_key_values.${layer}.value`,
-    presentKey: `present.${layer}.key`,
-    presentValue: `present.${layer}.value`,
-    lengths: context.lengths,
-    totalLength: context.totalLength,
-    rotary: context.positions === null ? { cosine: context.cosine, sine: context.sine } : null,
-    heads: config.heads,
-    keyValueHeads: config.keyValueHeads,
-    window: config.windows[layer] ?? null,
-  });
+  const attended = context.attend(g, layer, { query, key, value });
   const [output] = weights.linears([`${prefix}.o_proj`]) as [(typeof groups)[number]]; // one module, one group
   return linear(g, op.reshape(g, attended, [-1, queryWidth]), output);
 }

@@ -1,9 +1,10 @@
-// The decoder: embedding, layers, final norm, vocabulary head. One definition for every serving graph.
+// The decoder: embedding, layers, final norm, vocabulary head. One definition for serving and
+// for training.
 
 import type { Value } from "../onnx/graph.ts";
 import type { GraphBuilder } from "../onnx/graph-builder.ts";
 import * as op from "../onnx/operators.ts";
-import { type AttentionContext, attention, positionsOf, rotatesInside } from "./attention.ts";
+import { type AttentionContext, attention } from "./attention.ts";
 import type { DecoderConfig } from "./decoder-config.ts";
 import type { DecoderWeights } from "./decoder-weights.ts";
 import { embedding, linear } from "./linear.ts";
@@ -15,10 +16,8 @@ export function decoder(
   ids: Value,
   config: DecoderConfig,
   weights: DecoderWeights,
-  lengths: Pick<AttentionContext, "batchShape" | "lengths" | "totalLength">,
+  context: AttentionContext,
 ): Value {
-  const positions = rotatesInside(config) ? null : positionsOf(g, ids, lengths.lengths);
-  const context = { ...lengths, cosine: weights.cosine, sine: weights.sine, positions };
   let residual = g.scoped("model.embed_tokens", () => embedding(g, ids, weights.embedding));
   let x = g.scoped("model.layers.0.input_layernorm", () =>
     op.simplifiedLayerNormalization(

@@ -20,12 +20,17 @@ export type LinearWeight =
       readonly offsets: Value | null;
     });
 
+/** What a module adds to its product: x [T, K], y [T, rows] → [T, rows] */
+export type Adapter = (g: GraphBuilder, x: Value, y: Value) => Value;
+
 /** Several modules' rows in one weight, in this order, because they share their input. */
 export interface LinearGroup {
   readonly rows: readonly number[];
   readonly weight: LinearWeight;
   /** float32 [Σ rows] */
   readonly bias: Value | null;
+  /** One for each of `rows`, null where a module has none; left out when no module has one. */
+  readonly adapters?: readonly (Adapter | null)[];
 }
 
 /** The matrix [K, K/block] of zeros and ones that sums a row's blocks. */
@@ -39,7 +44,7 @@ function blockSummer(g: GraphBuilder, { columns, blockSize }: op.BlockWeight): V
   return g.initializer(name, { type: "float32", shape: [columns, blocks], data: { kind: "inline", bytes } });
 }
 
-/** x [T, K], group [N, K] → x·Wᵀ + b [T, N]. With w = scale·(code − z) + offset a product splits exactly into
+/** x [T, K], group [N, K] → x·Wᵀ + b [T, N], of a group of one module its adapter's too. With w = scale·(code − z) + offset a product splits exactly into
  * x·(scale·(code − z))ᵀ, which runs in integers, and blockSums(x)·offsetᵀ, which is 32 times smaller. */
 export function linear(g: GraphBuilder, x: Value, group: LinearGroup): Value {
   const { weight, bias } = group;
@@ -51,14 +56,20 @@ export function linear(g: GraphBuilder, x: Value, group: LinearGroup): Value {
       y = op.gemmTransposed(g, op.matMul(g, x, blockSummer(g, weight)), weight.offsets, y);
     }
   }
-  return bias === null ? y : op.add(g, y, bias);
+  if (bias !== null) y = op.add(g, y, bias);
+  const [adapter = null] = group.rows.length === 1 ? (group.adapters ?? []) : [];
+  return adapter === null ? y : adapter(g, x, y);
 }
 
-/** x [T, K], groups in the modules' order → one value [T, rows] for each module */
+/** x [T, K], groups in the modules' order → one value [T, rows] for each module, with its adapter's part */
 export function linears(g: GraphBuilder, x: Value, groups: readonly LinearGroup[]): Value[] {
   return groups.flatMap((group) => {
     const y = linear(g, x, group);
-    return group.rows.length === 1 ? [y] : [...op.split(g, y, group.rows)];
+    if (group.rows.length === 1) return [y];
+    return op.split(g, y, group.rows).map((part, index) => {
+      const adapter = group.adapters?.[index] ?? null;
+      return adapter === null ? part : adapter(g, x, part);
+    });
   });
 }
 

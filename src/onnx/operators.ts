@@ -11,6 +11,20 @@ const MICROSOFT = "com.microsoft";
 export const add = (g: GraphBuilder, a: Value, b: Value): Value => g.value("Add", [a, b]);
 export const sub = (g: GraphBuilder, a: Value, b: Value): Value => g.value("Sub", [a, b]);
 export const mul = (g: GraphBuilder, a: Value, b: Value): Value => g.value("Mul", [a, b]);
+/** a [...], b [...] of one type → bool [...] with broadcasting */
+export const greater = (g: GraphBuilder, a: Value, b: Value): Value => g.value("Greater", [a, b]);
+export const less = (g: GraphBuilder, a: Value, b: Value): Value => g.value("Less", [a, b]);
+export const equal = (g: GraphBuilder, a: Value, b: Value): Value => g.value("Equal", [a, b]);
+export const or = (g: GraphBuilder, a: Value, b: Value): Value => g.value("Or", [a, b]);
+/** condition bool [...], a, b [...] → a where the condition holds, else b, with broadcasting */
+export const where = (g: GraphBuilder, condition: Value, a: Value, b: Value): Value =>
+  g.value("Where", [condition, a, b]);
+
+/** x [...] → [...], value by value */
+export const exp = (g: GraphBuilder, x: Value): Value => g.value("Exp", [x]);
+export const log = (g: GraphBuilder, x: Value): Value => g.value("Log", [x]);
+export const relu = (g: GraphBuilder, x: Value): Value => g.value("Relu", [x]);
+export const tanh = (g: GraphBuilder, x: Value): Value => g.value("Tanh", [x]);
 
 /** x [...] → x·σ(x), which is SiLU */
 export function quickGelu(g: GraphBuilder, x: Value): Value {
@@ -37,6 +51,10 @@ export const range = (g: GraphBuilder, start: Value, limit: Value, step: Value):
 export const unsqueeze = (g: GraphBuilder, x: Value, axis: number): Value =>
   g.value("Unsqueeze", [x, g.ints([axis])]);
 
+/** x [...] → its dimensions in the order of `axes` */
+export const transpose = (g: GraphBuilder, x: Value, axes: readonly number[]): Value =>
+  g.value("Transpose", [x], { attributes: { perm: axes } });
+
 /** int64 vectors one after another */
 export function concatenate(g: GraphBuilder, values: readonly Value[]): Value {
   return g.value("Concat", values, { attributes: { axis: 0 } });
@@ -61,6 +79,14 @@ export function reduceSum(g: GraphBuilder, x: Value, axis: number, keepDimension
   return g.value("ReduceSum", [x, g.ints([axis])], { attributes: { keepdims: keepDimension ? 1 : 0 } });
 }
 
+/** x [...] → the sum of all its values [] */
+export const sumAll = (g: GraphBuilder, x: Value): Value =>
+  g.value("ReduceSum", [x], { attributes: { keepdims: 0 } });
+
+/** x [..., N] → the largest along the last axis [..., 1] */
+export const reduceMax = (g: GraphBuilder, x: Value): Value =>
+  g.value("ReduceMax", [x, g.ints([-1])], { attributes: { keepdims: 1 } });
+
 /** x [..., N] → e^x over its sum along the last axis */
 export const softmax = (g: GraphBuilder, x: Value): Value =>
   g.value("Softmax", [x], { attributes: { axis: -1 } });
@@ -83,6 +109,21 @@ export function fusedMatMulTransposed(g: GraphBuilder, a: Value, b: Value): Valu
   return g.value("FusedMatMul", [a, b], {
     domain: MICROSOFT,
     attributes: { transB: 1, alpha: { float: 1 } },
+  });
+}
+
+export interface FusedMatMulOptions {
+  readonly transA?: boolean;
+  readonly transB?: boolean;
+  readonly alpha?: number;
+}
+
+/** a [..., M, K], b [..., K, N], either with its last two dimensions exchanged → alpha·a·b [..., M, N] */
+export function fusedMatMul(g: GraphBuilder, a: Value, b: Value, options: FusedMatMulOptions): Value {
+  const { transA = false, transB = false, alpha = 1 } = options;
+  return g.value("FusedMatMul", [a, b], {
+    domain: MICROSOFT,
+    attributes: { transA: transA ? 1 : 0, transB: transB ? 1 : 0, alpha: { float: alpha } },
   });
 }
 

@@ -47,14 +47,16 @@ function protocolOf(address: string): string {
 }
 
 /** Only the hashes stay; what was wrong is said without the text. */
-const keyList = z.string().transform((given, context): readonly ApiKey[] => {
-  try {
-    return parseKeyList(given);
-  } catch (error) {
-    context.addIssue({ code: "custom", message: error instanceof Error ? error.message : String(error) });
-    return z.NEVER;
-  }
-});
+const keyList = z
+  .string({ error: () => "API keys as name:key,name:key" })
+  .transform((given, context): readonly ApiKey[] => {
+    try {
+      return parseKeyList(given);
+    } catch (error) {
+      context.addIssue({ code: "custom", message: error instanceof Error ? error.message : String(error) });
+      return z.NEVER;
+    }
+  });
 
 /** Keys are the file's; MAGDI_DRAIN_TIMEOUT_MS and --drain-timeout-ms are the same setting elsewhere. */
 const settings = {
@@ -158,6 +160,8 @@ export interface SettingHelp {
   readonly flag: string | null;
   readonly variable: string;
   readonly description: string;
+  /** The values it takes, in words. */
+  readonly expected: string;
   readonly default: string | number | boolean | null;
 }
 
@@ -167,6 +171,8 @@ export const SETTINGS: readonly SettingHelp[] = Object.entries(settings).map(([k
   flag: ENVIRONMENT_ONLY.has(key) ? null : words(key).join("-"),
   variable: `MAGDI_${words(key).join("_").toUpperCase()}`,
   description: schema.description ?? "",
+  // As the error of a value that no setting takes has it.
+  expected: schema.safeParse({}).error?.issues[0]?.message ?? "",
   default: shownDefault(schema.parse(undefined)),
 }));
 

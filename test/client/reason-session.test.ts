@@ -8,6 +8,7 @@ import {
   ReasonSession,
 } from "../../src/client/index.ts";
 import { openSocket, platformSocket, subprotocols } from "../../src/client/socket.ts";
+import { parseKeyList } from "../../src/server/access/api-keys.ts";
 import { type RunningApp, type RunningOptions, runTiny } from "../server/support/running-app.ts";
 import { until } from "../server/support/until.ts";
 
@@ -156,4 +157,19 @@ test("why a connection could not be opened is found out", async (t) => {
     clientOf(server).connect({ signal: AbortSignal.abort("not now") }),
     (error) => error === "not now",
   );
+});
+
+test("behaviours 22 and 23: a key opens a session, and a wrong one is the server's error", async (t) => {
+  const key = "alices~secret???>>>~~~0123456789";
+  const { server } = await runTiny(t, { config: { apiKeys: parseKeyList(`alice:${key}`) } });
+  const session = await new MagdiClient({ baseUrl: server.url, apiKey: key }).connect();
+  assert.ok((await session.reason(VARIED).result).answer);
+  await session.close();
+  for (const apiKey of [undefined, "no-such-key-0123456789"]) {
+    const client = new MagdiClient({ baseUrl: server.url, ...(apiKey && { apiKey }) });
+    const refused = { name: "MagdiApiError", status: 401, code: "invalid_api_key" };
+    await assert.rejects(client.connect(), refused);
+    await assert.rejects(client.reason(VARIED), refused);
+    assert.deepEqual(await client.ready(), { ok: true, status: "ready" });
+  }
 });

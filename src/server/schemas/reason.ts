@@ -33,7 +33,10 @@ export function reasonRequest(maxSamples: number) {
       .describe('The options of a multiple-choice question: texts, or {"label", "text"}.'),
     passage: fields.textField("a text").optional().describe("A text that the question is about."),
     model: fields.modelName.optional(),
-    samples: fields.samplesField(maxSamples, "samples vote").default(1),
+    samples: fields
+      .samplesField(maxSamples, "samples vote")
+      .default(1)
+      .describe("How many samples of the one prompt vote."),
     temperature: fields.temperature.optional().describe("Default: 0.7 with several samples, else 0."),
     top_p: fields.topP.default(0.9),
     top_k: fields.topK.default(50),
@@ -70,15 +73,17 @@ const vote = z
 
 const sample = z
   .object({
-    index: z.number(),
-    text: z.string(),
+    index: z.number().describe("From 0; with the seed it decides the sample."),
+    text: z.string().describe("All that was generated."),
     answer: z.string().nullable().describe("Null when none could be read."),
-    tokens: z.number(),
+    tokens: z.number().describe("Generated tokens."),
     logprob_mean: z
       .number()
       .nullable()
       .describe("Mean natural log-probability of its tokens; null without tokens."),
-    finish_reason: z.enum(["stop", "length", "abort", "cancelled"]),
+    finish_reason: z
+      .enum(["stop", "length", "abort", "cancelled"])
+      .describe("cancelled: the vote was settled without it."),
   })
   .meta({ title: "Sample" });
 
@@ -100,25 +105,25 @@ export const reasonResponse = z.object({
       prompt_tokens_computed: z.number().describe("Those that were not reused."),
       completion_tokens: z.number().describe("All generated tokens."),
       completion_tokens_discarded: z.number().describe("Of these, the tokens of samples that were stopped."),
-      total_tokens: z.number(),
+      total_tokens: z.number().describe("Prompt and completion tokens."),
     })
     .describe("What was computed for this answer."),
   comparison: z
     .object({
-      baseline: z.string(),
+      baseline: z.string().describe("Its name in GET /v1/baselines."),
       tokens: z.number().describe("Tokens of one debated question."),
       ratio: z.number().describe("Debate tokens over this request's."),
-      source: z.string(),
+      source: z.string().describe("Where the baseline's numbers come from."),
     })
     .nullable()
     .describe("What a multi-agent debate costs for such a question."),
   timing: z
     .object({
-      queue_ms: z.number().nullable(),
-      prefill_ms: z.number().nullable(),
-      decode_ms: z.number().nullable(),
-      first_token_ms: z.number().nullable(),
-      total_ms: z.number(),
+      queue_ms: z.number().nullable().describe("In the waiting line."),
+      prefill_ms: z.number().nullable().describe("From its beginning to the end of the prompt."),
+      decode_ms: z.number().nullable().describe("From the end of the prompt to the last token."),
+      first_token_ms: z.number().nullable().describe("From its arrival to the first token."),
+      total_ms: z.number().describe("From its arrival to its end."),
       tokens_per_second: z.number().nullable().describe("Generated tokens over the decoding time."),
     })
     .describe("On the engine's clock; null where a stage was not reached."),

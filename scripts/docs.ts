@@ -1,0 +1,37 @@
+// Writes docs/api.md and docs/config.md: npm run docs.
+import { readFileSync, writeFileSync } from "node:fs";
+import { buildApp } from "../src/server/app.ts";
+import { loadConfig, SETTINGS } from "../src/server/config.ts";
+import type { OpenApiDocument } from "../src/server/documentation/openapi-document.ts";
+import { Metrics } from "../src/server/observation/metrics.ts";
+import { apiPage } from "./docs/api-page.ts";
+import { configPage } from "./docs/config-page.ts";
+
+const DOCS = new URL("../docs/", import.meta.url);
+
+/** The generated pages by name. */
+export async function pages(): Promise<ReadonlyMap<string, string>> {
+  const template = (name: string) => readFileSync(new URL(`templates/${name}`, DOCS), "utf8");
+  return new Map([
+    ["api.md", apiPage(template("api.md"), await openApiDocument())],
+    ["config.md", configPage(template("config.md"), SETTINGS)],
+  ]);
+}
+
+/** Of a server with the default settings; it needs no student to describe itself. */
+async function openApiDocument(): Promise<OpenApiDocument> {
+  const app = buildApp({
+    student: new Promise(() => {}),
+    config: loadConfig(),
+    metrics: new Metrics({ processMetrics: false }),
+  });
+  try {
+    return (await app.inject({ url: "/openapi.json" })).json<OpenApiDocument>();
+  } finally {
+    await app.close();
+  }
+}
+
+if (process.argv[1] !== undefined && import.meta.filename === process.argv[1]) {
+  for (const [name, text] of await pages()) writeFileSync(new URL(name, DOCS), text);
+}

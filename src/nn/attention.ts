@@ -15,6 +15,8 @@ export interface AttentionContext {
   /** The rotary tables [positions, headSize/2] and each token's place in them, int64 [B, S] or one first place [1];
    * null where the core rotates by itself. */
   readonly rotary: { readonly cosine: Value; readonly sine: Value; readonly positions: Value } | null;
+  /** x [..., C], weight [C] → x over its root mean square ∘ weight */
+  readonly norm: typeof op.simplifiedLayerNormalization;
   /** Whether the core takes queries, keys and values as the one product that they may come from. */
   readonly packed: boolean;
   /** query [B, S, heads·D], key and value [B, S, keyValueHeads·D] (or "" when all are packed in the query) →
@@ -27,9 +29,16 @@ export interface AttentionContext {
 }
 
 /** x [T, heads·D] → RMS norm over each head's D values, weight [D] */
-function headNorm(g: GraphBuilder, x: Value, heads: number, weight: Value, config: DecoderConfig): Value {
+function headNorm(
+  g: GraphBuilder,
+  x: Value,
+  heads: number,
+  weight: Value,
+  config: DecoderConfig,
+  norm: AttentionContext["norm"],
+): Value {
   const perHead = op.reshape(g, x, [0, heads, config.headSize]);
-  const normed = op.simplifiedLayerNormalization(g, perHead, weight, config.normEpsilon);
+  const normed = norm(g, perHead, weight, config.normEpsilon);
   return op.reshape(g, normed, [0, heads * config.headSize]);
 }
 
@@ -53,8 +62,9 @@ export function attention(
   else {
     [query, key, value] = linears(g, x, groups) as [Value, Value, Value]; // three modules give three values
     if (config.queryKeyNorm) {
-      query = headNorm(g, query, config.heads, weights.vector(`${prefix}.q_norm.weight`), config);
-      key = headNorm(g, key, config.keyValueHeads, weights.vector(`${prefix}.k_norm.weight`), config);
+      const weight = (module: string): Value => weights.vector(`${prefix}.${module}.weight`);
+      query = headNorm(g, query, config.heads, weight("q_norm"), config, context.norm);
+      key = headNorm(g, key, config.keyValueHeads, weight("k_norm"), config, context.norm);
     }
   }
   const inBatch = (x: Value, width: number): Value =>

@@ -3,12 +3,18 @@
 
 import type { Value } from "../onnx/graph.ts";
 import type { GraphBuilder } from "../onnx/graph-builder.ts";
-import * as op from "../onnx/operators.ts";
+import type * as op from "../onnx/operators.ts";
 import { type AttentionContext, attention } from "./attention.ts";
 import type { DecoderConfig } from "./decoder-config.ts";
 import type { DecoderWeights } from "./decoder-weights.ts";
 import { embedding, linear } from "./linear.ts";
 import { swiglu } from "./swiglu.ts";
+
+/** What the layers of one graph share. */
+export interface DecoderContext extends AttentionContext {
+  /** branch, residual [T, C] → [the norm of their sum, their sum] */
+  readonly addNorm: typeof op.skipSimplifiedLayerNormalization;
+}
 
 /** ids int64 [B, S] → the hidden states after the final norm [B·S, C] */
 export function decoder(
@@ -16,26 +22,15 @@ export function decoder(
   ids: Value,
   config: DecoderConfig,
   weights: DecoderWeights,
-  context: AttentionContext,
+  context: DecoderContext,
 ): Value {
   let residual = g.scoped("model.embed_tokens", () => embedding(g, ids, weights.embedding));
   let x = g.scoped("model.layers.0.input_layernorm", () =>
-    op.simplifiedLayerNormalization(
-      g,
-      residual,
-      weights.vector("model.layers.0.input_layernorm.weight"),
-      config.normEpsilon,
-    ),
+    context.norm(g, residual, weights.vector("model.layers.0.input_layernorm.weight"), config.normEpsilon),
   );
   const addNorm = (branch: Value, norm: string): void => {
     [x, residual] = g.scoped(norm, () =>
-      op.skipSimplifiedLayerNormalization(
-        g,
-        branch,
-        residual,
-        weights.vector(`${norm}.weight`),
-        config.normEpsilon,
-      ),
+      context.addNorm(g, branch, residual, weights.vector(`${norm}.weight`), config.normEpsilon),
     );
   };
   for (let layer = 0; layer < config.layers; layer++) {

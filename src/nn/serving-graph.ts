@@ -4,10 +4,10 @@
 import type { Model } from "../onnx/graph.ts";
 import { GraphBuilder } from "../onnx/graph-builder.ts";
 import * as op from "../onnx/operators.ts";
-import { cachedAttention } from "./cached-attention.ts";
 import { decoder, vocabularyHead } from "./decoder.ts";
 import type { DecoderConfig } from "./decoder-config.ts";
 import type { DecoderWeights } from "./decoder-weights.ts";
+import { servingContext } from "./serving-context.ts";
 
 /** Puts the weights into a graph; called once a graph. */
 export type WeightLoader = (g: GraphBuilder) => DecoderWeights;
@@ -44,7 +44,7 @@ export function engineGraph(config: DecoderConfig, load: WeightLoader): Model {
   cacheInputs(g, config);
   const weights = load(g);
   const batchShape = op.shape(g, ids);
-  const context = cachedAttention(g, ids, config, weights, { batchShape, lengths, totalLength });
+  const context = servingContext(g, ids, config, weights, { batchShape, lengths, totalLength });
   const hidden = decoder(g, ids, config, weights, context);
   const inBatch = op.reshapeTo(g, hidden, op.concatenate(g, [batchShape, g.ints([config.hiddenSize])]));
   const logits = vocabularyHead(g, op.gather(g, inBatch, g.ints(-1), 1), config, weights);
@@ -75,7 +75,7 @@ export function transformersGraph(config: DecoderConfig, load: WeightLoader): Mo
   const lengths = op.cast(g, counted, "int32");
   const totalLength = op.cast(g, op.gather(g, op.shape(g, mask), g.ints(1), 0), "int32");
   const batchShape = op.shape(g, ids);
-  const context = cachedAttention(g, ids, config, weights, { batchShape, lengths, totalLength });
+  const context = servingContext(g, ids, config, weights, { batchShape, lengths, totalLength });
   const hidden = decoder(g, ids, config, weights, context);
   const logits = vocabularyHead(g, hidden, config, weights);
   const shape = op.concatenate(g, [batchShape, g.ints([config.vocabSize])]);

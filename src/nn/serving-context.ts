@@ -1,9 +1,10 @@
-// The core of a served decoder's attention: grouped queries over a key/value cache that is read and written in place.
+// What a served decoder is made of: grouped-query attention over a cache that is read and written in place, and the
+// runtime's fused norms.
 
 import type { Value } from "../onnx/graph.ts";
 import type { GraphBuilder } from "../onnx/graph-builder.ts";
 import * as op from "../onnx/operators.ts";
-import type { AttentionContext } from "./attention.ts";
+import type { DecoderContext } from "./decoder.ts";
 import type { DecoderConfig } from "./decoder-config.ts";
 import type { DecoderWeights } from "./decoder-weights.ts";
 
@@ -27,19 +28,21 @@ function positionsOf(g: GraphBuilder, ids: Value, lengths: Value): Value {
   return op.add(g, first, op.range(g, g.ints(0), count, g.ints(1)));
 }
 
-/** Attention that reads past_key_values.{layer}.* and writes present.{layer}.* */
-export function cachedAttention(
+/** Its attention reads past_key_values.{layer}.* and writes present.{layer}.* */
+export function servingContext(
   g: GraphBuilder,
   ids: Value,
   config: DecoderConfig,
   weights: DecoderWeights,
   { batchShape, lengths, totalLength }: CacheLengths,
-): AttentionContext {
+): DecoderContext {
   const tables = { cosine: weights.cosine, sine: weights.sine };
   const rotary = rotatesInside(config) ? null : { ...tables, positions: positionsOf(g, ids, lengths) };
   return {
     batchShape,
     rotary,
+    norm: op.simplifiedLayerNormalization,
+    addNorm: op.skipSimplifiedLayerNormalization,
     packed: true,
     attend: (g, layer, heads) =>
       op.groupQueryAttention(g, {

@@ -1,0 +1,36 @@
+// A graph convolutional network (Kipf & Welling 2017, arXiv 1609.02907): every layer mixes a node with those whose
+// edges point to it. It knows no classes.
+
+import type { Value } from "../onnx/graph.ts";
+import type { GraphBuilder } from "../onnx/graph-builder.ts";
+import * as op from "../onnx/operators.ts";
+import { type HeadShapes, headBias, headProduct, layerShapes } from "./head-layer.ts";
+
+export interface Gcn {
+  readonly kind: "gcn";
+  /** What a node has between and after the layers. */
+  readonly width: number;
+}
+
+const LAYERS = 2;
+
+/** gcn.0.*, gcn.1.* */
+export function gcnShapes(classifier: Gcn, hiddenSize: number): HeadShapes {
+  const { width } = classifier;
+  return new Map(
+    Array.from({ length: LAYERS }, (_, layer) =>
+      layerShapes(`gcn.${layer}`, width, layer === 0 ? hiddenSize : width),
+    ).flat(),
+  );
+}
+
+/** ReLU(Â·X·Wᵀ + b), twice, with Â = D^-½·(A + I)·D^-½ over in-degrees.
+ * nodes [B, C], adjacency Â [B, B] → [B, width] */
+export function gcn(g: GraphBuilder, nodes: Value, adjacency: Value): Value {
+  let x = nodes;
+  for (let layer = 0; layer < LAYERS; layer++) {
+    const name = `gcn.${layer}`;
+    x = op.relu(g, headBias(g, name, op.matMul(g, adjacency, headProduct(g, name, x))));
+  }
+  return x;
+}

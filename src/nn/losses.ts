@@ -1,0 +1,70 @@
+// The losses of a training step, each a sum times a scale that the graph is given: what an optimiser step is made of
+// may come in several runs, and is divided once.
+
+import { MagdiError } from "../errors.ts";
+import type { Value } from "../onnx/graph.ts";
+import type { GraphBuilder } from "../onnx/graph-builder.ts";
+import * as op from "../onnx/operators.ts";
+import type { LinearWeight } from "./linear.ts";
+import { stopGradient } from "./stop-gradient.ts";
+
+/** logits [N, V] → log Σ e^z [N, 1], of logits less their largest, which no gradient needs to know. */
+function logSumExp(g: GraphBuilder, logits: Value): Value {
+  const largest = stopGradient(g, op.reduceMax(g, logits));
+  const powers = op.exp(g, op.sub(g, logits, largest));
+  return op.add(g, op.log(g, op.reduceSum(g, powers, -1, true)), largest);
+}
+
+/** Negative log-likelihood Σ (log Σ e^z − z_label) · scale of given tokens at given positions: only these rows meet
+ * the vocabulary. hidden [T, C], positions int64 [L] (rows of hidden), labels int64 [L], scale [] → [] */
+export function tokenLoss(
+  g: GraphBuilder,
+  hidden: Value,
+  head: LinearWeight,
+  positions: Value,
+  labels: Value,
+  scale: Value,
+): Value {
+  if (head.kind !== "float") {
+    throw new MagdiError(
+      "MAGDI_UNSUPPORTED",
+      "a vocabulary head in quantised blocks cannot be trained through",
+    );
+  }
+  const rows = op.gather(g, hidden, positions, 0);
+  const logits = op.fusedMatMul(g, rows, head.weight, { transB: true });
+  // The label's own logit by its row of the head: no second array of the vocabulary's width.
+  const picked = op.reduceSum(g, op.mul(g, rows, op.gather(g, head.weight, labels, 0)), -1, true);
+  return op.mul(g, op.sumAll(g, op.sub(g, logSumExp(g, logits), picked)), scale);
+}
+
+/** Σ max(0, margin − (s⁺ − s⁻)) · scale (arXiv 2402.01620, eq. 5).
+ * scores [B], pairs int64 [P, 2] (a correct row, an incorrect one), scale [] → [] */
+export function marginLoss(
+  g: GraphBuilder,
+  scores: Value,
+  pairs: Value,
+  margin: number,
+  scale: Value,
+): Value {
+  const side = (column: number): Value => op.gather(g, scores, op.gather(g, pairs, g.ints(column), 1), 0);
+  const gap = op.sub(g, side(0), side(1));
+  return op.mul(g, op.sumAll(g, op.relu(g, op.sub(g, g.float(margin), gap))), scale);
+}
+
+/** Cross-entropy Σ (log Σ e^z − z_label) · scale over the rows whose label is not negative.
+ * logits [B, K], labels int64 [B], scale [] → [] */
+export function nodeLoss(
+  g: GraphBuilder,
+  logits: Value,
+  labels: Value,
+  classes: number,
+  scale: Value,
+): Value {
+  const column = op.unsqueeze(g, labels, 1);
+  const every = g.ints(Array.from({ length: classes }, (_, index) => index));
+  const chosen = op.cast(g, op.equal(g, column, every), "float32");
+  const counted = op.cast(g, op.greater(g, column, g.ints(-1)), "float32");
+  const all = op.sumAll(g, op.mul(g, logSumExp(g, logits), counted));
+  return op.mul(g, op.sub(g, all, op.sumAll(g, op.mul(g, logits, chosen))), scale);
+}

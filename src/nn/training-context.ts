@@ -1,0 +1,83 @@
+// What a decoder that learns is made of: attention over whole sequences, right-padded, from operators that have
+// gradients. Padding lies behind every real token, where a causal mask already hides it.
+
+import type { Value } from "../onnx/graph.ts";
+import type { GraphBuilder } from "../onnx/graph-builder.ts";
+import * as op from "../onnx/operators.ts";
+import type { DecoderContext } from "./decoder.ts";
+import type { DecoderConfig } from "./decoder-config.ts";
+import type { DecoderWeights } from "./decoder-weights.ts";
+
+/** What a masked score becomes: its weight is exactly zero, and its row stays finite. */
+const MASKED = -1e9;
+
+/** places int64 [T] → [T, T]: 0 where query t attends to key u, u <= t and t - u < window; MASKED elsewhere */
+function causalMask(g: GraphBuilder, places: Value, window: number | null): Value {
+  const query = op.unsqueeze(g, places, 1);
+  const key = op.unsqueeze(g, places, 0);
+  let hidden = op.greater(g, key, query);
+  if (window !== null) hidden = op.or(g, hidden, op.greater(g, op.sub(g, query, key), g.ints(window - 1)));
+  return op.where(g, hidden, g.float(MASKED), g.float(0));
+}
+
+/** ids int64 [B, T] */
+export function trainingContext(
+  g: GraphBuilder,
+  ids: Value,
+  config: DecoderConfig,
+  weights: DecoderWeights,
+): DecoderContext {
+  const { heads, keyValueHeads, headSize } = config;
+  const group = heads / keyValueHeads;
+  const batchShape = op.shape(g, ids);
+  const batch = op.gather(g, batchShape, g.ints([0]), 0);
+  const time = op.gather(g, batchShape, g.ints([1]), 0);
+  const shapeOf = (...sizes: readonly (Value | number)[]): Value =>
+    op.concatenate(
+      g,
+      sizes.map((size) => (typeof size === "number" ? g.ints([size]) : size)),
+    );
+  // Queries of one group follow each other in time, so that keys and values serve the group as they are.
+  const groupTime = op.mul(g, time, g.ints([group]));
+  const shapes = {
+    queries: shapeOf(batch, time, keyValueHeads, group, headSize),
+    folded: shapeOf(batch, keyValueHeads, groupTime, headSize),
+    keys: shapeOf(batch, time, keyValueHeads, headSize),
+    scores: shapeOf(batch, keyValueHeads, group, time, time),
+    foldedScores: shapeOf(batch, keyValueHeads, groupTime, time),
+    unfolded: shapeOf(batch, keyValueHeads, group, time, headSize),
+  };
+  const places = op.range(g, g.ints(0), op.gather(g, batchShape, g.ints(1), 0), g.ints(1));
+  const masks = new Map<number | null, Value>();
+  const maskOf = (window: number | null): Value => {
+    const mask = masks.get(window) ?? causalMask(g, places, window);
+    masks.set(window, mask);
+    return mask;
+  };
+  const headsFirst = (g: GraphBuilder, x: Value): Value =>
+    op.transpose(g, op.reshapeTo(g, x, shapes.keys), [0, 2, 1, 3]);
+  return {
+    batchShape,
+    rotary: { cosine: weights.cosine, sine: weights.sine, positions: g.ints([0]) },
+    norm: op.simplifiedLayerNormalization,
+    addNorm: (g, branch, residual, weight, epsilon) => {
+      const sum = op.add(g, residual, branch);
+      return [op.simplifiedLayerNormalization(g, sum, weight, epsilon), sum];
+    },
+    packed: false,
+    attend: (g, layer, { query, key, value }) => {
+      const grouped = op.transpose(g, op.reshapeTo(g, query, shapes.queries), [0, 2, 3, 1, 4]);
+      const queries = op.reshapeTo(g, grouped, shapes.folded);
+      const scores = op.fusedMatMul(g, queries, headsFirst(g, key), {
+        transB: true,
+        alpha: 1 / Math.sqrt(headSize),
+      });
+      const mask = maskOf(config.windows[layer] ?? null);
+      const masked = op.add(g, op.reshapeTo(g, scores, shapes.scores), mask);
+      const shares = op.reshapeTo(g, op.softmax(g, masked), shapes.foldedScores);
+      const attended = op.matMul(g, shares, headsFirst(g, value));
+      const inTime = op.transpose(g, op.reshapeTo(g, attended, shapes.unfolded), [0, 3, 1, 2, 4]);
+      return op.reshape(g, inTime, [-1, heads * headSize]);
+    },
+  };
+}

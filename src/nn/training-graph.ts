@@ -1,0 +1,144 @@
+// The graph of a training step: the decoder with adapters over a batch of right-padded sequences, the losses, and the
+// gradient of every parameter. Without gradients it is the graph that validates. It knows no optimiser.
+
+import type { Model, Value } from "../onnx/graph.ts";
+import { GraphBuilder } from "../onnx/graph-builder.ts";
+import * as op from "../onnx/operators.ts";
+import { decoder, vocabularyHead } from "./decoder.ts";
+import type { DecoderConfig } from "./decoder-config.ts";
+import { adapterShapes, type LoraOptions, noiseColumns, withLora } from "./lora.ts";
+import { marginLoss, nodeLoss, tokenLoss } from "./losses.ts";
+import { type NodeClassifier, nodeClassifier, nodeClassifierShapes } from "./node-classifier.ts";
+import { pool } from "./pooling.ts";
+import { type ScoreHead, scoreHead, scoreHeadShapes } from "./score-head.ts";
+import type { WeightLoader } from "./serving-graph.ts";
+import { stopGradient } from "./stop-gradient.ts";
+import { trainingContext } from "./training-context.ts";
+
+/** The losses of a graph; null leaves one out, with its inputs, its head and its gradients. */
+export interface TrainingLosses {
+  readonly nll: { readonly weight: number } | null;
+  readonly margin: { readonly weight: number; readonly margin: number; readonly head: ScoreHead } | null;
+  readonly node: {
+    readonly weight: number;
+    /** Whether the loss reaches the student, or only the classifier. */
+    readonly features: "live" | "frozen";
+    readonly classifier: NodeClassifier;
+  } | null;
+}
+
+export interface TrainingGraphOptions {
+  readonly lora: LoraOptions;
+  readonly losses: TrainingLosses;
+  /** Without them nothing is dropped either: the graph validates. */
+  readonly gradients: boolean;
+}
+
+export interface TrainingGraph {
+  readonly model: Model;
+  /** Shapes of the parameters that are inputs, by key: adapters by PEFT key, then heads. */
+  readonly parameters: ReadonlyMap<string, readonly number[]>;
+  /** Each parameter's gradient among the outputs; a parameter that no loss reaches has none. */
+  readonly gradients: ReadonlyMap<string, Value>;
+  /** Columns of the input lora_noise int32 [B·T, columns]; null where nothing is dropped. */
+  readonly noiseColumns: number | null;
+}
+
+/** The shapes of all parameters of a step, by key: adapters by PEFT key, then the heads of the losses it has. */
+export function trainingParameters(
+  config: DecoderConfig,
+  lora: LoraOptions,
+  losses: TrainingLosses,
+): Map<string, readonly number[]> {
+  const { hiddenSize } = config;
+  return new Map([
+    ...adapterShapes(config, lora),
+    ...(losses.margin === null ? [] : scoreHeadShapes(losses.margin.head, hiddenSize)),
+    ...(losses.node === null ? [] : nodeClassifierShapes(losses.node.classifier, hiddenSize)),
+  ]);
+}
+
+/** Inputs: input_ids int64 [B, T]; the parameters; and for the losses it has
+ * nll: label_positions int64 [L] (b·T + t of the token before the label), label_ids int64 [L], nll_scale [];
+ * margin: pairs int64 [P, 2] (rows: a correct one, an incorrect one), margin_scale [];
+ * node: adjacency [B, B] (Â, over all graphs of the batch), node_labels int64 [B] (negative: none), node_scale [];
+ * margin or node: pooling_weights [B, T]; dropout: lora_noise int32 [B·T, noiseColumns].
+ * Outputs: total [] and nll, margin, node [] (before their weights), pooled [B, C], scores [B],
+ * node_logits [B, classes], gradient.{key}. */
+export function trainingGraph(
+  config: DecoderConfig,
+  load: WeightLoader,
+  options: TrainingGraphOptions,
+): TrainingGraph {
+  const { lora, losses } = options;
+  const g = new GraphBuilder();
+  const ids = g.input("input_ids", "int64", ["batch_size", "sequence_length"]);
+  const parameters = trainingParameters(config, lora, losses);
+  for (const [key, shape] of parameters) g.input(key, "float32", shape);
+  const columns = options.gradients && lora.dropout > 0 ? noiseColumns(config, lora) : null;
+  const noise = columns === null ? null : g.input("lora_noise", "int32", ["tokens", columns]);
+  const weights = withLora(load(g), config, lora, noise);
+  const context = trainingContext(g, ids, config, weights);
+  const hidden = decoder(g, ids, config, weights, context);
+
+  const terms: Value[] = [];
+  const term = (name: "nll" | "margin" | "node", weight: number, build: (scale: Value) => Value): void => {
+    const scale = g.input(`${name}_scale`, "float32", []);
+    const loss = g.scoped(`losses.${name}`, () => build(scale));
+    g.node("Identity", [loss], { outputs: [name] });
+    g.output(name, "float32", []);
+    terms.push(op.mul(g, loss, g.float(weight)));
+  };
+  if (losses.nll !== null) {
+    const positions = g.input("label_positions", "int64", ["labels"]);
+    const labels = g.input("label_ids", "int64", ["labels"]);
+    term("nll", losses.nll.weight, (scale) => tokenLoss(g, hidden, weights.head, positions, labels, scale));
+  }
+  let pooled: Value = "";
+  if (losses.margin !== null || losses.node !== null) {
+    const shares = g.input("pooling_weights", "float32", ["batch_size", "sequence_length"]);
+    pooled = g.scoped("pooling", () => pool(g, hidden, shares, context.batchShape, config.hiddenSize));
+    g.node("Identity", [pooled], { outputs: ["pooled"] });
+    g.output("pooled", "float32", ["batch_size", config.hiddenSize]);
+  }
+  if (losses.margin !== null) {
+    const { weight, margin, head } = losses.margin;
+    const pairs = g.input("pairs", "int64", ["pairs", 2]);
+    const scores = g.scoped("score_head", () => scoreHead(g, pooled, head));
+    g.node("Identity", [scores], { outputs: ["scores"] });
+    g.output("scores", "float32", ["batch_size"]);
+    term("margin", weight, (scale) => marginLoss(g, scores, pairs, margin, scale));
+  }
+  if (losses.node !== null) {
+    const { weight, features, classifier } = losses.node;
+    const adjacency = g.input("adjacency", "float32", ["batch_size", "batch_size"]);
+    const labels = g.input("node_labels", "int64", ["batch_size"]);
+    const nodes = features === "frozen" ? stopGradient(g, pooled) : pooled;
+    const logits = g.scoped("node_classifier", () => nodeClassifier(g, nodes, adjacency, classifier));
+    g.node("Identity", [logits], { outputs: ["node_logits"] });
+    g.output("node_logits", "float32", ["batch_size", classifier.classes]);
+    term("node", weight, (scale) => nodeLoss(g, logits, labels, classifier.classes, scale));
+  }
+  const loss = terms.length === 0 ? g.float(0) : terms.reduce((sum, term) => op.add(g, sum, term));
+  g.node("Identity", [loss], { outputs: ["total"] });
+  g.output("total", "float32", []);
+  return { model: g.build("magdi_training"), parameters, gradients: new Map(), noiseColumns: columns };
+}
+
+/** The adapted student on whole sequences, to be compared with others: input_ids int64 [B, T] and the adapters → logits
+ * [B, T, V]. Without `lora` it is the base. */
+export function forwardGraph(config: DecoderConfig, load: WeightLoader, lora: LoraOptions | null): Model {
+  const g = new GraphBuilder();
+  const ids = g.input("input_ids", "int64", ["batch_size", "sequence_length"]);
+  let weights = load(g);
+  if (lora !== null) {
+    for (const [key, shape] of adapterShapes(config, lora)) g.input(key, "float32", shape);
+    weights = withLora(weights, config, lora, null);
+  }
+  const context = trainingContext(g, ids, config, weights);
+  const logits = vocabularyHead(g, decoder(g, ids, config, weights, context), config, weights);
+  const shape = op.concatenate(g, [context.batchShape, g.ints([config.vocabSize])]);
+  g.node("Reshape", [logits, shape], { outputs: ["logits"] });
+  g.output("logits", "float32", ["batch_size", "sequence_length", config.vocabSize]);
+  return g.build("magdi_forward");
+}

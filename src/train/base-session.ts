@@ -1,0 +1,85 @@
+// A base's weights in float32 on disk while graphs use them, and the sessions of those graphs, which share one mapped
+// copy. It knows no graph.
+
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import type { DecoderConfig } from "../nn/decoder-config.ts";
+import { expectedTensors } from "../nn/decoder-config.ts";
+import type { WeightLoader } from "../nn/serving-graph.ts";
+import { encodeModel } from "../onnx/encode.ts";
+import { elementsOf, type Model } from "../onnx/graph.ts";
+import { Session } from "../runtime/session.ts";
+import type { BaseModel } from "../student/base-model.ts";
+import { StoredWeights } from "../student/stored-weights.ts";
+import { WeightFiles } from "../student/weight-files.ts";
+
+export interface BaseSessionOptions {
+  /** Threads of the device; without it, what it chooses. */
+  readonly threads?: number;
+  /** Where the base's weights lie in float32 meanwhile; without it, the system's folder for such files. */
+  readonly scratchFolder?: string;
+  readonly onProgress?: (done: number, total: number) => void;
+}
+
+export class BaseSessions {
+  readonly config: DecoderConfig;
+  readonly #folder: string;
+  readonly #threads: number | undefined;
+  readonly #weights: StoredWeights;
+  readonly #sessions: Session[] = [];
+  readonly #removeFolder: () => void;
+
+  /** Writes the weights; the base may be closed afterwards. @throws MAGDI_BAD_FILE for numbers that are not finite. */
+  constructor(base: BaseModel, options: BaseSessionOptions) {
+    this.config = base.config;
+    this.#threads = options.threads;
+    const folder = mkdtempSync(path.join(options.scratchFolder ?? tmpdir(), "magdi-base-"));
+    this.#folder = folder;
+    this.#removeFolder = () => rmSync(folder, { recursive: true, force: true });
+    process.once("exit", this.#removeFolder);
+    const parameters = [...expectedTensors(base.config).values()].reduce(
+      (sum, shape) => sum + elementsOf(shape),
+      0,
+    );
+    const files = new WeightFiles(folder, "base", parameters * Float32Array.BYTES_PER_ELEMENT);
+    try {
+      this.#weights = new StoredWeights(base, "fp32", files, options.onProgress ?? (() => {}));
+    } catch (error) {
+      this.close();
+      throw error;
+    } finally {
+      files.close();
+    }
+  }
+
+  /** Puts the weights into a graph. */
+  readonly load: WeightLoader = (g) => this.#weights.load(g);
+
+  /** @throws MAGDI_RUNTIME when the device refuses the graph. */
+  async open(label: string, model: Model): Promise<Session> {
+    const file = path.join(this.#folder, `${this.#sessions.length}.onnx`);
+    writeFileSync(file, encodeModel(model));
+    const session = await Session.open(file, {
+      label,
+      ...(this.#threads === undefined ? {} : { threads: this.#threads }),
+      // Every batch has a shape of its own.
+      memoryPattern: false,
+      config: {
+        // The weights stay where they are mapped: one copy for all sessions.
+        "session.disable_prepacking": "1",
+        // It would merge what is computed a second time, to save memory, with the first.
+        "optimization.disable_specified_optimizers": "CommonSubexpressionElimination",
+      },
+    });
+    this.#sessions.push(session);
+    return session;
+  }
+
+  /** Closes the sessions and removes the files. Idempotent. @throws MAGDI_RUNTIME while a session runs. */
+  close(): void {
+    for (const session of this.#sessions) session.close();
+    process.removeListener("exit", this.#removeFolder);
+    this.#removeFolder();
+  }
+}

@@ -1,0 +1,235 @@
+// A student's training step on a device: the base's weights in a graph, the parameters and their gradients in arrays
+// that stay the same, one run a batch. It knows no optimiser and no data format.
+
+import { MagdiError } from "../errors.ts";
+import type { LoraOptions } from "../nn/lora.ts";
+import { type TrainingGraph, type TrainingLosses, trainingGraph } from "../nn/training-graph.ts";
+import { elementsOf } from "../onnx/graph.ts";
+import { OrtTensor } from "../runtime/ort-tensor.ts";
+import { Binding, type Session } from "../runtime/session.ts";
+import type { BaseModel } from "../student/base-model.ts";
+import { type BaseSessionOptions, BaseSessions } from "./base-session.ts";
+import { floatTensor, integerTensor } from "./batch-tensors.ts";
+import { fillNoise } from "./dropout-noise.ts";
+
+/** What a step reads of a batch: right-padded sequences, what counts in each loss, and how nodes are connected. */
+export interface StepBatch {
+  /** B and T. */
+  readonly rows: number;
+  readonly columns: number;
+  /** [B·T] */
+  readonly tokenIds: BigInt64Array;
+  /** [L] b·T + t of the token before each label, and the labels. */
+  readonly labelPositions: BigInt64Array;
+  readonly labelIds: BigInt64Array;
+  /** [B·T] 0 on padding */
+  readonly poolingWeights: Float32Array;
+  /** [P·2] a correct row, an incorrect one */
+  readonly pairs: BigInt64Array;
+  /** [B·B] Â over all graphs of the batch; row the target, column the source */
+  readonly adjacency: Float32Array;
+  /** [B] negative where a row is no node */
+  readonly nodeLabels: BigInt64Array;
+}
+
+export type StepMode = "train" | "validate";
+
+/** What the losses are means over. An optimiser step made of several batches gives each the counts of all. */
+export interface StepCounts {
+  readonly labelTokens: number;
+  readonly pairs: number;
+  readonly nodes: number;
+}
+
+export interface RunOptions {
+  /** Without it, the batch's own: see countsOf. */
+  readonly counts?: StepCounts;
+  /** Seeds this run's dropout; without it, the number of training runs before. */
+  readonly dropoutSeed?: number;
+}
+
+/** Losses before their weights; 0 for those that the step was made without. */
+export interface StepResult {
+  readonly total: number;
+  readonly nll: number;
+  readonly margin: number;
+  readonly node: number;
+  /** The batch's own. */
+  readonly counts: StepCounts;
+  /** Nodes whose label the classifier found. */
+  readonly nodesRight: number;
+}
+
+export interface TrainingStep {
+  /** Trains, writing the gradients, or validates without dropout, leaving them. One at a time.
+   * @throws MAGDI_RUNTIME when the device fails. */
+  run(batch: StepBatch, mode: StepMode, options?: RunOptions): Promise<StepResult>;
+  /** By key (adapters by PEFT key, then heads), all zero at first; whoever writes into them changes the student. */
+  readonly parameters: ReadonlyMap<string, Float32Array>;
+  readonly shapes: ReadonlyMap<string, readonly number[]>;
+  /** By the same keys; each training run writes them anew. Zero for a parameter that no loss reaches. */
+  readonly gradients: ReadonlyMap<string, Float32Array>;
+  /** Frees the device's memory and the files. Idempotent. */
+  close(): void;
+}
+
+export interface TrainingStepOptions extends BaseSessionOptions {
+  readonly lora: LoraOptions;
+  readonly losses: TrainingLosses;
+}
+
+/** The counts of a batch by itself. */
+export function countsOf(batch: StepBatch): StepCounts {
+  return {
+    labelTokens: batch.labelIds.length,
+    pairs: batch.pairs.length / 2,
+    nodes: batch.nodeLabels.filter((label) => label >= 0n).length,
+  };
+}
+
+/** Writes the base's weights in float32 beside the graphs that use them, and opens the step. The base may be closed
+ * afterwards. @throws MAGDI_BAD_FILE for weights that are no finite numbers, MAGDI_RUNTIME when the device refuses. */
+export async function openTrainingStep(base: BaseModel, options: TrainingStepOptions): Promise<TrainingStep> {
+  const sessions = new BaseSessions(base, options);
+  try {
+    const graphOf = (gradients: boolean): TrainingGraph =>
+      trainingGraph(base.config, sessions.load, { lora: options.lora, losses: options.losses, gradients });
+    const step = new SessionStep(sessions, { train: graphOf(true), validate: graphOf(false) });
+    await step.open("train");
+    return step;
+  } catch (error) {
+    sessions.close();
+    throw error;
+  }
+}
+
+class SessionStep implements TrainingStep {
+  readonly shapes: ReadonlyMap<string, readonly number[]>;
+  readonly parameters: ReadonlyMap<string, Float32Array>;
+  readonly gradients: ReadonlyMap<string, Float32Array>;
+  readonly #bases: BaseSessions;
+  readonly #graphs: Readonly<Record<StepMode, TrainingGraph>>;
+  readonly #sessions = new Map<StepMode, Session>();
+  readonly #parameterTensors: ReadonlyMap<string, OrtTensor<"float32">>;
+  readonly #gradientTensors: ReadonlyMap<string, OrtTensor<"float32">>;
+  #trainingRuns = 0;
+  #closed = false;
+
+  constructor(bases: BaseSessions, graphs: Readonly<Record<StepMode, TrainingGraph>>) {
+    this.#bases = bases;
+    this.#graphs = graphs;
+    const { parameters, gradients } = graphs.train;
+    this.shapes = parameters;
+    const zeros = (keys: readonly (readonly [string, readonly number[]])[]) =>
+      new Map(keys.map(([key, shape]) => [key, OrtTensor.zeros("float32", shape)]));
+    this.#parameterTensors = zeros([...parameters]);
+    this.#gradientTensors = zeros([...parameters].filter(([key]) => gradients.has(key)));
+    this.parameters = new Map([...this.#parameterTensors].map(([key, { data }]) => [key, data]));
+    this.gradients = new Map(
+      [...parameters].map(([key, shape]) => [
+        key,
+        this.#gradientTensors.get(key)?.data ?? new Float32Array(elementsOf(shape)),
+      ]),
+    );
+  }
+
+  async open(mode: StepMode): Promise<Session> {
+    const opened = this.#sessions.get(mode);
+    if (opened !== undefined) return opened;
+    const session = await this.#bases.open(`training step (${mode})`, this.#graphs[mode].model);
+    this.#sessions.set(mode, session);
+    return session;
+  }
+
+  async run(batch: StepBatch, mode: StepMode, options: RunOptions = {}): Promise<StepResult> {
+    if (this.#closed) throw new MagdiError("MAGDI_RUNTIME", "the training step is closed");
+    const session = await this.open(mode);
+    const graph = this.#graphs[mode];
+    const counts = countsOf(batch);
+    const own = this.#inputs(batch, graph, options);
+    const results = resultTensors(graph, batch.rows, session.outputNames);
+    const gradients = [...graph.gradients].map(
+      ([key, name]) => [name, this.#gradientTensors.get(key)!] as const,
+    );
+    const wanted = new Set(session.inputNames);
+    const inputs = [...own, ...this.#parameterTensors].filter(([name]) => wanted.has(name));
+    try {
+      await session.run(
+        new Binding(Object.fromEntries(inputs), Object.fromEntries([...results, ...gradients])),
+      );
+    } finally {
+      for (const tensor of own.values()) tensor.release();
+      for (const tensor of results.values()) tensor.release();
+    }
+    if (mode === "train") this.#trainingRuns += 1;
+    const loss = (name: string): number => results.get(name)?.data[0] ?? 0;
+    return {
+      total: loss("total"),
+      nll: loss("nll"),
+      margin: loss("margin"),
+      node: loss("node"),
+      counts,
+      nodesRight: nodesRight(results.get("node_logits"), batch.nodeLabels),
+    };
+  }
+
+  #inputs(batch: StepBatch, graph: TrainingGraph, options: RunOptions): Map<string, OrtTensor> {
+    const { rows, columns } = batch;
+    const counts = options.counts ?? countsOf(batch);
+    const scale = (count: number): OrtTensor => floatTensor([], [count > 0 ? 1 / count : 0]);
+    const inputs = new Map<string, OrtTensor>([
+      ["input_ids", integerTensor([rows, columns], batch.tokenIds)],
+      ["label_positions", integerTensor([batch.labelPositions.length], batch.labelPositions)],
+      ["label_ids", integerTensor([batch.labelIds.length], batch.labelIds)],
+      ["nll_scale", scale(counts.labelTokens)],
+      ["pooling_weights", floatTensor([rows, columns], batch.poolingWeights)],
+      ["pairs", integerTensor([batch.pairs.length / 2, 2], batch.pairs)],
+      ["margin_scale", scale(counts.pairs)],
+      ["adjacency", floatTensor([rows, rows], batch.adjacency)],
+      ["node_labels", integerTensor([rows], batch.nodeLabels)],
+      ["node_scale", scale(counts.nodes)],
+    ]);
+    if (graph.noiseColumns !== null) {
+      const noise = OrtTensor.zeros("int32", [rows * columns, graph.noiseColumns]);
+      fillNoise(noise.data, options.dropoutSeed ?? this.#trainingRuns);
+      inputs.set("lora_noise", noise);
+    }
+    return inputs;
+  }
+
+  close(): void {
+    if (this.#closed) return;
+    this.#bases.close();
+    this.#closed = true;
+    for (const tensors of [this.#parameterTensors, this.#gradientTensors]) {
+      for (const tensor of tensors.values()) tensor.release();
+    }
+  }
+}
+
+function resultTensors(
+  graph: TrainingGraph,
+  rows: number,
+  outputs: readonly string[],
+): Map<string, OrtTensor<"float32">> {
+  const results = new Map<string, OrtTensor<"float32">>();
+  for (const { name, shape } of graph.model.graph.outputs) {
+    const isResult = ["total", "nll", "margin", "node", "node_logits"].includes(name);
+    if (!isResult || !outputs.includes(name)) continue;
+    const sizes = shape.map((size) => (typeof size === "number" ? size : rows));
+    results.set(name, OrtTensor.zeros("float32", sizes));
+  }
+  return results;
+}
+
+/** logits [B, K], labels [B] (negative: none) → rows whose largest logit is the label's */
+function nodesRight(logits: OrtTensor<"float32"> | undefined, labels: BigInt64Array): number {
+  if (logits === undefined) return 0;
+  const [, classes = 0] = logits.shape;
+  let right = 0;
+  labels.forEach((label, row) => {
+    const own = logits.data.subarray(row * classes, (row + 1) * classes);
+    if (label >= 0n && own.indexOf(Math.max(...own)) === Number(label)) right += 1;
+  });
+  return right;
+}

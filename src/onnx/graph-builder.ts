@@ -44,6 +44,19 @@ export class GraphBuilder {
     }
   }
 
+  get inputs(): readonly ValueInfo[] {
+    return this.#inputs;
+  }
+
+  /** In the order they were appended, which is an order they can run in. */
+  get nodes(): readonly Node[] {
+    return this.#nodes;
+  }
+
+  get initializers(): ReadonlyMap<Value, TensorData> {
+    return this.#initializers;
+  }
+
   /** `wanted`, or with a number behind it where that is taken. */
   #unique(wanted: string): string {
     let name = wanted;
@@ -100,12 +113,13 @@ export class GraphBuilder {
     return this.initializer(name, { type: "int64", shape, data: { kind: "inline", bytes } });
   }
 
-  /** A scalar float constant, shared by all who ask for the same one. */
-  float(value: number): Value {
-    const bytes = new Uint8Array(Float32Array.of(value).buffer);
+  /** A scalar constant, shared by all who ask for the same one. */
+  float(value: number, type: "float32" | "float64" = "float32"): Value {
+    const double = type === "float64";
+    const bytes = new Uint8Array((double ? Float64Array.of(value) : Float32Array.of(value)).buffer);
     const text = Object.is(value, -0) ? "-0" : value;
-    return this.initializer(`constant.float.${text}`, {
-      type: "float32",
+    return this.initializer(`constant.${double ? "double" : "float"}.${text}`, {
+      type,
       shape: [],
       data: { kind: "inline", bytes },
     });
@@ -133,6 +147,21 @@ export class GraphBuilder {
   name(base: string): Value {
     const name = this.#fresh(base);
     this.#promised.add(name);
+    return name;
+  }
+
+  /** Asks a node that is there for one of its optional outputs as well; returns its name.
+   * @throws MAGDI_BAD_GRAPH when the node is not of this graph. */
+  optionalOutput(node: Node, index: number, base: string): Value {
+    const at = this.#nodes.findIndex(({ name }) => name === node.name);
+    const there = this.#nodes[at];
+    if (there === undefined) throw new MagdiError("MAGDI_BAD_GRAPH", `node ${node.name} is not in the graph`);
+    const known = there.outputs[index];
+    if (known !== undefined && known !== "") return known;
+    const name = this.#unique(`${node.name}.${base}`);
+    const length = Math.max(there.outputs.length, index + 1);
+    const outputs = Array.from({ length }, (_, i) => (i === index ? name : (there.outputs[i] ?? "")));
+    this.#nodes[at] = { ...there, outputs };
     return name;
   }
 

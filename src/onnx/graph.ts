@@ -10,6 +10,7 @@ export const DATA_TYPES = {
   int64: 7,
   bool: 9,
   float16: 10,
+  float64: 11,
 } as const;
 export type DataType = keyof typeof DATA_TYPES;
 
@@ -22,6 +23,7 @@ export const DATA_TYPE_BYTES: Readonly<Record<DataType, number>> = {
   int64: 8,
   bool: 1,
   float16: 2,
+  float64: 8,
 };
 
 /** AttributeProto.AttributeType by name: those that an Attribute can be. */

@@ -2,7 +2,7 @@
 // com.microsoft are ONNX Runtime's own (docs/ContribOperators.md there).
 
 import type { DataType, Value } from "./graph.ts";
-import { DATA_TYPES } from "./graph.ts";
+import { DATA_TYPE_BYTES, DATA_TYPES } from "./graph.ts";
 import type { GraphBuilder } from "./graph-builder.ts";
 
 const MICROSOFT = "com.microsoft";
@@ -11,6 +11,7 @@ const MICROSOFT = "com.microsoft";
 export const add = (g: GraphBuilder, a: Value, b: Value): Value => g.value("Add", [a, b]);
 export const sub = (g: GraphBuilder, a: Value, b: Value): Value => g.value("Sub", [a, b]);
 export const mul = (g: GraphBuilder, a: Value, b: Value): Value => g.value("Mul", [a, b]);
+export const div = (g: GraphBuilder, a: Value, b: Value): Value => g.value("Div", [a, b]);
 /** a [...], b [...] of one type → bool [...] with broadcasting */
 export const greater = (g: GraphBuilder, a: Value, b: Value): Value => g.value("Greater", [a, b]);
 export const less = (g: GraphBuilder, a: Value, b: Value): Value => g.value("Less", [a, b]);
@@ -21,6 +22,8 @@ export const where = (g: GraphBuilder, condition: Value, a: Value, b: Value): Va
   g.value("Where", [condition, a, b]);
 
 /** x [...] → [...], value by value */
+export const neg = (g: GraphBuilder, x: Value): Value => g.value("Neg", [x]);
+export const sigmoid = (g: GraphBuilder, x: Value): Value => g.value("Sigmoid", [x]);
 export const exp = (g: GraphBuilder, x: Value): Value => g.value("Exp", [x]);
 export const log = (g: GraphBuilder, x: Value): Value => g.value("Log", [x]);
 export const relu = (g: GraphBuilder, x: Value): Value => g.value("Relu", [x]);
@@ -54,6 +57,28 @@ export const unsqueeze = (g: GraphBuilder, x: Value, axis: number): Value =>
 /** x [...] → its dimensions in the order of `axes` */
 export const transpose = (g: GraphBuilder, x: Value, axes: readonly number[]): Value =>
   g.value("Transpose", [x], { attributes: { perm: axes } });
+
+/** x → repeated to the broadcast of its shape and an int64 vector */
+export const expand = (g: GraphBuilder, x: Value, shape: Value): Value => g.value("Expand", [x, shape]);
+
+/** A shape as an int64 vector → zeros in it */
+export function zeros(g: GraphBuilder, shape: Value, type: "float32" | "float64" = "float32"): Value {
+  const bytes = new Uint8Array(DATA_TYPE_BYTES[type]);
+  const tensor = { type, shape: [1], data: { kind: "inline", bytes } } as const;
+  return g.value("ConstantOfShape", [shape], { attributes: { value: { tensor } } });
+}
+
+/** data, and indices and updates of one shape → data with each update added at its index along the axis */
+export function scatterAdd(
+  g: GraphBuilder,
+  data: Value,
+  indices: Value,
+  updates: Value,
+  axis: number,
+): Value {
+  const attributes = { axis, reduction: "add" };
+  return g.value("ScatterElements", [data, indices, updates], { attributes });
+}
 
 /** int64 vectors one after another */
 export function concatenate(g: GraphBuilder, values: readonly Value[]): Value {

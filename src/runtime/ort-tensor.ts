@@ -5,7 +5,16 @@ import { MagdiError } from "../errors.ts";
 import { OrtLibrary, type Pointer } from "./ort-library.ts";
 
 /** Element types by their ONNX TensorProto.DataType number. */
-const ELEMENT_TYPES = { float32: 1, uint8: 2, int8: 3, int32: 6, int64: 7, bool: 9, float16: 10 } as const;
+const ELEMENT_TYPES = {
+  float32: 1,
+  uint8: 2,
+  int8: 3,
+  int32: 6,
+  int64: 7,
+  bool: 9,
+  float16: 10,
+  float64: 11,
+} as const;
 export type ElementType = keyof typeof ELEMENT_TYPES;
 
 type ArrayOf = {
@@ -16,6 +25,7 @@ type ArrayOf = {
   int64: BigInt64Array;
   bool: Uint8Array;
   float16: Uint16Array;
+  float64: Float64Array;
 };
 
 const CONSTRUCTORS = {
@@ -26,6 +36,7 @@ const CONSTRUCTORS = {
   int64: BigInt64Array,
   bool: Uint8Array,
   float16: Uint16Array,
+  float64: Float64Array,
 } as const;
 
 export class OrtTensor<T extends ElementType = ElementType> {

@@ -1,0 +1,118 @@
+// Gradients of operators that only move values: a value moved goes back to where it came from, and one that went to
+// several places collects what comes back from all of them.
+
+import type { Value } from "../graph.ts";
+import * as op from "../operators.ts";
+import { intAttribute, intsAttribute } from "../value-facts.ts";
+import { type Backward, broadcasting, plain, type Rule, unsupported } from "./rule.ts";
+
+const zeros = ({ g, facts }: Backward, shape: Value, like: Value): Value =>
+  op.zeros(g, shape, facts.type(like) === "float64" ? "float64" : "float32");
+
+/** dy → the same values in the shape of x; constant where at most one size is unknown. */
+function reshapeLike({ g, facts }: Backward, dy: Value, x: Value): Value {
+  const shape = facts.shape(x);
+  const sizes = shape?.map((size) => (typeof size === "number" ? size : -1));
+  const constant = sizes !== undefined && !sizes.includes(0) && sizes.filter((size) => size < 0).length <= 1;
+  return constant ? op.reshape(g, dy, sizes) : op.reshapeTo(g, dy, op.shape(g, x));
+}
+
+const reshaped: Rule = (back) => [() => reshapeLike(back, back.dy, back.a)];
+
+/** y = x at some places: dx = 0 with dy added at those places, which `pick` finds in the numbers 0, 1, 2, … laid
+ * out like x. */
+function scatter(back: Backward, pick: (numbers: Value) => Value): Value {
+  const { g, a, dy } = back;
+  const shape = op.shape(g, a);
+  const size = g.value("Size", [a]);
+  const numbers = op.reshapeTo(g, op.range(g, g.ints(0), size, g.ints(1)), shape);
+  const flat = (x: Value): Value => op.reshape(g, x, [-1]);
+  const empty = zeros(back, op.reshape(g, size, [1]), a);
+  return op.reshapeTo(g, op.scatterAdd(g, empty, flat(pick(numbers)), flat(dy), 0), shape);
+}
+
+/** y = x[..., indices, ...]: dx = 0 with each of dy's rows added to the row it came from. ScatterElements runs in
+ * one thread; ScatterND would let rows of one index race. */
+const gathered: Rule = (back) => {
+  const { g, facts, node, a, b, dy } = back;
+  return [
+    () => {
+      const rank = facts.shape(a)?.length;
+      if (rank === undefined) throw unsupported(node, `the rank of ${a} is not known before the graph runs`);
+      const axis = intAttribute(node, "axis", 0);
+      const at = axis < 0 ? axis + rank : axis;
+      const shape = op.shape(g, a);
+      const sizes = (start: number, end: number): Value[] =>
+        start === end ? [] : [g.value("Slice", [shape, g.ints([start]), g.ints([end])])];
+      const rowShape = [...sizes(0, at), g.ints([-1]), ...sizes(at + 1, rank)];
+      const rows = op.reshapeTo(g, dy, op.concatenate(g, rowShape));
+      const along = Array.from({ length: rank }, (_, dimension) => (dimension === at ? -1 : 1));
+      const indices = op.expand(g, op.reshape(g, b, along), op.shape(g, rows));
+      return op.scatterAdd(g, zeros(back, shape, a), indices, rows, at);
+    },
+  ];
+};
+
+export const SHAPES = {
+  // y = x with its dimensions in the order p: dx = dy in the order p⁻¹
+  Transpose: plain(({ g, node, dy }) => {
+    const perm = intsAttribute(node, "perm");
+    if (perm === null) return [() => g.value("Transpose", [dy])];
+    return [
+      () =>
+        op.transpose(
+          g,
+          dy,
+          perm.map((_, axis) => perm.indexOf(axis)),
+        ),
+    ];
+  }),
+  Reshape: plain(reshaped),
+  Flatten: plain(reshaped),
+  Squeeze: plain(reshaped),
+  Unsqueeze: plain(reshaped),
+  // y = x repeated: dx = Σ dy over the repetitions
+  Expand: broadcasting(({ dy }) => [() => dy]),
+  // y = x₁, x₂, … side by side: each dxᵢ is its part of dy
+  Concat: plain(({ g, facts, node, dy }) => {
+    const axis = intAttribute(node, "axis", 0);
+    let parts: readonly Value[] | null = null;
+    const split = (): readonly Value[] => {
+      const known = node.inputs.map((x) => facts.shape(x)?.at(axis));
+      const size = (x: Value): Value => op.gather(g, op.shape(g, x), g.ints([axis]), 0);
+      const sizes = known.every((size) => typeof size === "number")
+        ? g.ints(known)
+        : op.concatenate(g, node.inputs.map(size));
+      const outputs = node.inputs.map((_, index) => g.name(`Split.${index}`));
+      return g.node("Split", [dy, sizes], { attributes: { axis }, outputs });
+    };
+    return node.inputs.map((_, index) => () => {
+      parts ??= split();
+      return parts[index] ?? "";
+    });
+  }),
+  // y₁, y₂, … = parts of x: dx = dy₁, dy₂, … side by side
+  Split: plain((back) => {
+    const { g, node, a, cotangents } = back;
+    const part = (y: Value, index: number): Value => cotangents[index] ?? zeros(back, op.shape(g, y), a);
+    const axis = intAttribute(node, "axis", 0);
+    return [() => g.value("Concat", node.outputs.map(part), { attributes: { axis } })];
+  }),
+  // y = x[from:to:step]: dx = 0, and dy at those places
+  Slice: plain((back) => [
+    () => scatter(back, (numbers) => back.g.value("Slice", [numbers, ...back.node.inputs.slice(1)])),
+  ]),
+  Gather: plain(gathered),
+  // y = x[i, j, …] by tuples of indices: dx = 0 with dy added there
+  GatherND: plain((back) => [
+    () =>
+      scatter(back, (numbers) =>
+        back.g.value("GatherND", [numbers, back.b], { attributes: back.node.attributes }),
+      ),
+  ]),
+  // y[i] = x[index[i]] along an axis: dx = 0 with dy[i] added at index[i]
+  GatherElements: plain((back) => {
+    const { g, node, a, b, dy } = back;
+    return [() => op.scatterAdd(g, zeros(back, op.shape(g, a), a), b, dy, intAttribute(node, "axis", 0))];
+  }),
+} as const;

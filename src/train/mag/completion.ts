@@ -1,0 +1,57 @@
+// What a student is to write for one node: the reasoning, then the sentence that says the answer. It knows answers as
+// they are extracted, and neither tokens nor templates.
+
+import { answersEqual, extractAnswer } from "../../reasoning/answer.ts";
+import type { Choice, Task } from "../../reasoning/task.ts";
+import type { Mag, MagNode } from "./mag-schema.ts";
+
+type Question = Pick<Mag, "task" | "choices">;
+
+/** A last line or sentence that only announces the answer, in the ways that models have. */
+const ANNOUNCEMENT =
+  /(?:^|\n|(?<=[.!?])\s)[ \t*]*(?:####[^\n]*|(?:(?:so|therefore|thus|hence|in conclusion),?\s)?(?:the )?(?:(?:final|correct|best) )?answer(?:\s\(yes or no\))?(?:\sis|:)[^\n]{0,200})\s*$/i;
+
+/**
+ * The completion of a node: its reasoning and "The answer is X.", which extractAnswer reads as the node's answer. A
+ * last line that already announced the same answer is replaced. A node without an answer has its reasoning alone, one
+ * without reasoning the sentence alone. Null when no way of saying the answer is read as it.
+ *
+ * @example completionOf({ task: "math", choices: null }, { reasoning: "3 + 4 = 7\n#### 7", answer: "7" })
+ *   // "3 + 4 = 7\nThe answer is 7."
+ */
+export function completionOf(question: Question, node: Pick<MagNode, "reasoning" | "answer">): string | null {
+  const reasoning = node.reasoning.trim();
+  if (node.answer === null) return reasoning;
+  const stem = withoutAnnouncement(question, reasoning, node.answer);
+  for (const sentence of answerSentences(question.task, node.answer)) {
+    const text = stem === "" ? sentence : `${stem}${/\n/.test(stem) ? "\n" : " "}${sentence}`;
+    if (reads(question, text, node.answer)) return text;
+  }
+  return null;
+}
+
+/** The sentence that a student ends with, most usual form first; what no form of it says is not said. */
+export function answerSentences(task: Task, answer: string): string[] {
+  const said = answer.trim();
+  if (task === "multiple-choice") return [`The answer is (${said}).`, `The answer is ${said}.`];
+  if (task !== "math") return [`The answer is ${said}.`];
+  return [`The answer is ${said}.`, `The answer is $${said}$.`, `The answer is \\boxed{${said}}.`];
+}
+
+/** The sentence alone, as it is read; null when no form is. */
+export function answerSentence(question: Question, answer: string): string | null {
+  return answerSentences(question.task, answer).find((text) => reads(question, text, answer)) ?? null;
+}
+
+function withoutAnnouncement(question: Question, reasoning: string, answer: string): string {
+  const found = ANNOUNCEMENT.exec(reasoning);
+  return found !== null && reads(question, found[0], answer)
+    ? reasoning.slice(0, found.index).trimEnd()
+    : reasoning;
+}
+
+function reads({ task, choices }: Question, text: string, answer: string): boolean {
+  const context: { choices: readonly Choice[] | null } = { choices };
+  const read = extractAnswer(task, text, context);
+  return read !== null && answersEqual(task, read, answer, context);
+}

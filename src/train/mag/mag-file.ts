@@ -1,0 +1,60 @@
+// MAGs in a file, one a line. It does not know where they were imported from.
+
+import type { z } from "zod";
+import { MagdiError } from "../../errors.ts";
+import { readJsonRecords, writeJsonLines } from "./json-lines.ts";
+import { type Mag, magSchema, type Use } from "./mag-schema.ts";
+
+interface ReadMagsOptions {
+  /** Records of any other use are an error: a student is never trained on what it is measured on. Null takes all. */
+  readonly use: Use | null;
+}
+
+/**
+ * The MAGs of `path`, as they are read.
+ * @throws MAGDI_FILE_MISSING; MAGDI_BAD_FILE naming file, line and field
+ * @example for await (const mag of readMags("mags.jsonl", { use: "train" })) console.log(mag.id);
+ */
+export async function* readMags(path: string, { use }: ReadMagsOptions): AsyncGenerator<Mag> {
+  const lineOf = new Map<string, string>();
+  for await (const { where, value } of readJsonRecords(path)) {
+    const mag = checked(magSchema, value, where);
+    const before = lineOf.get(mag.id);
+    if (before !== undefined) {
+      throw new MagdiError(
+        "MAGDI_BAD_FILE",
+        `${where}: id: expected each id once, found ${mag.id} in ${before} too`,
+      );
+    }
+    lineOf.set(mag.id, where);
+    if (use !== null && mag.source.use !== use) {
+      throw new MagdiError(
+        "MAGDI_BAD_FILE",
+        `${where}: source.use: expected ${use}, found ${mag.source.use} (${mag.id}); import the file again without it`,
+      );
+    }
+    yield mag;
+  }
+}
+
+/** All MAGs of several files, in order; ids are unique within a file only. */
+export async function loadMags(paths: readonly string[], options: ReadMagsOptions): Promise<Mag[]> {
+  const mags: Mag[] = [];
+  for (const path of paths) for await (const mag of readMags(path, options)) mags.push(mag);
+  return mags;
+}
+
+/** Writes MAGs beside `path` and renames; returns how many. */
+export function writeMags(path: string, mags: AsyncIterable<Mag>): Promise<number> {
+  return writeJsonLines(path, mags);
+}
+
+/** `value` as `schema` has it. @throws MAGDI_BAD_FILE with `where`, every wrong field and what was expected */
+export function checked<T extends z.ZodType>(schema: T, value: unknown, where: string): z.output<T> {
+  const parsed = schema.safeParse(value);
+  if (parsed.success) return parsed.data;
+  const issues = parsed.error.issues.map(({ path, message }) =>
+    path.length === 0 ? message : `${path.join(".")}: ${message}`,
+  );
+  throw new MagdiError("MAGDI_BAD_FILE", `${where}: ${issues.join("; ")}`);
+}

@@ -1,14 +1,13 @@
 // magdi import: a Hugging Face folder, a GGUF file or a hub id in, a student folder out.
 
-import { availableParallelism } from "node:os";
 import { parseArgs } from "node:util";
-import { measureQuality } from "../engine/quality.ts";
 import { MagdiError } from "../errors.ts";
 import { DTYPES, parseDtypes } from "../student/dtype.ts";
 import { hubSettings } from "../student/hub.ts";
 import { importStudent } from "../student/import-student.ts";
 import type { Command } from "./command.ts";
 import { terminalProgress } from "./progress.ts";
+import { measurement, parseThreads, printStudent } from "./written-student.ts";
 
 const HELP = `Usage: magdi import SOURCE --out DIR [options]
 
@@ -50,13 +49,7 @@ async function run(argv: readonly string[]): Promise<number> {
   if (source === undefined || rest.length > 0 || values.out === undefined) {
     throw new MagdiError("MAGDI_BAD_CONFIG", `expected one SOURCE and --out DIR, see: magdi import --help`);
   }
-  const threads = values.threads === undefined ? availableParallelism() : Number(values.threads);
-  if (!Number.isInteger(threads) || threads < 1) {
-    throw new MagdiError(
-      "MAGDI_BAD_CONFIG",
-      `--threads: expected a whole number from 1, found "${values.threads}"`,
-    );
-  }
+  const threads = parseThreads(values.threads);
   const progress = terminalProgress(process.stderr);
   try {
     const manifest = await importStudent({
@@ -68,35 +61,10 @@ async function run(argv: readonly string[]): Promise<number> {
       force: values.force,
       hub: hubSettings(process.env),
       onProgress: ({ stage, done, total }) => progress.report(stage, done, total),
-      ...(values["no-measure"]
-        ? {}
-        : {
-            measure: (folder, base, reference, dtypes) =>
-              measureQuality(reference, dtypes, {
-                folder,
-                config: base.config,
-                threads,
-                onProgress: progress.report,
-              }),
-          }),
+      ...(values["no-measure"] ? {} : { measure: measurement(threads, progress) }),
     });
     progress.end();
-    console.log(
-      `${values.out}: ${manifest.name}, ${(manifest.parameters / 1e6).toFixed(1)} million parameters`,
-    );
-    for (const [dtype, { quality, weights }] of Object.entries(manifest.dtypes)) {
-      const formats = Object.entries(weights).map(
-        ([format, count]) => `${(count / 1e6).toFixed(1)} M in ${format}`,
-      );
-      const measured =
-        quality === null
-          ? "not measured"
-          : `agreement with fp32 ${(100 * quality.agreement).toFixed(1)} % of ${quality.positions} tokens, perplexity ${quality.perplexity.toFixed(2)} (fp32 ${quality.perplexityFp32.toFixed(2)})`;
-      console.log(`  ${dtype}: ${measured}; ${formats.join(", ")}`);
-    }
-    if (manifest.files["tokenizer.json"] === undefined) {
-      console.log("  no tokenizer in the source: ONNX users can load it, magdi serve cannot");
-    } else console.log(`Serve it with: npx magdi serve --model ${values.out}`);
+    printStudent(values.out, manifest);
     return 0;
   } finally {
     progress.end();

@@ -4,6 +4,7 @@
 import { MagdiError } from "../errors.ts";
 import { type DecoderConfig, expectedTensors } from "../nn/decoder-config.ts";
 import type { BlockGrid } from "../tensor/ggml-blocks.ts";
+import { shapeMismatches } from "../tensor/shape-mismatch.ts";
 import type { ConfigJson } from "./config-json.ts";
 
 export interface BaseTensor {
@@ -39,32 +40,11 @@ export function checkTensors(
   config: DecoderConfig,
   tensors: ReadonlyMap<string, { readonly shape: readonly number[] }>,
 ): void {
-  const expected = expectedTensors(config);
-  const missing = [...expected].filter(([name]) => !tensors.has(name));
-  const unexpected = [...tensors.keys()].filter((name) => {
-    const duplicateHead = config.tiedHead && name === "lm_head.weight";
-    return !expected.has(name) && !duplicateHead && !IGNORED.some((pattern) => pattern.test(name));
-  });
-  const misshaped = [...expected].filter(([name, shape]) => {
-    const found = tensors.get(name)?.shape;
-    return found !== undefined && found.join() !== shape.join();
-  });
-  if (missing.length + unexpected.length + misshaped.length === 0) return;
-  const list = (title: string, lines: readonly string[]): string =>
-    lines.length === 0 ? "" : `\n  ${title} (${lines.length}): ${lines.join(", ")}`;
-  throw new MagdiError(
-    "MAGDI_BAD_FILE",
-    `${source}: the tensors do not fit the configuration${list(
-      "missing",
-      missing.map(([name, shape]) => `${name} [${shape.join(", ")}]`),
-    )}${list("unexpected", unexpected)}${list(
-      "mis-shaped",
-      misshaped.map(
-        ([name, shape]) =>
-          `${name} expected [${shape.join(", ")}], found [${tensors.get(name)?.shape.join(", ")}]`,
-      ),
-    )}`,
-  );
+  const ignored = (name: string): boolean =>
+    (config.tiedHead && name === "lm_head.weight") || IGNORED.some((pattern) => pattern.test(name));
+  const mismatches = shapeMismatches(expectedTensors(config), tensors, ignored);
+  if (mismatches === "") return;
+  throw new MagdiError("MAGDI_BAD_FILE", `${source}: the tensors do not fit the configuration${mismatches}`);
 }
 
 function assertFinite(base: BaseModel, name: string, values: Float32Array): void {

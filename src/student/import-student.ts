@@ -1,7 +1,7 @@
 // Import: a base model in, a student folder out. The folder appears whole or not at all: it is written beside its
 // place and renamed.
 
-import { existsSync, mkdirSync, readdirSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, rmSync, statSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { MagdiError } from "../errors.ts";
 import { expectedTensors } from "../nn/decoder-config.ts";
@@ -9,10 +9,11 @@ import { engineGraph, transformersGraph } from "../nn/serving-graph.ts";
 import { encodeModel } from "../onnx/encode.ts";
 import type { BaseModel } from "./base-model.ts";
 import { type Dtype, engineFileName, modelFileName } from "./dtype.ts";
+import { partialPath, putInPlace, restoreReplaced } from "./folder-place.ts";
 import { openGgufBase } from "./gguf-base.ts";
 import { downloadFromHub, type HubOptions, parseHubId } from "./hub.ts";
 import { openHuggingFaceBase } from "./hugging-face-base.ts";
-import { fingerprint, MANIFEST_FILE, type Manifest, type Quality } from "./manifest.ts";
+import { fingerprint, MANIFEST_FILE, type Manifest, type Quality, type Training } from "./manifest.ts";
 import { modelCard } from "./model-card.ts";
 import { StoredWeights } from "./stored-weights.ts";
 import { WeightFiles } from "./weight-files.ts";
@@ -29,6 +30,14 @@ export interface WrittenDtype {
   readonly engineGraph: string;
 }
 
+/** A base with something learned in its weights. */
+export interface AdaptedBase {
+  readonly base: BaseModel;
+  /** The paper's level of distillation, where it is known. */
+  readonly level: number | null;
+  readonly training: Training;
+}
+
 export interface ImportOptions {
   readonly source: string;
   readonly out: string;
@@ -42,6 +51,8 @@ export interface ImportOptions {
   /** Replace an existing student folder. */
   readonly force?: boolean;
   readonly onProgress?: (progress: ImportProgress) => void;
+  /** What is written instead of the source as it is, and how it was trained; the source is closed afterwards. */
+  readonly adapt?: (base: BaseModel) => Promise<AdaptedBase>;
   /** Measures every dtype against a float32 export; without it the manifest says null. */
   readonly measure?: (
     folder: string,
@@ -77,8 +88,7 @@ async function locate(options: ImportOptions): Promise<{ readonly path: string; 
 }
 
 function assertFree(out: string, force: boolean): void {
-  // A replacement that was killed between its two renames: the student that was there comes back.
-  if (!existsSync(out) && existsSync(`${out}.replaced`)) renameSync(`${out}.replaced`, out);
+  restoreReplaced(out);
   const found = statSync(out, { throwIfNoEntry: false });
   if (found === undefined) return;
   const empty = found.isDirectory() && readdirSync(out).length === 0;
@@ -90,20 +100,6 @@ function assertFree(out: string, force: boolean): void {
       ? `--out: ${out} already holds a student; pass --force to replace it`
       : `--out: ${out} exists and is not a student folder; name one that does not exist`,
   );
-}
-
-/** Renames the finished folder to its place; a student that was there goes only when the new one is in. */
-function putInPlace(partial: string, out: string): void {
-  const replaced = `${out}.replaced`;
-  rmSync(replaced, { recursive: true, force: true });
-  if (existsSync(out)) renameSync(out, replaced);
-  try {
-    renameSync(partial, out);
-  } catch (error) {
-    if (existsSync(replaced)) renameSync(replaced, out);
-    throw error;
-  }
-  rmSync(replaced, { recursive: true, force: true });
 }
 
 interface Written extends WrittenDtype {
@@ -162,9 +158,11 @@ export async function importStudent(options: ImportOptions): Promise<Manifest> {
   const out = path.resolve(options.out);
   assertFree(out, options.force ?? false);
   const source = await locate(options);
-  const base = openBase(source.path);
-  const partial = `${out}.partial`;
+  const opened = openBase(source.path);
+  const partial = partialPath(out);
   try {
+    const adapted = await options.adapt?.(opened);
+    const base = adapted?.base ?? opened;
     rmSync(partial, { recursive: true, force: true });
     mkdirSync(partial, { recursive: true });
     const written = options.dtypes.map((dtype) => writeDtype(base, partial, dtype, options));
@@ -183,8 +181,9 @@ export async function importStudent(options: ImportOptions): Promise<Manifest> {
       parameters: countParameters(base),
       contextLength: base.config.positions,
       licence: base.licence,
-      level: null,
+      level: adapted?.level ?? null,
       tasks: [],
+      ...(adapted === undefined ? {} : { training: adapted.training }),
       dtypes: Object.fromEntries(
         written.map(({ dtype, manifest }) => [dtype, { ...manifest, quality: quality.get(dtype) ?? null }]),
       ),
@@ -208,7 +207,7 @@ export async function importStudent(options: ImportOptions): Promise<Manifest> {
     rmSync(partial, { recursive: true, force: true });
     throw error;
   } finally {
-    base.close();
+    opened.close();
   }
 }
 

@@ -29,6 +29,23 @@ const dtypeSchema = z.strictObject({
   quality: qualitySchema.nullable(),
 });
 
+/** How a student came out of its base. */
+const trainingSchema = z.strictObject({
+  /** The adapter's folder, by its name. */
+  adapter: z.string(),
+  /** SHA-256 of the adapter's tensors. */
+  adapterSha256: z.string(),
+  /** The recipe of the training, where it is known. */
+  recipe: z.string().nullable(),
+  /** What it learned from, where it is known. */
+  data: z.string().nullable(),
+  /** Each rank and alpha there is, such as "rank 16, alpha 32". */
+  lora: z.array(z.string()),
+  /** The adapted modules' kinds, such as q_proj. */
+  modules: z.array(z.string()),
+});
+export type Training = z.infer<typeof trainingSchema>;
+
 export const manifestSchema = z.strictObject({
   format: z.literal(1),
   name: z.string().min(1),
@@ -38,9 +55,11 @@ export const manifestSchema = z.strictObject({
   parameters: z.number().int(),
   contextLength: z.number().int(),
   licence: z.string().nullable(),
-  /** The paper's level of distillation; null for a base model. */
+  /** The paper's level of distillation; null for a base model, and where it is not known. */
   level: z.number().int().nullable(),
   tasks: z.array(z.string()),
+  /** Absent where nothing was trained. */
+  training: trainingSchema.optional(),
   dtypes: z.partialRecord(z.enum(DTYPES), dtypeSchema),
   files: z.record(z.string(), z.strictObject({ bytes: z.number().int(), sha256: z.string() })),
 });

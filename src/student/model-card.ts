@@ -20,6 +20,29 @@ function qualityTable(manifest: Manifest): string {
   return ["| dtype | weights | agreement with fp32 | perplexity |", "|---|---|---|---|", ...rows].join("\n");
 }
 
+function kind({ level, training }: Manifest): string {
+  if (level !== null) return `A student distilled at level ${level}`;
+  return training === undefined
+    ? "A base model, not yet distilled"
+    : "A base model with an adapter merged into it";
+}
+
+function origin({ base, training }: Manifest): string {
+  if (training === undefined) return `Made from ${base} with \`magdi import\`.`;
+  const { adapter, adapterSha256, lora, modules, recipe, data } = training;
+  const lines = [
+    `- base: ${base}`,
+    `- adapter: ${adapter} (${lora.join("; ")}, on ${modules.join(", ")}), SHA-256 ${adapterSha256}`,
+    `- recipe: ${recipe ?? "not stated"}`,
+    `- data: ${data ?? "not stated"}`,
+  ];
+  return `Made with \`magdi export\`, which merged an adapter into its base in float32:
+
+${lines.join("\n")}
+
+`;
+}
+
 export function modelCard(manifest: Manifest): string {
   const smallest = (["q4", "q8", "fp32"] as const).find((dtype: Dtype) => manifest.dtypes[dtype]) ?? "fp32";
   return `---
@@ -30,8 +53,8 @@ pipeline_tag: text-generation
 
 # ${manifest.name}
 
-${manifest.level === null ? "A base model, not yet distilled" : `A student distilled at level ${manifest.level}`}: ${(manifest.parameters / 1e6).toFixed(0)} million parameters, family ${manifest.family}, context ${manifest.contextLength} tokens.
-Made from ${manifest.base} with \`magdi import\`. Licence: ${manifest.licence ?? "not stated by the source"}.
+${kind(manifest)}: ${(manifest.parameters / 1e6).toFixed(0)} million parameters, family ${manifest.family}, context ${manifest.contextLength} tokens.
+${origin(manifest)} Licence: ${manifest.licence ?? "not stated by the source"}.
 
 ${qualityTable(manifest)}
 

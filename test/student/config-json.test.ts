@@ -192,7 +192,7 @@ test("tensors that are missing, unexpected or mis-shaped are one error, with bot
       assert.deepEqual(error.message.split("\n"), [
         "base: the tensors do not fit the configuration",
         "  missing (2): model.norm.weight [64], model.layers.0.mlp.up_proj.weight [96, 64]",
-        "  unexpected (2): model.layers.0.self_attn.q_proj.bias, model.layers.1.mlp.up_proj.weight",
+        "  unexpected (2): model.layers.0.self_attn.q_proj.bias [64], model.layers.1.mlp.up_proj.weight [96, 64]",
         "  mis-shaped (1): model.layers.0.self_attn.k_proj.weight expected [32, 64], found [64, 32]",
       ]);
       return true;

@@ -22,7 +22,7 @@ const OVERRIDES = new WeakMap<GraphBuilder, Map<Value, Step>>();
 export function withGradient(g: GraphBuilder, output: Value, inputs: readonly Value[], rule: Rule): Value {
   const overrides = OVERRIDES.get(g) ?? new Map<Value, Step>();
   OVERRIDES.set(g, overrides);
-  const name = g.nodes.find(({ outputs }) => outputs.includes(output))?.name ?? output;
+  const name = g.producerOf(output)?.name ?? output;
   const node = { name, operator: "withGradient", domain: "", inputs, outputs: [output], attributes: {} };
   overrides.set(output, { node, entry: { rule, broadcasts: false } });
   return output;

@@ -27,6 +27,8 @@ export class GraphBuilder {
   readonly #inputs: ValueInfo[] = [];
   readonly #outputs: ValueInfo[] = [];
   readonly #nodes: Node[] = [];
+  /** The place in #nodes of the node that makes a value. */
+  readonly #producers = new Map<Value, number>();
   readonly #initializers = new Map<Value, TensorData>();
   readonly #taken = new Set<string>();
   /** Names given out by name() that no node has claimed yet. */
@@ -51,6 +53,11 @@ export class GraphBuilder {
   /** In the order they were appended, which is an order they can run in. */
   get nodes(): readonly Node[] {
     return this.#nodes;
+  }
+
+  /** The node that makes a value; null for inputs and initialisers. */
+  producerOf(value: Value): Node | null {
+    return this.#nodes[this.#producers.get(value) ?? -1] ?? null;
   }
 
   get initializers(): ReadonlyMap<Value, TensorData> {
@@ -132,6 +139,7 @@ export class GraphBuilder {
     for (const output of options.outputs ?? []) if (output !== "") this.#claim(output);
     const outputs = options.outputs ?? [this.#unique(`${name}.out`)];
     const { domain = "", attributes = {} } = options;
+    for (const output of outputs) if (output !== "") this.#producers.set(output, this.#nodes.length);
     this.#nodes.push({ name, operator, domain, inputs, outputs, attributes });
     return outputs;
   }
@@ -150,18 +158,19 @@ export class GraphBuilder {
     return name;
   }
 
-  /** Asks a node that is there for one of its optional outputs as well; returns its name.
-   * @throws MAGDI_BAD_GRAPH when the node is not of this graph. */
-  optionalOutput(node: Node, index: number, base: string): Value {
-    const at = this.#nodes.findIndex(({ name }) => name === node.name);
-    const there = this.#nodes[at];
-    if (there === undefined) throw new MagdiError("MAGDI_BAD_GRAPH", `node ${node.name} is not in the graph`);
-    const known = there.outputs[index];
+  /** Asks the node that makes a value for one of its optional outputs as well; returns that one's name.
+   * @throws MAGDI_BAD_GRAPH when no node makes the value. */
+  optionalOutput(value: Value, index: number, base: string): Value {
+    const at = this.#producers.get(value) ?? -1;
+    const node = this.#nodes[at];
+    if (node === undefined) throw new MagdiError("MAGDI_BAD_GRAPH", `no node of the graph makes ${value}`);
+    const known = node.outputs[index];
     if (known !== undefined && known !== "") return known;
     const name = this.#unique(`${node.name}.${base}`);
-    const length = Math.max(there.outputs.length, index + 1);
-    const outputs = Array.from({ length }, (_, i) => (i === index ? name : (there.outputs[i] ?? "")));
-    this.#nodes[at] = { ...there, outputs };
+    const length = Math.max(node.outputs.length, index + 1);
+    const outputs = Array.from({ length }, (_, i) => (i === index ? name : (node.outputs[i] ?? "")));
+    this.#nodes[at] = { ...node, outputs };
+    this.#producers.set(name, at);
     return name;
   }
 

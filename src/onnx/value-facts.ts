@@ -258,8 +258,10 @@ export class ValueFacts {
         return [x && [x.length]];
       case "Size":
         return [[]];
-      case "Range":
-        return [[this.#some()]];
+      case "Range": {
+        const fromZero = first.ints?.[0] === 0 && inputs[2]?.ints?.[0] === 1;
+        return [[(fromZero ? second.ints?.[0] : undefined) ?? this.#some()]];
+      }
       case "Squeeze":
       case "Unsqueeze":
         return [this.#squeezed(node, x, second.ints)];

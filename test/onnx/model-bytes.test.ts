@@ -160,7 +160,7 @@ test("what is not read is refused, not dropped", () => {
     inGraph((graph) => graph.message(1, (node) => node.message(5, write)));
   const cases: [string, Uint8Array, RegExp][] = [
     ["MAGDI_BAD_GRAPH", new Uint8Array(), /no graph/],
-    ["MAGDI_UNSUPPORTED", withTensor((tensor) => tensor.int(2, 11)), /data type 11, not one of float32/],
+    ["MAGDI_UNSUPPORTED", withTensor((tensor) => tensor.int(2, 12)), /data type 12, not one of float32/],
     ["MAGDI_BAD_GRAPH", withTensor((tensor) => tensor.string(8, "w")), /tensor w has no data type/],
     [
       "MAGDI_UNSUPPORTED",

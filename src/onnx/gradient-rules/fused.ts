@@ -30,15 +30,15 @@ function rmsNorm(back: Backward, x: Value, weight: Value, deviationOf: () => Val
 
 export const FUSED = {
   SimplifiedLayerNormalization: plain((back) => {
-    const { g, node, a, b } = back;
-    const { dx, dw } = rmsNorm(back, a, b, () => g.optionalOutput(node, 1, "inverse_deviation"));
+    const { g, a, b, y } = back;
+    const { dx, dw } = rmsNorm(back, a, b, () => g.optionalOutput(y, 1, "inverse_deviation"));
     return [dx, dw];
   }),
   // y = norm(s)∘w with s = a + b, and s itself as the fourth output: da = db = ds + the norm's dx
   SkipSimplifiedLayerNormalization: plain((back) => {
-    const { g, node, c, cotangents } = back;
+    const { g, node, c, y, cotangents } = back;
     if (node.inputs.length > 3) throw unsupported(node, "its bias");
-    const sum = node.outputs[3] ? node.outputs[3] : g.optionalOutput(node, 3, "sum");
+    const sum = g.optionalOutput(y, 3, "sum");
     // On the CPU the operator leaves its inverse deviation unwritten; the plain norm of the sum writes it.
     const deviation = (): Value => {
       const rho = g.name("inverse_deviation");

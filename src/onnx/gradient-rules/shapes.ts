@@ -1,7 +1,9 @@
 // Gradients of operators that only move values: a value moved goes back to where it came from, and one that went to
 // several places collects what comes back from all of them.
 
+import { isDeepStrictEqual } from "node:util";
 import type { Value } from "../graph.ts";
+import type { GraphBuilder } from "../graph-builder.ts";
 import * as op from "../operators.ts";
 import { intAttribute, intsAttribute } from "../value-facts.ts";
 import { type Backward, broadcasting, plain, type Rule, unsupported } from "./rule.ts";
@@ -9,8 +11,18 @@ import { type Backward, broadcasting, plain, type Rule, unsupported } from "./ru
 const zeros = ({ g, facts }: Backward, shape: Value, like: Value): Value =>
   op.zeros(g, shape, facts.type(like) === "float64" ? "float64" : "float32");
 
+/** What a chain of reshapes began with. ONNX Runtime cannot open a graph with a reshape to a shape computed at run
+ * time and right after it one to a constant shape. */
+function beforeReshapes(g: GraphBuilder, x: Value): Value {
+  const producer = g.producerOf(x);
+  const reshapes = producer !== null && /^(Reshape|Squeeze|Unsqueeze|Flatten)$/.test(producer.operator);
+  return reshapes ? beforeReshapes(g, producer.inputs[0] ?? "") : x;
+}
+
 /** dy → the same values in the shape of x; constant where at most one size is unknown. */
-function reshapeLike({ g, facts }: Backward, dy: Value, x: Value): Value {
+function reshapeLike({ g, facts }: Backward, arrived: Value, x: Value): Value {
+  const dy = beforeReshapes(g, arrived);
+  if (isDeepStrictEqual(facts.shape(dy), facts.shape(x)) && facts.shape(x) !== null) return dy;
   const shape = facts.shape(x);
   const sizes = shape?.map((size) => (typeof size === "number" ? size : -1));
   const constant = sizes !== undefined && !sizes.includes(0) && sizes.filter((size) => size < 0).length <= 1;

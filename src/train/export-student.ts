@@ -1,0 +1,82 @@
+// From a base and an adapter to a student folder: the adapter is read, merged in float32, and the result imported as
+// any base is. Training heads stay behind. It measures nothing by itself.
+
+import path from "node:path";
+import { MagdiError } from "../errors.ts";
+import type { BaseModel } from "../student/base-model.ts";
+import { type AdaptedBase, type ImportOptions, importStudent } from "../student/import-student.ts";
+import { fingerprint, type Manifest, type Training } from "../student/manifest.ts";
+import { mergedBase } from "./merge.ts";
+import {
+  ADAPTER_TENSORS_FILE,
+  assertAdapterFolder,
+  assertNotNoOp,
+  type PeftAdapter,
+  readPeftAdapter,
+} from "./peft-adapter.ts";
+
+export interface ExportOptions extends Omit<ImportOptions, "source" | "adapt"> {
+  /** A Hugging Face folder, a .gguf file, or, where `hub` is given, a hub id. */
+  readonly base: string;
+  /** A folder in PEFT's format. */
+  readonly adapter: string;
+  /** The paper's level of distillation, 1 to 4; without it, what the adapter says of itself. */
+  readonly level?: number;
+  /** What the adapter learned from, for the card; without it, what the adapter says of itself. */
+  readonly data?: string;
+  /** The recipe of the training; without it, what the adapter says of itself. */
+  readonly recipe?: string;
+}
+
+/** Keys under which an adapter's tensors say how they were trained. */
+export const TRAINING_METADATA = {
+  level: "magdi.level",
+  recipe: "magdi.recipe",
+  data: "magdi.data",
+} as const;
+
+const LEVELS = 4;
+
+function levelOf(options: ExportOptions, adapter: PeftAdapter): number | null {
+  const stated = adapter.metadata.get(TRAINING_METADATA.level);
+  const level = options.level ?? (stated === undefined ? null : Number(stated));
+  if (level === null || (Number.isInteger(level) && level >= 1 && level <= LEVELS)) return level;
+  throw options.level === undefined
+    ? new MagdiError(
+        "MAGDI_BAD_FILE",
+        `${adapter.source}: ${TRAINING_METADATA.level}: expected 1 to ${LEVELS}, found "${stated}"`,
+      )
+    : new MagdiError("MAGDI_BAD_CONFIG", `--level: expected 1 to ${LEVELS}, found ${level}`);
+}
+
+function trainingOf(options: ExportOptions, adapter: PeftAdapter, sha256: string): Training {
+  const { modules, metadata } = adapter;
+  const kinds = modules.map(({ module }) => module.slice(module.lastIndexOf(".") + 1));
+  return {
+    adapter: path.basename(path.resolve(options.adapter)),
+    adapterSha256: sha256,
+    recipe: options.recipe ?? metadata.get(TRAINING_METADATA.recipe) ?? null,
+    data: options.data ?? metadata.get(TRAINING_METADATA.data) ?? null,
+    lora: [...new Set(modules.map(({ rank, alpha }) => `rank ${rank}, alpha ${alpha}`))],
+    modules: [...new Set(kinds)],
+  };
+}
+
+/** Writes the student folder, whole or not at all. Returns its manifest.
+ * @throws MagdiError as importStudent and readPeftAdapter; MAGDI_BAD_FILE for an adapter that changes nothing. */
+export async function exportStudent(options: ExportOptions): Promise<Manifest> {
+  const { base: source, adapter: folder, level: _level, data: _data, recipe: _recipe, ...rest } = options;
+  // Before a base is downloaded for it.
+  assertAdapterFolder(folder);
+  const adapt = async (base: BaseModel): Promise<AdaptedBase> => {
+    const adapter = readPeftAdapter(folder, base.config);
+    assertNotNoOp(adapter);
+    const { sha256 } = await fingerprint(path.join(folder, ADAPTER_TENSORS_FILE));
+    return {
+      base: mergedBase(base, adapter.modules),
+      level: levelOf(options, adapter),
+      training: trainingOf(options, adapter, sha256),
+    };
+  };
+  return importStudent({ ...rest, source, adapt });
+}

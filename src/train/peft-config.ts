@@ -1,0 +1,181 @@
+// adapter_config.json as PEFT writes it: which modules an adapter is on, with which rank and scale. Everything that
+// would change the result and is not implemented is refused by name, all of it in one error.
+
+import { z } from "zod";
+import { MagdiError } from "../errors.ts";
+
+const names = z.union([z.string(), z.array(z.string())]);
+const byPattern = z.record(z.string(), z.number());
+
+/** The fields that decide what an adapter does; PEFT's others describe how it was trained. */
+const schema = z.object({
+  peft_type: z.string(),
+  base_model_name_or_path: z.string().nullish(),
+  r: z.number().int().positive(),
+  lora_alpha: z.number().positive(),
+  lora_dropout: z.number().min(0).max(1).nullish(),
+  target_modules: names.nullish(),
+  exclude_modules: names.nullish(),
+  layers_to_transform: z.union([z.number().int(), z.array(z.number().int())]).nullish(),
+  layers_pattern: names.nullish(),
+  rank_pattern: byPattern.nullish(),
+  alpha_pattern: byPattern.nullish(),
+  use_rslora: z.boolean().nullish(),
+});
+type PeftConfigJson = z.infer<typeof schema>;
+
+const isSet = (value: unknown): boolean =>
+  value !== undefined &&
+  value !== null &&
+  value !== false &&
+  !(typeof value === "object" && Object.keys(value).length === 0);
+
+/** Initialisations that leave the base as it is; the others (pissa, olora, loftq, corda, lora_ga) change it. */
+const KEEPS_BASE: readonly unknown[] = [undefined, null, true, false, "gaussian", "eva", "orthogonal"];
+
+/** Fields that change what an adapter computes, with why they are refused. */
+const REFUSED: Readonly<Record<string, string>> = {
+  use_dora: "weights are decomposed into magnitude and direction",
+  use_qalora: "inputs are pooled in groups",
+  use_bdlora: "A or B is block-diagonal",
+  lora_bias: "the adapters have biases of their own",
+  fan_in_fan_out: "weights are stored [in, out], which no supported family does",
+  modules_to_save: "whole modules were trained beside the adapters",
+  trainable_token_indices: "embeddings of tokens were trained",
+  target_parameters: "adapters lie on parameters that are no modules",
+  layer_replication: "layers of the base are repeated",
+  alora_invocation_tokens: "the adapter is switched on by tokens of the prompt",
+  arrow_config: "several adapters are routed between",
+  megatron_config: "modules are split between devices",
+  kasa_config: "the base is changed by its singular values",
+  velora_config: "inputs are compressed",
+  monteclora_config: "the adapters are sampled",
+};
+
+function unsupportedFields(json: Readonly<Record<string, unknown>>): string[] {
+  const found = Object.entries(REFUSED)
+    .filter(([field]) => isSet(json[field]))
+    .map(([field, why]) => `${field}: ${why}, found ${JSON.stringify(json[field])}`);
+  if (isSet(json.bias) && json.bias !== "none") {
+    found.push(`bias: the base's biases were trained, expected "none", found ${JSON.stringify(json.bias)}`);
+  }
+  if (!KEEPS_BASE.includes(json.init_lora_weights)) {
+    found.push(
+      `init_lora_weights: ${JSON.stringify(json.init_lora_weights)} changes the base's own weights; convert the adapter with PEFT's path_initial_model_for_weight_conversion`,
+    );
+  }
+  return found;
+}
+
+/** A module's pattern as PEFT matches it: the whole name, or its end after a dot. */
+function matchesEnd(pattern: string, module: string, where: string): boolean {
+  return fullMatch(`(?:.*\\.)?(?:${pattern})`, module, where);
+}
+
+function fullMatch(pattern: string, module: string, where: string): boolean {
+  try {
+    return new RegExp(`^(?:${pattern})$`).test(module);
+  } catch (cause) {
+    throw new MagdiError(
+      "MAGDI_BAD_FILE",
+      `${where}: expected a regular expression, found ${JSON.stringify(pattern)}`,
+      { cause },
+    );
+  }
+}
+
+const named = (list: readonly string[], module: string): boolean =>
+  list.some((name) => module === name || module.endsWith(`.${name}`));
+
+const listOf = <T extends string | number>(value: T | readonly T[]): readonly T[] =>
+  typeof value === "object" ? value : [value];
+
+export class PeftConfig {
+  /** The file it was read from. */
+  readonly source: string;
+  readonly #json: PeftConfigJson;
+
+  /** @throws MAGDI_BAD_FILE for wrong fields, MAGDI_UNSUPPORTED naming every field that is not implemented. */
+  constructor(source: string, json: Readonly<Record<string, unknown>>) {
+    this.source = source;
+    if (json.peft_type !== "LORA") {
+      const found = JSON.stringify(json.peft_type);
+      throw new MagdiError(
+        json.peft_type === undefined ? "MAGDI_BAD_FILE" : "MAGDI_UNSUPPORTED",
+        `${source}: peft_type: expected "LORA", found ${found}`,
+      );
+    }
+    const unsupported = unsupportedFields(json);
+    if (unsupported.length > 0) {
+      throw new MagdiError(
+        "MAGDI_UNSUPPORTED",
+        `${source}: this adapter needs what is not implemented:\n  ${unsupported.join("\n  ")}`,
+      );
+    }
+    const parsed = schema.safeParse(json);
+    if (!parsed.success) {
+      const issues = parsed.error.issues.map(({ path, message }) => `${path.join(".")}: ${message}`);
+      throw new MagdiError(
+        "MAGDI_BAD_FILE",
+        `${source}: not an adapter's configuration: ${issues.join("; ")}`,
+      );
+    }
+    this.#json = parsed.data;
+  }
+
+  get base(): string | null {
+    return this.#json.base_model_name_or_path ?? null;
+  }
+
+  get dropout(): number {
+    return this.#json.lora_dropout ?? 0;
+  }
+
+  /** Whether `module`, such as model.layers.0.self_attn.q_proj, has an adapter. */
+  adapts(module: string): boolean {
+    const { target_modules: targets, exclude_modules: excluded, layers_to_transform: layers } = this.#json;
+    if (excluded !== undefined && excluded !== null && this.#targeted(excluded, module)) return false;
+    // Without target modules PEFT takes the family's default, which for all of ours is the queries and values.
+    if (!this.#targeted(targets ?? ["q_proj", "v_proj"], module)) return false;
+    if (layers === undefined || layers === null) return true;
+    const patterns = listOf(this.#json.layers_pattern ?? "layers");
+    const [index] = /(?<=\.)\d+(?=\.)/.exec(module) ?? [];
+    if (index === undefined) return false;
+    const stack = module.slice(0, module.indexOf(`.${index}.`));
+    const where = `${this.source}: layers_pattern`;
+    return (
+      patterns.some((pattern) => fullMatch(`.*\\.${pattern}`, stack, where)) &&
+      listOf(layers).includes(Number(index))
+    );
+  }
+
+  #targeted(targets: string | readonly string[], module: string): boolean {
+    if (targets === "all-linear") return module !== "lm_head";
+    if (typeof targets === "object") return named(targets, module);
+    return fullMatch(targets, module, `${this.source}: target_modules`);
+  }
+
+  #fromPattern(patterns: Readonly<Record<string, number>> | null | undefined, module: string): number | null {
+    const where = `${this.source}: rank_pattern, alpha_pattern`;
+    const found = Object.entries(patterns ?? {}).find(([pattern]) => matchesEnd(pattern, module, where));
+    return found?.[1] ?? null;
+  }
+
+  rank(module: string): number {
+    return this.#fromPattern(this.#json.rank_pattern, module) ?? this.#json.r;
+  }
+
+  alpha(module: string): number {
+    return this.#fromPattern(this.#json.alpha_pattern, module) ?? this.#json.lora_alpha;
+  }
+
+  /** s: alpha / r, or alpha / √r for rank-stabilised adapters. */
+  scale(module: string): number {
+    const rank = this.rank(module);
+    return this.alpha(module) / (this.#json.use_rslora ? Math.sqrt(rank) : rank);
+  }
+
+  get rankStabilised(): boolean {
+    return this.#json.use_rslora ?? false;
+  }
+}

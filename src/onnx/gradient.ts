@@ -91,8 +91,10 @@ function stepBack(
     if (!leading.has(input)) return;
     const make = functions[index] ?? null;
     if (make === null) throw unsupported(node, `none with respect to its input ${index}, ${input}`);
-    const cotangent = make();
-    cotangents.add(input, entry.broadcasts ? undoBroadcast(g, facts, cotangent, input) : cotangent);
+    const made = make();
+    const cotangent = entry.broadcasts ? undoBroadcast(g, facts, made, input) : made;
+    facts.learn(cotangent, facts.shape(input));
+    cotangents.add(input, cotangent);
   });
 }
 

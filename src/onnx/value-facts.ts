@@ -94,6 +94,12 @@ export class ValueFacts {
     return this.of(value).shape;
   }
 
+  /** Takes the shape of a value from one who knows it otherwise: a cotangent has its value's shape. */
+  learn(value: Value, shape: Shape | null): void {
+    const facts = this.of(value);
+    if (shape !== null) this.#facts.set(value, { ...facts, shape });
+  }
+
   #look(value: Value | undefined): Facts {
     if (value === undefined || value === "") return NOTHING;
     const there = this.#facts.get(value);

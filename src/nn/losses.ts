@@ -2,11 +2,11 @@
 // may come in several runs, and is divided once.
 
 import { MagdiError } from "../errors.ts";
+import { stopGradient } from "../onnx/gradient.ts";
 import type { Value } from "../onnx/graph.ts";
 import type { GraphBuilder } from "../onnx/graph-builder.ts";
 import * as op from "../onnx/operators.ts";
 import type { LinearWeight } from "./linear.ts";
-import { stopGradient } from "./stop-gradient.ts";
 
 /** logits [N, V] → log Σ e^z [N, 1], of logits less their largest, which no gradient needs to know. */
 function logSumExp(g: GraphBuilder, logits: Value): Value {

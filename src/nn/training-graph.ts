@@ -1,6 +1,7 @@
 // The graph of a training step: the decoder with adapters over a batch of right-padded sequences, the losses, and the
 // gradient of every parameter. Without gradients it is the graph that validates. It knows no optimiser.
 
+import { gradients, stopGradient } from "../onnx/gradient.ts";
 import type { Model, Value } from "../onnx/graph.ts";
 import { GraphBuilder } from "../onnx/graph-builder.ts";
 import * as op from "../onnx/operators.ts";
@@ -12,7 +13,6 @@ import { type NodeClassifier, nodeClassifier, nodeClassifierShapes } from "./nod
 import { pool } from "./pooling.ts";
 import { type ScoreHead, scoreHead, scoreHeadShapes } from "./score-head.ts";
 import type { WeightLoader } from "./serving-graph.ts";
-import { stopGradient } from "./stop-gradient.ts";
 import { trainingContext } from "./training-context.ts";
 
 /** The losses of a graph; null leaves one out, with its inputs, its head and its gradients. */
@@ -122,7 +122,27 @@ export function trainingGraph(
   const loss = terms.length === 0 ? g.float(0) : terms.reduce((sum, term) => op.add(g, sum, term));
   g.node("Identity", [loss], { outputs: ["total"] });
   g.output("total", "float32", []);
-  return { model: g.build("magdi_training"), parameters, gradients: new Map(), noiseColumns: columns };
+  const reached = options.gradients ? reachedParameters(parameters, adapterShapes(config, lora), losses) : [];
+  const byParameter = gradients(g, loss, reached);
+  const outputs = new Map(
+    reached.map((key) => {
+      const output = `gradient.${key}`;
+      g.node("Identity", [byParameter.get(key) ?? ""], { outputs: [output] });
+      g.output(output, "float32", parameters.get(key) ?? []);
+      return [key, output] as const;
+    }),
+  );
+  return { model: g.build("magdi_training"), parameters, gradients: outputs, noiseColumns: columns };
+}
+
+/** A frozen node loss reaches its classifier alone; every other loss reaches the adapters too. */
+function reachedParameters(
+  parameters: ReadonlyMap<string, unknown>,
+  adapters: ReadonlyMap<string, unknown>,
+  { nll, margin, node }: TrainingLosses,
+): string[] {
+  const student = nll !== null || margin !== null || node?.features === "live";
+  return [...parameters.keys()].filter((key) => student || !adapters.has(key));
 }
 
 /** The adapted student on whole sequences, to be compared with others: input_ids int64 [B, T] and the adapters → logits

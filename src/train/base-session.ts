@@ -22,13 +22,18 @@ export interface BaseSessionOptions {
   readonly onProgress?: (done: number, total: number) => void;
 }
 
+/** Folders to remove should the process end before their sessions are closed. */
+const FOLDERS = new Set<string>();
+const removeAll = (): void => {
+  for (const folder of FOLDERS) rmSync(folder, { recursive: true, force: true });
+};
+
 export class BaseSessions {
   readonly config: DecoderConfig;
   readonly #folder: string;
   readonly #threads: number | undefined;
   readonly #weights: StoredWeights;
   readonly #sessions: Session[] = [];
-  readonly #removeFolder: () => void;
 
   /** Writes the weights; the base may be closed afterwards. @throws MAGDI_BAD_FILE for numbers that are not finite. */
   constructor(base: BaseModel, options: BaseSessionOptions) {
@@ -36,8 +41,8 @@ export class BaseSessions {
     this.#threads = options.threads;
     const folder = mkdtempSync(path.join(options.scratchFolder ?? tmpdir(), "magdi-base-"));
     this.#folder = folder;
-    this.#removeFolder = () => rmSync(folder, { recursive: true, force: true });
-    process.once("exit", this.#removeFolder);
+    if (FOLDERS.size === 0) process.once("exit", removeAll);
+    FOLDERS.add(folder);
     const parameters = [...expectedTensors(base.config).values()].reduce(
       (sum, shape) => sum + elementsOf(shape),
       0,
@@ -79,7 +84,8 @@ export class BaseSessions {
   /** Closes the sessions and removes the files. Idempotent. @throws MAGDI_RUNTIME while a session runs. */
   close(): void {
     for (const session of this.#sessions) session.close();
-    process.removeListener("exit", this.#removeFolder);
-    this.#removeFolder();
+    rmSync(this.#folder, { recursive: true, force: true });
+    FOLDERS.delete(this.#folder);
+    if (FOLDERS.size === 0) process.removeListener("exit", removeAll);
   }
 }

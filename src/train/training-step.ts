@@ -11,26 +11,10 @@ import type { BaseModel } from "../student/base-model.ts";
 import { type BaseSessionOptions, BaseSessions } from "./base-session.ts";
 import { floatTensor, integerTensor } from "./batch-tensors.ts";
 import { fillNoise } from "./dropout-noise.ts";
+import type { TrainingBatch } from "./mag/training-batch.ts";
 
-/** What a step reads of a batch: right-padded sequences, what counts in each loss, and how nodes are connected. */
-export interface StepBatch {
-  /** B and T. */
-  readonly rows: number;
-  readonly columns: number;
-  /** [B·T] */
-  readonly tokenIds: BigInt64Array;
-  /** [L] b·T + t of the token before each label, and the labels. */
-  readonly labelPositions: BigInt64Array;
-  readonly labelIds: BigInt64Array;
-  /** [B·T] 0 on padding */
-  readonly poolingWeights: Float32Array;
-  /** [P·2] a correct row, an incorrect one */
-  readonly pairs: BigInt64Array;
-  /** [B·B] Â over all graphs of the batch; row the target, column the source */
-  readonly adjacency: Float32Array;
-  /** [B] negative where a row is no node */
-  readonly nodeLabels: BigInt64Array;
-}
+/** What a step reads of a batch. A node label below 0 is none. */
+export type StepBatch = Omit<TrainingBatch, "lengths" | "labelTokens">;
 
 export type StepMode = "train" | "validate";
 
@@ -176,18 +160,24 @@ class SessionStep implements TrainingStep {
   #inputs(batch: StepBatch, graph: TrainingGraph, options: RunOptions): Map<string, OrtTensor> {
     const { rows, columns } = batch;
     const counts = options.counts ?? countsOf(batch);
-    const scale = (count: number): OrtTensor => floatTensor([], [count > 0 ? 1 / count : 0]);
+    // The device takes no empty arrays: a label or pair stands in for none, with a scale of 0.
+    const some = (values: BigInt64Array, length: number): BigInt64Array =>
+      values.length > 0 ? values : new BigInt64Array(length);
+    const scale = (own: number, all: number): OrtTensor => floatTensor([], [own > 0 ? 1 / all : 0]);
+    const pairs = some(batch.pairs, 2);
+    const labels = some(batch.labelIds, 1);
+    const own = countsOf(batch);
     const inputs = new Map<string, OrtTensor>([
       ["input_ids", integerTensor([rows, columns], batch.tokenIds)],
-      ["label_positions", integerTensor([batch.labelPositions.length], batch.labelPositions)],
-      ["label_ids", integerTensor([batch.labelIds.length], batch.labelIds)],
-      ["nll_scale", scale(counts.labelTokens)],
+      ["label_positions", integerTensor([labels.length], some(batch.labelPositions, 1))],
+      ["label_ids", integerTensor([labels.length], labels)],
+      ["nll_scale", scale(own.labelTokens, counts.labelTokens)],
       ["pooling_weights", floatTensor([rows, columns], batch.poolingWeights)],
-      ["pairs", integerTensor([batch.pairs.length / 2, 2], batch.pairs)],
-      ["margin_scale", scale(counts.pairs)],
+      ["pairs", integerTensor([pairs.length / 2, 2], pairs)],
+      ["margin_scale", scale(own.pairs, counts.pairs)],
       ["adjacency", floatTensor([rows, rows], batch.adjacency)],
       ["node_labels", integerTensor([rows], batch.nodeLabels)],
-      ["node_scale", scale(counts.nodes)],
+      ["node_scale", scale(own.nodes, counts.nodes)],
     ]);
     if (graph.noiseColumns !== null) {
       const noise = OrtTensor.zeros("int32", [rows * columns, graph.noiseColumns]);

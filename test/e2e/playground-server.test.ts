@@ -13,6 +13,11 @@ import { launchChromium, NO_CHROMIUM } from "./chromium.ts";
 import { answered, ENDLESS, openPage, textOf, VARIED, write } from "./playground-page.ts";
 
 const KEY = "playground-secret-0123456789";
+const OLD_KEY = "yesterdays-secret-0123456789";
+
+const withKey = (key: string) => ({ config: { apiKeys: parseKeyList(`reader:${key}`) } });
+/** A browser whose reader was asked to log in, and has. */
+const login = (password: string) => ({ httpCredentials: { username: "me", password } });
 
 /** A proxy before `port` that lets no WebSocket through, as many do. */
 async function proxyWithoutSockets(t: TestContext, port: number): Promise<string> {
@@ -94,21 +99,65 @@ describe("the playground and its server", { skip: NO_CHROMIUM }, () => {
     await page.locator("#error", { hasText: /question: expected.*request \S+/s }).waitFor();
   });
 
-  test("a server with keys is asked with one, which stays in the tab", async (t) => {
-    const { server } = await runTiny(t, { config: { apiKeys: parseKeyList(`reader:${KEY}`) } });
-    const { page } = await openPage(t, browser, server.url);
+  test("behaviour 22: whose browser is logged in needs no key in the page, over WebSocket and events", async (t) => {
+    const { server } = await runTiny(t, withKey(KEY));
+    for (const url of [server.url, await proxyWithoutSockets(t, server.port)]) {
+      const { page } = await openPage(t, browser, url, login(KEY));
+      const opened = new Promise<boolean>((resolve) => {
+        page.once("websocket", (socket) => {
+          socket.once("framereceived", () => resolve(true));
+          socket.once("socketerror", () => resolve(false));
+        });
+      });
+      await page.locator("#model-name", { hasText: "tiny" }).waitFor();
+      await write(page, VARIED, { samples: "3" });
+      await page.keyboard.press("Control+Enter");
+      await answered(page);
+      assert.equal(await opened, url === server.url);
+      assert.equal(await page.getByLabel("API key").isVisible(), false);
+      assert.match(await textOf(page, "#curl"), /Bearer \$MAGDI_API_KEY/);
+      assert.equal((await page.goto(`${url}/docs`))?.status(), 200);
+      await page.getByText("/v1/reason", { exact: true }).first().waitFor();
+      assert.equal(await page.locator("#key").isVisible(), false);
+    }
+  });
+
+  test("behaviour 22: without a login, or with a wrong one, a browser gets no page", async (t) => {
+    const { server } = await runTiny(t, withKey(KEY));
+    const pageOf = async (options: object) => {
+      const context = await browser.newContext(options);
+      t.after(() => context.close());
+      return context.newPage();
+    };
+    const wrong = await pageOf(login(`${KEY}x`));
+    const none = await pageOf({});
+    for (const path of ["/", "/docs", "/playground/ask.js"]) {
+      assert.equal((await wrong.goto(server.url + path))?.status(), 401);
+      await wrong.getByText("the API key is not one that this server knows").waitFor();
+      // That is: it would ask its reader to log in.
+      await assert.rejects(none.goto(server.url + path), /ERR_INVALID_AUTH_CREDENTIALS/);
+    }
+  });
+
+  test("a server that has changed its keys is asked with a new one, which stays in the tab", async (t) => {
+    const first = await runTiny(t, withKey(OLD_KEY));
+    const { page } = await openPage(t, browser, first.server.url, login(OLD_KEY));
+    await page.locator("#model-name", { hasText: "tiny" }).waitFor();
     const field = page.getByLabel("API key");
+    assert.equal(await field.isVisible(), false);
+    await first.server.app.close();
+    await page.locator("#state", { hasText: "unreachable" }).waitFor();
+    await runTiny(t, { ...withKey(KEY), port: first.server.port });
     await field.waitFor();
     await write(page, VARIED);
     await page.keyboard.press("Control+Enter");
-    await page.locator("#error", { hasText: "an API key is needed" }).waitFor();
+    await page.locator("#error", { hasText: /API key is/ }).waitFor();
     await field.fill("some-other-key-0123456789");
     await field.press("Enter");
     await page.locator("#key[aria-invalid=true]").waitFor();
     await field.fill(KEY);
     await page.getByRole("button", { name: "Use", exact: true }).click();
-    await page.locator("#model-name", { hasText: "tiny" }).waitFor();
-    assert.equal(await field.isVisible(), false);
+    await field.waitFor({ state: "hidden" });
     const socket = page.waitForEvent("websocket");
     await page.locator("#question").press("Control+Enter");
     await answered(page);
@@ -117,9 +166,7 @@ describe("the playground and its server", { skip: NO_CHROMIUM }, () => {
     assert.match(curl, /Bearer \$MAGDI_API_KEY/);
     assert.doesNotMatch(curl, /secret/);
     assert.equal(await page.evaluate("JSON.stringify({ ...localStorage }) + document.cookie"), "{}");
-    await page.reload();
-    await page.locator("#model-name", { hasText: "tiny" }).waitFor();
-    assert.equal(await field.isVisible(), false);
+    assert.match(String(await page.evaluate("JSON.stringify({ ...sessionStorage })")), /playground-secret/);
   });
 
   test("a server that loads is said to, until it is ready; one that is gone, too", async (t) => {

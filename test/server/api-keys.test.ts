@@ -6,7 +6,7 @@ import path from "node:path";
 import { test } from "node:test";
 import { MagdiError } from "../../src/errors.ts";
 import { ApiKeys, openApiKeys, parseKeyList } from "../../src/server/access/api-keys.ts";
-import { chooseSubprotocol, presentedKey } from "../../src/server/access/presented-key.ts";
+import { chooseSubprotocol, loginKey, presentedKey } from "../../src/server/access/presented-key.ts";
 import { loadConfig, SETTINGS } from "../../src/server/config.ts";
 import { scratchFolder } from "../support/scratch-folder.ts";
 
@@ -144,6 +144,24 @@ test("where a request may carry its key", () => {
   for (const authorization of ["", "Bearer", "Bearer ", KEY, `Basic ${KEY}`, `Bearer ${KEY} x`]) {
     assert.equal(presentedKey({ authorization }), null, authorization);
   }
+  const login = (text: string) => `Basic ${Buffer.from(text).toString("base64")}`;
+  assert.equal(presentedKey({ authorization: login(`me:${KEY}`) }), null);
+  for (const text of [`me:${KEY}`, `:${KEY}`, `mé ✓:${KEY}`]) {
+    assert.equal(loginKey({ authorization: login(text) }), KEY, text);
+  }
+  assert.equal(loginKey({ authorization: login("me:a:b") }), "a:b");
+  for (const authorization of [
+    "",
+    "Basic",
+    login(KEY),
+    login("me:"),
+    login(""),
+    `Bearer ${KEY}`,
+    "Basic *",
+  ]) {
+    assert.equal(loginKey({ authorization }), null, authorization);
+  }
+  assert.equal(loginKey({}), null);
   assert.equal(chooseSubprotocol(new Set([`magdi.key.${encoded}`, "magdi"])), "magdi");
   assert.equal(chooseSubprotocol(new Set([`magdi.key.${encoded}`])), false);
 });

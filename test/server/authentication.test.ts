@@ -40,10 +40,16 @@ async function runWithKeys(t: TestContext, config: Partial<ServerConfig> = {}) {
 }
 
 const bearer = (key: string) => ({ authorization: `Bearer ${key}` });
+const base64 = (text: string) => Buffer.from(text).toString("base64");
+const login = (key: string, user = "reader") => ({ authorization: `Basic ${base64(`${user}:${key}`)}` });
+
+const BEARER = 'Bearer realm="magdi"';
+/** Accept, as browsers send it when they open a page. */
+const PAGE = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8";
 
 async function assertUnauthenticated(response: Response, where: string) {
   assert.equal(response.status, 401, where);
-  assert.equal(response.headers.get("www-authenticate"), "Bearer", where);
+  assert.equal(response.headers.get("www-authenticate"), BEARER, where);
   assert.ok(response.headers.get("x-request-id"), where);
   const text = await response.text();
   if (text === "") return; // HEAD
@@ -59,8 +65,7 @@ async function assertUnauthenticated(response: Response, where: string) {
 test("behaviours 22 and 23: no key and a wrong key are 401 on every route but the probes", async (t) => {
   const { routes, url } = await runWithKeys(t);
   assert.ok(routes.length > 20, `expected all routes, found ${routes.length}`);
-  // Beside the probes, what a browser loads before its reader can give a key: the same files for everybody.
-  const isOpen = (path: string) => /^\/(health|ready|docs|docs\/.*|playground\/.*)$/.test(path);
+  const isOpen = (path: string) => path === "/health" || path === "/ready";
   const methods = new Set(["GET", "HEAD", "POST", "OPTIONS", "PUT", "PATCH", "DELETE"]);
   for (const path of new Set(routes.map((route) => route.url.replace(/:\w+/g, "tiny").replace("*", "x")))) {
     for (const method of new Set([
@@ -74,6 +79,8 @@ test("behaviours 22 and 23: no key and a wrong key are 401 on every route but th
         bearer("no-such-key-0123456789"),
         { "x-api-key": KEY.slice(1) },
         bearer("alice"),
+        login("no-such-key-0123456789"),
+        login("alice", KEY),
       ]) {
         const response = await fetch(url + path, { method, headers: { ...JSON_TYPE, ...headers }, ...body });
         if (open) {
@@ -130,7 +137,13 @@ test("behaviour 22: 401 comes before the body is read, and none is asked for", a
 test("behaviours 22 and 23: a right key opens, in each place that it may be in", async (t) => {
   const { url, metrics } = await runWithKeys(t);
   const answers: string[] = [];
-  for (const headers of [bearer(KEY), { authorization: `bearer ${OTHER_KEY}` }, { "x-api-key": KEY }]) {
+  for (const headers of [
+    bearer(KEY),
+    { authorization: `bearer ${OTHER_KEY}` },
+    { "x-api-key": KEY },
+    login(KEY),
+    login(OTHER_KEY, ""),
+  ]) {
     const response = await fetch(`${url}/v1/reason`, {
       method: "POST",
       headers: { ...JSON_TYPE, ...headers },
@@ -141,7 +154,7 @@ test("behaviours 22 and 23: a right key opens, in each place that it may be in",
     assert.equal((await fetch(`${url}/metrics`, { headers })).status, 200);
     assert.equal((await fetch(`${url}/v1/models`, { headers })).status, 200);
   }
-  assert.deepEqual(answers, ["4", "4", "4"]);
+  assert.deepEqual(answers, ["4", "4", "4", "4", "4"]);
   await fetch(`${url}/v1/reason`, { method: "POST", headers: JSON_TYPE, body: QUESTION });
   assert.match(
     await metrics.registry.metrics(),
@@ -156,7 +169,10 @@ test("behaviour 22: a WebSocket opens with a key as header or as subprotocol, wh
   for (const [protocols, headers] of [
     [[], bearer(KEY)],
     [[], { "x-api-key": KEY }],
+    [[], login(KEY)],
     [protocolOf(KEY), {}],
+    // What the page presents goes before what its browser was given when the page was opened.
+    [protocolOf(KEY), login(KEY.slice(1))],
   ] as const) {
     const socket = new WebSocket(url, [...protocols], { headers });
     await once(socket, "open");
@@ -167,7 +183,9 @@ test("behaviour 22: a WebSocket opens with a key as header or as subprotocol, wh
   for (const [protocols, headers] of [
     [[], {}],
     [[], bearer(KEY.slice(1))],
+    [[], login(KEY.slice(1))],
     [protocolOf(KEY.slice(1)), {}],
+    [protocolOf(KEY.slice(1)), login(KEY)],
     [["magdi", "magdi.key.%%%"], {}],
   ] as const) {
     const socket = new WebSocket(url, [...protocols], { headers });
@@ -232,6 +250,97 @@ test("a page of another origin opens no WebSocket, with or without keys set", as
       await once(socket, "open");
       socket.terminate();
     }
+  }
+});
+
+test("behaviour 22: a login that is none is 401 in the usual shape", async (t) => {
+  const { url } = await runWithKeys(t);
+  for (const authorization of [
+    "Basic",
+    "Basic ",
+    "Basic ====",
+    "Basic %%%",
+    `Basic ${KEY}`,
+    `Basic ${base64(KEY)}`,
+    `Basic ${base64("reader:")}`,
+    `Basic ${base64(`reader:${KEY}\n`)}`,
+    `Basic ${base64(`reader:${KEY}`)} x`,
+    `Basic ${base64(`reader:${KEY}`)}, Bearer x`,
+    `Basic ${Buffer.from([0xff, 0xfe, 0x3a, 0xc3, 0x28]).toString("base64")}`,
+    `Basic ${"A".repeat(12_000)}`,
+    `Digest ${base64(`reader:${KEY}`)}`,
+  ]) {
+    await assertUnauthenticated(await fetch(`${url}/metrics`, { headers: { authorization } }), authorization);
+  }
+  const spaced = { authorization: `basic  ${base64(`a b:${KEY}`)} ` };
+  assert.equal((await fetch(`${url}/metrics`, { headers: spaced })).status, 200);
+});
+
+test("behaviour 22: only a browser that opens a page is asked to log in", async (t) => {
+  const { url } = await runWithKeys(t);
+  const asked = `Basic realm="magdi", charset="UTF-8", ${BEARER}`;
+  for (const [accept, expected] of [
+    [PAGE, asked],
+    ["text/html", asked],
+    ["*/*", BEARER],
+    ["text/*", BEARER],
+    ["text/css,*/*;q=0.1", BEARER],
+    ["application/json", BEARER],
+    ["application/json, text/html;q=0.5", BEARER],
+    ["text/html;q=0", BEARER],
+    ["text/event-stream", BEARER],
+  ] as const) {
+    for (const path of ["/", "/docs", "/playground/ask.js", "/v1/models", "/v1/nothing", "/v1/models/%ff"]) {
+      for (const headers of [{}, login(KEY.slice(1))]) {
+        const response = await fetch(url + path, { headers: { accept, ...headers } });
+        const where = `${path} ${accept}`;
+        assert.equal(response.status, 401, where);
+        assert.equal(response.headers.get("www-authenticate"), expected, where);
+        assert.match(response.headers.get("content-type") ?? "", /^application\/json/, where);
+        assert.equal(response.headers.get("etag"), null, where);
+        const text = await response.text();
+        assert.ok(text.length < 300 && !/[<>]/.test(text), where);
+      }
+    }
+  }
+  // Two challenges are two lines: not every browser takes one with a comma apart.
+  const raw = new RawConnection(t, Number(new URL(url).port));
+  raw.send(`GET / HTTP/1.1\r\nhost: x\r\naccept: ${PAGE}\r\n\r\n`);
+  await raw.until(/"invalid_api_key"/);
+  assert.equal(raw.received.match(/^www-authenticate: /gim)?.length, 2);
+});
+
+test("behaviour 22: a login is of no use to pages of other origins, which do not know it", async (t) => {
+  const { port, url } = await runWithKeys(t, { corsOrigins: ["*"] });
+  const stranger = "https://evil.example";
+  const open = (origin: string, key: string | null) => {
+    const protocols = key === null ? [] : ["magdi", `magdi.key.${Buffer.from(key).toString("base64url")}`];
+    return new WebSocket(`ws://127.0.0.1:${port}/v1/reason/ws`, protocols, { origin, headers: login(KEY) });
+  };
+  const [error] = await once(open(stranger, null), "error");
+  assert.match(String(error), /401/);
+  for (const [origin, key] of [
+    [url, null],
+    [stranger, OTHER_KEY],
+  ] as const) {
+    const socket = open(origin, key);
+    await once(socket, "open");
+    socket.terminate();
+  }
+  // A form or a script can send these elsewhere without a preflight; none of them is read.
+  for (const type of [
+    "text/plain",
+    "application/x-www-form-urlencoded",
+    "multipart/form-data; boundary=x",
+    null,
+  ]) {
+    const response = await fetch(`${url}/v1/reason`, {
+      method: "POST",
+      headers: { origin: stranger, ...login(KEY), ...(type === null ? {} : { "content-type": type }) },
+      body: Buffer.from(QUESTION),
+    });
+    assert.equal(response.status, 415, String(type));
+    assert.equal(response.headers.get("access-control-allow-credentials"), null);
   }
 });
 

@@ -1,4 +1,4 @@
-// GET / and the files of its page: who gets HTML and who the list, caching, and what needs no key.
+// GET / and the files of its page: who gets HTML and who the list, caching, and who is let in where keys are set.
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { parseKeyList } from "../../src/server/access/api-keys.ts";
@@ -94,16 +94,26 @@ test("the page's files have types and tags, and are sent once", async (t) => {
   assert.equal((await server.post("/playground/ask.js", {})).status, 405);
 });
 
-test("with keys, the page and its files are open, and the list is not", async (t) => {
+test("behaviour 22: with keys, the page, its files and the list want one, which a browser sends", async (t) => {
   const key = "index-page-secret-0123456789";
   const { server } = await runTiny(t, { config: { apiKeys: parseKeyList(`reader:${key}`) } });
-  const page = await fetch(server.url, { headers: { accept: BROWSER } });
-  assert.equal(page.status, 200);
-  assert.doesNotMatch(await page.text(), /tiny/);
-  assert.equal((await fetch(`${server.url}/playground/ask.js`)).status, 200);
-  const { status, body } = await server.get("/");
-  assert.equal(status, 401);
-  assert.equal(body.error.type, "authentication_error");
-  const known = await fetch(server.url, { headers: { authorization: `Bearer ${key}` } });
-  assert.equal(known.status, 200);
+  const login = Buffer.from(`me:${key}`).toString("base64");
+  for (const [path, accept, type] of [
+    ["/", BROWSER, "text/html"],
+    ["/playground/ask.js", "*/*", "text/javascript"],
+    ["/playground/playground.css", "text/css,*/*;q=0.1", "text/css"],
+    ["/", "application/json", "application/json"],
+  ] as const) {
+    const refused = await fetch(server.url + path, { headers: { accept } });
+    assert.equal(refused.status, 401, path);
+    assert.match(await refused.text(), /"authentication_error"/);
+    const cached = await fetch(server.url + path, { headers: { accept, "if-none-match": "*" } });
+    assert.equal(cached.status, 401, path);
+    for (const authorization of [`Basic ${login}`, `Bearer ${key}`]) {
+      const known = await fetch(server.url + path, { headers: { accept, authorization } });
+      assert.equal(known.status, 200, path);
+      assert.equal(typeOf(known), type);
+      await known.text();
+    }
+  }
 });

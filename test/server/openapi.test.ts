@@ -88,7 +88,7 @@ test("every operation has a name of its own, a tag, a summary, a description and
     assert.ok(operation.tags?.length === 1 && tags.includes(operation.tags[0] ?? ""), name);
     const route = routes.find((candidate) => nameOf(candidate) === name);
     const open = route?.config?.open ?? false;
-    assert.deepEqual(operation.security, open ? [{}] : [{ bearer: [] }, {}], name);
+    assert.deepEqual(operation.security, open ? [{}] : [{ bearer: [] }, { basic: [] }, {}], name);
     if (!open) assert.ok(operation.responses["401"] && operation.responses["429"], name);
     assert.ok(operation.responses["500"], name);
     if (operation.requestBody) {
@@ -221,10 +221,13 @@ test("GET /openapi.json is that document, and behaviour 22: with keys it needs o
 
   const apiKeys = parseKeyList(`alice:${KEY}`);
   const { server: locked } = await runTiny(t, { config: { apiKeys } });
-  assert.equal((await locked.get("/openapi.json")).status, 401);
-  assert.equal((await locked.get("/docs")).status, 200);
+  for (const path of ["/openapi.json", "/docs", "/docs/docs.js", "/docs/swagger-ui.css"]) {
+    assert.equal((await locked.get(path)).status, 401, path);
+    const authorization = `Basic ${Buffer.from(`me:${KEY}`).toString("base64")}`;
+    assert.equal((await fetch(locked.url + path, { headers: { authorization } })).status, 200, path);
+  }
   const { document } = await documentOf({ apiKeys });
-  assert.deepEqual(document.paths["/v1/reason"]?.post?.security, [{ bearer: [] }]);
+  assert.deepEqual(document.paths["/v1/reason"]?.post?.security, [{ bearer: [] }, { basic: [] }]);
 });
 
 test("GET /docs brings all that it loads, under a policy that lets it load nothing else", async (t) => {

@@ -3,8 +3,9 @@
 import type { FastifyInstance, FastifyRequest } from "fastify";
 import { MagdiError } from "../../errors.ts";
 import type { ApiKeys } from "./api-keys.ts";
+import { fromForeignPage } from "./browser-access.ts";
 import { ANYBODY, type Caller } from "./caller.ts";
-import { presentedKey } from "./presented-key.ts";
+import { loginKey, presentedKey } from "./presented-key.ts";
 
 /** Whoever has not shown a key yet, or a wrong one. */
 const STRANGER: Caller = { name: "unauthenticated" };
@@ -38,15 +39,23 @@ export function installAuthentication(app: FastifyInstance): void {
 export function identify(request: FastifyRequest): MagdiError | null {
   const { apiKeys } = request.server;
   if (apiKeys === null) return null;
-  const key = presentedKey(request.headers);
+  const key = presentedKey(request.headers) ?? (sendsLogin(request) ? loginKey(request.headers) : null);
   const caller = key === null ? null : apiKeys.callerOf(key);
   if (caller === null) {
     const message =
       key === null
-        ? "an API key is needed: send the header authorization: Bearer KEY"
+        ? "an API key is needed: send the header authorization: Bearer KEY; in a browser it is the password"
         : "the API key is not one that this server knows";
     return new MagdiError("MAGDI_UNAUTHENTICATED", message);
   }
   request.caller = caller;
   return null;
+}
+
+/**
+ * Whether the browser's login speaks for the request. A WebSocket that another origin's page opens carries it too,
+ * without the reader's knowledge; what else such pages ask is the browser's to withhold, as CORS tells it.
+ */
+function sendsLogin(request: FastifyRequest): boolean {
+  return request.headers.upgrade === undefined || !fromForeignPage(request);
 }

@@ -63,13 +63,18 @@ export function installBrowserAccess(app: FastifyInstance, corsOrigins: readonly
   });
 }
 
+/** Whether a page of another origin than this server's makes the request. Other clients say no origin. */
+export function fromForeignPage({ headers: { origin }, host }: FastifyRequest): boolean {
+  if (origin === undefined) return false;
+  return !URL.canParse(origin) || new URL(origin).host !== host.toLowerCase();
+}
+
 /** CORS does not hold for WebSockets: without this any page could open one to a server on its reader's machine. */
 function installOriginCheck(app: FastifyInstance, corsOrigins: readonly string[]): void {
-  app.addHook("onRequest", async ({ headers, host }) => {
-    const { origin, upgrade } = headers;
-    if (upgrade === undefined || origin === undefined) return;
+  app.addHook("onRequest", async (request) => {
+    const { origin = "", upgrade } = request.headers;
+    if (upgrade === undefined || !fromForeignPage(request)) return;
     if (corsOrigins.includes("*") || corsOrigins.includes(origin)) return;
-    if (URL.canParse(origin) && new URL(origin).host === host.toLowerCase()) return;
     throw new MagdiError(
       "MAGDI_FORBIDDEN_ORIGIN",
       "pages of this origin may open no WebSocket here; corsOrigins lists those that may",

@@ -69,6 +69,11 @@ const COMPONENTS = {
       description:
         "An API key; `x-api-key` carries one too, and a WebSocket the subprotocol `magdi.key.` followed by the key in base64url.",
     },
+    basic: {
+      type: "http" as const,
+      scheme: "basic",
+      description: "An API key as the password of any user name, for browsers.",
+    },
   },
   headers: {
     "X-Request-Id": { description: "The request's name in the log.", schema: { type: "string" as const } },
@@ -132,7 +137,7 @@ function completeOperation(operation: Operation, route: DescribedRoute, keysOpti
   return {
     ...operation,
     responses: describedInOrder(responses),
-    security: config?.open ? [{}] : [{ bearer: [] }, ...(keysOptional ? [{}] : [])],
+    security: config?.open ? [{}] : [{ bearer: [] }, { basic: [] }, ...(keysOptional ? [{}] : [])],
     ...(config?.webSocket
       ? {
           "x-websocket": {

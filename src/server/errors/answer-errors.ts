@@ -4,9 +4,13 @@ import type { FastifyInstance, FastifyReply, FastifyServerOptions } from "fastif
 import { identify } from "../access/authentication.ts";
 import type { Metrics } from "../observation/metrics.ts";
 import { REQUEST_ID_HEADER } from "../observation/request-id.ts";
+import { prefersHtml } from "../transport/accept-header.ts";
 import { type ErrorBody, errorBody, type HttpError, toHttpError } from "./http-errors.ts";
 
 const METHODS = ["GET", "POST"] as const;
+
+const BASIC = 'Basic realm="magdi", charset="UTF-8"';
+const BEARER = 'Bearer realm="magdi"';
 
 function install(app: FastifyInstance, metrics: Metrics): void {
   app.setErrorHandler((error, request, reply) => {
@@ -30,7 +34,7 @@ function install(app: FastifyInstance, metrics: Metrics): void {
 
 function send(reply: FastifyReply, failure: HttpError) {
   if (failure.retryAfterSeconds !== null) reply.header("retry-after", failure.retryAfterSeconds);
-  if (failure.status === 401) reply.header("www-authenticate", "Bearer");
+  if (failure.status === 401) reply.header("www-authenticate", challenges(reply.request.headers.accept));
   // Fastify closes after a bad body. What is left of one is discarded in bounded time: closing would lose the answer.
   if (!reply.server.admission.draining) reply.removeHeader("connection");
   // An error has one shape whatever the route's own responses are.
@@ -39,6 +43,14 @@ function send(reply: FastifyReply, failure: HttpError) {
     .header("content-type", "application/json; charset=utf-8")
     .serializer(JSON.stringify)
     .send(failure.body);
+}
+
+/**
+ * A browser that opens a page asks its reader to log in; what the page asks then brings no such question. Basic is
+ * first, and each has a parameter, for browsers behind proxies that make one line of two: they read it as one.
+ */
+function challenges(accept: string | undefined): string[] {
+  return prefersHtml(accept) ? [BASIC, BEARER] : [BEARER];
 }
 
 function invalid(message: string): ErrorBody {

@@ -20,6 +20,9 @@ const copyButton = byId("copy", HTMLButtonElement);
 const curl = byId("curl", HTMLElement);
 const live = byId("live", HTMLElement);
 
+/** Whether others than this page, which the browser may have logged in, must show an API key. */
+let needsKey = false;
+
 const votes = new VoteView();
 const samples = new SamplesView();
 const ledger = new LedgerView();
@@ -28,8 +31,9 @@ const key = new ApiKey({ onChange: () => look() });
 const look = watchServer({
   key: () => key.value,
   onUnauthorized: () => key.ask(),
-  onModel({ max_samples: most }) {
+  onModel({ max_samples: most, needsKey: wanted }) {
     key.keep();
+    needsKey = wanted;
     byId("samples", HTMLInputElement).title = `1 to ${most}`;
   },
 });
@@ -121,7 +125,7 @@ function showButtons(accepted) {
 
 /** @param {object} question */
 function showCurl(question) {
-  curl.textContent = curlLine(REASON_URL.href, question, key.value !== null);
+  curl.textContent = curlLine(REASON_URL.href, question, needsKey || key.value !== null);
   copyButton.textContent = "Copy";
 }
 

@@ -5,9 +5,12 @@ import { errorOf } from "./server-error.js";
 
 const SOON_MS = 1000;
 const LATER_MS = 15_000;
+const MODELS = "v1/models";
 
 /** @type {Readonly<Record<string, string>>} */
 const WORDS = { ready: "ready", loading: "loading…", draining: "shutting down", failed: "failed" };
+
+/** @typedef {{ id: string, max_samples: number, context_length: number, needsKey: boolean }} ModelFacts */
 
 /**
  * Asks now and then until the page is closed.
@@ -15,7 +18,7 @@ const WORDS = { ready: "ready", loading: "loading…", draining: "shutting down"
  * @param {object} options
  * @param {() => string | null} options.key
  * @param {() => void} options.onUnauthorized
- * @param {(model: { id: string, max_samples: number, context_length: number }) => void} options.onModel
+ * @param {(model: ModelFacts) => void} options.onModel
  * @returns {() => void} asks again now
  */
 export function watchServer({ key, onUnauthorized, onModel }) {
@@ -55,17 +58,19 @@ export function watchServer({ key, onUnauthorized, onModel }) {
   async function name() {
     const tried = key();
     if (tried === refused) return;
-    const response = await fetch("v1/models", { headers: authorization(tried) });
+    const response = await fetch(MODELS, { headers: authorization(tried) });
     if (response.status === 401) {
       refused = tried;
       return onUnauthorized();
     }
     if (!response.ok) throw await errorOf(response);
     const model = (await response.json()).data[0];
+    // The browser may have logged in by itself; other clients of this server have to.
+    const needsKey = tried !== null || (await fetch(MODELS, { credentials: "omit" })).status === 401;
     named = true;
     nameLine.textContent = model.id;
     nameLine.title = `${model.context_length} tokens of context, at most ${model.max_samples} samples`;
-    onModel(model);
+    onModel({ ...model, needsKey });
   }
 
   document.addEventListener("visibilitychange", () => {

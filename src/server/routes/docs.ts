@@ -18,8 +18,6 @@ export const docsRoute: FastifyPluginAsyncZod<RouteOptions> = async (app) => {
   app.get(
     "/docs",
     {
-      // The page says nothing of the server: the document it shows is asked for with its reader's key.
-      config: { open: true },
       schema: {
         operationId: "docs",
         tags: ["Operations"],
@@ -32,11 +30,11 @@ export const docsRoute: FastifyPluginAsyncZod<RouteOptions> = async (app) => {
     },
     async (_request, reply) => reply.header("content-type", "text/html; charset=utf-8").send(DOCS_PAGE),
   );
-  app.get("/docs/docs.js", { config: { open: true }, schema: { hide: true } }, async (_request, reply) =>
+  app.get("/docs/docs.js", { schema: { hide: true } }, async (_request, reply) =>
     reply.header("content-type", "text/javascript; charset=utf-8").send(DOCS_SCRIPT),
   );
   for (const name of SWAGGER_UI_FILES) {
-    app.get(`/docs/${name}`, { config: { open: true }, schema: { hide: true } }, (request, reply) => {
+    app.get(`/docs/${name}`, { schema: { hide: true } }, (request, reply) => {
       files ??= swaggerUiFiles();
       const file = files.get(name);
       if (file === undefined) throw new Error(`@fastify/swagger-ui has no ${name}`);

@@ -9,7 +9,8 @@ export const PLAYGROUND_PAGE = "index.html";
 export const playgroundRoute: FastifyPluginAsyncZod<RouteOptions> = async (app) => {
   for (const file of readStaticFiles(PLAYGROUND_FOLDER).values()) {
     if (file.name === PLAYGROUND_PAGE) continue;
-    const options = { config: { open: true }, schema: { hide: true } };
-    app.get(`/playground/${file.name}`, options, (request, reply) => sendStaticFile(request, reply, file));
+    app.get(`/playground/${file.name}`, { schema: { hide: true } }, (request, reply) =>
+      sendStaticFile(request, reply, file),
+    );
   }
 };

@@ -88,6 +88,8 @@ export function parseEvents(text: string): ServerEvent[] {
 export interface RunningOptions extends TinyStudentOptions {
   readonly config?: Partial<ServerConfig>;
   readonly tracing?: Tracing;
+  /** Where to listen; by default where the system has room. */
+  readonly port?: number;
   /** Gets every log line from "info" on. */
   readonly onLogLine?: (line: Json) => void;
 }
@@ -118,7 +120,7 @@ export async function runApp(
       ? {}
       : { logging: { level: "info", stream: { write: (line: string) => onLogLine(JSON.parse(line)) } } }),
   });
-  await app.listen({ port: 0, host: "127.0.0.1" });
+  await app.listen({ port: options.port ?? 0, host: "127.0.0.1" });
   t.after(() => app.close());
   // A listening TCP server's address is an object.
   return new RunningApp(app, (app.server.address() as AddressInfo).port);

@@ -6,6 +6,8 @@ export interface Command {
   readonly summary: string;
   /** The whole help text. */
   readonly help: string;
+  /** The help text that these arguments ask for, where a command has several. */
+  helpFor?(argv: readonly string[]): Promise<string>;
   /** Runs with the arguments after the command's name; resolves to the exit code. */
   run(argv: readonly string[]): Promise<number>;
 }

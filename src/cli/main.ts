@@ -14,6 +14,8 @@ const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
     return createServeCommand(openStudent);
   },
   import: async () => (await import("./import.ts")).importCommand,
+  train: async () => (await import("./train.ts")).trainCommand,
+  export: async () => (await import("./export.ts")).exportCommand,
 };
 
 async function help(): Promise<string> {
@@ -45,7 +47,7 @@ export async function main(argv: readonly string[]): Promise<number> {
   }
   const command = await load();
   if (rest.includes("--help") || rest.includes("-h")) {
-    console.log(command.help);
+    console.log((await command.helpFor?.(rest)) ?? command.help);
     return 0;
   }
   try {

@@ -1,0 +1,40 @@
+// One checked quantity: its errors and tolerance, or why it could not be checked.
+
+import { MagdiError } from "../../errors.ts";
+import { type Errors, isWithin, type Tolerance } from "./comparison.ts";
+
+export type Check =
+  | {
+      readonly kind: "compared";
+      readonly quantity: string;
+      readonly errors: Errors;
+      readonly tolerance: Tolerance;
+      readonly passed: boolean;
+      /** Where the worst lies, such as a tensor's key. */
+      readonly worst: string | null;
+    }
+  | { readonly kind: "not verified"; readonly quantity: string; readonly reason: string };
+
+export function compared(
+  quantity: string,
+  errors: Errors,
+  tolerance: Tolerance,
+  worst: string | null = null,
+): Check {
+  return { kind: "compared", quantity, errors, tolerance, passed: isWithin(errors, tolerance), worst };
+}
+
+export const hasPassed = (check: Check): boolean => check.kind === "compared" && check.passed;
+
+/** Runs checks; what our own errors keep from being checked is not verified, each of `quantities` with the reason. */
+export async function orNotVerified(
+  quantities: readonly string[],
+  run: () => Promise<readonly Check[]>,
+): Promise<readonly Check[]> {
+  try {
+    return await run();
+  } catch (error) {
+    if (!(error instanceof MagdiError)) throw error;
+    return quantities.map((quantity) => ({ kind: "not verified", quantity, reason: error.message }));
+  }
+}

@@ -1,0 +1,171 @@
+// A folder of reference results, made with another framework: what each file holds, read when it is asked for. It
+// knows the layout and no folder by name.
+
+import { existsSync, readdirSync } from "node:fs";
+import path from "node:path";
+import { z } from "zod";
+import { MagdiError } from "../../errors.ts";
+import type { BaseModel } from "../../student/base-model.ts";
+import { openHuggingFaceBase, readJsonFile } from "../../student/hugging-face-base.ts";
+import { openSafetensors } from "../../tensor/safetensors.ts";
+import { closingOnError } from "../../tensor/tensor-file.ts";
+import { HEADS_FILE, type HeadTensor, readHeads } from "../heads-file.ts";
+import { type PeftAdapter, readPeftAdapter } from "../peft-adapter.ts";
+
+const count = z.number().int().nonnegative();
+
+const magSchema = z.object({
+  /** Token ids. */
+  prompt: z.array(count).min(1),
+  nodes: z.array(z.object({ label: count, completion: z.array(count) })).min(1),
+  /** From, to. */
+  edges: z.array(z.tuple([count, count])),
+});
+
+const magsSchema = z.object({
+  mags: z.array(magSchema).min(1),
+  /** For each graph, nodes of one: a correct one, an incorrect one. */
+  pairs: z.array(z.array(z.tuple([count, count]))),
+  weights: z.object({ nll: z.number(), margin: z.number(), node: z.number() }),
+  margin: z.number().default(1),
+});
+export type ReferenceMags = z.infer<typeof magsSchema>;
+
+const lossesSchema = z.object({ nll: z.number(), margin: z.number(), node: z.number(), total: z.number() });
+export type ReferenceLosses = z.infer<typeof lossesSchema>;
+
+const adamwSchema = z.object({
+  lr: z.number(),
+  betas: z.tuple([z.number(), z.number()]),
+  eps: z.number(),
+  weight_decay: z.number(),
+  clip_norm: z.number(),
+  steps: z.array(lossesSchema.extend({ grad_norm: z.number() })).min(1),
+});
+export type ReferenceAdamW = z.infer<typeof adamwSchema>;
+
+/** Logits of whole sequences. */
+export interface ReferenceLogits {
+  readonly tokenIds: BigInt64Array;
+  readonly rows: number;
+  readonly columns: number;
+  /** [rows, columns, vocabulary] */
+  readonly logits: Float32Array;
+}
+
+/** PyTorch names the adapter inside a key; the file format does not. */
+const withoutAdapterName = (key: string): string =>
+  key.replace(/\.lora_([AB])\.[^.]+\.weight$/, ".lora_$1.weight");
+
+const GRADIENT_FILE = /^grads\.(.+)\.safetensors$/;
+
+export class ReferenceFolder {
+  readonly path: string;
+  #losses: Readonly<Record<string, unknown>> | null = null;
+
+  /** @throws MAGDI_FILE_MISSING when there is no such folder. */
+  constructor(folder: string) {
+    this.path = folder;
+    if (!existsSync(folder)) {
+      throw new MagdiError(
+        "MAGDI_FILE_MISSING",
+        `${folder}: expected a folder of reference results, found nothing`,
+      );
+    }
+  }
+
+  #file(...parts: readonly string[]): string {
+    return path.join(this.path, ...parts);
+  }
+
+  #parsed<T>(schema: z.ZodType<T>, json: unknown, where: string): T {
+    const parsed = schema.safeParse(json);
+    if (parsed.success) return parsed.data;
+    const issues = parsed.error.issues.map((issue) => `${issue.path.join(".")}: ${issue.message}`);
+    throw new MagdiError("MAGDI_BAD_FILE", `${where}: ${issues.join("; ")}`);
+  }
+
+  openBase(): BaseModel {
+    return openHuggingFaceBase(this.#file("base"));
+  }
+
+  adapter(base: BaseModel): PeftAdapter {
+    return readPeftAdapter(this.#file("adapter"), base.config);
+  }
+
+  heads(): Map<string, HeadTensor> {
+    return readHeads(this.#file(HEADS_FILE));
+  }
+
+  mags(): ReferenceMags {
+    const file = this.#file("mags.json");
+    const mags = this.#parsed(magsSchema, readJsonFile(file), file);
+    for (const [index, { nodes, edges }] of mags.mags.entries()) {
+      const ends = [...edges, ...(mags.pairs[index] ?? [])].flat();
+      if (ends.every((node) => node < nodes.length) && mags.pairs[index] !== undefined) continue;
+      throw new MagdiError(
+        "MAGDI_BAD_FILE",
+        `${file}: graph ${index}: expected edges and pairs between its ${nodes.length} nodes, found others or none`,
+      );
+    }
+    return mags;
+  }
+
+  #expected(key: string): unknown {
+    const file = this.#file("expected.json");
+    this.#losses ??= readJsonFile(file);
+    if (this.#losses[key] !== undefined) return this.#losses[key];
+    throw new MagdiError("MAGDI_FILE_MISSING", `${file}: expected ${key} in it, found none`);
+  }
+
+  /** Of one adjacency and mode, such as directed/live. */
+  losses(key: string): ReferenceLosses {
+    return this.#parsed(lossesSchema, this.#expected(key), `${this.#file("expected.json")}: ${key}`);
+  }
+
+  adamw(): ReferenceAdamW {
+    return this.#parsed(adamwSchema, this.#expected("adamw"), `${this.#file("expected.json")}: adamw`);
+  }
+
+  /** Names of the gradient files that are there, such as directed.live. */
+  gradientNames(): string[] {
+    return readdirSync(this.path).flatMap((name) => GRADIENT_FILE.exec(name)?.[1] ?? []);
+  }
+
+  /** Gradients or parameters by key, adapters by PEFT key. */
+  #tensors(name: string): Map<string, HeadTensor> {
+    const tensors = readHeads(this.#file(name));
+    return new Map([...tensors].map(([key, tensor]) => [withoutAdapterName(key), tensor]));
+  }
+
+  gradients(name: string): Map<string, HeadTensor> {
+    return this.#tensors(`grads.${name}.safetensors`);
+  }
+
+  parametersAfter3(): Map<string, HeadTensor> {
+    return this.#tensors("params.after3.safetensors");
+  }
+
+  /** @throws MagdiError when the file is missing, or holds no input_ids [B, T] and logits [B, T, vocabSize]. */
+  logits(name: string, vocabSize: number): ReferenceLogits {
+    const file = openSafetensors(this.#file(name));
+    return closingOnError(file, () => {
+      const shapeOf = (tensor: string): string => `[${file.entries.get(tensor)?.shape.join(", ") ?? "none"}]`;
+      const [rows = 0, columns = 0] = file.entries.get("input_ids")?.shape ?? [];
+      if (rows * columns === 0 || shapeOf("logits") !== `[${rows}, ${columns}, ${vocabSize}]`) {
+        throw new MagdiError(
+          "MAGDI_BAD_FILE",
+          `${file.path}: expected input_ids [B, T] and logits [B, T, ${vocabSize}], found ${shapeOf("input_ids")} and ${shapeOf("logits")}`,
+        );
+      }
+      const raw = file.readRaw("input_ids");
+      const wide = file.entries.get("input_ids")?.type === "I64";
+      const ids = wide
+        ? new BigInt64Array(raw.buffer)
+        : BigInt64Array.from(new Int32Array(raw.buffer), BigInt);
+      const logits = file.readFloat32("logits");
+      file.close();
+      return { tokenIds: ids, rows, columns, logits };
+    });
+  }
+}

@@ -1,0 +1,135 @@
+// From a folder of reference results to our own training step: its adapter, heads, losses and batch.
+
+import { MagdiError } from "../../errors.ts";
+import type { DecoderConfig } from "../../nn/decoder-config.ts";
+import { adaptedModules, LORA_TARGETS, type LoraOptions } from "../../nn/lora.ts";
+import { nodeClassifierShapes } from "../../nn/node-classifier.ts";
+import { scoreHeadShapes } from "../../nn/score-head.ts";
+import type { TrainingLosses } from "../../nn/training-graph.ts";
+import { type Shape, shapeMismatches } from "../../tensor/shape-mismatch.ts";
+import type { HeadTensor } from "../heads-file.ts";
+import type { Adjacency } from "../mag/adjacency.ts";
+import { type TrainingUnit, trainingBatch } from "../mag/mag-batch.ts";
+import { adapterKey, type LoraModule, type PeftAdapter } from "../peft-adapter.ts";
+import type { StepBatch } from "../training-step.ts";
+import type { ReferenceMags } from "./reference-folder.ts";
+
+/** The label of a node whose answer is right; others count in the node loss alone. */
+const CORRECT = 1;
+
+/** The adapter as our training graph has it: one rank and scale, the same kinds of modules in every layer.
+ * @throws MAGDI_UNSUPPORTED naming what differs. */
+export function trainableLora(config: DecoderConfig, adapter: PeftAdapter): LoraOptions {
+  const { modules } = adapter;
+  const names = new Set(modules.map(({ module }) => module));
+  const targets = LORA_TARGETS.filter((target) =>
+    modules.some(({ module }) => module.endsWith(`.${target}`)),
+  );
+  const wanted = adaptedModules(config, targets).map(({ module }) => module);
+  const uneven = wanted.filter((module) => !names.has(module));
+  const others = [...names].filter((module) => !wanted.includes(module));
+  const ranks = [...new Set(modules.map(({ rank, scale }) => `rank ${rank} with scale ${scale}`))];
+  const [first] = modules;
+  if (first === undefined || uneven.length + others.length > 0 || ranks.length !== 1) {
+    const differing = ranks.length === 1 ? [...uneven, ...others] : ranks;
+    throw new MagdiError(
+      "MAGDI_UNSUPPORTED",
+      `${adapter.source}: training has one rank and scale and the same modules in every layer, found differences: ${differing.join(", ")}`,
+    );
+  }
+  return { rank: first.rank, scale: first.scale, targets, dropout: 0 };
+}
+
+/** The adapter's modules with other tensors. @throws MAGDI_BAD_FILE naming every tensor that does not fit. */
+export function withTensors(
+  { modules }: PeftAdapter,
+  tensors: ReadonlyMap<string, HeadTensor>,
+): LoraModule[] {
+  const expected = new Map<string, Shape>(
+    modules.flatMap(({ module, rank, rows, columns }) => [
+      [adapterKey(module, "A"), [rank, columns]],
+      [adapterKey(module, "B"), [rows, rank]],
+    ]),
+  );
+  assertTensors("params.after3.safetensors", expected, tensors, (key) => !key.startsWith("base_model."));
+  return modules.map((lora) => ({
+    ...lora,
+    a: tensors.get(adapterKey(lora.module, "A"))!.data, // checked above
+    b: tensors.get(adapterKey(lora.module, "B"))!.data,
+  }));
+}
+
+/** @throws MAGDI_BAD_FILE naming every tensor that does not fit. */
+export function assertTensors(
+  file: string,
+  expected: ReadonlyMap<string, Shape>,
+  found: ReadonlyMap<string, HeadTensor>,
+  ignored?: (key: string) => boolean,
+): void {
+  const mismatches = shapeMismatches(expected, found, ignored);
+  if (mismatches !== "") {
+    throw new MagdiError(
+      "MAGDI_BAD_FILE",
+      `${file}: expected the parameters of the training step${mismatches}`,
+    );
+  }
+}
+
+export interface LossChoice {
+  /** Null leaves a loss out. */
+  readonly weights: {
+    readonly nll: number | null;
+    readonly margin: number | null;
+    readonly node: number | null;
+  };
+  readonly margin: number;
+  readonly features: "live" | "frozen";
+}
+
+/** The losses over heads of the kinds that these tensors are. @throws MAGDI_BAD_FILE naming every tensor that no
+ * such head has. */
+export function lossesOver(
+  heads: ReadonlyMap<string, HeadTensor>,
+  config: DecoderConfig,
+  { weights, margin, features }: LossChoice,
+): TrainingLosses {
+  const rows = (key: string): number => heads.get(key)?.shape[0] ?? 0;
+  const head = heads.has("score.weight")
+    ? ({ kind: "linear" } as const)
+    : ({ kind: "mlp", width: rows("score.0.weight") } as const);
+  const classifier = { kind: "gcn", width: rows("gcn.0.weight"), classes: rows("node.weight") } as const;
+  assertTensors(
+    "heads.safetensors",
+    new Map([
+      ...scoreHeadShapes(head, config.hiddenSize),
+      ...nodeClassifierShapes(classifier, config.hiddenSize),
+    ]),
+    heads,
+  );
+  return {
+    nll: weights.nll === null ? null : { weight: weights.nll },
+    margin: weights.margin === null ? null : { weight: weights.margin, margin, head },
+    node: weights.node === null ? null : { weight: weights.node, features, classifier },
+  };
+}
+
+/** All graphs as one batch. */
+export function batchOf({ mags, pairs }: ReferenceMags, adjacency: Adjacency): StepBatch {
+  const units = mags.map(
+    ({ prompt, nodes, edges }, index): TrainingUnit => ({
+      id: String(index),
+      rows: nodes.map(({ completion, label }) => ({
+        tokenIds: Int32Array.from([...prompt, ...completion]),
+        promptLength: prompt.length,
+        label: label === CORRECT ? 1 : 0,
+      })),
+      edges,
+    }),
+  );
+  const labels = mags.flatMap(({ nodes }) => nodes.map(({ label }) => BigInt(label)));
+  return {
+    ...trainingBatch(units, { adjacency, pairs: ({ id }) => pairs[Number(id)] ?? [] }),
+    // The classifier may tell more than right from wrong.
+    nodeLabels: BigInt64Array.from(labels),
+  };
+}

@@ -1,0 +1,221 @@
+// Checks of the training step against reference results: every loss in each mode and adjacency, every gradient file,
+// and the optimiser's steps.
+
+import { MagdiError } from "../../errors.ts";
+import type { BaseSessionOptions } from "../base-session.ts";
+import type { HeadTensor } from "../heads-file.ts";
+import { ADJACENCIES, type Adjacency } from "../mag/adjacency.ts";
+import { AdamW, clipGlobalNorm } from "../optimiser.ts";
+import { adapterKey } from "../peft-adapter.ts";
+import { openTrainingStep, type StepResult, type TrainingStep } from "../training-step.ts";
+import { type Check, compared, orNotVerified } from "./check.ts";
+import { absoluteWithin, type Errors, errorsOf, gradientFloor, worstOf } from "./comparison.ts";
+import type { ReferenceFolder, ReferenceLosses } from "./reference-folder.ts";
+import { assertTensors, batchOf, type LossChoice, lossesOver, trainableLora } from "./reference-training.ts";
+
+const LOSS = 1e-5;
+const GRADIENT = 1e-4;
+const PARAMETER = 1e-5;
+/** Of the largest value: what float32 leaves of a mean over a batch. */
+const RESOLUTION = 1e-6;
+
+const TERMS = ["nll", "margin", "node", "total"] as const;
+const MODES = ["live", "frozen"] as const;
+type Mode = (typeof MODES)[number];
+
+interface Setting {
+  readonly adjacency: Adjacency;
+  readonly mode: Mode;
+  /** The only loss there is; null for all, weighted as the folder says. */
+  readonly only: "nll" | "margin" | "node" | null;
+}
+
+/** Gradient files that the layout has. */
+const GRADIENT_FILES = [
+  "directed.live",
+  "directed.frozen",
+  "undirected.live",
+  "fully-connected.live",
+  "only-nll",
+  "only-margin",
+  "only-node",
+];
+
+/** @throws MAGDI_UNSUPPORTED when a gradient file's name says no setting. */
+function settingOf(name: string): Setting {
+  const only = /^only-(nll|margin|node)$/.exec(name)?.[1] as Setting["only"] | undefined; // what the pattern takes
+  if (only !== undefined) return { adjacency: "directed", mode: "live", only };
+  const adjacency = ADJACENCIES.find((kind) => name.startsWith(`${kind}.`));
+  const mode = MODES.find((kind) => name === `${adjacency}.${kind}`);
+  if (adjacency !== undefined && mode !== undefined) return { adjacency, mode, only: null };
+  throw new MagdiError(
+    "MAGDI_UNSUPPORTED",
+    `grads.${name}.safetensors: expected ADJACENCY.MODE or only-LOSS in its name`,
+  );
+}
+
+const lossNames = (where: string): string[] => TERMS.map((term) => `loss ${term}, ${where}`);
+
+function compareLosses(where: string, found: StepResult, expected: ReferenceLosses): Check[] {
+  return TERMS.map((term) => {
+    const value = [expected[term]];
+    const tolerance = absoluteWithin(LOSS, value, RESOLUTION);
+    return compared(`loss ${term}, ${where}`, errorsOf([found[term]], value), tolerance);
+  });
+}
+
+/** The worst tensor's errors, and its key. */
+function worstTensor(
+  found: ReadonlyMap<string, Float32Array>,
+  expected: ReadonlyMap<string, HeadTensor>,
+  floor: number,
+  kind: keyof Errors,
+): { readonly errors: Errors; readonly key: string | null } {
+  const each = [...expected].map(([key, { data }]) => {
+    // A parameter that no loss reaches is not in the graph.
+    const own = found.get(key) ?? new Float32Array(data.length);
+    return { key, errors: errorsOf(own, data, floor) };
+  });
+  const errors = worstOf(each.map((tensor) => tensor.errors));
+  const worst = each.find((tensor) => Object.is(tensor.errors[kind], errors[kind]));
+  return { errors, key: errors[kind] === 0 ? null : (worst?.key ?? null) };
+}
+
+/** Training steps over the folder's base, opened when a setting first needs one, with its adapter and heads. */
+class ReferenceSteps {
+  readonly #folder: ReferenceFolder;
+  readonly #options: BaseSessionOptions;
+
+  constructor(folder: ReferenceFolder, options: BaseSessionOptions) {
+    this.#folder = folder;
+    this.#options = options;
+  }
+
+  async with<T>(
+    setting: Omit<Setting, "adjacency">,
+    use: (step: TrainingStep, heads: ReadonlyMap<string, HeadTensor>) => Promise<T>,
+  ): Promise<T> {
+    const { weights, margin } = this.#folder.mags();
+    const heads = this.#folder.heads();
+    const one = (loss: keyof typeof weights): number | null => (setting.only === loss ? 1 : null);
+    const choice: LossChoice = {
+      weights:
+        setting.only === null ? weights : { nll: one("nll"), margin: one("margin"), node: one("node") },
+      margin,
+      features: setting.mode,
+    };
+    const base = this.#folder.openBase();
+    try {
+      const adapter = this.#folder.adapter(base);
+      const lora = trainableLora(base.config, adapter);
+      const losses = lossesOver(heads, base.config, choice);
+      const step = await openTrainingStep(base, { ...this.#options, lora, losses });
+      try {
+        for (const { module, a, b } of adapter.modules) {
+          step.parameters.get(adapterKey(module, "A"))?.set(a);
+          step.parameters.get(adapterKey(module, "B"))?.set(b);
+        }
+        for (const [key, { data }] of heads) step.parameters.get(key)?.set(data);
+        return await use(step, heads);
+      } finally {
+        step.close();
+      }
+    } finally {
+      base.close();
+    }
+  }
+}
+
+/** All parameters' shapes: those of the step, and of heads that it runs without. */
+const allShapes = (
+  step: TrainingStep,
+  heads: ReadonlyMap<string, HeadTensor>,
+): Map<string, readonly number[]> =>
+  new Map([...step.shapes, ...[...heads].map(([key, { shape }]) => [key, shape] as const)]);
+
+async function checkLosses(
+  folder: ReferenceFolder,
+  steps: ReferenceSteps,
+  mode: Mode,
+): Promise<readonly Check[]> {
+  return steps.with({ mode, only: null }, async (step) => {
+    const checks: Check[] = [];
+    for (const adjacency of ADJACENCIES) {
+      const where = `${adjacency}/${mode}`;
+      const own = await orNotVerified(lossNames(where), async () => {
+        const expected = folder.losses(where);
+        return compareLosses(where, await step.run(batchOf(folder.mags(), adjacency), "validate"), expected);
+      });
+      checks.push(...own);
+    }
+    return checks;
+  });
+}
+
+async function checkGradients(
+  folder: ReferenceFolder,
+  steps: ReferenceSteps,
+  name: string,
+): Promise<readonly Check[]> {
+  const setting = settingOf(name);
+  const expected = folder.gradients(name);
+  return steps.with(setting, async (step, heads) => {
+    assertTensors(`grads.${name}.safetensors`, allShapes(step, heads), expected);
+    await step.run(batchOf(folder.mags(), setting.adjacency), "train");
+    const floor = gradientFloor([...expected.values()].map(({ data }) => data));
+    const { errors, key } = worstTensor(step.gradients, expected, floor, "relative");
+    return [compared(`gradients ${name}`, errors, { kind: "relative", limit: GRADIENT }, key)];
+  });
+}
+
+/** Steps that the layout has: its files speak of what comes after three. */
+const STEPS = 3;
+const STEP_NAMES = Array.from({ length: STEPS }, (_, index) => `AdamW step ${index + 1}`);
+
+async function checkAdamW(folder: ReferenceFolder, steps: ReferenceSteps): Promise<readonly Check[]> {
+  const reference = folder.adamw();
+  return steps.with({ mode: "live", only: null }, async (step, heads) => {
+    const [beta1, beta2] = reference.betas;
+    const optimiser = new AdamW(step.parameters, {
+      learningRate: reference.lr,
+      beta1,
+      beta2,
+      epsilon: reference.eps,
+      weightDecay: reference.weight_decay,
+    });
+    const batch = batchOf(folder.mags(), "directed");
+    const checks: Check[] = [];
+    for (const [index, expected] of reference.steps.entries()) {
+      const where = `AdamW step ${index + 1}`;
+      const found = await step.run(batch, "train");
+      const norm = clipGlobalNorm(step.gradients, reference.clip_norm);
+      optimiser.step(step.gradients);
+      checks.push(...compareLosses(where, found, expected));
+      const errors = errorsOf([norm], [expected.grad_norm]);
+      checks.push(compared(`gradient norm, ${where}`, errors, { kind: "relative", limit: PARAMETER }));
+    }
+    const parameters = await orNotVerified(["parameters after AdamW"], async () => {
+      const after = folder.parametersAfter3();
+      assertTensors("params.after3.safetensors", allShapes(step, heads), after);
+      const { errors, key } = worstTensor(step.parameters, after, Number.MIN_VALUE, "absolute");
+      return [compared("parameters after AdamW", errors, { kind: "absolute", limit: PARAMETER }, key)];
+    });
+    return [...checks, ...parameters];
+  });
+}
+
+/** Yields each quantity as it is checked. */
+export async function* trainingChecks(
+  folder: ReferenceFolder,
+  options: BaseSessionOptions,
+): AsyncGenerator<Check> {
+  const steps = new ReferenceSteps(folder, options);
+  for (const mode of MODES) {
+    const names = ADJACENCIES.flatMap((adjacency) => lossNames(`${adjacency}/${mode}`));
+    yield* await orNotVerified(names, () => checkLosses(folder, steps, mode));
+  }
+  for (const name of new Set([...GRADIENT_FILES, ...folder.gradientNames().sort()])) {
+    yield* await orNotVerified([`gradients ${name}`], () => checkGradients(folder, steps, name));
+  }
+  yield* await orNotVerified([...STEP_NAMES, "parameters after AdamW"], () => checkAdamW(folder, steps));
+}

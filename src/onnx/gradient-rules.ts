@@ -1,4 +1,4 @@
-// The table of gradient rules: one entry for every operator that src/onnx knows, by its domain and name.
+// The table of gradient rules: one entry for every operator that graphs here are made of.
 
 import { ELEMENTWISE } from "./gradient-rules/elementwise.ts";
 import { FUSED } from "./gradient-rules/fused.ts";
@@ -7,27 +7,34 @@ import { REDUCTIONS } from "./gradient-rules/reductions.ts";
 import type { TableEntry } from "./gradient-rules/rule.ts";
 import { SHAPES } from "./gradient-rules/shapes.ts";
 import type { Node } from "./graph.ts";
+import type { Operator } from "./operator-names.ts";
 
-const { SimplifiedLayerNormalization, ...microsoft } = FUSED;
-
-const RULES: Readonly<Record<string, TableEntry>> = {
+const RULES: Readonly<Record<Operator, TableEntry>> = {
   ...ELEMENTWISE,
   ...PRODUCTS,
   ...SHAPES,
   ...REDUCTIONS,
-  SimplifiedLayerNormalization,
-  "com.microsoft.SkipSimplifiedLayerNormalization": microsoft.SkipSimplifiedLayerNormalization,
-  "com.microsoft.RotaryEmbedding": microsoft.RotaryEmbedding,
-  "com.microsoft.QuickGelu": microsoft.QuickGelu,
-  "com.microsoft.FusedMatMul": PRODUCTS.FusedMatMul,
-  Sign: "steps",
-  Floor: "steps",
+  ...FUSED,
+  // What they give does not depend on values, or jumps.
+  ConstantOfShape: "steps",
+  Equal: "steps",
+  Greater: "steps",
+  Less: "steps",
+  NonZero: "steps",
+  Or: "steps",
   Shape: "steps",
+  Sign: "steps",
   Size: "steps",
+  // Of the serving graphs, which nothing learns through; Range and TopK count and rank.
+  GatherBlockQuantized: "unsupported",
+  GroupQueryAttention: "unsupported",
+  MatMulNBits: "unsupported",
+  Range: "unsupported",
+  TopK: "unsupported",
 };
 
-/** The rule for a node; "unsupported" for operators that the table does not have. */
+/** The rule for a node; "unsupported" for one that is not in the table at all. */
 export function entryFor(node: Node): TableEntry {
-  const key = node.domain === "" ? node.operator : `${node.domain}.${node.operator}`;
-  return Object.hasOwn(RULES, key) ? (RULES[key] ?? "unsupported") : "unsupported";
+  const known = (operator: string): operator is Operator => Object.hasOwn(RULES, operator);
+  return known(node.operator) ? RULES[node.operator] : "unsupported";
 }

@@ -15,6 +15,7 @@ import {
   type Value,
   type ValueInfo,
 } from "./graph.ts";
+import type { Operator } from "./operator-names.ts";
 
 export interface NodeOptions {
   readonly domain?: string;
@@ -134,7 +135,7 @@ export class GraphBuilder {
 
   /** Appends a node; returns the names of its outputs.
    * @throws MAGDI_BAD_GRAPH when one of `outputs` is another value's name. */
-  node(operator: string, inputs: readonly Value[], options: NodeOptions = {}): readonly Value[] {
+  node(operator: Operator, inputs: readonly Value[], options: NodeOptions = {}): readonly Value[] {
     const name = this.#fresh(operator);
     for (const output of options.outputs ?? []) if (output !== "") this.#claim(output);
     const outputs = options.outputs ?? [this.#unique(`${name}.out`)];
@@ -145,7 +146,7 @@ export class GraphBuilder {
   }
 
   /** A node with one output. */
-  value(operator: string, inputs: readonly Value[], options: NodeOptions = {}): Value {
+  value(operator: Operator, inputs: readonly Value[], options: NodeOptions = {}): Value {
     const [output] = this.node(operator, inputs, options);
     if (output === undefined) throw new MagdiError("MAGDI_BAD_GRAPH", `${operator} has no output`);
     return output;

@@ -1,6 +1,7 @@
 import { test } from "node:test";
 import type { Value } from "../../src/onnx/graph.ts";
 import type { GraphBuilder } from "../../src/onnx/graph-builder.ts";
+import type { Operator } from "../../src/onnx/operator-names.ts";
 import * as op from "../../src/onnx/operators.ts";
 import { assertGradients, type Case, type Feed } from "./support/derivatives.ts";
 
@@ -14,21 +15,21 @@ const positive = (random: number): number => 1.5 + random;
 const cornerless = (random: number): number => random + Math.sign(random) * 0.1;
 
 const SHAPE = [2, 3];
-const UNARY: Readonly<Record<string, (random: number) => number>> = {
-  Neg: (x) => x,
-  Abs: cornerless,
-  Reciprocal: positive,
-  Sqrt: positive,
-  Exp: (x) => x,
-  Log: positive,
-  Sin: (x) => x,
-  Cos: (x) => x,
-  Tanh: (x) => x,
-  Sigmoid: (x) => x,
-  Relu: cornerless,
-  Identity: (x) => x,
-};
-for (const [operator, value] of Object.entries(UNARY)) {
+const UNARY: readonly (readonly [Operator, (random: number) => number])[] = [
+  ["Neg", (x) => x],
+  ["Abs", cornerless],
+  ["Reciprocal", positive],
+  ["Sqrt", positive],
+  ["Exp", (x) => x],
+  ["Log", positive],
+  ["Sin", (x) => x],
+  ["Cos", (x) => x],
+  ["Tanh", (x) => x],
+  ["Sigmoid", (x) => x],
+  ["Relu", cornerless],
+  ["Identity", (x) => x],
+];
+for (const [operator, value] of UNARY) {
   test(`${operator}: its gradient is that of finite differences`, async () => {
     await assertGradients({
       inputs: { x: { shape: SHAPE, value } },
@@ -62,7 +63,7 @@ const SHAPES_OF_TWO: readonly (readonly [readonly number[], readonly number[]])[
     [4, 1, 5, 1],
   ],
 ];
-for (const operator of ["Add", "Sub", "Mul", "Div", "Pow", "Max", "Min", "Sum"]) {
+for (const operator of ["Add", "Sub", "Mul", "Div", "Pow", "Max", "Min", "Sum"] as const) {
   test(`${operator}: its gradients are those of finite differences, whichever side broadcasts`, async () => {
     for (const [a, b] of SHAPES_OF_TWO) {
       for (const declared of [{}, { a: a.map((_, i) => `a${i}`), b: b.map((_, i) => `b${i}`) }]) {
@@ -155,6 +156,11 @@ const CASES: Readonly<Record<string, Case>> = {
     constants: { i: ints([2, 3], [0, 1, 1, 3, 0, 3]) },
     build: (g, { x = "", i = "" }) => g.value("GatherElements", [x, i], { attributes: { axis: 1 } }),
   },
+  "ScatterElements that adds": {
+    inputs: { x: { shape: [2, 4] }, u: { shape: [2, 3] } },
+    constants: { i: ints([2, 3], [0, 1, 1, 3, 0, 3]) },
+    build: (g, { x = "", u = "", i = "" }) => op.scatterAdd(g, x, i, u, 1),
+  },
   "Cast to 32 bits and back": {
     inputs: { x: { shape: SHAPE } },
     build: (g, { x = "" }) => op.mul(g, op.cast(g, op.cast(g, x, "float32"), "float64"), x),
@@ -168,7 +174,7 @@ for (const [name, it] of Object.entries(CASES)) {
   });
 }
 
-for (const operator of ["ReduceSum", "ReduceMean", "ReduceMax", "ReduceMin", "ReduceLogSumExp"]) {
+for (const operator of ["ReduceSum", "ReduceMean", "ReduceMax", "ReduceMin", "ReduceLogSumExp"] as const) {
   test(`${operator}: over some axes or all, kept or not, its gradient is that of finite differences`, async () => {
     for (const keepdims of [0, 1]) {
       for (const axes of [null, [1], [-1, 0]]) {
@@ -185,7 +191,7 @@ for (const operator of ["ReduceSum", "ReduceMean", "ReduceMax", "ReduceMin", "Re
   });
 }
 
-for (const operator of ["Softmax", "LogSoftmax"]) {
+for (const operator of ["Softmax", "LogSoftmax"] as const) {
   test(`${operator}: along any axis its gradient is that of finite differences`, async () => {
     for (const axis of [0, 1, -1]) {
       await assertGradients({

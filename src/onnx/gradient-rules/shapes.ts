@@ -127,4 +127,10 @@ export const SHAPES = {
     const { g, node, a, b, dy } = back;
     return [() => op.scatterAdd(g, zeros(back, op.shape(g, a), a), b, dy, intAttribute(node, "axis", 0))];
   }),
+  // y = x with u added at some places: dx = dy, du[i] = dy[index[i]]
+  ScatterElements: plain(({ g, node, b, dy }) => {
+    const { reduction, axis = 0 } = node.attributes;
+    if (reduction !== "add") throw unsupported(node, "it overwrites what it does not add to");
+    return [() => dy, null, () => g.value("GatherElements", [dy, b], { attributes: { axis } })];
+  }),
 } as const;

@@ -1,108 +1,208 @@
-// Builds the arrays of one training step over several graphs at once. It knows token ids only: no text, no model.
+// From MAGs to rows of token ids: the student's own prompt, then what each node is to teach. It knows the tokenizer and
+// the chat template, and nothing of losses.
 
-import { type Adjacency, normalisedAdjacency } from "./adjacency.ts";
-import type { Edge } from "./mag-schema.ts";
-import { contrastivePairs, type Pair } from "./pairs.ts";
-import type { TrainingBatch } from "./training-batch.ts";
+import { renderPrompt } from "../../reasoning/prompts.ts";
+import type { ChatTemplate } from "../../text/chat-template.ts";
+import type { Tokenizer } from "../../text/tokenizer.ts";
+import { answerSentence, completionOf } from "./completion.ts";
+import { type Mag, type MagNode, withNodes } from "./mag-schema.ts";
+import type { TrainingRow, TrainingUnit } from "./training-batch.ts";
 
-export type { TrainingBatch };
+// Whoever tokenises graphs makes batches of them next.
+export * from "./training-batch.ts";
 
-/** One sequence: the prompt's tokens, then the completion's, its end token last. */
-export interface TrainingRow {
-  readonly tokenIds: Int32Array;
-  readonly promptLength: number;
-  readonly label: 0 | 1;
+/** What a student's text is made with. */
+export interface StudentText {
+  readonly tokenizer: Tokenizer;
+  readonly chatTemplate: ChatTemplate;
+  /** What ends an assistant's message: the last label of every completion. See endTokenOf. */
+  readonly endTokenId: number;
 }
 
-/** What must be in one batch: a graph's rows, or a single one when nothing relates it to others. */
-export interface TrainingUnit {
-  readonly id: string;
-  readonly rows: readonly TrainingRow[];
-  readonly edges: readonly Edge[];
+export const TOO_LONG = {
+  cut: "the end of the completion is left off: neither the rest nor the end token is a label",
+  drop: "the node is left out of its graph, and its edges with it",
+} as const;
+
+export interface TokeniseOptions {
+  /** Tokens of a row at most, prompt and completion. */
+  readonly maxTokens: number;
+  /** What happens to a row with more. Default "cut". */
+  readonly tooLong?: keyof typeof TOO_LONG;
 }
 
-export interface BatchOptions {
-  readonly adjacency: Adjacency;
-  /** Labels on the prompt too, as in the released code. Default false. */
-  readonly lossOnPrompt?: boolean;
-  /** What padding is filled with; it is no label and in no pooled vector whatever it is. Default 0. */
-  readonly padTokenId?: number;
-  /** The pairs of a unit, as indices of its rows. Default: contrastivePairs in order. */
-  readonly pairs?: (unit: TrainingUnit) => readonly Pair[];
+export interface TokeniseCounts {
+  /** Graphs whose prompt leaves no room for MIN_COMPLETION tokens: prompts are never cut. */
+  promptsTooLong: number;
+  rowsCut: number;
+  rowsDropped: number;
+  /** Labels that were lost by cutting. */
+  tokensCut: number;
+  /** Nodes whose answer no sentence says so that it is read again: left out. */
+  unsayableAnswers: number;
+  rows: number;
+  tokens: number;
+}
+
+/** A completion shorter than this teaches nothing. */
+const MIN_COMPLETION = 8;
+
+/**
+ * Each graph as a unit of rows: the rendered prompt as the server sends it, then each node's completion and the end
+ * token. Text of special tokens inside questions and reasoning is taken out, so that none becomes that token.
+ */
+export function tokeniseMags(
+  mags: readonly Mag[],
+  student: StudentText,
+  options: TokeniseOptions,
+): { units: TrainingUnit[]; counts: TokeniseCounts } {
+  const tokenise = new RowTokeniser(student, options);
+  const units = mags.flatMap((mag) => tokenise.graph(mag) ?? []);
+  return { units, counts: tokenise.counts };
+}
+
+/** Distilling Step-by-Step: a right node as two tasks, the whole chain and the bare answer. */
+export interface TwoTasks {
+  readonly rationale: TrainingUnit[];
+  readonly label: TrainingUnit[];
+  readonly counts: TokeniseCounts;
 }
 
 /**
- * One batch of `units`. Labels are the completions of right rows: the end token is one of them, padding never.
- * @throws RangeError when there is no unit, or a row without tokens or with a prompt of none
+ * Units of one row each for Distilling Step-by-Step (Hsieh et al. 2023): for every right node its chain under the usual
+ * prompt, and for every question one row with the answer alone under a prompt that asks for nothing else.
  */
-export function trainingBatch(units: readonly TrainingUnit[], options: BatchOptions): TrainingBatch {
-  const all = units.flatMap((unit) => unit.rows);
-  if (all.length === 0) throw new RangeError("expected at least one row in a batch");
-  const rows = all.length;
-  const columns = Math.max(...all.map(({ tokenIds }) => tokenIds.length));
-  const tokenIds = new BigInt64Array(rows * columns).fill(BigInt(options.padTokenId ?? 0));
-  const poolingWeights = new Float32Array(rows * columns);
-  const positions: bigint[] = [];
-  const ids: bigint[] = [];
-  for (const [row, { tokenIds: tokens, promptLength, label }] of all.entries()) {
-    if (promptLength < 1 || promptLength > tokens.length) {
-      throw new RangeError(
-        `row ${row}: expected a prompt of 1 to ${tokens.length} tokens, found ${promptLength}`,
-      );
-    }
-    const start = row * columns;
-    const weightSum = (tokens.length * (tokens.length + 1)) / 2;
-    for (const [t, id] of tokens.entries()) {
-      tokenIds[start + t] = BigInt(id);
-      poolingWeights[start + t] = (t + 1) / weightSum;
-    }
-    if (label !== 1) continue;
-    for (let t = options.lossOnPrompt === true ? 1 : promptLength; t < tokens.length; t++) {
-      positions.push(BigInt(start + t - 1));
-      ids.push(BigInt(tokens[t]!));
-    }
-  }
-  return {
-    tokenIds,
-    rows,
-    columns,
-    lengths: Int32Array.from(all, (row) => row.tokenIds.length),
-    labelPositions: BigInt64Array.from(positions),
-    labelIds: BigInt64Array.from(ids),
-    poolingWeights,
-    pairs: pairsOf(units, options.pairs ?? inOrder),
-    adjacency: blockDiagonal(units, rows, options.adjacency),
-    nodeLabels: BigInt64Array.from(all, ({ label }) => BigInt(label)),
-    labelTokens: ids.length,
-  };
-}
-
-function inOrder(unit: TrainingUnit): readonly Pair[] {
-  return contrastivePairs(unit.rows.map(({ label }) => label));
-}
-
-function pairsOf(units: readonly TrainingUnit[], pairs: NonNullable<BatchOptions["pairs"]>): BigInt64Array {
-  let offset = 0;
-  const found = units.flatMap((unit) => {
-    const start = offset;
-    offset += unit.rows.length;
-    return pairs(unit)
-      .flat()
-      .map((row) => BigInt(start + row));
+export function tokeniseTwoTasks(
+  mags: readonly Mag[],
+  student: StudentText,
+  options: TokeniseOptions,
+): TwoTasks {
+  const tokenise = new RowTokeniser(student, options);
+  const right = mags.flatMap((mag) => withNodes(mag, ({ label }) => label === 1) ?? []);
+  const rationale = rowsApart(right.flatMap((mag) => tokenise.graph(mag) ?? []));
+  const label = right.flatMap((mag): TrainingUnit[] => {
+    const sentence = answerSentence(mag, mag.gold);
+    const row = sentence === null ? null : tokenise.row(tokenise.prompt(mag, "answer"), sentence, 1);
+    return row === null ? [] : [{ id: `${mag.id} answer`, rows: [row], edges: [] }];
   });
-  return BigInt64Array.from(found);
+  return { rationale, label, counts: tokenise.counts };
 }
 
-function blockDiagonal(units: readonly TrainingUnit[], rows: number, kind: Adjacency): Float32Array {
-  const whole = new Float32Array(rows * rows);
-  let offset = 0;
-  for (const unit of units) {
-    const n = unit.rows.length;
-    const block = normalisedAdjacency(n, unit.edges, kind);
-    for (let row = 0; row < n; row++) {
-      whole.set(block.subarray(row * n, row * n + n), (offset + row) * rows + offset);
-    }
-    offset += n;
-  }
-  return whole;
+/** Each row as a unit of its own, for losses that relate none to another: batches then waste less on padding. */
+export function rowsApart(units: readonly TrainingUnit[]): TrainingUnit[] {
+  return units.flatMap(({ id, rows }) =>
+    rows.map((row, index): TrainingUnit => ({ id: `${id} ${index}`, rows: [row], edges: [] })),
+  );
 }
+
+/**
+ * The token that ends an assistant's message: the first of `endTokenIds` that the template writes behind one, else
+ * the first of them.
+ * @throws RangeError when there is none
+ */
+export function endTokenOf(
+  tokenizer: Tokenizer,
+  chatTemplate: ChatTemplate,
+  endTokenIds: Iterable<number>,
+): number {
+  const ends = [...endTokenIds];
+  const [first] = ends;
+  if (first === undefined) throw new RangeError("expected a student with an end token, found none");
+  const said = "Q9Z";
+  const text = chatTemplate.render(
+    [
+      { role: "user", content: "Hello" },
+      { role: "assistant", content: said },
+    ],
+    { addGenerationPrompt: false },
+  );
+  const behind = tokenizer.encode(text.slice(text.lastIndexOf(said) + said.length), {
+    addSpecialTokens: false,
+  });
+  return behind.find((id) => ends.includes(id)) ?? first;
+}
+
+class RowTokeniser {
+  readonly counts: TokeniseCounts = {
+    promptsTooLong: 0,
+    rowsCut: 0,
+    rowsDropped: 0,
+    tokensCut: 0,
+    unsayableAnswers: 0,
+    rows: 0,
+    tokens: 0,
+  };
+  readonly #student: StudentText;
+  readonly #options: TokeniseOptions;
+  readonly #specialTexts: readonly string[];
+
+  constructor(student: StudentText, options: TokeniseOptions) {
+    this.#student = student;
+    this.#options = options;
+    this.#specialTexts = [...student.tokenizer.specialTokenIds]
+      .map((id) => student.tokenizer.tokenText(id))
+      .filter((text) => text.length > 1);
+  }
+
+  graph(mag: Mag): TrainingUnit | null {
+    const prompt = this.prompt(mag, "chain");
+    if (prompt.length + MIN_COMPLETION > this.#options.maxTokens) {
+      this.counts.promptsTooLong += 1;
+      return null;
+    }
+    const rowOf = new Map<MagNode, TrainingRow>();
+    for (const node of mag.nodes) {
+      const text = completionOf(mag, node);
+      if (text === null) this.counts.unsayableAnswers += 1;
+      const row = text === null ? null : this.row(prompt, text, node.label);
+      if (row !== null) rowOf.set(node, row);
+    }
+    const kept = withNodes(mag, (node) => rowOf.has(node));
+    if (kept === null) return null;
+    return { id: mag.id, rows: kept.nodes.map((node) => rowOf.get(node)!), edges: kept.edges };
+  }
+
+  /** Null when it is too long and such rows are dropped. */
+  row(prompt: Int32Array, completion: string, label: 0 | 1): TrainingRow | null {
+    const { tokenizer, endTokenId } = this.#student;
+    const ids = tokenizer.encode(this.#plain(completion), { addSpecialTokens: false });
+    const room = Math.max(0, this.#options.maxTokens - prompt.length);
+    const tooLong = ids.length + 1 > room;
+    if (tooLong && this.#options.tooLong === "drop") {
+      this.counts.rowsDropped += 1;
+      return null;
+    }
+    if (tooLong) {
+      this.counts.rowsCut += 1;
+      this.counts.tokensCut += ids.length + 1 - room;
+    }
+    const taught = tooLong ? ids.subarray(0, room) : Int32Array.of(...ids, endTokenId);
+    this.counts.rows += 1;
+    this.counts.tokens += prompt.length + taught.length;
+    return { tokenIds: Int32Array.of(...prompt, ...taught), promptLength: prompt.length, label };
+  }
+
+  /** The prompt that asks for a chain is the one that the server sends. */
+  prompt(mag: Mag, asksFor: "chain" | "answer"): Int32Array {
+    const { tokenizer, chatTemplate } = this.#student;
+    const [message] = renderPrompt({
+      task: mag.task,
+      question: this.#plain(mag.question),
+      choices: mag.choices?.map(({ label, text }) => ({ label, text: this.#plain(text) })) ?? null,
+      passage: mag.passage === null ? null : this.#plain(mag.passage),
+    });
+    // The instruction is the last paragraph.
+    const content =
+      asksFor === "chain"
+        ? message.content
+        : `${message.content.slice(0, message.content.lastIndexOf("\n\n"))}\n\nGive no reasons. ${ANSWER_ALONE}`;
+    const text = chatTemplate.render([{ role: "user", content }], { addGenerationPrompt: true });
+    return tokenizer.encode(text, { addSpecialTokens: false });
+  }
+
+  #plain(text: string): string {
+    return this.#specialTexts.reduce((rest, special) => rest.replaceAll(special, ""), text);
+  }
+}
+
+const ANSWER_ALONE = 'Write only the sentence "The answer is" followed by the answer.';

@@ -6,10 +6,9 @@ import { describe, test } from "node:test";
 import { openSafetensors } from "../../../src/tensor/safetensors.ts";
 import { ADJACENCIES, normalisedAdjacency } from "../../../src/train/mag/adjacency.ts";
 import { edgesOf } from "../../../src/train/mag/edges.ts";
-import { type TrainingUnit, trainingBatch } from "../../../src/train/mag/mag-batch.ts";
-import { magData } from "../../../src/train/mag/mag-data.ts";
 import type { Edge } from "../../../src/train/mag/mag-schema.ts";
 import type { Pair } from "../../../src/train/mag/pairs.ts";
+import { type TrainingUnit, trainingBatch } from "../../../src/train/mag/training-batch.ts";
 import { fixture } from "../../support/scratch-folder.ts";
 
 interface FixtureNode {
@@ -306,24 +305,4 @@ test("Â of a batch is a block for each graph", () => {
     [...batch.adjacency],
     [1, 0, 0, half, 0.5, 0, 0, 0, 1].map((value) => (value === 0.5 ? Math.fround(0.5) : value)),
   );
-});
-
-test("data for the trainer: groups and sizes, and pairs drawn by the batch's seed", () => {
-  const graph = unit([
-    [[1, 2, 3], 1, 1],
-    [[1, 2], 1, 1],
-    [[1, 4], 1, 1],
-    [[1, 5], 1, 0],
-    [[1, 6], 1, 0],
-  ]);
-  const data = magData({ graphs: [graph], answers: [unit([[[1, 9], 1, 1]])] }, { adjacency: "directed" });
-  assert.deepEqual(data.items, [
-    { name: "unit", rows: 5, columns: 3, group: "graphs" },
-    { name: "unit", rows: 1, columns: 2, group: "answers" },
-  ]);
-  const drawn = (seed: number): string => data.batch([0], seed).pairs.join();
-  assert.equal(drawn(1), drawn(1));
-  assert.ok(new Set([1, 2, 3, 4, 5, 6].map(drawn)).size > 1);
-  const inOrder = magData({ graphs: [graph] }, { adjacency: "directed", pairs: "in-order" });
-  assert.equal(inOrder.batch([0], 1).pairs.join(), "0,3,1,4,2,3");
 });

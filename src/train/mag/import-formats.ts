@@ -1,0 +1,171 @@
+// The record formats that interaction graphs are imported from, each turned into the same plain record. It computes no
+// labels and no edges.
+
+import { z } from "zod";
+import type { Choice } from "../../reasoning/task.ts";
+import { TASKS, type Task } from "../../reasoning/task.ts";
+import type { EdgeRule } from "./edges.ts";
+import { checked } from "./mag-file.ts";
+import { USES, type Use } from "./mag-schema.ts";
+
+export interface ImportedNode {
+  readonly agent: string;
+  readonly round: number;
+  /** Counts all statements where speakers alternate. */
+  readonly turn?: number;
+  readonly reasoning: string;
+  /** Null: none could be parsed. Undefined: nobody tried. */
+  readonly answer: string | null | undefined;
+  /** What the source says; only compared. */
+  readonly correct?: boolean;
+}
+
+export interface ImportedRecord {
+  readonly questionId: string | null;
+  readonly benchmark: string | null;
+  readonly task: Task | null;
+  /** What tells several records of one question in one file apart, such as the debate's name. */
+  readonly variant: string | null;
+  readonly question: string;
+  readonly choices: readonly Choice[] | null;
+  readonly passage: string | null;
+  readonly gold: string;
+  readonly use: Use | null;
+  readonly nodes: readonly ImportedNode[];
+  /** How this record's debate was held, where the format tells. */
+  readonly edgeRule: EdgeRule | null;
+}
+
+/** What the records look like, for --format. */
+export const IMPORT_FORMATS = {
+  transcripts:
+    "{question, gold, choices?, agents: [{agent, round, reasoning, answer?, turn?}], id?, task?, use?}",
+  agents:
+    "transcripts with question_id and use (train or eval) required, and debate or setting where there are several",
+  magdi: "the authors' MAGs: {question, gold_answer, AGENT_output_ROUND: {reasoning, answer} or null}",
+} as const;
+
+export type ImportFormat = keyof typeof IMPORT_FORMATS;
+
+/** Answers are written as numbers and booleans, too. */
+const scalar = z
+  .union([z.string(), z.number(), z.boolean()])
+  .transform((value) => (typeof value === "boolean" ? (value ? "yes" : "no") : String(value)));
+
+const choices = z
+  .array(z.union([z.string(), z.object({ label: z.string().min(1), text: z.string() })]))
+  .nullish()
+  .transform((list): Choice[] | null => {
+    if (list === null || list === undefined || list.length === 0) return null;
+    return list.map((choice, index) =>
+      typeof choice === "string" ? { label: String.fromCharCode(65 + index), text: choice } : choice,
+    );
+  });
+
+const transcript = z.object({
+  id: z.string().min(1).optional(),
+  question_id: z.string().min(1).optional(),
+  benchmark: z.string().min(1).optional(),
+  task: z.enum(TASKS).optional(),
+  debate: z.string().optional(),
+  setting: z.string().optional(),
+  question: z.string().min(1),
+  choices,
+  passage: z.string().nullish(),
+  gold: scalar,
+  use: z.enum(USES).optional(),
+  agents: z.array(
+    z.object({
+      agent: z.string().min(1),
+      round: z.int().min(0).default(0),
+      turn: z.int().min(0).optional(),
+      reasoning: z
+        .string()
+        .nullish()
+        .transform((text) => text ?? ""),
+      answer: scalar.nullish(),
+      correct: z.boolean().optional(),
+    }),
+  ),
+});
+
+const agentsRecord = transcript.required({ question_id: true, use: true });
+
+const released = z
+  .object({
+    question: z.string().min(1),
+    gold_answer: scalar,
+    options: choices,
+    choices,
+    id: scalar.optional(),
+  })
+  .catchall(z.unknown());
+const releasedOutput = z.object({ reasoning: z.string().nullish(), answer: scalar.nullish() }).nullable();
+
+/** `value` as a record. @throws MAGDI_BAD_FILE with `where` and every wrong field */
+export function importedRecord(value: unknown, format: ImportFormat, where: string): ImportedRecord {
+  if (format === "magdi") return fromReleased(checked(released, value, where), where);
+  return fromTranscript(checked(format === "agents" ? agentsRecord : transcript, value, where));
+}
+
+/** The format that a record has the fields of; transcripts when in doubt, whose errors say what is missing. */
+export function formatOf(value: unknown): ImportFormat {
+  if (typeof value !== "object" || value === null) return "transcripts";
+  if ("agents" in value) return "question_id" in value && "use" in value ? "agents" : "transcripts";
+  return "gold_answer" in value || Object.keys(value).some((key) => OUTPUT.test(key))
+    ? "magdi"
+    : "transcripts";
+}
+
+function fromTranscript(record: z.output<typeof transcript>): ImportedRecord {
+  const questionId = record.question_id ?? record.id ?? null;
+  const turns = record.agents.length > 0 && record.agents.every(({ turn }) => turn !== undefined);
+  return {
+    questionId,
+    benchmark: record.benchmark ?? null,
+    task: record.task ?? null,
+    variant: record.debate ?? record.setting ?? null,
+    question: record.question,
+    choices: record.choices,
+    passage: record.passage ?? null,
+    gold: record.gold,
+    use: record.use ?? null,
+    nodes: record.agents.map(({ turn, answer, correct, ...node }) => ({
+      ...node,
+      answer,
+      ...(turn === undefined ? {} : { turn }),
+      ...(correct === undefined ? {} : { correct }),
+    })),
+    edgeRule: turns ? "turns" : null,
+  };
+}
+
+const OUTPUT = /^(.+)_output_(\d+)$/;
+/** The order in which the authors' code numbers its agents. */
+const RELEASED_ORDER = ["claude", "gpt4", "bard"];
+
+function fromReleased(record: z.output<typeof released>, where: string): ImportedRecord {
+  const nodes = Object.entries(record).flatMap(([key, value]): ImportedNode[] => {
+    const [, agent, round] = OUTPUT.exec(key) ?? [];
+    if (agent === undefined) return [];
+    const output = checked(releasedOutput, value, `${where}: ${key}`);
+    if (output === null) return [];
+    return [
+      { agent, round: Number(round), reasoning: output.reasoning ?? "", answer: output.answer ?? null },
+    ];
+  });
+  const place = ({ agent }: ImportedNode): number => (RELEASED_ORDER.indexOf(agent) + 4) % 4;
+  return {
+    questionId: record.id ?? null,
+    benchmark: null,
+    task: null,
+    variant: null,
+    question: record.question,
+    choices: record.choices ?? record.options,
+    passage: null,
+    gold: record.gold_answer,
+    use: null,
+    nodes: nodes.sort((a, b) => place(a) - place(b)),
+    edgeRule: null,
+  };
+}

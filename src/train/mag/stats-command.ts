@@ -1,0 +1,60 @@
+// magdi train stats: its arguments, and the student's tokenizer when lengths are wanted in tokens.
+
+import { parseArgs } from "node:util";
+import { MagdiError } from "../../errors.ts";
+import { renderPrompt } from "../../reasoning/prompts.ts";
+import { openChatTemplate, plainChatTemplate } from "../../text/chat-template.ts";
+import { openTokenizer } from "../../text/tokenizer.ts";
+import { completionOf } from "./completion.ts";
+import { readMags } from "./mag-file.ts";
+import type { Mag } from "./mag-schema.ts";
+import { inCharacters, type Measure, magStatistics } from "./statistics.ts";
+import { statisticsText } from "./statistics-table.ts";
+
+export const TRAIN_STATS_HELP = `Usage: magdi train stats FILE... [options]
+
+What files of interaction graphs (MAGs) hold: graph types (G0 to G3, by rounds), nodes by round, agent and label,
+contrastive pairs, lengths. Files for evaluation may be read, too.
+
+  --model DIR   count tokens with the tokenizer and the chat template of this folder (default: characters)
+  --json        everything as JSON
+`;
+
+const OPTIONS = {
+  model: { type: "string" },
+  json: { type: "boolean", default: false },
+} as const;
+
+/** Runs the command; resolves to the exit code 0. @throws MAGDI_BAD_CONFIG, MAGDI_FILE_MISSING, MAGDI_BAD_FILE */
+export async function runTrainStats(argv: readonly string[]): Promise<number> {
+  const { values, positionals } = parseArgs({ args: [...argv], options: OPTIONS, allowPositionals: true });
+  if (positionals.length === 0) {
+    throw new MagdiError("MAGDI_BAD_CONFIG", "expected FILE..., see: magdi train stats --help");
+  }
+  const measure = values.model === undefined ? inCharacters : await inTokens(values.model);
+  const statistics = await magStatistics(allOf(positionals), measure);
+  console.log(values.json ? JSON.stringify(statistics, null, 2) : statisticsText(statistics));
+  return 0;
+}
+
+async function* allOf(files: readonly string[]): AsyncGenerator<Mag> {
+  for (const file of files) yield* readMags(file, { use: null });
+}
+
+/** The prompt as the server sends it, and what a node is to teach without its end token. */
+async function inTokens(folder: string): Promise<Measure> {
+  const [tokenizer, template] = await Promise.all([openTokenizer(folder), openChatTemplate(folder)]);
+  const chatTemplate = template ?? plainChatTemplate;
+  const count = (text: string): number => tokenizer.encode(text, { addSpecialTokens: false }).length;
+  return {
+    unit: "tokens",
+    prompt: (mag) =>
+      count(
+        chatTemplate.render(
+          renderPrompt(mag).map((message) => ({ ...message })),
+          { addGenerationPrompt: true },
+        ),
+      ),
+    completion: (mag, node) => count(completionOf(mag, node) ?? node.reasoning),
+  };
+}

@@ -22,6 +22,8 @@ export const ERROR_CODES = {
   MAGDI_UNKNOWN_MODEL: "the model that a request names is not served",
   MAGDI_ENGINE_FAILED: "the engine can serve no more: a step failed",
   MAGDI_RUNTIME: "ONNX Runtime refused a call",
+  MAGDI_DIVERGED: "training met a loss or a gradient that is no finite number",
+  MAGDI_NOT_WRITTEN: "the file system took no more: it is full, read-only or not ours",
   MAGDI_BAD_GRAPH: "an ONNX graph is not well-formed or not what its reader expects",
 } as const;
 

@@ -1,0 +1,166 @@
+// A run on disk at one optimiser step: the adapter as PEFT has it, the heads, the optimiser's memory and where the run
+// stands. What is drawn depends on the seed and the step alone, so that nothing else need be kept.
+
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import path from "node:path";
+import { z } from "zod";
+import { MagdiError } from "../errors.ts";
+import { partialPath, putInPlace, restoreReplaced } from "../student/folder-place.ts";
+import { openSafetensors, writeSafetensors } from "../tensor/safetensors.ts";
+import { type Shape, shapeMismatches } from "../tensor/shape-mismatch.ts";
+import { closingOnError } from "../tensor/tensor-file.ts";
+import { HEADS_FILE, writeHeads } from "./heads-file.ts";
+import type { OptimiserState } from "./optimiser.ts";
+import { ADAPTER_TENSORS_FILE, type AdapterToWrite, writePeftFiles } from "./peft-adapter.ts";
+
+const STATE_FILE = "state.json";
+const OPTIMISER_FILE = "optimiser.safetensors";
+const FORMAT = 1;
+
+const stateSchema = z.strictObject({
+  format: z.literal(FORMAT),
+  /** Optimiser steps done: the next one, the order of the data and all seeds follow from it. */
+  step: z.int().min(0),
+  /** The step after which the last validation was done; -1 before the first. */
+  validatedStep: z.int().min(-1),
+  best: z.object({ step: z.int(), loss: z.number() }).nullable(),
+  validationsWithoutBetter: z.int().min(0),
+  /** Time spent and real tokens seen. */
+  seconds: z.number(),
+  tokens: z.number(),
+  finished: z.boolean(),
+  settingsHash: z.string(),
+  dataHash: z.string(),
+});
+export type RunState = Omit<z.infer<typeof stateSchema>, "format">;
+
+export interface Checkpoint {
+  readonly state: RunState;
+  readonly parameters: ReadonlyMap<string, Float32Array>;
+  readonly optimiser: OptimiserState;
+}
+
+/** What the adapter's files say of themselves. */
+export type AdapterDescription = Omit<AdapterToWrite, "tensors">;
+
+const isHead = (key: string): boolean => !key.startsWith("base_model.model.");
+
+/** Writes the folder beside its place and renames it: it is the old checkpoint or the whole new one.
+ * @throws MAGDI_NOT_WRITTEN when the disk is full, read-only or not ours; the old checkpoint stays. */
+export function writeCheckpoint(
+  folder: string,
+  { state, parameters, optimiser }: Checkpoint,
+  shapes: ReadonlyMap<string, Shape>,
+  adapter: AdapterDescription,
+): void {
+  const shapeOf = (key: string): Shape => shapes.get(key) ?? [];
+  const tensors = new Map([...parameters].map(([key, data]) => [key, { shape: shapeOf(key), data }]));
+  const memory = (["mean", "square"] as const).flatMap((kind) =>
+    [...optimiser[kind]].map(([key, data]) => ({
+      name: `${kind}.${key}`,
+      type: "F32" as const,
+      shape: shapeOf(key),
+      data,
+    })),
+  );
+  const partial = partialPath(folder);
+  writing(folder, () => {
+    restoreReplaced(folder);
+    try {
+      rmSync(partial, { recursive: true, force: true });
+      mkdirSync(partial, { recursive: true });
+      writePeftFiles(partial, { ...adapter, tensors });
+      const heads = new Map([...tensors].filter(([key]) => isHead(key)));
+      if (heads.size > 0) writeHeads(path.join(partial, HEADS_FILE), heads);
+      writeSafetensors(path.join(partial, OPTIMISER_FILE), memory);
+      const text = `${JSON.stringify({ format: FORMAT, ...state }, null, 2)}\n`;
+      writeFileSync(path.join(partial, STATE_FILE), text, { flush: true });
+      putInPlace(partial, folder);
+    } catch (error) {
+      rmSync(partial, { recursive: true, force: true });
+      throw error;
+    }
+  });
+}
+
+/** Runs what writes into a run; the file system's refusals become one error. @throws MAGDI_NOT_WRITTEN */
+export function writing<T>(place: string, write: () => T): T {
+  try {
+    return write();
+  } catch (cause) {
+    if (!(cause instanceof Error && "code" in cause && "syscall" in cause)) throw cause;
+    throw new MagdiError(
+      "MAGDI_NOT_WRITTEN",
+      `${place}: cannot be written (${cause.message}); what was written before is untouched: make room or give leave, then resume`,
+      { cause },
+    );
+  }
+}
+
+/** Null when the folder has none. @throws MAGDI_BAD_FILE when its parts do not fit the parameters or each other. */
+export function readCheckpoint(folder: string, shapes: ReadonlyMap<string, Shape>): Checkpoint | null {
+  const state = readRunState(folder);
+  if (state === null) return null;
+  const adapters = new Map([...shapes].filter(([key]) => !isHead(key)));
+  const heads = new Map([...shapes].filter(([key]) => isHead(key)));
+  const moments = (kind: string): [string, Shape][] =>
+    [...shapes].map(([key, shape]) => [`${kind}.${key}`, shape]);
+  const memory = readExactly(
+    path.join(folder, OPTIMISER_FILE),
+    new Map([...moments("mean"), ...moments("square")]),
+  );
+  const memoryOf = (kind: string) =>
+    new Map([...shapes.keys()].map((key) => [key, memory.get(`${kind}.${key}`)!]));
+  return {
+    state,
+    parameters: new Map([
+      ...readExactly(path.join(folder, ADAPTER_TENSORS_FILE), adapters),
+      ...(heads.size > 0 ? readExactly(path.join(folder, HEADS_FILE), heads) : []),
+    ]),
+    optimiser: { step: state.step, mean: memoryOf("mean"), square: memoryOf("square") },
+  };
+}
+
+/** Where a run stands; null when the folder has no checkpoint. @throws MAGDI_BAD_FILE */
+export function readRunState(folder: string): RunState | null {
+  restoreReplaced(folder);
+  const file = path.join(folder, STATE_FILE);
+  let text: string;
+  try {
+    text = readFileSync(file, "utf8");
+  } catch (cause) {
+    if (cause instanceof Error && "code" in cause && cause.code === "ENOENT") return null;
+    throw new MagdiError("MAGDI_BAD_FILE", `${file}: cannot be read: ${String(cause)}`, { cause });
+  }
+  const parsed = stateSchema.safeParse(jsonOrUndefined(text));
+  if (!parsed.success) {
+    throw new MagdiError(
+      "MAGDI_BAD_FILE",
+      `${file}: expected the state of a training run: ${parsed.error.message}`,
+    );
+  }
+  const { format: _format, ...state } = parsed.data;
+  return state;
+}
+
+function jsonOrUndefined(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
+
+/** Every tensor that is expected and no other. */
+function readExactly(file: string, expected: ReadonlyMap<string, Shape>): Map<string, Float32Array> {
+  const opened = openSafetensors(file);
+  return closingOnError(opened, () => {
+    const mismatches = shapeMismatches(expected, opened.entries);
+    if (mismatches !== "") {
+      throw new MagdiError("MAGDI_BAD_FILE", `${file}: other tensors than this run has${mismatches}`);
+    }
+    const tensors = new Map([...expected.keys()].map((key) => [key, opened.readFloat32(key)]));
+    opened.close();
+    return tensors;
+  });
+}

@@ -1,0 +1,11 @@
+// What a recipe is: a name, a sentence, and the settings in which it differs from the defaults.
+
+import type { TrainingSettings } from "../training-settings.ts";
+
+export interface Recipe {
+  /** With a part in angle brackets it stands for a family, such as sit-<agent>. */
+  readonly name: string;
+  readonly summary: string;
+  /** `argument` is what stands for the part in angle brackets; empty where there is none. */
+  readonly settings: (argument: string) => Partial<TrainingSettings>;
+}

@@ -1,0 +1,112 @@
+// metrics.jsonl of a run: one JSON line for each optimiser step and validation, appended as they happen. It knows no
+// curves.
+
+import { closeSync, existsSync, fsyncSync, openSync, readFileSync, renameSync, writeSync } from "node:fs";
+import { z } from "zod";
+import { MagdiError } from "../errors.ts";
+
+const losses = { loss: z.number(), nll: z.number(), margin: z.number(), node: z.number() };
+
+const lineSchema = z.discriminatedUnion("kind", [
+  z.object({
+    kind: z.literal("step"),
+    /** Optimiser steps done. */
+    step: z.number(),
+    /** Epochs done, with a fraction. */
+    epoch: z.number(),
+    ...losses,
+    nodeAccuracy: z.number().nullable(),
+    learningRate: z.number(),
+    /** Before clipping. */
+    gradientNorm: z.number(),
+    /** Real tokens, without padding. */
+    tokens: z.number(),
+    tokensPerSecond: z.number(),
+    /** Since the run began, pauses not counted. */
+    seconds: z.number(),
+  }),
+  z.object({
+    kind: z.literal("validation"),
+    step: z.number(),
+    epoch: z.number(),
+    ...losses,
+    /** Share of nodes that the classifier is right about; null without one. */
+    nodeAccuracy: z.number().nullable(),
+    /** What always answering the commonest label would have. */
+    majorityAccuracy: z.number().nullable(),
+  }),
+  z.object({ kind: z.literal("best"), step: z.number(), loss: z.number() }),
+  z.object({
+    kind: z.literal("end"),
+    step: z.number(),
+    reason: z.enum(["done", "early-stop"]),
+    seconds: z.number(),
+  }),
+]);
+
+export type RunLogLine = z.infer<typeof lineSchema>;
+export type StepLine = Extract<RunLogLine, { kind: "step" }>;
+export type ValidationLine = Extract<RunLogLine, { kind: "validation" }>;
+
+/** The lines of a log; a last line that a crash cut short is left out.
+ * @throws MAGDI_FILE_MISSING, or MAGDI_BAD_FILE for a line that is none of ours. */
+export function readRunLog(file: string): RunLogLine[] {
+  if (!existsSync(file)) {
+    throw new MagdiError(
+      "MAGDI_FILE_MISSING",
+      `${file}: expected the metrics of a training run, found no file`,
+    );
+  }
+  const texts = readFileSync(file, "utf8").split("\n");
+  texts.pop(); // nothing, or what has no end yet
+  return texts.map((text, index) => {
+    const parsed = lineSchema.safeParse(parsedOrUndefined(text));
+    if (parsed.success) return parsed.data;
+    throw new MagdiError(
+      "MAGDI_BAD_FILE",
+      `${file}:${index + 1}: expected a line of training metrics, found ${JSON.stringify(text.slice(0, 80))}`,
+    );
+  });
+}
+
+function parsedOrUndefined(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
+
+export class RunLog {
+  readonly #fd: number;
+
+  private constructor(fd: number) {
+    this.#fd = fd;
+  }
+
+  /** Opens a log to go on after optimiser step `step`: what came later is dropped. The file system's errors pass. */
+  static open(file: string, step: number): RunLog {
+    const kept = existsSync(file)
+      ? readRunLog(file).filter((line) => line.step <= step && line.kind !== "end")
+      : [];
+    const beside = `${file}.${process.pid}.part`;
+    const fd = openSync(beside, "w");
+    try {
+      writeSync(fd, kept.map((line) => `${JSON.stringify(line)}\n`).join(""));
+      fsyncSync(fd);
+      renameSync(beside, file);
+    } catch (error) {
+      closeSync(fd);
+      throw error;
+    }
+    return new RunLog(fd);
+  }
+
+  append(line: RunLogLine): void {
+    writeSync(this.#fd, `${JSON.stringify(line)}\n`);
+  }
+
+  close(): void {
+    closeSync(this.#fd);
+  }
+}

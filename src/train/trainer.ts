@@ -1,0 +1,332 @@
+// The training loop: optimiser steps of accumulated batches, validation, early stopping, checkpoints, metrics. It knows
+// a step and data by their interfaces, and no model, file format or recipe.
+
+import path from "node:path";
+import { MagdiError } from "../errors.ts";
+import {
+  type AdapterDescription,
+  type RunState,
+  readCheckpoint,
+  writeCheckpoint,
+  writing,
+} from "./checkpoint.ts";
+import { AdamW, clipGlobalNorm, globalNorm } from "./optimiser.ts";
+import { RunLog } from "./run-log.ts";
+import { Sampler } from "./sampler.ts";
+import { learningRateAt, type Schedule } from "./schedule.ts";
+import { derivedSeed } from "./seeded-random.ts";
+import { type Accumulated, GradientSum, runBatches } from "./step-batches.ts";
+import { hashOf, type TrainingData } from "./training-data.ts";
+import type { TrainingSettings } from "./training-settings.ts";
+import type { TrainingStep } from "./training-step.ts";
+
+export const METRICS_FILE = "metrics.jsonl";
+export const CHECKPOINT_FOLDER = "checkpoint";
+export const BEST_FOLDER = "best";
+
+export interface TrainingProgress {
+  readonly step: number;
+  readonly totalSteps: number;
+  /** Of the last step. */
+  readonly loss: number;
+  readonly tokensPerSecond: number;
+  readonly secondsLeft: number;
+}
+
+export interface TrainerOptions {
+  readonly settings: TrainingSettings;
+  /** Of the settings that a run's course depends on. */
+  readonly settingsHash: string;
+  /** The run's folder, which is there. */
+  readonly folder: string;
+  /** Its parameters hold their initial values. */
+  readonly step: TrainingStep;
+  readonly training: TrainingData;
+  readonly validation: TrainingData | null;
+  readonly adapter: AdapterDescription;
+  /** Aborted, the run ends after the batch that runs, with a checkpoint. */
+  readonly signal: AbortSignal;
+  /** Milliseconds. */
+  readonly now: () => number;
+  readonly onProgress?: (progress: TrainingProgress) => void;
+}
+
+export interface TrainingOutcome {
+  readonly reason: "done" | "early-stop" | "interrupted";
+  readonly step: number;
+  readonly totalSteps: number;
+  /** The best validation, whose parameters are in RUN/best; without validation the last step's are. */
+  readonly best: RunState["best"];
+}
+
+/**
+ * Trains from the run's last checkpoint, or from the beginning where there is none. k steps, then the rest, give the
+ * same bits as all at once.
+ *
+ * @throws MAGDI_DIVERGED naming step and items when a loss or gradient is no finite number; MAGDI_NOT_WRITTEN;
+ * MAGDI_BAD_FILE for a checkpoint of other settings, data or parameters. The last checkpoint stays.
+ */
+export async function train(options: TrainerOptions): Promise<TrainingOutcome> {
+  return await new Trainer(options).run();
+}
+
+class Trainer {
+  readonly #options: TrainerOptions;
+  readonly #sampler: Sampler;
+  readonly #schedule: Schedule;
+  readonly #optimiser: AdamW;
+  readonly #totalSteps: number;
+  readonly #startMs: number;
+  readonly #resumedStep: number;
+  readonly #secondsBefore: number;
+  readonly #log: RunLog;
+  #state: RunState;
+
+  constructor(options: TrainerOptions) {
+    this.#options = options;
+    const { settings, step, training } = options;
+    this.#sampler = new Sampler(training.items.length, settings.batchSize, settings.seed);
+    const most = settings.maxSteps ?? Number.POSITIVE_INFINITY;
+    this.#totalSteps = Math.min(settings.epochs * this.#sampler.stepsPerEpoch, most);
+    this.#schedule = {
+      kind: settings.schedule,
+      learningRate: settings.learningRate,
+      warmupSteps: Math.round(settings.warmupShare * this.#totalSteps),
+      totalSteps: this.#totalSteps,
+      finalShare: settings.finalShare,
+    };
+    this.#optimiser = new AdamW(step.parameters, settings);
+    const resumed = this.#resumed();
+    this.#state = resumed ?? this.#beginning();
+    this.#resumedStep = this.#state.step;
+    this.#secondsBefore = this.#state.seconds;
+    this.#startMs = options.now();
+    const file = path.join(options.folder, METRICS_FILE);
+    this.#log = writing(file, () => RunLog.open(file, resumed === null ? -1 : this.#state.step));
+  }
+
+  #beginning(): RunState {
+    return {
+      step: 0,
+      validatedStep: -1,
+      best: null,
+      validationsWithoutBetter: 0,
+      seconds: 0,
+      tokens: 0,
+      finished: false,
+      settingsHash: this.#options.settingsHash,
+      dataHash: hashOf(this.#options.training),
+    };
+  }
+
+  /** Takes parameters and optimiser from the last checkpoint; null where there is none. */
+  #resumed(): RunState | null {
+    const { folder, step } = this.#options;
+    const place = path.join(folder, CHECKPOINT_FOLDER);
+    const checkpoint = readCheckpoint(place, step.shapes);
+    if (checkpoint === null) return null;
+    const { state, parameters, optimiser } = checkpoint;
+    const now = this.#beginning();
+    for (const [what, key] of [
+      ["settings", "settingsHash"],
+      ["data", "dataHash"],
+    ] as const) {
+      if (state[key] === now[key]) continue;
+      throw new MagdiError(
+        "MAGDI_BAD_FILE",
+        `${place}: was made with other ${what} than there are now: going on would be another run; put them back, or train into a new folder`,
+      );
+    }
+    for (const [key, values] of parameters) step.parameters.get(key)?.set(values); // readCheckpoint checked the keys
+    this.#optimiser.restore(optimiser);
+    return state;
+  }
+
+  async run(): Promise<TrainingOutcome> {
+    try {
+      for (;;) {
+        if (this.#validationIsDue() && !(await this.#validate())) return this.#interrupted();
+        const { step, finished } = this.#state;
+        const early = this.#stopsEarly();
+        const ends = step >= this.#totalSteps || early;
+        if (ends) {
+          const reason = early ? "early-stop" : "done";
+          if (!finished) this.#finish(reason);
+          return this.#outcome(reason);
+        }
+        if (step > this.#resumedStep && this.#checkpointIsDue()) this.#save(CHECKPOINT_FOLDER);
+        if (!(await this.#step())) return this.#interrupted();
+      }
+    } finally {
+      this.#log.close();
+    }
+  }
+
+  #endsEpoch(): boolean {
+    return this.#state.step % this.#sampler.stepsPerEpoch === 0;
+  }
+
+  #validationIsDue(): boolean {
+    const { step, validatedStep, finished } = this.#state;
+    const { validateEvery } = this.#options.settings;
+    if (this.#options.validation === null || validatedStep >= step || finished) return false;
+    if (step === 0 || step >= this.#totalSteps) return true;
+    return validateEvery === 0 ? this.#endsEpoch() : step % validateEvery === 0;
+  }
+
+  #checkpointIsDue(): boolean {
+    const { checkpointEvery } = this.#options.settings;
+    return this.#endsEpoch() || (checkpointEvery > 0 && this.#state.step % checkpointEvery === 0);
+  }
+
+  #stopsEarly(): boolean {
+    const { patience } = this.#options.settings;
+    return patience > 0 && this.#state.validationsWithoutBetter >= patience;
+  }
+
+  /** Whether it went through; interrupted, nothing has changed. */
+  async #step(): Promise<boolean> {
+    const { settings, step, training, signal, now } = this.#options;
+    const index = this.#state.step;
+    const startMs = now();
+    const gradients = new GradientSum(step.gradients);
+    const done = await runBatches({
+      step,
+      data: training,
+      items: this.#sampler.at(index).items,
+      mode: "train",
+      limits: limitsOf(settings),
+      place: `step ${index + 1}`,
+      batchSeed: derivedSeed(settings.seed, "batch", index),
+      dropoutSeed: derivedSeed(settings.seed, "dropout", index),
+      signal,
+      onBatch: (names, last) => gradients.add(last, `step ${index + 1}`, names),
+    });
+    if (done === null) return false;
+    const norm =
+      settings.clipNorm > 0 ? clipGlobalNorm(gradients.sum, settings.clipNorm) : globalNorm(gradients.sum);
+    const learningRate = learningRateAt(this.#schedule, index);
+    this.#optimiser.step(gradients.sum, learningRate);
+    const seconds = (now() - startMs) / 1000;
+    const tokensPerSecond = seconds > 0 ? done.tokens / seconds : 0;
+    this.#state = {
+      ...this.#state,
+      step: index + 1,
+      tokens: this.#state.tokens + done.tokens,
+      seconds: this.#seconds(),
+    };
+    this.#append({
+      kind: "step",
+      step: index + 1,
+      epoch: (index + 1) / this.#sampler.stepsPerEpoch,
+      ...lossesOf(done),
+      nodeAccuracy: accuracy(done),
+      learningRate,
+      gradientNorm: norm,
+      tokens: done.tokens,
+      tokensPerSecond,
+      seconds: this.#state.seconds,
+    });
+    const stepsDone = this.#state.step - this.#resumedStep;
+    this.#options.onProgress?.({
+      step: this.#state.step,
+      totalSteps: this.#totalSteps,
+      loss: done.total,
+      tokensPerSecond,
+      secondsLeft: ((now() - this.#startMs) / 1000 / stepsDone) * (this.#totalSteps - this.#state.step),
+    });
+    return true;
+  }
+
+  async #validate(): Promise<boolean> {
+    const { settings, step, validation, signal } = this.#options;
+    if (validation === null) return true;
+    const done = await runBatches({
+      step,
+      data: validation,
+      items: validation.items.map((_, index) => index),
+      mode: "validate",
+      limits: limitsOf(settings),
+      place: `the validation after step ${this.#state.step}`,
+      batchSeed: 0,
+      dropoutSeed: 0,
+      signal,
+    });
+    if (done === null) return false;
+    const at = this.#state.step;
+    this.#append({
+      kind: "validation",
+      step: at,
+      epoch: at / this.#sampler.stepsPerEpoch,
+      ...lossesOf(done),
+      nodeAccuracy: accuracy(done),
+      majorityAccuracy: this.#hasNodeLoss()
+        ? Math.max(done.rightNodes, done.nodes - done.rightNodes) / done.nodes
+        : null,
+    });
+    this.#state = { ...this.#state, validatedStep: at };
+    // The untrained student is where the curve begins, and nothing to export.
+    if (at === 0) return true;
+    const better = this.#state.best === null || done.total < this.#state.best.loss;
+    this.#state = {
+      ...this.#state,
+      best: better ? { step: at, loss: done.total } : this.#state.best,
+      validationsWithoutBetter: better ? 0 : this.#state.validationsWithoutBetter + 1,
+      seconds: this.#seconds(),
+    };
+    if (better) {
+      this.#append({ kind: "best", step: at, loss: done.total });
+      this.#save(BEST_FOLDER);
+    }
+    return true;
+  }
+
+  #hasNodeLoss(): boolean {
+    return this.#options.settings.losses.includes("node");
+  }
+
+  #finish(reason: "done" | "early-stop"): void {
+    this.#state = { ...this.#state, finished: true, seconds: this.#seconds() };
+    if (this.#options.validation === null) this.#save(BEST_FOLDER);
+    this.#save(CHECKPOINT_FOLDER);
+    this.#append({ kind: "end", step: this.#state.step, reason, seconds: this.#state.seconds });
+  }
+
+  #interrupted(): TrainingOutcome {
+    this.#state = { ...this.#state, seconds: this.#seconds() };
+    this.#save(CHECKPOINT_FOLDER);
+    return this.#outcome("interrupted");
+  }
+
+  #outcome(reason: TrainingOutcome["reason"]): TrainingOutcome {
+    return { reason, step: this.#state.step, totalSteps: this.#totalSteps, best: this.#state.best };
+  }
+
+  #seconds(): number {
+    return this.#secondsBefore + (this.#options.now() - this.#startMs) / 1000;
+  }
+
+  #append(line: Parameters<RunLog["append"]>[0]): void {
+    writing(path.join(this.#options.folder, METRICS_FILE), () => this.#log.append(line));
+  }
+
+  #save(name: string): void {
+    const { folder, step, adapter } = this.#options;
+    const checkpoint = {
+      state: this.#state,
+      parameters: step.parameters,
+      optimiser: this.#optimiser.state(),
+    };
+    writeCheckpoint(path.join(folder, name), checkpoint, step.shapes, adapter);
+  }
+}
+
+const limitsOf = (settings: TrainingSettings) => ({
+  maxRows: settings.microBatchRows,
+  maxTokens: settings.microBatchTokens,
+});
+
+const lossesOf = ({ total, nll, margin, node }: Accumulated) => ({ loss: total, nll, margin, node });
+
+const accuracy = ({ nodesRight, classified }: Accumulated): number | null =>
+  classified === 0 ? null : nodesRight / classified;

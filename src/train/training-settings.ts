@@ -1,0 +1,251 @@
+// Every setting of a training run: its default, what it means, what it may be. It knows no flags and no files.
+
+import { z } from "zod";
+import { MagdiError } from "../errors.ts";
+import { LORA_TARGETS } from "../nn/lora.ts";
+import { DTYPES } from "../student/dtype.ts";
+import { ADJACENCIES } from "./mag/adjacency.ts";
+import { recipeSettings } from "./recipes/registry.ts";
+import { SCHEDULES } from "./schedule.ts";
+
+const MOST = 1_000_000_000;
+
+const wholeNumber = (min: number, max = MOST) => {
+  const error = () => (max === MOST ? `a whole number from ${min}` : `a whole number from ${min} to ${max}`);
+  return z.number({ error }).int({ error }).min(min, { error }).max(max, { error });
+};
+const number = (min: number, max: number, what = `a number from ${min} to ${max}`) => {
+  const error = () => what;
+  return z.number({ error }).min(min, { error }).max(max, { error });
+};
+const text = (what: string) => z.string({ error: () => what }).min(1, { error: () => what });
+const texts = (what: string) =>
+  z.array(text(what), { error: () => `${what}, or several with commas between` });
+const oneOf = <const T extends readonly [string, ...string[]]>(values: T) =>
+  z.enum(values, { error: () => `one of ${values.join(", ")}` });
+const someOf = <const T extends readonly string[]>(values: T) =>
+  z.array(z.enum(values, { error: () => `some of ${values.join(", ")}` }), {
+    error: () => `some of ${values.join(", ")}, with commas between`,
+  });
+const onOff = () => z.boolean({ error: () => "true or false" });
+
+export const LOSSES = ["nll", "margin", "node"] as const;
+
+/** By heading, in the order of the help text. Keys are a settings file's; --learning-rate is learningRate as a flag. */
+export const SETTING_GROUPS = {
+  "what goes in": {
+    recipe: text("a recipe").default("magdi").describe("the recipe, whose settings replace these defaults"),
+    data: texts("a file of MAGs")
+      .default([])
+      .describe("files of MAGs to learn from, as magdi train import-mags writes them"),
+    base: text("a folder, a .gguf file or a hub id").nullable().default(null).describe("the base model"),
+    out: text("a folder").nullable().default(null).describe("the run's folder, which must be new"),
+    validation: texts("a file of MAGs")
+      .default([])
+      .describe("files of MAGs to validate on, instead of a share of data"),
+    validationShare: number(0, 0.9)
+      .default(0.1)
+      .describe("share of the questions, drawn by the seed, that is kept for validation"),
+    mags: wholeNumber(1)
+      .nullable()
+      .default(null)
+      .describe("learn from so many MAGs at most, drawn by the seed"),
+    agents: texts("an agent").default([]).describe("only these agents' nodes; none named: all"),
+    nodes: oneOf(["correct", "all"]).default("all").describe("nodes to keep: correct ones alone, or all"),
+    rounds: oneOf(["first", "all"])
+      .default("all")
+      .describe("rounds to keep: first is before anyone heard anyone"),
+    leaveOutGraphs: texts("a graph type such as G3")
+      .default([])
+      .describe("graph types to leave out, such as G3"),
+    balance: oneOf(["none", "files"])
+      .default("none")
+      .describe("files: repeat the smaller files' MAGs until each file has as many"),
+    tasks: someOf(["reason", "rationale", "label"])
+      .default(["reason"])
+      .describe(
+        "what the student learns to say: its reasoning with the answer; rationale and label are two tasks",
+      ),
+    maxTokens: wholeNumber(8)
+      .default(1024)
+      .describe("longest prompt and answer together; what is longer is left out, and counted"),
+  },
+  losses: {
+    losses: someOf(LOSSES)
+      .default([...LOSSES])
+      .describe("the losses: likelihood, contrast of scores, node classifier"),
+    nllWeight: number(0, 1000).default(1).describe("weight of the likelihood"),
+    marginWeight: number(0, 1000).default(0.1).describe("weight of the margin loss"),
+    nodeWeight: number(0, 1000).default(1).describe("weight of the node loss"),
+    margin: number(0, 2).default(1).describe("how far a correct score should be above an incorrect one"),
+    scoreHead: oneOf(["linear", "mlp"])
+      .default("linear")
+      .describe("score head: the paper's, or the released code's"),
+    scoreWidth: wholeNumber(1)
+      .nullable()
+      .default(null)
+      .describe("width of an mlp score head; without it, the base's"),
+    gcnWidth: wholeNumber(1).default(256).describe("width of the graph convolutions"),
+    nodeFeatures: oneOf(["live", "frozen"])
+      .default("live")
+      .describe(
+        "live: the node loss reaches the student; frozen: only its classifier, as in the released code",
+      ),
+    edges: oneOf(ADJACENCIES)
+      .default("directed")
+      .describe("edges as the debate had them, both ways, or all with all"),
+    pairing: oneOf(["drawn", "in-order"])
+      .default("drawn")
+      .describe("pairs of one question: drawn anew each time, or in order, as in the released code"),
+    lossOnPrompt: onOff().default(false).describe("learn the prompt's tokens too, as in the released code"),
+  },
+  adapter: {
+    loraRank: wholeNumber(1, 4096).default(16).describe("rank of the adapters"),
+    loraAlpha: number(0, 100_000).default(32).describe("an adapter's output is scaled by alpha / rank"),
+    loraDropout: number(0, 0.95).default(0.05).describe("share of its input that an adapter does not see"),
+    loraTargets: someOf(LORA_TARGETS)
+      .default(["q_proj", "v_proj"])
+      .describe(`modules with an adapter: ${LORA_TARGETS.join(", ")}`),
+  },
+  optimiser: {
+    learningRate: number(0, 1)
+      .default(2e-4)
+      .describe("highest learning rate; 2e-4 suits 135M, 5e-6 suits 7B"),
+    schedule: oneOf(SCHEDULES).default("cosine").describe("learning rate after the warm-up"),
+    warmupShare: number(0, 1).default(0.03).describe("share of all steps in which the rate rises"),
+    finalShare: number(0, 1).default(0).describe("share of the highest rate at the cosine's end"),
+    weightDecay: number(0, 10).default(0).describe("decoupled weight decay of AdamW"),
+    beta1: number(0, 0.999_999).default(0.9).describe("decay of AdamW's mean of gradients"),
+    beta2: number(0, 0.999_999_9).default(0.999).describe("decay of AdamW's mean of squared gradients"),
+    epsilon: number(0, 1).default(1e-8).describe("added to AdamW's denominator"),
+    clipNorm: number(0, 1e9).default(1).describe("gradients longer than this are shortened to it; 0 never"),
+    batchSize: wholeNumber(1)
+      .default(16)
+      .describe("MAGs of an optimiser step (chains, where nodes alone are learned)"),
+    epochs: wholeNumber(1).default(10).describe("times that everything is seen"),
+    maxSteps: wholeNumber(1).nullable().default(null).describe("optimiser steps at most"),
+    seed: wholeNumber(0, 4_294_967_295).default(0).describe("seed of everything that is drawn"),
+  },
+  "validation and stopping": {
+    validateEvery: wholeNumber(0).default(0).describe("steps between validations; 0: after each epoch"),
+    patience: wholeNumber(0)
+      .default(3)
+      .describe("stop after so many validations without a better one; 0: never"),
+    checkpointEvery: wholeNumber(0)
+      .default(50)
+      .describe("steps between checkpoints; 0: after each epoch only"),
+  },
+  machine: {
+    microBatchTokens: wholeNumber(16)
+      .default(4096)
+      .describe(
+        "tokens, padding counted, that run at once; a batch is cut so and its gradients are added up",
+      ),
+    microBatchRows: wholeNumber(1)
+      .default(64)
+      .describe("chains that run at once at most; a MAG is never cut"),
+    threads: wholeNumber(1, 1024)
+      .nullable()
+      .default(null)
+      .describe("threads; without it, what the device takes"),
+  },
+  "what comes out": {
+    export: onOff().default(true).describe("merge the adapter and write the student folder at the end"),
+    dtypes: someOf(DTYPES).default(["q8"]).describe("formats of the student folder"),
+  },
+} as const;
+
+const shape = {
+  ...SETTING_GROUPS["what goes in"],
+  ...SETTING_GROUPS.losses,
+  ...SETTING_GROUPS.adapter,
+  ...SETTING_GROUPS.optimiser,
+  ...SETTING_GROUPS["validation and stopping"],
+  ...SETTING_GROUPS.machine,
+  ...SETTING_GROUPS["what comes out"],
+};
+const settingsSchema = z.strictObject(shape);
+
+export type TrainingSettings = z.output<typeof settingsSchema>;
+export const SETTING_KEYS: readonly string[] = Object.keys(shape);
+
+/** Values by key and where they were given, later sources winning. */
+export interface SettingsSource {
+  /** Where an error says a key was given: "--learning-rate", "settings.json: learningRate". */
+  readonly nameOf: (key: string) => string;
+  readonly values: Readonly<Record<string, unknown>>;
+}
+
+/** Defaults < the recipe < the sources in their order. @throws MAGDI_BAD_CONFIG naming the key, its place and value */
+export function resolveSettings(sources: readonly SettingsSource[]): TrainingSettings {
+  const given = new Map<string, { readonly value: unknown; readonly where: string }>();
+  const add = ({ nameOf, values }: SettingsSource): void => {
+    for (const [key, value] of Object.entries(values)) {
+      if (!SETTING_KEYS.includes(key)) {
+        throw new MagdiError(
+          "MAGDI_BAD_CONFIG",
+          `${nameOf(key)} is no setting; there are ${SETTING_KEYS.join(", ")}`,
+        );
+      }
+      given.set(key, { value, where: nameOf(key) });
+    }
+  };
+  const chosen = sources.findLast(({ values }) => values.recipe !== undefined)?.values.recipe;
+  const recipe = String(chosen ?? settingsSchema.shape.recipe.parse(undefined));
+  add({ nameOf: (key) => `recipe ${recipe}: ${key}`, values: recipeSettings(recipe) });
+  for (const source of sources) add(source);
+  return checkedSettings(
+    Object.fromEntries([...given].map(([key, { value }]) => [key, value])),
+    (key) => given.get(key)?.where ?? key,
+  );
+}
+
+/** Settings as a file has them, all of them or some. @throws MAGDI_BAD_CONFIG naming the first wrong one */
+export function checkedSettings(
+  values: Readonly<Record<string, unknown>>,
+  nameOf: (key: string) => string,
+): TrainingSettings {
+  const parsed = settingsSchema.safeParse(values);
+  if (parsed.success) return parsed.data;
+  const issue = parsed.error.issues[0];
+  const key = String(issue?.path[0] ?? "");
+  const found = JSON.stringify(values[key])?.slice(0, 100);
+  const expected = issue?.code === "unrecognized_keys" ? "settings of this version" : issue?.message;
+  throw new MagdiError("MAGDI_BAD_CONFIG", `${nameOf(key)}: expected ${expected}, found ${found}`);
+}
+
+/** A flag's or variable's text as the setting's type. */
+export function settingFromText(key: string, value: string): unknown {
+  const schema: z.ZodType | undefined = Object.hasOwn(shape, key)
+    ? shape[key as keyof typeof shape] // the line above asked
+    : undefined;
+  if (schema === undefined) return value;
+  if (schema.safeParse([]).success) return value === "" ? [] : value.split(",").map((part) => part.trim());
+  if (schema.safeParse(true).success) return value === "true" ? true : value === "false" ? false : value;
+  const takesNumber = [0.5, 1, 64].some((probe) => schema.safeParse(probe).success);
+  return takesNumber && /^-?\d+(\.\d+)?(e-?\d+)?$/i.test(value.trim()) ? Number(value) : value;
+}
+
+export interface SettingInfo {
+  readonly key: string;
+  readonly flag: string;
+  readonly group: string;
+  readonly description: string;
+  readonly default: unknown;
+}
+
+/** What a help text and a page of settings are made of. */
+export const SETTINGS: readonly SettingInfo[] = Object.entries(SETTING_GROUPS).flatMap(([group, settings]) =>
+  Object.entries(settings as Readonly<Record<string, z.ZodType>>).map(([key, schema]) => ({
+    key,
+    flag: flagOf(key),
+    group,
+    description: schema.description ?? "",
+    default: schema.parse(undefined),
+  })),
+);
+
+/** learningRate → learning-rate */
+export function flagOf(key: string): string {
+  return key.replaceAll(/[A-Z]|\d+$/g, (part) => (/\d/.test(part) ? part : `-${part.toLowerCase()}`));
+}

@@ -1,7 +1,7 @@
 // A folder of reference results, made with another framework: what each file holds, read when it is asked for. It
 // knows the layout and no folder by name.
 
-import { existsSync, readdirSync } from "node:fs";
+import { readdirSync, statSync } from "node:fs";
 import path from "node:path";
 import { z } from "zod";
 import { MagdiError } from "../../errors.ts";
@@ -66,10 +66,10 @@ export class ReferenceFolder {
   /** @throws MAGDI_FILE_MISSING when there is no such folder. */
   constructor(folder: string) {
     this.path = folder;
-    if (!existsSync(folder)) {
+    if (!statSync(folder, { throwIfNoEntry: false })?.isDirectory()) {
       throw new MagdiError(
         "MAGDI_FILE_MISSING",
-        `${folder}: expected a folder of reference results, found nothing`,
+        `${folder}: expected a folder of reference results, found none`,
       );
     }
   }

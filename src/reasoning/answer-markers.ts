@@ -70,7 +70,7 @@ function findHashes(text: string): AnswerMarker[] {
 const PHRASE = new RegExp(
   [
     String.raw`\b(?:(answer|solution)s?|(?:correct|best|right|final|likely|appropriate|suitable|fitting)\s(?:answer\s)?(?:choice|option)|(?:choice|option)(?=\sis\b))`,
-    `[*_"']{0,3}`,
+    `[*_"'”’]{0,3}`,
     String.raw`(?:\s?\([^()\n]{0,40}\))?`,
     String.raw`(?:\s(?:choice|option|here|then|therefore|thus))?`,
     String.raw`(?:[*_]{0,3}\s?[:=][*_]{0,3}`,
@@ -98,7 +98,7 @@ function findPhrases(text: string): AnswerMarker[] {
   return found;
 }
 
-const SENTENCE_END = /[.!?](?:["')\]*]{0,3})\s{1,4}(?=[A-Z("'$\\*#\d])|\n/g;
+const SENTENCE_END = /[.!?](?:["'”’)\]*]{0,3})\s{1,4}(?=[A-Z("'“‘$\\*#\d])|\n/g;
 
 /** The rest of a sentence, or the next line's first one where the marker ends its line. */
 function sentenceFrom(text: string, from: number): { content: string; start: number; end: number } {

@@ -12,7 +12,7 @@ const AFTER_LABEL =
 
 /** A choice by its label, `B`, `(b)`, or by its text; null when it is neither. */
 export function findChoice(raw: string, choices: readonly Choice[]): Choice | null {
-  const bare = raw.trim().replace(/^[\s(["'*$]+|[\s)\]."'*:$]+$/g, "");
+  const bare = raw.trim().replace(/^[\s(["'“‘*$]+|[\s)\]."'”’*:$]+$/g, "");
   const byLabel = choices.find((choice) => choice.label.toLowerCase() === bare.toLowerCase());
   if (byLabel !== undefined) return byLabel;
   const byText = choices.find((choice) => plain(choice.text) === plain(raw));
@@ -52,7 +52,7 @@ function clean(raw: string): string {
 }
 
 const LEAD =
-  /^(?:[\s:.'(-]|(?:the|an?|option|choice|letter|answer|most|likely|probably|clearly|definitely|therefore|either|both|indeed|simply|best|correct|to|in|at|on)\s(?=.))/i;
+  /^(?:[\s:.'‘(-]|(?:the|an?|option|choice|letter|answer|most|likely|probably|clearly|definitely|therefore|either|both|indeed|simply|best|correct|to|in|at|on)\s(?=.))/i;
 
 /** The label or the text that a statement begins with, after words that only introduce it. */
 function readStart(statement: string, choices: readonly Choice[]): ChoiceReading {
@@ -75,15 +75,17 @@ function labelAt(statement: string, choices: readonly Choice[]): { choice: Choic
   for (const choice of choices) {
     const { label } = choice;
     if (statement.slice(0, label.length).toLowerCase() !== label.toLowerCase()) continue;
-    const rest = statement.slice(label.length);
+    const quoted = /^['’](?!\p{L})/u.test(statement.slice(label.length));
+    const length = label.length + (quoted ? 1 : 0);
+    const rest = statement.slice(length);
     if (/^[\p{L}\p{N}'’-]/u.test(rest) || /^\.\d/.test(rest)) continue;
     const closed = rest === "" || /^\s?[).:,;\]}=/]/.test(rest);
-    if (closed) return { choice, length: label.length };
+    if (closed) return { choice, length };
     if (statement[0] !== label[0]) continue;
     const after = rest.trimStart();
     const repeated = startsWithText(after, choice.text);
     const isArticle = (label === "A" || label === "I") && !AFTER_LABEL.test(after);
-    if (repeated || !isArticle) return { choice, length: label.length };
+    if (repeated || !isArticle) return { choice, length };
   }
   return null;
 }
@@ -108,7 +110,7 @@ function alsoNames(rest: string, choices: readonly Choice[], first: Choice): boo
   const behind = rest.replace(/^[\s).:]{0,4}/, "");
   const own = startsWithText(behind, first.text) ? behind.slice(first.text.length) : rest;
   // "(B) wall (E) table" joins by mere sequence.
-  const joined = /^\s?\)?,?\s?(?:(?:and|or|&|\/|,)\s?(?:(?:and|or)\s)?\(?|\((?=[^()]{1,3}\)))/i.exec(own);
+  const joined = /^\s?\)?,?\s?(?:(?:and|or|&|\/|,)\s?(?:(?:and|or)\s)?[('‘]?|\((?=[^()]{1,3}\)))/i.exec(own);
   if (joined === null) return false;
   const second = own.slice(joined[0].length);
   return choices.some((choice) => {
@@ -116,7 +118,7 @@ function alsoNames(rest: string, choices: readonly Choice[], first: Choice): boo
     if (startsWithText(second, choice.text)) return true;
     return (
       second.startsWith(choice.label) &&
-      /^(?:$|[).,;:]|\s(?:are|and|or)\b)/.test(second.slice(choice.label.length))
+      /^['’]?(?:$|[).,;:]|\s(?:are|and|or)\b)/.test(second.slice(choice.label.length))
     );
   });
 }

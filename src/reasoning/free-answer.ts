@@ -27,7 +27,7 @@ function tidy(raw: string): string | null {
   const answer = raw
     .replace(/\*\*|`/g, "")
     .trim()
-    .replace(/^["'“”\s:,-]+|["'“”\s.,;:!]+$/g, "")
+    .replace(/^["'“”‘’\s:,-]+|["'“”‘’\s.,;:!]+$/g, "")
     .slice(0, MAX_ANSWER_LENGTH);
   return /[\p{L}\p{N}]/u.test(answer) ? answer : null;
 }

@@ -103,10 +103,10 @@ function withoutNegation(statement: string): string | null {
 function readDirect(raw: string): string | null {
   const sentence = raw
     .replaceAll("**", "")
-    .replace(/^[\s:=]+/, "")
+    .replace(/^[\s:="'“”‘’]+/, "")
     .replace(/^(?:an?|the|about|approximately|around|exactly|just|only|simply)\s(?=[-−]?[\d$\\(])/i, "");
   const [span] = findMathSpans(sentence);
-  if (span !== undefined && /^[\s"'(]*$/.test(sentence.slice(0, span.start)))
+  if (span !== undefined && /^[\s"'“‘(]*$/.test(sentence.slice(0, span.start)))
     return tidyExpression(span.content);
   const lead = leadingExpression(sentence).trim();
   const isExpression =
@@ -116,13 +116,18 @@ function readDirect(raw: string): string | null {
   const isComputation =
     lead.length < sentence.trim().length &&
     /=|^[^.,]{0,80}\b(?:will|can|could|would|is|are|have|has|costs?)\s[^.,]{0,80}\d/.test(further);
-  if (isExpression && !isComputation) return tidyExpression(trimOpen(lead));
+  if (isExpression && !isComputation) return tidyExpression(withoutClosingQuote(trimOpen(lead)));
   const words = /^[a-z]+(?:[\s-][a-z]+)*/i.exec(sentence)?.[0].split(/\s/) ?? [];
   for (const size of [3, 2, 1]) {
     const value = parseNumberWords(words.slice(0, size).join(" "));
     if (value !== null && words.length >= size) return String(value);
   }
   return null;
+}
+
+/** A single quote that closes what a statement says; behind a letter it is a prime, as in f'. */
+function withoutClosingQuote(expression: string): string {
+  return expression.replace(/(?<=[^\sa-z'’])['’][\s.,;:!?"”]*$/i, "");
 }
 
 /** Cuts connectives and an unclosed bracket off the end of an expression that prose ended. */
@@ -137,7 +142,9 @@ export function tidyExpression(raw: string): string | null {
     .replaceAll("**", "")
     .trim()
     .replace(/^(?:\\[([]|\$+)\s*|\s*(?:\\[)\]]|\$+)[.\s]*$/g, "")
-    .replace(/[\s.,;:!?]+$/, "");
+    .replace(/^["“”\s]+/, "")
+    // Inches behind feet stay.
+    .replace(/(?:[\s.,;:!?“”]|(?<!\d['’]\s?\d{1,2})")+$/, "");
   if (canonicalLatex(stripped) === "") return null;
   const side = /^[^=]*[^=<>\\!\s]\s*=\s*([^=]+)$/.exec(lastSides(stripped))?.[1]?.trim() ?? "";
   const answer = side !== "" && canonicalLatex(side) === canonicalLatex(stripped) ? side : stripped;
@@ -221,7 +228,9 @@ function isOperand(text: string, { start, end }: NumberToken): boolean {
 }
 
 function endsSentence(text: string, from: number, to: number): boolean {
-  return /\n|[.!?]["')\]]*\s+[A-Z("$]/.test(text.slice(from, Math.min(to, from + MAX_SENTENCE_LENGTH) + 1));
+  return /\n|[.!?]["'”’)\]]*\s+[A-Z("“$]/.test(
+    text.slice(from, Math.min(to, from + MAX_SENTENCE_LENGTH) + 1),
+  );
 }
 
 /** Whether a number stands right behind a "=" that is no mere naming, as in x = 5. */

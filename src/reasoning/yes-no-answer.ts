@@ -18,7 +18,7 @@ export function readYesNoWord(word: string): YesNo | null {
 export function readYesNoMarker(marker: AnswerMarker): YesNo | null {
   const content = marker.content
     .replace(/\\(?:text|mathrm|textbf|mbox)\s?\{([^{}]*)\}/g, "$1")
-    .replace(/[*$`_"'“”\\()[\]{}]/g, " ")
+    .replace(/[*$`_"'“”‘’\\()[\]{}]/g, " ")
     .trim();
   if (EITHER.test(content.slice(0, 30))) return null;
   const first = readYesNoWord(
@@ -37,7 +37,7 @@ export function readYesNoMarker(marker: AnswerMarker): YesNo | null {
 const EITHER = /\byes\b[\s,]{0,3}(?:or|\/|and)[\s,]{0,3}\bno\b/i;
 
 // "no" is an answer before punctuation or at an end, and a determiner elsewhere ("no evidence").
-const WORD = /\b(?:yes(?:\s?(?:or|\/|and)\s?no)?|no(?=[.,;:!)"'”*\n]|\s?$|\s[–—-]\s))\b/gi;
+const WORD = /\b(?:yes(?:\s?(?:or|\/|and)\s?no)?|no(?=[.,;:!)"'”’*\n]|\s?$|\s[–—-]\s))\b/gi;
 
 function findYesNo(text: string): { answer: YesNo; at: number }[] {
   const found: { answer: YesNo; at: number }[] = [];

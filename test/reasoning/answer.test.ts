@@ -191,6 +191,57 @@ test("free: the announced words, else the last sentence", () => {
   assert.ok(!answersEqual("free", "Paris", "London"));
 });
 
+test("quotes around an answer are none of it", () => {
+  check("math", [
+    ['The final answer is "The answer is 3/4".', "3/4"],
+    ['The answer is "3/4".', "3/4"],
+    ['The answer is "3/4."', "3/4"],
+    ["The answer is “3/4.” That is less than 1 of 2.", "3/4"],
+    ["The answer is ‘3/4’.", "3/4"],
+    ["The answer is '3/4'", "3/4"],
+    ["'The answer is (3, 4)'.", "(3, 4)"],
+    ["\"The answer is 'x + 1'.\"", "x + 1"],
+    ['The answer is "$1,000".', "1000"],
+    ["The answer is “$\\frac{3}{4}$”.", "\\frac{3}{4}"],
+    ['The answer is "\\frac{3}{4}".', "\\frac{3}{4}"],
+    ['The answer is "**18**".', "18"],
+    ['The answer is "three".', "3"],
+    ['The answer is "5 apples".', "5"],
+    ['"answer": "42"', "42"],
+    ["\\boxed{“3/4”}", "3/4"],
+    ['#### 18"', "18"],
+    // A prime, feet and inches are.
+    ["The answer is $f'$.", "f'"],
+    ["The answer is f'.", "f'"],
+    ["The answer is f''(2).", "f''(2)"],
+    ["\\boxed{g'}", "g'"],
+    ["The answer is 5'6\".", "5'6\""],
+  ]);
+  check(
+    "multiple-choice",
+    [
+      ["The answer is 'B'.", "B"],
+      ["The answer is “B”.", "B"],
+      ["The answer is ‘(B) library’.", "B"],
+      ["‘The answer is library’", "B"],
+      ["The answer is 'A' or 'B'.", null],
+      ["The answer is Bob's bank.", "A"],
+    ],
+    PLACES,
+  );
+  assert.equal(canonicalAnswer("multiple-choice", "“B”", { choices: PLACES }), "B");
+  check("yes-no", [
+    ["The answer is ‘no’.", "no"],
+    ["“So the answer is yes”", "yes"],
+    ["In short, ‘no’", "no"],
+  ]);
+  check("free", [
+    ["The answer is ‘Paris’.", "Paris"],
+    ["“The answer is Paris.”", "Paris"],
+    ["The answer is O’Neill’s.", "O’Neill’s"],
+  ]);
+});
+
 test("answers are the same by value", () => {
   const choices = PLACES;
   for (const writing of ["1,000", "1000.0", "$1000", "1000 dollars", "1e3"])

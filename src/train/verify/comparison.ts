@@ -47,7 +47,8 @@ export function worstOf(errors: Iterable<Errors>): Errors {
 export function gradientFloor(all: Iterable<ArrayLike<number>>): number {
   let squares = 0;
   for (const values of all) squares += norm(values) ** 2;
-  return Math.max(1e-7 * Math.sqrt(squares), Number.MIN_VALUE);
+  const least = 1e-7 * Math.sqrt(squares);
+  return least > 0 && Number.isFinite(least) ? least : Number.MIN_VALUE;
 }
 
 /** Which error counts, and how large it may be. */

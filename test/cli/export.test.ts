@@ -1,0 +1,131 @@
+// The commands magdi export and magdi train verify as users run them.
+
+import assert from "node:assert/strict";
+import { execFile } from "node:child_process";
+import { cpSync, existsSync, rmSync } from "node:fs";
+import path from "node:path";
+import { test } from "node:test";
+import { fileURLToPath } from "node:url";
+import { post, ServeProcess } from "../e2e/serve-process.ts";
+import { writeRandomAdapter } from "../support/random-adapter.ts";
+import { writeRandomBase } from "../support/random-base.ts";
+import { fixture, scratchFolder } from "../support/scratch-folder.ts";
+
+const COMMAND = fileURLToPath(new URL("../../bin/magdi.js", import.meta.url));
+const folder = scratchFolder();
+
+interface Finished {
+  readonly code: number;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+function magdi(...args: readonly string[]): Promise<Finished> {
+  return new Promise((resolve) => {
+    execFile(process.execPath, [COMMAND, ...args], (error, stdout, stderr) => {
+      resolve({ code: Number(error?.code ?? 0), stdout, stderr });
+    });
+  });
+}
+
+test("an exported student is served with no further step, and is not its base", async (t) => {
+  const base = path.join(folder, "base");
+  const adapter = path.join(folder, "adapter");
+  writeRandomAdapter(adapter, writeRandomBase(base, { tokenizer: true }), {
+    targets: ["o_proj", "down_proj"],
+    config: { lora_alpha: 200 },
+  });
+  const answers: unknown[] = [];
+  for (const [name, ...args] of [
+    ["pupil", "export", "--adapter", adapter, "--base", base, "--level", "4"],
+    ["base-student", "import", base],
+  ]) {
+    const out = path.join(folder, name!);
+    const { code, stdout, stderr } = await magdi(...args, "--out", out, "--dtype", "fp32,q8", "--no-measure");
+    assert.equal(code, 0, stderr);
+    assert.match(stderr, /writing fp32: \d of 3\n/);
+    assert.match(
+      stdout,
+      /million parameters\n {2}fp32: not measured; .*\n {2}q8: not measured; .*\nServe it with/,
+    );
+    const server = new ServeProcess(t, [
+      "bin/magdi.js",
+      "serve",
+      "--port",
+      "0",
+      "--model",
+      out,
+      "--dtype",
+      "fp32",
+    ]);
+    const url = await server.ready();
+    const body = { prompt: "One and one", max_tokens: 12, temperature: 0 };
+    const response = await post(url, "/v1/completions", body);
+    assert.equal(response.status, 200);
+    const { choices } = (await response.json()) as { choices: { text: string }[] }; // answered 200
+    answers.push(choices[0]!.text);
+    server.kill("SIGTERM");
+    await server.exited;
+  }
+  assert.notEqual(answers[0], answers[1]);
+});
+
+test("wrong flags are one line and the exit code 2, a wrong adapter one error and 1", async () => {
+  const out = path.join(folder, "never");
+  const tiny = ["--base", fixture("tiny-llama", "base"), "--out", out];
+  const adapter = ["--adapter", fixture("tiny-llama", "adapter")];
+  const cases: [code: number, pattern: RegExp, ...args: string[]][] = [
+    [2, /^magdi export: expected --adapter DIR, --base SOURCE and --out DIR, see: .*\n$/, ...tiny],
+    [2, /^magdi export: --level: expected 1 to 4, found NaN\n$/, ...adapter, ...tiny, "--level", "top"],
+    [2, /^magdi export: Unknown option '--rank'.*see: magdi export --help\n$/, ...tiny, "--rank", "3"],
+    [
+      1,
+      /^magdi export: .*do not fit.*\n {2}unexpected \(8\)/,
+      ...tiny,
+      "--adapter",
+      fixture("tiny-qwen2", "adapter"),
+    ],
+  ];
+  const runs = await Promise.all(cases.map(([, , ...args]) => magdi("export", ...args)));
+  for (const [at, { code, stderr }] of runs.entries()) {
+    const [wanted, pattern] = cases[at]!;
+    assert.match(stderr, pattern);
+    assert.equal(code, wanted);
+  }
+  assert.ok(!existsSync(out) && !existsSync(`${out}.partial`));
+});
+
+test("verify exits with 0 when all is within tolerance, and with 1 when a file is missing", async () => {
+  const at = path.join(folder, "damaged");
+  cpSync(fixture("tiny-llama"), at, { recursive: true });
+  rmSync(path.join(at, "grads.only-margin.safetensors"));
+  const [whole, damaged, nowhere, none] = await Promise.all([
+    magdi("train", "verify", fixture("tiny-llama"), "--threads", "1"),
+    magdi("train", "verify", at, "--threads", "1"),
+    magdi("train", "verify", path.join(folder, "nowhere")),
+    magdi("train"),
+  ]);
+  assert.equal(whole.code, 0, whole.stdout + whole.stderr);
+  assert.match(whole.stdout, /^forward logits +\d\.\d\de-\d+ +\d\.\d\de-\d+ {2}ok$/m);
+  assert.match(whole.stdout, /\nall 51 quantities are within tolerance\n$/);
+  assert.equal(damaged.code, 1);
+  assert.match(damaged.stdout, /^gradients only-margin +NOT VERIFIED: .*grads\.only-margin\.safetensors/m);
+  assert.match(damaged.stdout, /\n1 of 51 quantities failed: 0 out of tolerance, 1 not verified\n$/);
+  assert.equal(nowhere.code, 1);
+  assert.match(
+    nowhere.stderr,
+    /^magdi train: .*nowhere: expected a folder of reference results, found none\n$/,
+  );
+  assert.equal(none.code, 2);
+});
+
+test("each command explains itself", async () => {
+  const [exporting, training, verifying] = await Promise.all([
+    magdi("export", "--help"),
+    magdi("train", "--help"),
+    magdi("train", "verify", "--help"),
+  ]);
+  assert.match(exporting.stdout, /^Usage: magdi export --adapter DIR --base SOURCE --out DIR/);
+  assert.match(training.stdout, /^Usage: magdi train/);
+  assert.match(verifying.stdout, /^Usage: magdi train verify FOLDER/);
+});

@@ -3,7 +3,8 @@
 import type { Writable } from "node:stream";
 
 export interface Progress {
-  report(stage: string, done: number, total: number): void;
+  /** `note` stands behind the numbers. */
+  report(stage: string, done: number, total: number, note?: string): void;
   /** Ends the line that is being rewritten. */
   end(): void;
 }
@@ -18,8 +19,8 @@ export function terminalProgress(stream: Writable & { readonly isTTY?: boolean }
   let lastStage = "";
   return {
     end,
-    report(stage, done, total) {
-      const text = `${stage}: ${done} of ${total}`;
+    report(stage, done, total, note = "") {
+      const text = `${stage}: ${done} of ${total}${note === "" ? "" : `, ${note}`}`;
       if (stream.isTTY) {
         if (stage !== lastStage) end();
         lastStage = stage;

@@ -1,36 +1,40 @@
-// magdi train: finds the subcommand, each loaded only when it is called.
+// magdi train: trains, or finds the subcommand; each is loaded only when it is called.
 
-import { MagdiError } from "../errors.ts";
 import type { Command } from "./command.ts";
+import { runTrain, TRAIN_RUN_HELP } from "./train-run.ts";
 
-const SUBCOMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
+const SUBCOMMANDS: Readonly<Record<string, () => Promise<Pick<Command, "help" | "run">>>> = {
+  "import-mags": async () => {
+    const { IMPORT_MAGS_HELP, runImportMags } = await import("../train/mag/import-command.ts");
+    return { help: IMPORT_MAGS_HELP, run: runImportMags };
+  },
+  stats: async () => {
+    const { runTrainStats, TRAIN_STATS_HELP } = await import("../train/mag/stats-command.ts");
+    return { help: TRAIN_STATS_HELP, run: runTrainStats };
+  },
   verify: async () => (await import("./train-verify.ts")).trainVerifyCommand,
 };
 
-const HELP = `Usage: magdi train COMMAND [options]
-
-  verify   check training against a folder of reference results
-
+const HELP = `${TRAIN_RUN_HELP}
+Commands:
+  import-mags                make MAGs of agents' outputs
+  stats                      what files of MAGs hold
+  verify                     check training against a folder of reference results
 magdi train COMMAND --help explains each.
 `;
 
-function subcommand(name: string | undefined): (() => Promise<Command>) | undefined {
+function subcommand(name: string | undefined): (() => Promise<Pick<Command, "help" | "run">>) | undefined {
   return name !== undefined && Object.hasOwn(SUBCOMMANDS, name) ? SUBCOMMANDS[name] : undefined;
-}
-
-async function run([name, ...rest]: readonly string[]): Promise<number> {
-  const load = subcommand(name);
-  if (load !== undefined) return (await load()).run(rest);
-  throw new MagdiError(
-    "MAGDI_BAD_CONFIG",
-    `expected one of ${Object.keys(SUBCOMMANDS).join(", ")}, found ${name === undefined ? "nothing" : `"${name}"`}, see: magdi train --help`,
-  );
 }
 
 export const trainCommand: Command = {
   name: "train",
-  summary: "train a student's adapter, and check training",
+  summary: "train a student on interaction graphs, and what belongs to it",
   help: HELP,
   helpFor: async ([name]) => (await subcommand(name)?.())?.help ?? HELP,
-  run,
+  async run(argv) {
+    const [name, ...rest] = argv;
+    const load = subcommand(name);
+    return load === undefined ? runTrain(argv) : (await load()).run(rest);
+  },
 };

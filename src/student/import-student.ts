@@ -75,7 +75,9 @@ export function openBase(source: string): BaseModel {
 }
 
 /** Where the source lies and what the card calls it. What exists on disk wins over a hub id of the same name. */
-async function locate(options: ImportOptions): Promise<{ readonly path: string; readonly name: string }> {
+export async function locateBase(
+  options: Pick<ImportOptions, "source" | "hub" | "onProgress">,
+): Promise<{ readonly path: string; readonly name: string }> {
   const { source, hub, onProgress } = options;
   const id = existsSync(source) || hub === undefined ? null : parseHubId(source);
   if (hub === undefined || id === null) return { path: source, name: path.basename(path.resolve(source)) };
@@ -157,7 +159,7 @@ function configFor(base: BaseModel, written: readonly Written[]): string {
 export async function importStudent(options: ImportOptions): Promise<Manifest> {
   const out = path.resolve(options.out);
   assertFree(out, options.force ?? false);
-  const source = await locate(options);
+  const source = await locateBase(options);
   const opened = openBase(source.path);
   const partial = partialPath(out);
   try {

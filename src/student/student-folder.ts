@@ -23,7 +23,8 @@ export interface StudentFolder {
 /** The smallest first: what a CPU serves fastest. */
 const PREFERENCE: readonly Dtype[] = ["q4", "q8", "fp32"];
 
-function endTokens(generation: ConfigJson, config: ConfigJson): ReadonlySet<number> {
+/** The tokens that end an answer: what generation_config.json says, else config.json. */
+export function endTokens(generation: ConfigJson, config: ConfigJson): ReadonlySet<number> {
   const value = generation.eos_token_id ?? config.eos_token_id ?? [];
   const ids = Array.isArray(value) ? value : [value];
   return new Set(ids.filter((id): id is number => typeof id === "number"));

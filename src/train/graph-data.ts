@@ -1,7 +1,7 @@
 // Tokenised graphs as the trainer takes them: items with sizes, and a batch of any of them. It does not plan steps.
 
-import { type BatchOptions, type TrainingUnit, trainingBatch } from "./mag/mag-batch.ts";
 import { contrastivePairs } from "./mag/pairs.ts";
+import { type BatchOptions, type TrainingUnit, trainingBatch } from "./mag/training-batch.ts";
 import { seededRandom } from "./seeded-random.ts";
 import type { TrainingData } from "./training-data.ts";
 

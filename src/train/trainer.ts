@@ -11,7 +11,7 @@ import {
   writing,
 } from "./checkpoint.ts";
 import { AdamW, clipGlobalNorm, globalNorm } from "./optimiser.ts";
-import { RunLog } from "./run-log.ts";
+import { RunLog, type ValidationLine } from "./run-log.ts";
 import { Sampler } from "./sampler.ts";
 import { learningRateAt, type Schedule } from "./schedule.ts";
 import { derivedSeed } from "./seeded-random.ts";
@@ -49,6 +49,7 @@ export interface TrainerOptions {
   /** Milliseconds. */
   readonly now: () => number;
   readonly onProgress?: (progress: TrainingProgress) => void;
+  readonly onValidation?: (line: ValidationLine, isBest: boolean) => void;
 }
 
 export interface TrainingOutcome {
@@ -254,7 +255,7 @@ class Trainer {
     });
     if (done === null) return false;
     const at = this.#state.step;
-    this.#append({
+    const line: ValidationLine = {
       kind: "validation",
       step: at,
       epoch: at / this.#sampler.stepsPerEpoch,
@@ -263,10 +264,14 @@ class Trainer {
       majorityAccuracy: this.#hasNodeLoss()
         ? Math.max(done.rightNodes, done.nodes - done.rightNodes) / done.nodes
         : null,
-    });
+    };
+    this.#append(line);
     this.#state = { ...this.#state, validatedStep: at };
     // The untrained student is where the curve begins, and nothing to export.
-    if (at === 0) return true;
+    if (at === 0) {
+      this.#options.onValidation?.(line, false);
+      return true;
+    }
     const better = this.#state.best === null || done.total < this.#state.best.loss;
     this.#state = {
       ...this.#state,
@@ -278,6 +283,7 @@ class Trainer {
       this.#append({ kind: "best", step: at, loss: done.total });
       this.#save(BEST_FOLDER);
     }
+    this.#options.onValidation?.(line, better);
     return true;
   }
 

@@ -5,7 +5,7 @@ import { MagdiError } from "../errors.ts";
 import { LORA_TARGETS } from "../nn/lora.ts";
 import { DTYPES } from "../student/dtype.ts";
 import { ADJACENCIES } from "./mag/adjacency.ts";
-import { recipeSettings } from "./recipes/registry.ts";
+import { findRecipe } from "./recipes/registry.ts";
 import { SCHEDULES } from "./schedule.ts";
 
 const MOST = 1_000_000_000;
@@ -61,14 +61,15 @@ export const SETTING_GROUPS = {
     balance: oneOf(["none", "files"])
       .default("none")
       .describe("files: repeat the smaller files' MAGs until each file has as many"),
-    tasks: someOf(["reason", "rationale", "label"])
-      .default(["reason"])
+    chains: oneOf(["whole", "two-tasks"])
+      .default("whole")
       .describe(
-        "what the student learns to say: its reasoning with the answer; rationale and label are two tasks",
+        "whole: the reasoning and the answer; two-tasks: that, and the bare answer on its own prompt",
       ),
-    maxTokens: wholeNumber(8)
-      .default(1024)
-      .describe("longest prompt and answer together; what is longer is left out, and counted"),
+    maxTokens: wholeNumber(8).default(1024).describe("longest prompt and completion together"),
+    tooLong: oneOf(["drop", "cut"])
+      .default("drop")
+      .describe("nodes with more: dropped with their edges, or cut, so that their end is not learned"),
   },
   losses: {
     losses: someOf(LOSSES)
@@ -192,7 +193,8 @@ export function resolveSettings(sources: readonly SettingsSource[]): TrainingSet
   };
   const chosen = sources.findLast(({ values }) => values.recipe !== undefined)?.values.recipe;
   const recipe = String(chosen ?? settingsSchema.shape.recipe.parse(undefined));
-  add({ nameOf: (key) => `recipe ${recipe}: ${key}`, values: recipeSettings(recipe) });
+  const found = findRecipe(recipe);
+  add({ nameOf: (key) => `recipe ${recipe}: ${key}`, values: found.recipe.settings(found.argument) });
   for (const source of sources) add(source);
   return checkedSettings(
     Object.fromEntries([...given].map(([key, { value }]) => [key, value])),

@@ -5,6 +5,7 @@ import type { Recipe } from "./recipe.ts";
 const ablation = (suffix: string, summary: string, settings: ReturnType<Recipe["settings"]>): Recipe => ({
   name: `magdi-${suffix}`,
   summary: `ablation: ${summary}`,
+  level: 4,
   settings: () => settings,
 });
 
@@ -18,6 +19,7 @@ export const ABLATIONS: readonly Recipe[] = [
   {
     name: "magdi-mags-<count>",
     summary: "ablation: so many MAGs, drawn by the seed (100 to 1000 in the paper)",
+    level: 4,
     settings: (count) => ({ mags: Number(count) }),
   },
 ];

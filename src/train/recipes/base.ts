@@ -5,5 +5,6 @@ import type { Recipe } from "./recipe.ts";
 export const base: Recipe = {
   name: "base",
   summary: "the base as it is (zero-shot): nothing is trained, only exported",
+  level: null,
   settings: () => ({ losses: [] }),
 };

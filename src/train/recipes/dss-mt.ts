@@ -1,5 +1,5 @@
 // Distilling Step-by-Step (Hsieh et al. 2023, arXiv 2305.02301) with several teachers: the rationale and the label are
-// two tasks, told apart by what the prompt begins with, and each has its own mean.
+// two tasks, told apart by what the prompt asks for, and each has its own mean.
 
 import type { Recipe } from "./recipe.ts";
 
@@ -7,5 +7,6 @@ export const dssMt: Recipe = {
   name: "dss-mt",
   summary:
     "all teachers' correct chains as two tasks, rationale and label (Distilling Step-by-Step); two NLLs",
-  settings: () => ({ losses: ["nll"], nodes: "correct", tasks: ["rationale", "label"] }),
+  level: null,
+  settings: () => ({ losses: ["nll"], nodes: "correct", chains: "two-tasks" }),
 };

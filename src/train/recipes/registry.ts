@@ -23,19 +23,25 @@ export const RECIPES: readonly Recipe[] = [
   ...ABLATIONS,
 ];
 
-/** The settings that a recipe of this name sets; sit-gpt4 finds sit-<agent>. @throws MAGDI_BAD_CONFIG */
-export function recipeSettings(name: string): ReturnType<Recipe["settings"]> {
-  const exact = RECIPES.find((recipe) => recipe.name === name);
-  if (exact !== undefined && !exact.name.includes("<")) return exact.settings("");
+export interface FoundRecipe {
+  readonly recipe: Recipe;
+  /** What the name has in the place of the part in angle brackets. */
+  readonly argument: string;
+}
+
+/** sit-gpt4 finds sit-<agent>. @throws MAGDI_BAD_CONFIG */
+export function findRecipe(name: string): FoundRecipe {
   for (const recipe of RECIPES) {
-    const prefix = recipe.name.split("<")[0] ?? "";
+    const [prefix = "", placeholder] = recipe.name.split("<");
+    if (placeholder === undefined && recipe.name === name) return { recipe, argument: "" };
+    const argument = name.slice(prefix.length);
     if (
-      prefix !== recipe.name &&
+      placeholder !== undefined &&
       name.startsWith(prefix) &&
-      name.length > prefix.length &&
-      exact === undefined
+      argument !== "" &&
+      !argument.startsWith("<")
     ) {
-      return recipe.settings(name.slice(prefix.length));
+      return { recipe, argument };
     }
   }
   const names = RECIPES.map((recipe) => recipe.name).join(", ");

@@ -6,5 +6,6 @@ export const released: Recipe = {
   name: "magdi-released",
   summary:
     "level 4 as the released code has it: frozen node features, loss on the prompt too, a score head of two layers",
+  level: 4,
   settings: () => ({ nodeFeatures: "frozen", lossOnPrompt: true, scoreHead: "mlp" }),
 };

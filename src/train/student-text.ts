@@ -1,0 +1,38 @@
+// How a base's text is made: its tokenizer, its chat template and the token that ends an answer. It knows no data.
+
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import { MagdiError } from "../errors.ts";
+import type { BaseModel } from "../student/base-model.ts";
+import { endTokens } from "../student/student-folder.ts";
+import { openChatTemplate, plainChatTemplate } from "../text/chat-template.ts";
+import { openTokenizer } from "../text/tokenizer.ts";
+import { endTokenOf, type StudentText } from "./mag/mag-batch.ts";
+
+/** @throws MAGDI_FILE_MISSING when the base has no tokenizer, MAGDI_BAD_FILE when it names no end token. */
+export async function studentText(base: BaseModel): Promise<StudentText> {
+  if (!base.textFiles.has("tokenizer.json")) {
+    throw new MagdiError(
+      "MAGDI_FILE_MISSING",
+      `${base.source}: expected a base with tokenizer.json, found none`,
+    );
+  }
+  // Both are opened from folders, and a base may be one file.
+  const folder = mkdtempSync(path.join(tmpdir(), "magdi-text-"));
+  try {
+    for (const [name, text] of base.textFiles) writeFileSync(path.join(folder, name), text);
+    const [tokenizer, template] = await Promise.all([openTokenizer(folder), openChatTemplate(folder)]);
+    const chatTemplate = template ?? plainChatTemplate;
+    const ends = endTokens(base.generationConfig, base.configJson);
+    if (ends.size === 0) {
+      throw new MagdiError(
+        "MAGDI_BAD_FILE",
+        `${base.source}: expected eos_token_id in its configuration, found none`,
+      );
+    }
+    return { tokenizer, chatTemplate, endTokenId: endTokenOf(tokenizer, chatTemplate, ends) };
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+}

@@ -1,0 +1,231 @@
+// A whole training run: the base and the data opened as the settings say, the run's folder, the training, the student
+// at the end. It knows no flags and prints nothing.
+
+import { createHash } from "node:crypto";
+import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
+import path from "node:path";
+import { z } from "zod";
+import { MagdiError } from "../errors.ts";
+import type { TrainingLosses } from "../nn/training-graph.ts";
+import type { BaseModel } from "../student/base-model.ts";
+import { type ImportOptions, importStudent, locateBase, openBase } from "../student/import-student.ts";
+import type { Manifest } from "../student/manifest.ts";
+import { type AdapterDescription, readRunState, writing } from "./checkpoint.ts";
+import { exportStudent, TRAINING_METADATA } from "./export-student.ts";
+import { initialiseParameters } from "./initial-parameters.ts";
+import { findRecipe } from "./recipes/registry.ts";
+import { type RunData, readRunData } from "./run-data.ts";
+import { studentText } from "./student-text.ts";
+import {
+  BEST_FOLDER,
+  CHECKPOINT_FOLDER,
+  type TrainerOptions,
+  type TrainingOutcome,
+  type TrainingProgress,
+  train,
+} from "./trainer.ts";
+import { checkedSettings, type TrainingSettings } from "./training-settings.ts";
+import { openTrainingStep, type TrainingStep } from "./training-step.ts";
+
+export const SETTINGS_FILE = "settings.json";
+export const STUDENT_FOLDER = "student";
+const FORMAT = 1;
+
+export interface TrainingRunOptions {
+  readonly settings: TrainingSettings;
+  /** The run's folder. */
+  readonly folder: string;
+  readonly signal: AbortSignal;
+  readonly hub?: NonNullable<ImportOptions["hub"]>;
+  readonly measure?: NonNullable<ImportOptions["measure"]>;
+  readonly onStage: (stage: string, done: number, total: number) => void;
+  readonly onData: (data: RunData, step: TrainingStep) => void;
+  readonly onProgress: (progress: TrainingProgress) => void;
+  readonly onValidation: NonNullable<TrainerOptions["onValidation"]>;
+}
+
+export interface TrainingRunResult {
+  /** Null for a recipe that trains nothing. */
+  readonly outcome: TrainingOutcome | null;
+  /** The exported student; null when it was not asked for, or the run was interrupted. */
+  readonly student: Manifest | null;
+}
+
+/** Makes a run's folder with its settings in it. @throws MAGDI_BAD_CONFIG when it is not empty, MAGDI_NOT_WRITTEN */
+export function createRun(folder: string, settings: TrainingSettings): void {
+  // A run that ended before its first line has nothing to lose.
+  if (existsSync(folder) && readdirSync(folder).some((name) => name !== SETTINGS_FILE)) {
+    const hint = existsSync(path.join(folder, SETTINGS_FILE))
+      ? `; to go on with that run: magdi train --resume ${folder}`
+      : "";
+    throw new MagdiError("MAGDI_BAD_CONFIG", `--out: ${folder} is not empty${hint}`);
+  }
+  const file = path.join(folder, SETTINGS_FILE);
+  writing(file, () => {
+    mkdirSync(folder, { recursive: true });
+    writeFileSync(`${file}.part`, `${JSON.stringify({ format: FORMAT, settings }, null, 2)}\n`, {
+      flush: true,
+    });
+    renameSync(`${file}.part`, file);
+  });
+}
+
+/** The settings that a run's folder says it was begun with. @throws MAGDI_FILE_MISSING, MAGDI_BAD_FILE */
+export function runSettings(folder: string): TrainingSettings {
+  const file = path.join(folder, SETTINGS_FILE);
+  let content: unknown;
+  try {
+    content = JSON.parse(readFileSync(file, "utf8"));
+  } catch (cause) {
+    if (!(cause instanceof SyntaxError)) {
+      throw new MagdiError(
+        "MAGDI_FILE_MISSING",
+        `${file}: expected a training run's settings, found none to read`,
+        { cause },
+      );
+    }
+    throw new MagdiError("MAGDI_BAD_FILE", `${file}: expected JSON: ${cause.message}`, { cause });
+  }
+  const parsed = z
+    .object({ format: z.literal(FORMAT), settings: z.record(z.string(), z.unknown()) })
+    .safeParse(content);
+  if (!parsed.success) throw new MagdiError("MAGDI_BAD_FILE", `${file}: ${parsed.error.message}`);
+  return checkedSettings(parsed.data.settings, (key) => `${file}: ${key}`);
+}
+
+/** Of the settings that a run's course depends on. */
+export function settingsHashOf(settings: TrainingSettings): string {
+  const { out: _out, export: _export, dtypes: _dtypes, threads: _threads, ...course } = settings;
+  return createHash("sha256").update(JSON.stringify(course)).digest("hex");
+}
+
+/** Trains or goes on training, then exports. @throws MagdiError as its parts do. */
+export async function runTraining(options: TrainingRunOptions): Promise<TrainingRunResult> {
+  const { settings, folder } = options;
+  const source = settings.base;
+  if (source === null)
+    throw new MagdiError("MAGDI_BAD_CONFIG", "base: expected a base model, found none; pass --base");
+  const importOptions = {
+    ...(options.hub === undefined ? {} : { hub: options.hub }),
+    ...(options.measure === undefined ? {} : { measure: options.measure }),
+    onProgress: ({ stage, done, total }: { stage: string; done: number; total: number }) =>
+      options.onStage(stage, done, total),
+    dtypes: settings.dtypes,
+    out: path.join(folder, STUDENT_FOLDER),
+    name: path.basename(path.resolve(folder)),
+    force: true,
+  };
+  if (settings.losses.length === 0) {
+    return {
+      outcome: null,
+      student: settings.export ? await importStudent({ ...importOptions, source }) : null,
+    };
+  }
+  const outcome = await trained(options, source);
+  if (outcome.reason === "interrupted" || !settings.export) return { outcome, student: null };
+  const adapter = path.join(folder, BEST_FOLDER);
+  const student = await exportStudent({ ...importOptions, base: source, adapter });
+  return { outcome, student };
+}
+
+async function trained(options: TrainingRunOptions, source: string): Promise<TrainingOutcome> {
+  const { settings, folder, onStage } = options;
+  const { path: place } = await locateBase({
+    source,
+    ...(options.hub === undefined ? {} : { hub: options.hub }),
+    onProgress: ({ stage, done, total }) => onStage(stage, done, total),
+  });
+  const base = openBase(place);
+  let data: RunData;
+  let step: TrainingStep;
+  try {
+    data = await readRunData(settings, await studentText(base));
+    assertPositions(settings, base);
+    step = await openTrainingStep(base, {
+      lora: {
+        rank: settings.loraRank,
+        scale: settings.loraAlpha / settings.loraRank,
+        targets: settings.loraTargets,
+        dropout: settings.loraDropout,
+      },
+      losses: lossesOf(settings, base.config.hiddenSize),
+      ...(settings.threads === null ? {} : { threads: settings.threads }),
+      onProgress: (done, total) => onStage("reading the base", done, total),
+    });
+  } finally {
+    base.close();
+  }
+  try {
+    if (readRunState(path.join(folder, CHECKPOINT_FOLDER)) === null) {
+      initialiseParameters(step.parameters, step.shapes, settings.seed);
+    }
+    options.onData(data, step);
+    return await train({
+      settings,
+      settingsHash: settingsHashOf(settings),
+      folder,
+      step,
+      training: data.training.data,
+      validation: data.validation?.data ?? null,
+      adapter: describeAdapter(settings, source, data),
+      signal: options.signal,
+      now: () => performance.now(),
+      onProgress: options.onProgress,
+      onValidation: options.onValidation,
+    });
+  } finally {
+    step.close();
+  }
+}
+
+function assertPositions({ maxTokens }: TrainingSettings, { config, source }: BaseModel): void {
+  if (maxTokens <= config.positions) return;
+  throw new MagdiError(
+    "MAGDI_BAD_CONFIG",
+    `maxTokens: expected at most the ${config.positions} positions of ${source}, found ${maxTokens}`,
+  );
+}
+
+/** The losses that a step's graph is made with. */
+export function lossesOf(settings: TrainingSettings, hiddenSize: number): TrainingLosses {
+  const { losses } = settings;
+  const width = settings.scoreWidth ?? hiddenSize;
+  return {
+    nll: losses.includes("nll") ? { weight: settings.nllWeight } : null,
+    margin: losses.includes("margin")
+      ? {
+          weight: settings.marginWeight,
+          margin: settings.margin,
+          head: settings.scoreHead === "mlp" ? { kind: "mlp", width } : { kind: "linear" },
+        }
+      : null,
+    node: losses.includes("node")
+      ? {
+          weight: settings.nodeWeight,
+          features: settings.nodeFeatures,
+          classifier: { kind: "gcn", width: settings.gcnWidth, classes: 2 },
+        }
+      : null,
+  };
+}
+
+function describeAdapter(
+  settings: TrainingSettings,
+  base: string,
+  { training }: RunData,
+): AdapterDescription {
+  const { level } = findRecipe(settings.recipe).recipe;
+  const files = settings.data.map((file) => path.basename(file)).join(", ");
+  return {
+    base,
+    rank: settings.loraRank,
+    alpha: settings.loraAlpha,
+    dropout: settings.loraDropout,
+    targets: settings.loraTargets,
+    metadata: {
+      [TRAINING_METADATA.recipe]: settings.recipe,
+      [TRAINING_METADATA.data]: `${training.mags} MAGs of ${files}`,
+      ...(level === null ? {} : { [TRAINING_METADATA.level]: String(level) }),
+    },
+  };
+}

@@ -20,7 +20,7 @@ const AGREES = new RegExp(
   "i",
 );
 const OTHERS =
-  /\b(?:other|another|fellow) (?:agents?|debaters?|participants?)\b|\b(?:both|all(?: the)?) agents?\b|\b(?:other|previous) (?:agents?['’]s?|people['’]s) \w+|\bagent ?\d\b|\b(?:thank you|thanks) for\b/i;
+  /^["'*(\s]*(?:thank you|thanks) for\b|\b(?:other|another|fellow|previous) (?:agents?|debaters?|participants?)\b|\b(?:both|all(?: the)?) agents?\b|\bagent ?\d\b/i;
 /** A sentence that talks of others may also compute or argue: then it stays. */
 const ARGUES = /\d|[=+×<>]|\\|\b(?:because|since|as it|due to|means|implies|therefore|so)\b/i;
 

@@ -3,10 +3,17 @@
 
 import { MagdiError } from "../errors.ts";
 import { undoBroadcast } from "./broadcast.ts";
-import { type Rule, type RuleEntry, type TableEntry, unsupported } from "./gradient-rules/rule.ts";
+import {
+  type Backward,
+  type Rule,
+  type RuleEntry,
+  type TableEntry,
+  unsupported,
+} from "./gradient-rules/rule.ts";
 import { entryFor } from "./gradient-rules.ts";
 import type { Node, Value } from "./graph.ts";
 import type { GraphBuilder } from "./graph-builder.ts";
+import { computeAgain, type Part, partsOf } from "./recomputation.ts";
 import { ValueFacts } from "./value-facts.ts";
 
 interface Step {
@@ -73,29 +80,77 @@ class Cotangents {
   }
 }
 
-/** One node on the way back: its outputs' cotangents → its inputs'. */
-function stepBack(
-  g: GraphBuilder,
-  facts: ValueFacts,
-  cotangents: Cotangents,
-  leading: ReadonlySet<Value>,
-  step: Step & { readonly entry: RuleEntry },
-): void {
-  const { node, entry } = step;
-  const arrived = node.outputs.map((output) => cotangents.of(output));
-  const [a = "", b = "", c = ""] = node.inputs;
-  const [y = ""] = node.outputs;
-  const dy = arrived[0] ?? "";
-  const functions = entry.rule({ g, facts, node, a, b, c, y, dy, cotangents: arrived });
-  node.inputs.forEach((input, index) => {
-    if (!leading.has(input)) return;
-    const make = functions[index] ?? null;
-    if (make === null) throw unsupported(node, `none with respect to its input ${index}, ${input}`);
-    const made = make();
-    const cotangent = entry.broadcasts ? undoBroadcast(g, facts, made, input) : made;
-    facts.learn(cotangent, facts.shape(input));
-    cotangents.add(input, cotangent);
-  });
+/** The way back over the steps of a graph. */
+class Walk {
+  readonly #g: GraphBuilder;
+  readonly #facts: ValueFacts;
+  readonly #leading: ReadonlySet<Value>;
+  readonly #cotangents: Cotangents;
+  /** What came by already, by each value that it uses. */
+  readonly #uses = new Map<Value, Backward[]>();
+  readonly #shared = new Map<string, Value>();
+  /** The values of each part that was computed again, by the names that the forward pass gave them. */
+  readonly #again = new Map<Part, ReadonlyMap<Value, Value>>();
+
+  constructor(g: GraphBuilder, facts: ValueFacts, leading: ReadonlySet<Value>, cotangents: Cotangents) {
+    this.#g = g;
+    this.#facts = facts;
+    this.#leading = leading;
+    this.#cotangents = cotangents;
+  }
+
+  #once(key: string, make: () => Value): Value {
+    const made = this.#shared.get(key) ?? make();
+    this.#shared.set(key, made);
+    return made;
+  }
+
+  /** A node as the way back knows it: of a part that is computed again, with the values of the second time. */
+  #asKnown(node: Node, part: Part | null, token: Value): Node {
+    if (part === null) return node;
+    const nodes = this.#g.nodes.slice(part.start, part.end);
+    const renamed = this.#again.get(part) ?? computeAgain(this.#g, this.#facts, nodes, token);
+    this.#again.set(part, renamed);
+    const rename = (value: Value): Value => renamed.get(value) ?? value;
+    return { ...node, inputs: node.inputs.map(rename), outputs: node.outputs.map(rename) };
+  }
+
+  /** One node's outputs' cotangents → its inputs'. */
+  back(step: Step & { readonly entry: RuleEntry }, part: Part | null): void {
+    const { entry } = step;
+    const arrived = step.node.outputs.map((output) => this.#cotangents.of(output));
+    const token = arrived.find((cotangent) => cotangent !== null) ?? "";
+    const node = this.#asKnown(step.node, part, token);
+    const [a = "", b = "", c = ""] = node.inputs;
+    const [y = ""] = node.outputs;
+    const back: Backward = {
+      g: this.#g,
+      facts: this.#facts,
+      node,
+      a,
+      b,
+      c,
+      y,
+      dy: arrived[0] ?? "",
+      cotangents: arrived,
+      onlyUse: () => {
+        const [first = null, ...others] = this.#uses.get(y) ?? [];
+        return others.length > 0 ? null : first;
+      },
+      once: (key, make) => this.#once(key, make),
+    };
+    for (const input of new Set(node.inputs)) this.#uses.set(input, [...(this.#uses.get(input) ?? []), back]);
+    const functions = entry.rule(back);
+    step.node.inputs.forEach((input, index) => {
+      if (!this.#leading.has(input)) return;
+      const make = functions[index] ?? null;
+      if (make === null) throw unsupported(node, `none with respect to its input ${index}, ${input}`);
+      const made = make();
+      const cotangent = entry.broadcasts ? undoBroadcast(this.#g, this.#facts, made, input) : made;
+      this.#facts.learn(cotangent, this.#facts.shape(input));
+      this.#cotangents.add(input, cotangent);
+    });
+  }
 }
 
 /** Appends nodes that compute d loss / d parameter, in the scope "gradient" and there under the name of the node
@@ -116,13 +171,16 @@ export function gradients(g: GraphBuilder, loss: Value, parameters: readonly Val
   const steps = stepsOf(g);
   const leading = leadingFrom(parameters, steps, facts);
   const cotangents = new Cotangents(g);
+  const [end, parts] = [g.nodes.length, partsOf(g)];
+  const walk = new Walk(g, facts, leading, cotangents);
   g.scoped("gradient", () => {
     if (leading.has(loss)) cotangents.add(loss, g.float(1, type === "float64" ? "float64" : "float32"));
-    for (const { node, entry } of steps.reverse()) {
+    for (const [index, { node, entry }] of [...steps.entries()].reverse()) {
       const reached = node.outputs.some((output) => leading.has(output) && cotangents.of(output) !== null);
       if (!reached || !node.inputs.some((input) => leading.has(input)) || entry === "steps") continue;
       if (entry === "unsupported") throw unsupported(node, "there is no rule for it");
-      g.scoped(node.name, () => stepBack(g, facts, cotangents, leading, { node, entry }));
+      const part = parts.find((part) => part.start <= index && index < part.end) ?? null;
+      g.scoped(node.name, () => walk.back({ node, entry }, part));
     }
   });
   const missing = parameters.filter((parameter) => cotangents.of(parameter) === null);
@@ -132,5 +190,7 @@ export function gradients(g: GraphBuilder, loss: Value, parameters: readonly Val
       `loss ${loss} does not depend on ${missing.join(", ")}: leave out what has no gradient`,
     );
   }
-  return new Map(parameters.map((parameter) => [parameter, cotangents.of(parameter) ?? ""]));
+  const found = new Map(parameters.map((parameter) => [parameter, cotangents.of(parameter) ?? ""]));
+  g.prune(end, found.values());
+  return found;
 }

@@ -145,6 +145,29 @@ export class GraphBuilder {
     return outputs;
   }
 
+  /** Appends a node like one that is there, with other inputs and outputs. */
+  append(like: Node, inputs: readonly Value[], outputs: readonly Value[]): void {
+    for (const output of outputs) if (output !== "") this.#claim(output);
+    for (const output of outputs) if (output !== "") this.#producers.set(output, this.#nodes.length);
+    this.#nodes.push({ ...like, name: this.#fresh(like.operator), inputs, outputs });
+  }
+
+  /** Drops those of the nodes from the place `start` on that none of the values in `wanted` needs. */
+  prune(start: number, wanted: Iterable<Value>): void {
+    const needed = new Set(wanted);
+    const kept: Node[] = [];
+    for (const node of this.#nodes.splice(start).reverse()) {
+      const used = node.outputs.some((output) => needed.has(output));
+      if (used) kept.push(node);
+      for (const output of node.outputs) this.#producers.delete(output);
+      if (used) for (const input of node.inputs) needed.add(input);
+    }
+    for (const node of kept.reverse()) {
+      for (const output of node.outputs) if (output !== "") this.#producers.set(output, this.#nodes.length);
+      this.#nodes.push(node);
+    }
+  }
+
   /** A node with one output. */
   value(operator: Operator, inputs: readonly Value[], options: NodeOptions = {}): Value {
     const [output] = this.node(operator, inputs, options);

@@ -58,10 +58,11 @@ export const FUSED = {
     return [input, input, dw];
   }),
   // y = x turned by each position's angles: dx = dy turned by the negated angles
-  RotaryEmbedding: plain(({ g, node, dy }) => {
+  RotaryEmbedding: plain(({ g, node, dy, once }) => {
     const [, positions = "", cosine = "", sine = ""] = node.inputs;
+    const negated = (): Value => once(`negated ${sine}`, () => op.neg(g, sine));
     const turned = (): Value =>
-      g.value("RotaryEmbedding", [dy, positions, cosine, op.neg(g, sine)], {
+      g.value("RotaryEmbedding", [dy, positions, cosine, negated()], {
         domain: MICROSOFT,
         attributes: node.attributes,
       });

@@ -1,5 +1,6 @@
 // Gradients of sums, means, largest values and the softmax family along axes.
 
+import { isDeepStrictEqual } from "node:util";
 import type { Value } from "../graph.ts";
 import * as op from "../operators.ts";
 import { intAttribute } from "../value-facts.ts";
@@ -29,6 +30,26 @@ const extreme: Rule = (back) => {
 const alongAxis = ({ g, node }: Backward, x: Value): Value =>
   op.reduceSum(g, x, intAttribute(node, "axis", -1), true);
 
+/** Σ dy∘y along the last axis [..., 1], for shares y whose only use is to weigh values, o = y·v. Then dy = do·vᵀ, and
+ * Σ dy∘y = Σ do∘o: as many values as o has, and not the square of a sequence's length (Dao et al. 2022,
+ * arXiv 2205.14135, appendix B.2). null where y is used otherwise. */
+function weighedSum(back: Backward): Value | null {
+  const { g, facts, y } = back;
+  const use = back.onlyUse();
+  const product = use?.node.operator === "Reshape" ? use.onlyUse() : use;
+  if (product?.node.operator !== "MatMul") return null;
+  const weighs = product.a === y || product.a === use?.y;
+  const rows = (value: Value) => facts.shape(value)?.slice(0, -1);
+  const [whole, given] = [rows(product.y), rows(product.a)];
+  const last = (value: Value) => facts.shape(value)?.at(-1);
+  if (!weighs || product.b === product.a || last(product.a) !== last(y)) return null;
+  if (whole === undefined || !isDeepStrictEqual(whole, given) || last(y) === undefined) return null;
+  const sums = op.reduceSum(g, op.mul(g, product.dy, product.y), -1, true);
+  if (product.a === y) return sums;
+  const shape = g.value("Shape", [y], { attributes: { end: -1 } });
+  return op.reshapeTo(g, sums, op.concatenate(g, [shape, g.ints([1])]));
+}
+
 export const REDUCTIONS = {
   // y = Σ x: dx = dy for every x that was summed
   ReduceSum: plain((back) => [() => op.expand(back.g, kept(back, back.dy), op.shape(back.g, back.a))]),
@@ -52,8 +73,11 @@ export const REDUCTIONS = {
   }),
   // y = eˣ / Σ eˣ: dx = y∘(dy − Σ dy∘y)
   Softmax: plain((back) => {
-    const { g, y, dy } = back;
-    return [() => op.mul(g, y, op.sub(g, dy, alongAxis(back, op.mul(g, dy, y))))];
+    const { g, facts, node, y, dy } = back;
+    const axis = intAttribute(node, "axis", -1);
+    const last = axis === -1 || axis + 1 === facts.shape(y)?.length;
+    const sum = (): Value => (last ? weighedSum(back) : null) ?? alongAxis(back, op.mul(g, dy, y));
+    return [() => op.mul(g, y, op.sub(g, dy, sum()))];
   }),
   // y = x − ln Σ eˣ: dx = dy − eʸ∘Σ dy
   LogSoftmax: plain((back) => {

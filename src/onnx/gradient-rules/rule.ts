@@ -20,6 +20,10 @@ export interface Backward {
   readonly dy: Value;
   /** The cotangent of each output; null where it does not lead to the loss. */
   readonly cotangents: readonly (Value | null)[];
+  /** The one node that uses y and leads to the loss, on its way back; null where there are several. */
+  readonly onlyUse: () => Backward | null;
+  /** A value that several nodes' derivatives share, made when first asked for. */
+  readonly once: (key: string, make: () => Value) => Value;
 }
 
 /** Appends the nodes of one input's cotangent. */

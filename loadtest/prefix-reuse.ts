@@ -6,7 +6,7 @@ import type { GenerationEngine, GenerationResult } from "../src/engine/request.t
 import { renderPrompt } from "../src/reasoning/prompts.ts";
 import { loadConfig } from "../src/server/config.ts";
 import { openStudent } from "../src/server/open-student.ts";
-import { encodeChat } from "../src/server/served-student.ts";
+import { encodeChat } from "../src/text/chat-prompt.ts";
 import { DEFAULT_MODEL } from "./bare-engine.ts";
 import { type Spread, spreadOf } from "./bench/statistics.ts";
 

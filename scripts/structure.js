@@ -11,6 +11,7 @@ const rooms = [
   "engine",
   "reasoning",
   "server",
+  "eval",
   "client",
   "cli",
 ];

@@ -20,9 +20,10 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   student: ["tensor", "onnx", "nn", "runtime", "text"],
   engine: ["tensor", "nn", "runtime", "text", "student"],
   server: ["engine", "reasoning", "student", "text"],
+  eval: ["engine", "reasoning", "student", "text", "client"],
   client: ["server"],
   train: ["tensor", "onnx", "nn", "runtime", "text", "student", "reasoning"],
-  cli: ["tensor", "train", "engine", "reasoning", "student", "text", "server"],
+  cli: ["tensor", "train", "eval", "engine", "reasoning", "student", "text", "server"],
 };
 
 /** Packages that one room alone may name. */

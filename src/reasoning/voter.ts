@@ -28,6 +28,21 @@ export interface FinishedSample {
   readonly tokens: number;
 }
 
+/** An engine's result as the voter takes it; `finishReason` is what it is called there. */
+export function finishedSample(
+  result: {
+    readonly index: number;
+    readonly text: string;
+    readonly tokenIds: readonly number[];
+    readonly logprobSum: number;
+  },
+  finishReason: string,
+): FinishedSample {
+  const { index, text, tokenIds, logprobSum } = result;
+  const tokens = tokenIds.length;
+  return { index, text, finishReason, logprobMean: logprobSum / tokens, tokens };
+}
+
 export interface SampleReport {
   readonly index: number;
   readonly text: string;

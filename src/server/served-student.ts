@@ -1,16 +1,13 @@
 // A student as the server sees it: a name, an engine, and the way between text and tokens. It knows no files.
 import type { GenerationEngine, StepReport } from "../engine/request.ts";
 import { MagdiError } from "../errors.ts";
-import type { ChatTemplate } from "../text/chat-template.ts";
-import type { Tokenizer } from "../text/tokenizer.ts";
+import type { ChatSpeaker, Message } from "../text/chat-prompt.ts";
 import type { ServerConfig } from "./config.ts";
 
-export interface ServedStudent {
+export interface ServedStudent extends ChatSpeaker {
   /** The name that clients put into `model`. */
   readonly id: string;
   readonly engine: GenerationEngine;
-  readonly tokenizer: Tokenizer;
-  readonly chatTemplate: ChatTemplate;
   /** The student folder's student.json. */
   readonly manifest: Readonly<Record<string, unknown>>;
   /** Unix seconds. */
@@ -53,35 +50,12 @@ interface RequestMessage {
   readonly content: string | readonly { readonly text: string }[];
 }
 
-export interface Message {
-  readonly role: "system" | "user" | "assistant";
-  readonly content: string;
-}
-
 /** Messages as requests write them; `developer` is OpenAI's newer word for system, and parts are one text. */
 export function messagesOf(messages: readonly RequestMessage[]): Message[] {
   return messages.map(({ role, content }) => ({
     role: role === "developer" ? "system" : role,
     content: typeof content === "string" ? content : content.map((part) => part.text).join(""),
   }));
-}
-
-interface EncodeChatOptions {
-  /** End with the beginning of an assistant's message. Default true. */
-  readonly addGenerationPrompt?: boolean;
-  /** Let the tokenizer add its own tokens to those that the template wrote. Default false. */
-  readonly addSpecialTokens?: boolean;
-}
-
-/** The prompt tokens of a conversation, up to where the assistant begins to speak. */
-export function encodeChat(
-  student: ServedStudent,
-  messages: readonly Message[],
-  { addGenerationPrompt = true, addSpecialTokens = false }: EncodeChatOptions = {},
-): Int32Array {
-  const rendered = messages.map(({ role, content }) => ({ role, content }));
-  const prompt = student.chatTemplate.render(rendered, { addGenerationPrompt });
-  return student.tokenizer.encode(prompt, { addSpecialTokens });
 }
 
 /**

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { renderPrompt } from "../../src/reasoning/prompts.ts";
-import { encodeChat } from "../../src/server/served-student.ts";
+import { encodeChat } from "../../src/text/chat-prompt.ts";
 import { type Json, runTiny } from "./support/running-app.ts";
 
 const VARIED = { question: "How many are 2 + 2? {{The answer is [4457].}}" };

@@ -7,13 +7,14 @@ import { FinishOrder } from "../../reasoning/finish-order.ts";
 import { Ledger } from "../../reasoning/ledger.ts";
 import { renderPrompt } from "../../reasoning/prompts.ts";
 import { type Choice, inferTask } from "../../reasoning/task.ts";
-import { Voter } from "../../reasoning/voter.ts";
+import { finishedSample, Voter } from "../../reasoning/voter.ts";
+import { encodeChat } from "../../text/chat-prompt.ts";
 import type { Caller } from "../access/caller.ts";
 import type { SampleOutcome } from "../observation/metrics.ts";
 import { type InferenceEnd, RequestTrace } from "../observation/request-trace.ts";
 import type { ReasonRequest, ReasonResponse } from "../schemas/reason.ts";
 import type { ReasonFrame } from "../schemas/reason-frames.ts";
-import { assertSampleCount, assertServes, encodeChat, type ServedStudent } from "../served-student.ts";
+import { assertSampleCount, assertServes, type ServedStudent } from "../served-student.ts";
 import { apiFinishReason, discardReasonOf, type RequestEnd, requestEnd } from "./finish.ts";
 import { newId, type Run, type ServingContext, startGeneration } from "./generation-run.ts";
 import { reasonResponseOf } from "./reason-response.ts";
@@ -165,14 +166,9 @@ function labelled(choices: ReasonRequest["choices"]): Choice[] | null {
   return all;
 }
 
+/** As the voter takes it, in the API's words. */
 function ballotOf(result: SampleResult) {
-  return {
-    index: result.index,
-    text: result.text,
-    finishReason: apiFinishReason(result.finishReason),
-    logprobMean: result.logprobSum / result.tokenIds.length,
-    tokens: result.tokenIds.length,
-  };
+  return finishedSample(result, apiFinishReason(result.finishReason));
 }
 
 interface Account {

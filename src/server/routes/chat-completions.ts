@@ -1,13 +1,14 @@
 // POST /v1/chat/completions, OpenAI's, whole or streamed.
 import type { FastifyPluginAsyncZod } from "fastify-type-provider-zod";
 import { MagdiError } from "../../errors.ts";
+import { encodeChat } from "../../text/chat-prompt.ts";
 import { answerCompletion } from "../answering/completion-route.ts";
 import { chatShape } from "../answering/completion-shape.ts";
 import { admit } from "../answering/inference-route.ts";
 import { openAiSampling } from "../answering/openai-sampling.ts";
 import { type ChatCompletionRequest, chatCompletionRequest } from "../schemas/chat-completion.ts";
 import { chatCompletion, chatCompletionChunk } from "../schemas/chat-completion-response.ts";
-import { assertSampleCount, assertServes, encodeChat, messagesOf } from "../served-student.ts";
+import { assertSampleCount, assertServes, messagesOf } from "../served-student.ts";
 import type { RouteOptions } from "./route-options.ts";
 
 const DESCRIPTION = `OpenAI's chat completions, with vLLM's \`top_k\`, \`min_p\`, \`min_tokens\` and \`ignore_eos\`. Unknown

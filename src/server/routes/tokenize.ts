@@ -1,6 +1,7 @@
 // POST /v1/tokenize and /v1/detokenize: the way between text and token ids, as the inference routes go it.
 import type { FastifyPluginAsyncZod } from "fastify-type-provider-zod";
 import { MagdiError } from "../../errors.ts";
+import { encodeChat } from "../../text/chat-prompt.ts";
 import { shownToken } from "../answering/token-text.ts";
 import {
   detokenizeRequest,
@@ -9,7 +10,7 @@ import {
   tokenizeRequest,
   tokenizeResponse,
 } from "../schemas/tokenize.ts";
-import { assertServes, assertTokens, encodeChat, messagesOf, type ServedStudent } from "../served-student.ts";
+import { assertServes, assertTokens, messagesOf, type ServedStudent } from "../served-student.ts";
 import type { RouteOptions } from "./route-options.ts";
 
 const TOKENIZER_ERRORS = [

@@ -1,5 +1,6 @@
 // What POST /v1/reason takes and answers. It knows neither engine nor vote.
 import { z } from "zod";
+import { DEFAULT_TOP_K, DEFAULT_TOP_P } from "../../reasoning/sampling.ts";
 import * as fields from "./fields.ts";
 
 /** Texts without labels are lettered A to Z. */
@@ -38,8 +39,8 @@ export function reasonRequest(maxSamples: number) {
       .default(1)
       .describe("How many samples of the one prompt vote."),
     temperature: fields.temperature.optional().describe("Default: 0.7 with several samples, else 0."),
-    top_p: fields.topP.default(0.9),
-    top_k: fields.topK.default(50),
+    top_p: fields.topP.default(DEFAULT_TOP_P),
+    top_k: fields.topK.default(DEFAULT_TOP_K),
     max_tokens: fields.maxTokens
       .optional()
       .describe("Most tokens of each sample. Default: 300, or 700 for LaTeX."),

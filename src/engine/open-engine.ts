@@ -1,0 +1,76 @@
+// Opens a student folder for generation: tokenizer, template, graph, engine. It knows no server.
+
+import { MagdiError } from "../errors.ts";
+import type { Dtype } from "../student/dtype.ts";
+import { openStudentFolder, type StudentFolder } from "../student/student-folder.ts";
+import { type ChatTemplate, openChatTemplate, plainChatTemplate } from "../text/chat-template.ts";
+import { openTokenizer, type Tokenizer } from "../text/tokenizer.ts";
+import { Engine } from "./engine.ts";
+import { OnnxModelRunner } from "./onnx-model-runner.ts";
+import type { StepReport } from "./request.ts";
+
+/** Context that is reserved unless a setting says otherwise, where the student's own is longer. */
+const DEFAULT_CONTEXT_TOKENS = 4096;
+/** Tokens of a prompt that are computed between two decode steps. */
+const PREFILL_CHUNK_TOKENS = 128;
+
+export interface EngineSettings {
+  /** Null for the smallest that the folder holds. */
+  readonly dtype: Dtype | null;
+  /** Tokens of prompt and answer together; null for the student's, at most 4096. */
+  readonly contextLength: number | null;
+  /** Samples that decode at the same time. */
+  readonly batchRows: number;
+  readonly threads: number;
+  readonly prefixCacheTokens: number;
+  /** Samples that may wait. */
+  readonly queueSamples: number;
+  /** Most samples of one request. */
+  readonly maxSamples: number;
+  readonly stallTimeoutMs: number;
+  readonly onStep?: (report: StepReport) => void;
+}
+
+export interface OpenedEngine {
+  readonly folder: StudentFolder;
+  readonly engine: Engine;
+  readonly tokenizer: Tokenizer;
+  readonly chatTemplate: ChatTemplate;
+}
+
+/**
+ * Reads the folder, loads the graph, and starts an engine over it.
+ * @throws MagdiError MAGDI_FILE_MISSING, MAGDI_BAD_FILE, MAGDI_BAD_CONFIG, MAGDI_UNSUPPORTED
+ */
+export async function openEngine(path: string, settings: EngineSettings): Promise<OpenedEngine> {
+  const folder = openStudentFolder(path, settings.dtype ?? undefined);
+  const { positions } = folder.config;
+  const contextLength = settings.contextLength ?? Math.min(positions, DEFAULT_CONTEXT_TOKENS);
+  if (contextLength > positions) {
+    throw new MagdiError(
+      "MAGDI_BAD_CONFIG",
+      `contextLength: expected at most the student's ${positions}, found ${contextLength}`,
+    );
+  }
+  const [tokenizer, chatTemplate] = await Promise.all([openTokenizer(path), openChatTemplate(path)]);
+  const runner = await OnnxModelRunner.open({
+    graphPath: folder.engineGraph,
+    config: folder.config,
+    maxRows: settings.batchRows,
+    contextLength,
+    prefillChunkTokens: PREFILL_CHUNK_TOKENS,
+    threads: settings.threads,
+    probeCuts: settings.prefixCacheTokens > 0,
+  });
+  const engine = new Engine({
+    runner,
+    tokenizer,
+    eosTokenIds: folder.endTokenIds,
+    maxWaitingSamples: settings.queueSamples,
+    maxSamplesPerRequest: settings.maxSamples,
+    prefixCacheTokens: settings.prefixCacheTokens,
+    stallMs: settings.stallTimeoutMs,
+    ...(settings.onStep === undefined ? {} : { onStep: settings.onStep }),
+  });
+  return { folder, engine, tokenizer, chatTemplate: chatTemplate ?? plainChatTemplate };
+}

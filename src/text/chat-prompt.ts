@@ -1,0 +1,33 @@
+// From a conversation to the prompt's token ids. It knows no engine.
+
+import type { ChatTemplate } from "./chat-template.ts";
+import type { Tokenizer } from "./tokenizer.ts";
+
+export interface Message {
+  readonly role: "system" | "user" | "assistant";
+  readonly content: string;
+}
+
+/** The way between text and tokens of a student. */
+export interface ChatSpeaker {
+  readonly tokenizer: Tokenizer;
+  readonly chatTemplate: ChatTemplate;
+}
+
+interface EncodeChatOptions {
+  /** End with the beginning of an assistant's message. Default true. */
+  readonly addGenerationPrompt?: boolean;
+  /** Let the tokenizer add its own tokens to those that the template wrote. Default false. */
+  readonly addSpecialTokens?: boolean;
+}
+
+/** The prompt tokens of a conversation, up to where the assistant begins to speak. */
+export function encodeChat(
+  { chatTemplate, tokenizer }: ChatSpeaker,
+  messages: readonly Message[],
+  { addGenerationPrompt = true, addSpecialTokens = false }: EncodeChatOptions = {},
+): Int32Array {
+  const rendered = messages.map(({ role, content }) => ({ role, content }));
+  const prompt = chatTemplate.render(rendered, { addGenerationPrompt });
+  return tokenizer.encode(prompt, { addSpecialTokens });
+}

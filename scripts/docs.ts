@@ -1,4 +1,4 @@
-// Writes docs/api.md and docs/config.md: npm run docs.
+// Writes docs/api.md, docs/config.md and docs/structure.md: npm run docs.
 import { readFileSync, writeFileSync } from "node:fs";
 import { buildApp } from "../src/server/app.ts";
 import { loadConfig, SETTINGS } from "../src/server/config.ts";
@@ -6,6 +6,7 @@ import type { OpenApiDocument } from "../src/server/documentation/openapi-docume
 import { Metrics } from "../src/server/observation/metrics.ts";
 import { apiPage } from "./docs/api-page.ts";
 import { configPage } from "./docs/config-page.ts";
+import { structurePage } from "./docs/structure-page.ts";
 
 const DOCS = new URL("../docs/", import.meta.url);
 
@@ -15,6 +16,7 @@ export async function pages(): Promise<ReadonlyMap<string, string>> {
   return new Map([
     ["api.md", apiPage(template("api.md"), await openApiDocument())],
     ["config.md", configPage(template("config.md"), SETTINGS)],
+    ["structure.md", structurePage(template("structure.md"), new URL("../src/", import.meta.url))],
   ]);
 }
 

@@ -102,22 +102,3 @@ test("every room is known", () => {
     [],
   );
 });
-
-test("docs/structure.md has one line for each file, and none for others", () => {
-  const page = readFileSync(new URL("../docs/structure.md", import.meta.url), "utf8");
-  const listed = page
-    .split("\n### src/")
-    .slice(1)
-    .flatMap((section) => {
-      const room = section.slice(0, section.indexOf("\n"));
-      return [...section.matchAll(/^\| `([^`]+)` \|/gm)].map((match) => `${room}/${match[1]}`);
-    });
-  const there = readdirSync(SOURCES, { recursive: true, encoding: "utf8" })
-    .map((name) => name.split(path.sep).join("/"))
-    .filter((name) => /\/.*\.(ts|json)$/.test(name));
-  assert.deepEqual(
-    listed.sort(),
-    there.sort(),
-    "run npm run structure and put the tables into docs/structure.md",
-  );
-});

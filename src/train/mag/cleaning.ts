@@ -1,7 +1,9 @@
 // Takes out of an agent's words what belongs to the debate and not to the reasoning. It does not know tasks or answers.
 
 export const CLEANINGS = {
-  echoes: "sentences that only say whom the agent agrees with, and calculator annotations (<<3+4=7>>)",
+  echoes:
+    "sentences that only say whom the agent agrees with or repeat the debate's instructions, opening words about others' solutions, and calculator annotations (<<3+4=7>>)",
+  others: "as echoes, and every sentence that mentions other agents, whatever it argues",
   released: "sentences that begin with I agree or I disagree, split at '. ' as the authors' code does",
   none: "nothing",
 } as const;
@@ -10,53 +12,74 @@ export type Cleaning = keyof typeof CLEANINGS;
 
 export interface Cleaned {
   readonly text: string;
-  readonly sentencesRemoved: number;
+  /** Sentences and opening clauses. */
+  readonly echoesRemoved: number;
   readonly annotationsRemoved: number;
 }
 
-const ADVERB = String.raw`(?:(?:also|still|completely|fully|strongly|partially|largely|respectfully|mostly|do|must|would|have to|now|generally)\s)*`;
+const ADVERB = String.raw`(?:(?:also|still|completely|fully|strongly|partially|largely|respectfully|mostly|do|must|would|have to|now|generally|can)\s)*`;
+const OPENING = String.raw`(?:(?:yes|no|well|however|therefore|thus|so|but|and|overall|in (?:conclusion|summary)|after (?:review|consideration)|i['’]?(?: a)?m sorry|i apologi[sz]e(?: for [a-z ]{1,30})?)[,:]?\s(?:but\s)?)*`;
 const AGREES = new RegExp(
-  String.raw`^["'*(\s]*(?:(?:yes|no|well|however|therefore|thus|so|but|and|overall|in (?:conclusion|summary)|after (?:review|consideration))[,:]?\s)?I\s${ADVERB}(?:(?:dis)?agree|concur)\b`,
+  String.raw`^["'*(\s]*${OPENING}I\s${ADVERB}(?:(?:dis|cannot |can't )?agree|concur|cannot give in)\b`,
   "i",
 );
-const OTHERS =
-  /^["'*(\s]*(?:thank you|thanks) for\b|\b(?:other|another|fellow|previous) (?:agents?|debaters?|participants?)\b|\b(?:both|all(?: the)?) agents?\b|\bagent ?\d\b/i;
+const INSTRUCTIONS =
+  /^["'*(\s]*(?:please defend your opinion|make sure to state your answer|please state (?:your|the) (?:final )?answer)\b/i;
+/** Names of those who took part. "The agent" alone may be a question's own: a real estate agent. */
+const AGENTS = String.raw`(?:(?:other|another|fellow|previous|earlier|first|second|third|fourth|one|some|each|both|all(?: (?:the|of the|three|four))?|these|those|two|three|four)(?: of the)? (?:other |previous )?(?:agents?|debaters?|participants?)|agents? ?\d|debater [A-Z\d])\b`;
+const OTHERS = new RegExp(String.raw`\b${AGENTS}|^["'*(\s]*(?:thank you|thanks) for\b`, "i");
+const OTHERS_SOLUTIONS =
+  /\b(?:(?:other|previous|provided|given|updated|above) (?:solutions|answers|responses|agents['’]?s? \w+)|solutions? (?:provided|given|offered|suggested) by|(?:first|second|third|fourth|their) solution)\b/i;
+/** "After examining the solutions provided by other agents, it seems that …" */
+const LEAD =
+  /^["'*(\s]*(?:after|upon|by|based on|having|looking at|considering|according to|from)\s[^,.:\n]{0,160}\b(?:agents?|debaters?|solutions|answers|responses)\b[^,.:\n]{0,160},\s(?:(?:(?:i|we)(?: can| have| also| now| still)*|it)\s(?:agreed?|see|believe|concluded?|confirm|determined?|found|find|think|observed?|noticed?|reali[sz]ed?|come to (?:the|the same|a) conclusion|appears|seems|is clear)(?: with (?:them|their \w+|the [a-z ]{1,40}))?,?\sthat\s)?/i;
 /** A sentence that talks of others may also compute or argue: then it stays. */
 const ARGUES = /\d|[=+×<>]|\\|\b(?:because|since|as it|due to|means|implies|therefore|so)\b/i;
 
 const SENTENCE_GAP = /(?<=[.!?]["')\]]{0,2})(\s+)(?=["'([*]{0,2}[A-Z\d$\\])/;
 const ANNOTATION = /<<[^<>\n]{0,200}>>/g;
 
-/** The text without its echoes; layout between the sentences that stay is kept. */
-export function cleanReasoning(text: string, cleaning: Cleaning): Cleaned {
-  if (cleaning === "none") return { text, sentencesRemoved: 0, annotationsRemoved: 0 };
+/**
+ * The text without its echoes; layout between the sentences that stay is kept. `heard`: whether the speaker had heard
+ * others by then. Who had not speaks of its own solutions.
+ */
+export function cleanReasoning(text: string, cleaning: Cleaning, heard: boolean): Cleaned {
+  if (cleaning === "none") return { text, echoesRemoved: 0, annotationsRemoved: 0 };
   if (cleaning === "released") return removeAgreement(text);
-  let sentencesRemoved = 0;
+  let echoesRemoved = 0;
   const lines = text.split("\n").flatMap((line) => {
     const pieces = line.split(SENTENCE_GAP);
     // Sentences are at even places, the gaps behind them at odd ones.
     const kept: string[] = [];
     for (let at = 0; at < pieces.length; at += 2) {
       const sentence = pieces[at]!;
-      if (isEcho(sentence)) sentencesRemoved += 1;
-      else kept.push(sentence, pieces[at + 1] ?? "");
+      const rest = withoutEcho(sentence, cleaning === "others" && heard);
+      if (rest !== sentence) echoesRemoved += 1;
+      if (rest !== "") kept.push(rest, pieces[at + 1] ?? "");
     }
     const joined = kept.join("").trimEnd();
     return joined === "" && line.trim() !== "" ? [] : [joined];
   });
   const joined = lines.join("\n");
   const annotationsRemoved = joined.match(ANNOTATION)?.length ?? 0;
-  return { text: joined.replace(ANNOTATION, "").trim(), sentencesRemoved, annotationsRemoved };
+  return { text: joined.replace(ANNOTATION, "").trim(), echoesRemoved, annotationsRemoved };
 }
 
-function isEcho(sentence: string): boolean {
-  if (AGREES.test(sentence)) return true;
-  return OTHERS.test(sentence) && !ARGUES.test(sentence.replace(/\bagent ?\d\b/gi, ""));
+/** What is left of a sentence: all, nothing, or what follows its opening words about others' solutions. */
+function withoutEcho(sentence: string, arguesToo: boolean): string {
+  if (AGREES.test(sentence) || INSTRUCTIONS.test(sentence)) return "";
+  const mentions = OTHERS.test(sentence);
+  if (mentions && !ARGUES.test(sentence.replace(/\b(?:agent|debater) ?[A-Z\d]\b/gi, ""))) return "";
+  if (arguesToo && (mentions || OTHERS_SOLUTIONS.test(sentence))) return "";
+  const lead = LEAD.exec(sentence)?.[0];
+  if (lead === undefined || !(OTHERS.test(lead) || OTHERS_SOLUTIONS.test(lead))) return sentence;
+  const rest = sentence.slice(lead.length);
+  return AGREES.test(rest) ? "" : `${rest.charAt(0).toUpperCase()}${rest.slice(1)}`;
 }
 
 /** remove_agreement of the released code. */
 function removeAgreement(text: string): Cleaned {
   const sentences = text.split(". ");
   const kept = sentences.filter((one) => !one.startsWith("I disagree") && !one.startsWith("I agree"));
-  return { text: kept.join(". "), sentencesRemoved: sentences.length - kept.length, annotationsRemoved: 0 };
+  return { text: kept.join(". "), echoesRemoved: sentences.length - kept.length, annotationsRemoved: 0 };
 }

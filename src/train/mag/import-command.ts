@@ -1,4 +1,4 @@
-// magdi train import-mags: its arguments, and its report. What importing means is import-mags'.
+// magdi train import-mags: its arguments, and the files it writes. What importing means is import-mags'.
 
 import { type ParseArgsConfig, parseArgs } from "node:util";
 import { MagdiError } from "../../errors.ts";
@@ -6,16 +6,25 @@ import { TASKS } from "../../reasoning/task.ts";
 import { CLEANINGS } from "./cleaning.ts";
 import { EDGE_RULES } from "./edges.ts";
 import { IMPORT_FORMATS } from "./import-formats.ts";
-import { type ImportCounts, type ImportOptions, importMags, questionsOf } from "./import-mags.ts";
-import { writeMags } from "./mag-file.ts";
+import { type ImportOptions, importMags, questionsOf } from "./import-mags.ts";
+import { type ImportResult, importText } from "./import-report.ts";
+import { JsonLinesWriter } from "./json-lines-writer.ts";
 import { type Mag, USES } from "./mag-schema.ts";
 import { mergeMags } from "./merge-mags.ts";
-import { textTable } from "./statistics-table.ts";
+import type { ImportCounts } from "./record-to-mag.ts";
+import { isHeldOut } from "./selections.ts";
+
+/** What --with can ask of a MAG. */
+const NEEDS: Readonly<Record<string, { readonly what: string; readonly has: (mag: Mag) => boolean }>> = {
+  right: { what: "a right node", has: ({ nodes }) => nodes.some(({ label }) => label === 1) },
+  wrong: { what: "a wrong node", has: ({ nodes }) => nodes.some(({ label }) => label === 0) },
+  edges: { what: "an edge: somebody heard somebody", has: ({ edges }) => edges.length > 0 },
+};
 
 export const IMPORT_MAGS_HELP = `Usage: magdi train import-mags SOURCE... --out FILE [options]
 
 Makes interaction graphs (MAGs) of agents' outputs: one question, every answer to it round by round, who heard whom.
-SOURCE is a file of JSON records, one a line or all in one array, gzipped or not.
+SOURCE is a file of JSON records, one a line or all in one array, gzipped or not, of any size.
 
   --out FILE        the MAGs, one a line; gzipped when it ends in .gz; it appears whole or not at all
   --format NAME     what the records look like (default: told by the first one)
@@ -29,8 +38,14 @@ ${choices(CLEANINGS)}
   --answers NAME    recorded (default), or reread: what our extractor finds in the reasoning comes first
   --max-round N     later rounds are left out (default 3)
   --agents LIST     only these agents, separated by commas
-  --merge           one MAG a question, of all sources
+  --merge           one MAG a question, of all sources (which are then held in memory)
+  --with LIST       only MAGs that have all of these, separated by commas:
+${choices(Object.fromEntries(Object.entries(NEEDS).map(([name, { what }]) => [name, what])))}
   --limit N         at most so many MAGs, the first
+  --validation FILE   write some of the questions there instead: no question is in both files
+  --validation-share X  about which share of them (default 0.1)
+  --seed N          draws them, by the question's words: the same in every import (default 1)
+  --broken NAME     stop (default) at a broken record, or skip it: either way its file, line and fields are named
   --benchmark NAME  the benchmark, where records do not tell
   --task NAME       ${TASKS.join(", ")} (default: told by choices and gold answer)
   --terms TEXT      under which terms the texts may be used, kept with each MAG
@@ -48,7 +63,12 @@ const OPTIONS = {
   "max-round": { type: "string", default: "3" },
   agents: { type: "string" },
   merge: { type: "boolean", default: false },
+  with: { type: "string" },
   limit: { type: "string" },
+  validation: { type: "string" },
+  "validation-share": { type: "string", default: "0.1" },
+  seed: { type: "string", default: "1" },
+  broken: { type: "string", default: "stop" },
   benchmark: { type: "string" },
   task: { type: "string" },
   terms: { type: "string" },
@@ -72,6 +92,7 @@ export async function runImportMags(argv: readonly string[]): Promise<number> {
   for (const file of values.exclude) {
     for (const key of await questionsOf(file, (use) => use !== "train")) excluded.add(key);
   }
+  const skips = oneOf("--broken", ["stop", "skip"] as const, values.broken) === "skip";
   const options: ImportOptions = {
     ...(values.format === undefined
       ? {}
@@ -81,20 +102,62 @@ export async function runImportMags(argv: readonly string[]): Promise<number> {
     cleaning: oneOf("--clean", keysOf(CLEANINGS), values.clean),
     answers: oneOf("--answers", ["recorded", "reread"] as const, values.answers),
     maxRound: wholeNumber("--max-round", values["max-round"]),
-    ...(values.agents === undefined ? {} : { agents: values.agents.split(",").map((name) => name.trim()) }),
+    ...(values.agents === undefined ? {} : { agents: listed(values.agents) }),
     ...(values.benchmark === undefined ? {} : { benchmark: values.benchmark }),
     ...(values.task === undefined ? {} : { task: oneOf("--task", TASKS, values.task) }),
     ...(values.terms === undefined ? {} : { terms: values.terms }),
     excluded,
+    ...(skips ? { onBroken: (error: MagdiError) => console.error(`skipped: ${error.message}`) } : {}),
   };
+  const needs = values.with === undefined ? [] : listed(values.with);
+  for (const need of needs) oneOf("--with", Object.keys(NEEDS), need);
   const limit = values.limit === undefined ? Number.POSITIVE_INFINITY : wholeNumber("--limit", values.limit);
-  const counts = new Map<string, ImportCounts>();
-  const imported = importMags(positionals, options, counts);
-  const written = await writeMags(out, upTo(limit, values.merge ? allMerged(imported) : imported));
-  if (values.json) {
-    console.log(JSON.stringify({ out, written, sources: Object.fromEntries(counts) }, null, 2));
-  } else console.log(reportText(out, written, counts, options.use ?? "train"));
-  return written === 0 ? 1 : 0;
+  const share = shareOf("--validation-share", values["validation-share"]);
+  const seed = wholeNumber("--seed", values.seed);
+
+  const sources = new Map<string, ImportCounts>();
+  const imported = importMags(positionals, options, sources);
+  const outputs = [out, ...(values.validation === undefined ? [] : [values.validation])];
+  let lacking = 0;
+  const written = await writeAll(outputs, async (writers) => {
+    let count = 0;
+    if (limit === 0) return;
+    for await (const mag of values.merge ? allMerged(imported) : imported) {
+      if (!needs.every((need) => NEEDS[need]?.has(mag))) {
+        lacking += 1;
+        continue;
+      }
+      await writers[writers.length > 1 && isHeldOut(mag, share, seed) ? 1 : 0]!.write(mag);
+      count += 1;
+      if (count >= limit) return;
+    }
+  });
+  const result: ImportResult = {
+    use: options.use ?? "train",
+    written,
+    lacking,
+    sources: Object.fromEntries(sources),
+  };
+  console.log(values.json ? JSON.stringify(result, null, 2) : importText(result));
+  return written.every(({ mags }) => mags === 0) ? 1 : 0;
+}
+
+/** All files appear, or none. */
+async function writeAll(
+  paths: readonly string[],
+  write: (writers: readonly JsonLinesWriter[]) => Promise<void>,
+): Promise<ImportResult["written"]> {
+  const writers: JsonLinesWriter[] = [];
+  try {
+    for (const path of paths) writers.push(new JsonLinesWriter(path));
+    await write(writers);
+    for (const writer of writers) await writer.close();
+    for (const writer of writers) await writer.appear();
+  } catch (error) {
+    for (const writer of writers) await writer.abandon();
+    throw error;
+  }
+  return writers.map(({ path, count }) => ({ path, mags: count }));
 }
 
 async function* allMerged(mags: AsyncIterable<Mag>): AsyncGenerator<Mag> {
@@ -103,61 +166,14 @@ async function* allMerged(mags: AsyncIterable<Mag>): AsyncGenerator<Mag> {
   yield* mergeMags(all);
 }
 
-async function* upTo(limit: number, mags: AsyncIterable<Mag>): AsyncGenerator<Mag> {
-  let count = 0;
-  if (limit === 0) return;
-  for await (const mag of mags) {
-    yield mag;
-    count += 1;
-    if (count >= limit) return;
-  }
+function listed(text: string): string[] {
+  return text.split(",").map((name) => name.trim());
 }
 
-function reportText(
-  out: string,
-  written: number,
-  counts: ReadonlyMap<string, ImportCounts>,
-  use: string,
-): string {
-  const sum = (field: keyof ImportCounts): number =>
-    [...counts.values()].reduce((total, count) => total + count[field], 0);
-  const rows = [...counts].map(([source, count]) => [
-    source.split("/").at(-1) ?? source,
-    count.records,
-    count.otherUse,
-    count.excludedQuestions,
-    count.mags,
-    count.nodes,
-    count.edges,
-    count.correct,
-    count.relabelled,
-    count.withoutAnswer,
-    count.sentencesRemoved,
-    count.annotationsRemoved,
-  ]);
-  const header = [
-    "source",
-    "records",
-    `not ${use}`,
-    "excluded",
-    "MAGs",
-    "nodes",
-    "edges",
-    "right",
-    "relabelled",
-    "unanswered",
-    "echoes",
-    "<<…>>",
-  ];
-  const notes = [
-    `${sum("otherUse")} records are not for ${use} and were not written`,
-    `${sum("excludedQuestions")} records ask a question that is kept for evaluation`,
-    `${sum("unreadableGold")} records have a gold answer that is none of their task's`,
-    `${sum("withoutNodes")} records have no output of the agents and rounds asked for`,
-    `${sum("repeatedNodes")} outputs are an agent's second in one round`,
-    `${sum("withoutReasoning")} nodes have no reasoning`,
-  ];
-  return [textTable(header, rows), notes.join("\n"), `${out}: ${written} MAGs`].join("\n\n");
+function shareOf(flag: string, found: string): number {
+  const value = Number(found);
+  if (found.trim() !== "" && value >= 0 && value <= 1) return value;
+  throw new MagdiError("MAGDI_BAD_CONFIG", `${flag}: expected a number from 0 to 1, found "${found}"`);
 }
 
 function oneOf<const T extends string>(flag: string, allowed: readonly T[], found: string): T {

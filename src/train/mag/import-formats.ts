@@ -4,8 +4,8 @@
 import { z } from "zod";
 import type { Choice } from "../../reasoning/task.ts";
 import { TASKS, type Task } from "../../reasoning/task.ts";
+import { checked, shown } from "./checked-record.ts";
 import type { EdgeRule } from "./edges.ts";
-import { checked } from "./mag-file.ts";
 import { USES, type Use } from "./mag-schema.ts";
 
 export interface ImportedNode {
@@ -49,18 +49,25 @@ export type ImportFormat = keyof typeof IMPORT_FORMATS;
 
 /** Answers are written as numbers and booleans, too. */
 const scalar = z
-  .union([z.string(), z.number(), z.boolean()])
+  .union([z.string(), z.number(), z.boolean()], {
+    error: ({ input }) => `expected a text, a number, true or false, found ${shown(input)}`,
+  })
   .transform((value) => (typeof value === "boolean" ? (value ? "yes" : "no") : String(value)));
 
+const text = z
+  .union([z.string(), z.array(z.string()), z.null()], {
+    error: ({ input }) => `expected a text or a list of texts, found ${shown(input)}`,
+  })
+  .optional()
+  .transform((said) => (Array.isArray(said) ? said.join(" ") : (said ?? "")));
+
 const choices = z
-  .array(z.union([z.string(), z.object({ label: z.string().min(1), text: z.string() })]))
-  .nullish()
-  .transform((list): Choice[] | null => {
-    if (list === null || list === undefined || list.length === 0) return null;
-    return list.map((choice, index) =>
-      typeof choice === "string" ? { label: String.fromCharCode(65 + index), text: choice } : choice,
-    );
-  });
+  .array(
+    z.union([z.string(), z.object({ label: scalar, text: z.string() })], {
+      error: ({ input }) => `expected a text or {label, text}, found ${shown(input)}`,
+    }),
+  )
+  .nullish();
 
 const transcript = z.object({
   id: z.string().min(1).optional(),
@@ -79,10 +86,7 @@ const transcript = z.object({
       agent: z.string().min(1),
       round: z.int().min(0).default(0),
       turn: z.int().min(0).optional(),
-      reasoning: z
-        .string()
-        .nullish()
-        .transform((text) => text ?? ""),
+      reasoning: text,
       answer: scalar.nullish(),
       correct: z.boolean().optional(),
     }),
@@ -100,7 +104,7 @@ const released = z
     id: scalar.optional(),
   })
   .catchall(z.unknown());
-const releasedOutput = z.object({ reasoning: z.string().nullish(), answer: scalar.nullish() }).nullable();
+const releasedOutput = z.object({ reasoning: text, answer: scalar.nullish() }).nullable();
 
 /** `value` as a record. @throws MAGDI_BAD_FILE with `where` and every wrong field */
 export function importedRecord(value: unknown, format: ImportFormat, where: string): ImportedRecord {
@@ -126,7 +130,7 @@ function fromTranscript(record: z.output<typeof transcript>): ImportedRecord {
     task: record.task ?? null,
     variant: record.debate ?? record.setting ?? null,
     question: record.question,
-    choices: record.choices,
+    choices: labelled(record.choices, record.gold),
     passage: record.passage ?? null,
     gold: record.gold,
     use: record.use ?? null,
@@ -142,26 +146,49 @@ function fromTranscript(record: z.output<typeof transcript>): ImportedRecord {
 
 const OUTPUT = /^(.+)_output_(\d+)$/;
 /** The order in which the authors' code numbers its agents. */
-const RELEASED_ORDER = ["claude", "gpt4", "bard"];
+const RELEASED_ORDER = ["claude", "gpt", "bard"];
+
+/** "B) blue", "(2) blue" and the like. */
+const LABELLED = /^\s*\(?([A-Z]|\d{1,2})[).:]\s*(?=\S)/;
+
+/**
+ * Choices with labels: their own, else A, B, … or, when the gold answer is a place from 1 and no choice's text, 1, 2, …
+ */
+function labelled(list: z.output<typeof choices>, gold: string): Choice[] | null {
+  if (list === null || list === undefined || list.length === 0) return null;
+  const matches = list.map((choice) => (typeof choice === "string" ? LABELLED.exec(choice) : null));
+  const labels = matches.map((match) => match?.[1]);
+  const own = new Set(labels).size === list.length && !labels.includes(undefined);
+  const isPlace = /^\s*\d+\s*$/.test(gold) && Number(gold) >= 1 && Number(gold) <= list.length;
+  const numbered = list.length > 26 || (isPlace && !list.includes(gold.trim()));
+  return list.map((choice, index): Choice => {
+    if (typeof choice !== "string") return choice;
+    const [opening = "", label = ""] = own ? (matches[index] ?? []) : [];
+    if (label !== "") return { label, text: choice.slice(opening.length) };
+    return { label: numbered ? String(index + 1) : String.fromCharCode(65 + index), text: choice };
+  });
+}
 
 function fromReleased(record: z.output<typeof released>, where: string): ImportedRecord {
   const nodes = Object.entries(record).flatMap(([key, value]): ImportedNode[] => {
     const [, agent, round] = OUTPUT.exec(key) ?? [];
     if (agent === undefined) return [];
     const output = checked(releasedOutput, value, `${where}: ${key}`);
-    if (output === null) return [];
-    return [
-      { agent, round: Number(round), reasoning: output.reasoning ?? "", answer: output.answer ?? null },
-    ];
+    // The authors' code takes an empty object for none, too.
+    if (output === null || (output.reasoning === "" && (output.answer ?? "") === "")) return [];
+    return [{ agent, round: Number(round), reasoning: output.reasoning, answer: output.answer ?? null }];
   });
-  const place = ({ agent }: ImportedNode): number => (RELEASED_ORDER.indexOf(agent) + 4) % 4;
+  const place = ({ agent }: ImportedNode): number => {
+    const at = RELEASED_ORDER.findIndex((name) => agent.startsWith(name));
+    return at < 0 ? RELEASED_ORDER.length : at;
+  };
   return {
     questionId: record.id ?? null,
     benchmark: null,
     task: null,
     variant: null,
     question: record.question,
-    choices: record.choices ?? record.options,
+    choices: labelled(record.choices ?? record.options, record.gold_answer),
     passage: null,
     gold: record.gold_answer,
     use: null,

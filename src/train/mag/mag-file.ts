@@ -1,8 +1,8 @@
 // MAGs in a file, one a line. It does not know where they were imported from.
 
-import type { z } from "zod";
 import { MagdiError } from "../../errors.ts";
-import { readJsonRecords, writeJsonLines } from "./json-lines.ts";
+import { checked } from "./checked-record.ts";
+import { readJsonRecords } from "./json-records.ts";
 import { type Mag, magSchema, type Use } from "./mag-schema.ts";
 
 interface ReadMagsOptions {
@@ -42,19 +42,4 @@ export async function loadMags(paths: readonly string[], options: ReadMagsOption
   const mags: Mag[] = [];
   for (const path of paths) for await (const mag of readMags(path, options)) mags.push(mag);
   return mags;
-}
-
-/** Writes MAGs beside `path` and renames; returns how many. */
-export function writeMags(path: string, mags: AsyncIterable<Mag>): Promise<number> {
-  return writeJsonLines(path, mags);
-}
-
-/** `value` as `schema` has it. @throws MAGDI_BAD_FILE with `where`, every wrong field and what was expected */
-export function checked<T extends z.ZodType>(schema: T, value: unknown, where: string): z.output<T> {
-  const parsed = schema.safeParse(value);
-  if (parsed.success) return parsed.data;
-  const issues = parsed.error.issues.map(({ path, message }) =>
-    path.length === 0 ? message : `${path.join(".")}: ${message}`,
-  );
-  throw new MagdiError("MAGDI_BAD_FILE", `${where}: ${issues.join("; ")}`);
 }

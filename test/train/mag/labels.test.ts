@@ -105,14 +105,45 @@ describe("a completion", () => {
 });
 
 describe("cleaning", () => {
-  const cleaned = (text: string): string => cleanReasoning(text, "echoes").text;
+  const cleaned = (text: string): string => cleanReasoning(text, "echoes", true).text;
 
   test("takes out sentences that only echo the debate, and counts them", () => {
     const text =
       "I agree with you. A bank has doors. I still disagree with Agent 2 that it is B.\nAfter considering the other agents' views, I keep mine.";
-    const { sentencesRemoved, text: rest } = cleanReasoning(text, "echoes");
+    const { echoesRemoved, text: rest } = cleanReasoning(text, "echoes", true);
     assert.equal(rest, "A bank has doors.");
-    assert.equal(sentencesRemoved, 3);
+    assert.equal(echoesRemoved, 3);
+  });
+
+  test("takes out opening words about others' solutions, and keeps what follows them", () => {
+    for (const [said, kept] of [
+      ["After examining the solutions provided by the other agents, I agree that 3 + 4 = 7.", "3 + 4 = 7."],
+      ["Upon reviewing the given solutions, it seems that x = 2.", "X = 2."],
+      ["Based on the calculations of another agent, the total is $76.80.", "The total is $76.80."],
+      ["After examining the solutions provided by other agents, I agree with the third.", ""],
+      [
+        "After adding 3 to both sides, we see that x = 4.",
+        "After adding 3 to both sides, we see that x = 4.",
+      ],
+    ] as const) {
+      assert.equal(cleaned(said), kept);
+    }
+  });
+
+  test("takes out what the debate told its speakers to say, and apologies", () => {
+    const text =
+      "Please defend your opinion or give in to my opinion. Fish swim. I'm sorry, but I must disagree with your opinion. Make sure to state your answer at the end of the response.";
+    assert.equal(cleaned(text), "Fish swim.");
+  });
+
+  test("of others: every sentence that mentions them, once they were heard", () => {
+    const text = "The first agent forgot that 3 + 4 = 7. The second solution is x = 2. So it is 7.";
+    assert.equal(cleanReasoning(text, "others", true).text, "So it is 7.");
+    assert.equal(
+      cleanReasoning("The second solution is x = 2.", "others", false).text,
+      "The second solution is x = 2.",
+    );
+    assert.equal(cleaned(text), text);
   });
 
   test("keeps sentences that compute or argue, whoever they mention", () => {
@@ -135,21 +166,26 @@ describe("cleaning", () => {
   });
 
   test("takes out calculator annotations", () => {
-    const { text, annotationsRemoved } = cleanReasoning("9 * $2 = $<<9*2=18>>18 at the market.", "echoes");
+    const { text, annotationsRemoved } = cleanReasoning(
+      "9 * $2 = $<<9*2=18>>18 at the market.",
+      "echoes",
+      false,
+    );
     assert.equal(text, "9 * $2 = $18 at the market.");
     assert.equal(annotationsRemoved, 1);
   });
 
   test("as released: sentences at '. ' that begin with I agree or I disagree", () => {
-    const { text, sentencesRemoved } = cleanReasoning(
+    const { text, echoesRemoved } = cleanReasoning(
       "I agree with it. So 2. I also agree. I disagree, as 3 is odd",
       "released",
+      true,
     );
     assert.equal(text, "So 2. I also agree");
-    assert.equal(sentencesRemoved, 2);
-    assert.deepEqual(cleanReasoning("I agree. So 2.", "none"), {
+    assert.equal(echoesRemoved, 2);
+    assert.deepEqual(cleanReasoning("I agree. So 2.", "none", true), {
       text: "I agree. So 2.",
-      sentencesRemoved: 0,
+      echoesRemoved: 0,
       annotationsRemoved: 0,
     });
   });

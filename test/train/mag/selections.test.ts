@@ -1,21 +1,10 @@
-// What each recipe learns from, and the pairs of a graph.
+// Parts that share no question, and the pairs of a graph.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { MagdiError } from "../../../src/errors.ts";
 import type { Mag } from "../../../src/train/mag/mag-schema.ts";
-import { graphType } from "../../../src/train/mag/mag-schema.ts";
 import { contrastivePairs } from "../../../src/train/mag/pairs.ts";
-import {
-  allCorrect,
-  allNodes,
-  firstMags,
-  heldOut,
-  roundZeroCorrect,
-  teacherCorrect,
-  wholeGraphs,
-  withoutDensest,
-} from "../../../src/train/mag/selections.ts";
+import { heldOut, isHeldOut } from "../../../src/train/mag/selections.ts";
 import { seededRandom } from "../../../src/train/seeded-random.ts";
 import { sampleMag } from "./support/sample-mag.ts";
 
@@ -24,48 +13,6 @@ const MAGS: readonly Mag[] = [
   sampleMag("two"),
   { ...sampleMag("again"), question: " ONE?  " },
 ];
-const [ONE] = MAGS as [Mag];
-
-const spoken = ({ nodes }: Mag): string[] => nodes.map(({ agent, round }) => `${agent}${round}`);
-
-test("levels select nodes, and renumber the edges that stay", () => {
-  // sampleMag: a0 right, b0 wrong, c0 right, a1 right, b1 right, c1 wrong; every node of round 0 is heard.
-  assert.deepEqual(spoken(roundZeroCorrect(MAGS)[0]!), ["a0", "c0"]);
-  assert.deepEqual(roundZeroCorrect(MAGS)[0]!.edges, []);
-  const correct = allCorrect(MAGS)[0]!;
-  assert.deepEqual(spoken(correct), ["a0", "c0", "a1", "b1"]);
-  assert.deepEqual(correct.edges, [
-    [0, 2],
-    [1, 2],
-    [0, 3],
-    [1, 3],
-  ]);
-  assert.deepEqual(spoken(teacherCorrect(MAGS, "b")[0]!), ["b1"]);
-  assert.equal(allNodes(MAGS)[0]!.nodes.length, 6);
-  assert.deepEqual(allNodes(MAGS)[0]!.edges, []);
-  assert.deepEqual(wholeGraphs(MAGS), MAGS);
-});
-
-test("questions without such a node fall out", () => {
-  const wrong = { ...ONE, nodes: ONE.nodes.map((node) => ({ ...node, label: 0 as const })) };
-  assert.deepEqual(allCorrect([wrong]), []);
-});
-
-test("a teacher that is not there is an error that names those who are", () => {
-  assert.throws(
-    () => teacherCorrect(MAGS, "gpt"),
-    (error) => error instanceof MagdiError && /expected one of a, b, c, found gpt/.test(error.message),
-  );
-});
-
-test("the densest graphs and all but the first can be left out", () => {
-  const third = { ...ONE, nodes: ONE.nodes.map((node) => ({ ...node, round: node.round * 3 })) };
-  assert.equal(graphType(ONE), "G1");
-  assert.equal(graphType(third), "G3");
-  assert.deepEqual(withoutDensest([ONE, third]), [ONE]);
-  assert.deepEqual(withoutDensest([ONE, third], 3), [ONE, third]);
-  assert.deepEqual(firstMags(MAGS, 2), MAGS.slice(0, 2));
-});
 
 test("graphs of one question are held out together, by the seed", () => {
   const many = Array.from({ length: 40 }, (_, index) => sampleMag(`q${index % 20}`)).map((mag, index) => ({
@@ -87,6 +34,22 @@ test("graphs of one question are held out together, by the seed", () => {
       (part) => part.some(({ id }) => id === "one") === part.some(({ id }) => id === "again"),
     ),
   );
+});
+
+test("what is held out by the question's words is so in every file", () => {
+  const questions = Array.from({ length: 1000 }, (_, index) => ({ question: `How many are ${index}?` }));
+  const held = questions.filter((mag) => isHeldOut(mag, 0.1, 1));
+  assert.ok(held.length > 70 && held.length < 130, `${held.length} of 1000`);
+  for (const { question } of held) {
+    assert.ok(isHeldOut({ question: `  ${question.toUpperCase()} ` }, 0.1, 1));
+    // A larger share holds the smaller one.
+    assert.ok(isHeldOut({ question }, 0.2, 1));
+  }
+  assert.notDeepEqual(
+    questions.filter((mag) => isHeldOut(mag, 0.1, 2)),
+    held,
+  );
+  assert.ok(questions.every((mag) => !isHeldOut(mag, 0, 1) && isHeldOut(mag, 1, 1)));
 });
 
 test("pairs use every node: the rarer side comes again", () => {

@@ -1,0 +1,68 @@
+// A record as its schema has it, or one error that names every field that is wrong. It knows no schema and no file.
+
+import type { z } from "zod";
+import { MagdiError } from "../../errors.ts";
+
+const MAX_PROBLEMS = 8;
+const MAX_SHOWN = 60;
+
+/**
+ * `value` as `schema` has it.
+ * @throws MAGDI_BAD_FILE: `where`, then field, what was expected and what was found, of every field that is wrong
+ * @example checked(magSchema, record, "mags.jsonl:7")
+ *   // mags.jsonl:7: nodes.0.label: expected 1 or 0, found "right"; gold: expected text, found nothing
+ */
+export function checked<T extends z.ZodType>(schema: T, value: unknown, where: string): z.output<T> {
+  const parsed = schema.safeParse(value, { error: problem });
+  if (parsed.success) return parsed.data;
+  const problems = parsed.error.issues.map(({ path, message }) =>
+    path.length === 0 ? message : `${path.join(".")}: ${message}`,
+  );
+  const more = problems.length - MAX_PROBLEMS;
+  throw new MagdiError(
+    "MAGDI_BAD_FILE",
+    `${where}: ${problems.slice(0, MAX_PROBLEMS).join("; ")}${more > 0 ? `; and ${more} more` : ""}`,
+  );
+}
+
+/** What an issue says; a schema's own message comes before this. */
+function problem(issue: z.core.$ZodRawIssue): string | undefined {
+  const found = `found ${shown(issue.input)}`;
+  switch (issue.code) {
+    case "invalid_type":
+      return `expected ${NAMES[issue.expected] ?? issue.expected}, ${found}`;
+    case "invalid_value":
+      return `expected ${issue.values.map(shown).join(" or ")}, ${found}`;
+    case "invalid_union":
+      return `expected something else, ${found}`;
+    case "too_small":
+      return issue.origin === "string"
+        ? `expected a text of at least ${issue.minimum} characters, ${found}`
+        : issue.origin === "array"
+          ? `expected at least ${issue.minimum}, ${found}`
+          : `expected a number from ${issue.minimum}, ${found}`;
+    case "too_big":
+      return `expected at most ${issue.maximum}, ${found}`;
+    case "unrecognized_keys":
+      return `expected no field ${issue.keys.join(", ")}`;
+    default:
+      return undefined;
+  }
+}
+
+const NAMES: Readonly<Record<string, string>> = {
+  string: "a text",
+  int: "a whole number",
+  number: "a number",
+  boolean: "true or false",
+  array: "a list",
+  tuple: "a list of two",
+  object: "an object",
+};
+
+/** A value as it stands in the file, cut short. */
+export function shown(value: unknown): string {
+  if (value === undefined) return "nothing";
+  const text = JSON.stringify(value) ?? typeof value;
+  return text.length > MAX_SHOWN ? `${text.slice(0, MAX_SHOWN - 1)}…` : text;
+}

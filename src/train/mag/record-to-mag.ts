@@ -1,0 +1,199 @@
+// One record of agents' outputs as a MAG: labels recomputed, edges by who heard whom, echoes cleaned away, and all that
+// happened counted. It reads and writes no file.
+
+import path from "node:path";
+import { extractAnswer } from "../../reasoning/answer.ts";
+import type { Task } from "../../reasoning/task.ts";
+import { type Cleaning, cleanReasoning } from "./cleaning.ts";
+import { type EdgeRule, edgesOf } from "./edges.ts";
+import type { ImportedNode, ImportedRecord } from "./import-formats.ts";
+import { type Asked, answerOf, hasGold, labelOf, taskOf } from "./labels.ts";
+import { type Mag, type MagNode, withNodes } from "./mag-schema.ts";
+
+export interface RecordOptions {
+  /** Default: what the format or the source says, else "rounds". */
+  readonly edges?: EdgeRule;
+  /** Default "echoes". */
+  readonly cleaning?: Cleaning;
+  /** "reread" takes what our extractor finds in the reasoning before what was recorded. Default "recorded". */
+  readonly answers?: "recorded" | "reread";
+  /** Later rounds are left out. Default 3, as in the paper. */
+  readonly maxRound?: number;
+  /** Only these agents. */
+  readonly agents?: readonly string[];
+  readonly benchmark?: string;
+  readonly task?: Task;
+  readonly terms?: string;
+}
+
+/** What happened to one file. */
+export interface ImportCounts {
+  records: number;
+  /** Records that are no JSON or lack a field, passed over. */
+  broken: number;
+  /** Records of the other use: never written. */
+  otherUse: number;
+  /** Records for training whose question is one for evaluation, here or in an excluded file. */
+  excludedQuestions: number;
+  /** Records whose gold answer is none of its task's. */
+  unreadableGold: number;
+  /** Records without any node of the agents and rounds that were asked for. */
+  withoutNodes: number;
+  /** Second outputs of one agent in one round. */
+  repeatedNodes: number;
+  mags: number;
+  nodes: number;
+  edges: number;
+  correct: number;
+  /** Nodes whose recomputed label is not what the source says. */
+  relabelled: number;
+  withoutAnswer: number;
+  withoutReasoning: number;
+  echoesRemoved: number;
+  annotationsRemoved: number;
+}
+
+/** How the debates of known sources were held, where the records do not say. */
+const SOURCE_RULES: readonly (readonly [RegExp, EdgeRule])[] = [
+  [/^dylan/, "sequence"],
+  [/^utsa_debate/, "debaters"],
+];
+
+/** Null, and counted why, when there is nothing to make a MAG of. `source`: the record's file. */
+export function magOf(
+  record: ImportedRecord,
+  source: string,
+  options: RecordOptions,
+  count: ImportCounts,
+): Mag | null {
+  const asked: Asked = {
+    task: options.task ?? record.task ?? taskOf(record.question, record.choices, record.gold),
+    choices: record.choices,
+    gold: record.gold,
+  };
+  if (!hasGold(asked)) {
+    count.unreadableGold += 1;
+    return null;
+  }
+  const origin = path.basename(source).replace(/(?:\.jsonl?)?(?:\.gz)?$/, "");
+  const spoken = inOrder(record.nodes, count);
+  const rule =
+    options.edges ??
+    record.edgeRule ??
+    SOURCE_RULES.find(([pattern]) => pattern.test(origin))?.[1] ??
+    "rounds";
+  const wanted = new Set(options.agents);
+  const maxRound = options.maxRound ?? 3;
+  const nodes = spoken.map((node) => magNode(node, asked, options));
+  const whole: Mag = {
+    id: [
+      origin,
+      record.questionId ?? count.records,
+      ...(record.variant === null ? [] : [record.variant]),
+    ].join("/"),
+    benchmark: options.benchmark ?? record.benchmark ?? benchmarkOf(record.questionId) ?? origin,
+    task: asked.task,
+    question: record.question,
+    choices: record.choices === null ? null : [...record.choices],
+    passage: record.passage,
+    gold: record.gold,
+    nodes: nodes.map(({ node }) => node),
+    edges: edgesOf(spoken, rule),
+    source: { origins: [origin], use: record.use ?? "train", terms: options.terms ?? folderTerms(source) },
+  };
+  const mag = withNodes(
+    whole,
+    ({ agent, round }) => round <= maxRound && (wanted.size === 0 || wanted.has(agent)),
+  );
+  if (mag === null) {
+    count.withoutNodes += 1;
+    return null;
+  }
+  const kept = new Set(mag.nodes);
+  for (const { node, relabelled, echoesRemoved, annotationsRemoved } of nodes) {
+    if (!kept.has(node)) continue;
+    count.relabelled += Number(relabelled);
+    count.echoesRemoved += echoesRemoved;
+    count.annotationsRemoved += annotationsRemoved;
+    count.correct += node.label;
+    count.withoutAnswer += Number(node.answer === null);
+    count.withoutReasoning += Number(node.reasoning === "");
+  }
+  count.mags += 1;
+  count.nodes += mag.nodes.length;
+  count.edges += mag.edges.length;
+  return mag;
+}
+
+/** By round, then as they come; the first of an agent's outputs in one round. */
+function inOrder(nodes: readonly ImportedNode[], count: ImportCounts): ImportedNode[] {
+  const first = new Map<string, ImportedNode>();
+  for (const node of nodes) {
+    const speaker = JSON.stringify([node.agent, node.round]);
+    if (first.has(speaker)) count.repeatedNodes += 1;
+    else first.set(speaker, node);
+  }
+  return [...first.values()].sort((a, b) => a.round - b.round);
+}
+
+interface CleanedNode {
+  readonly node: MagNode;
+  readonly relabelled: boolean;
+  readonly echoesRemoved: number;
+  readonly annotationsRemoved: number;
+}
+
+function magNode(node: ImportedNode, asked: Asked, options: RecordOptions): CleanedNode {
+  const { agent, round, correct } = node;
+  const recorded = answerOf(node.answer, node.reasoning, asked);
+  // What was said is read before echoes go: they may hold the answer.
+  const answer =
+    options.answers === "reread"
+      ? (extractAnswer(asked.task, node.reasoning, { choices: asked.choices }) ?? recorded)
+      : recorded;
+  const label = labelOf(answer, asked);
+  const { text, ...removed } = cleanReasoning(node.reasoning, options.cleaning ?? "echoes", round > 0);
+  return {
+    node: {
+      agent,
+      round,
+      reasoning: text.trim(),
+      answer: answer === null || answer.trim() === "" ? null : answer,
+      label,
+    },
+    relabelled: correct !== undefined && correct !== (label === 1),
+    ...removed,
+  };
+}
+
+/** Collections keep what may be published apart from what may not by folder. */
+function folderTerms(source: string): string | null {
+  const folder = path.basename(path.dirname(path.resolve(source)));
+  return folder === "open" || folder === "research" ? folder : null;
+}
+
+/** "gsm8k-test-0" is one of gsm8k's. */
+function benchmarkOf(questionId: string | null): string | null {
+  return /^([a-z][a-z0-9]*)-/i.exec(questionId ?? "")?.[1] ?? null;
+}
+
+export function noCounts(): ImportCounts {
+  return {
+    records: 0,
+    broken: 0,
+    otherUse: 0,
+    excludedQuestions: 0,
+    unreadableGold: 0,
+    withoutNodes: 0,
+    repeatedNodes: 0,
+    mags: 0,
+    nodes: 0,
+    edges: 0,
+    correct: 0,
+    relabelled: 0,
+    withoutAnswer: 0,
+    withoutReasoning: 0,
+    echoesRemoved: 0,
+    annotationsRemoved: 0,
+  };
+}

@@ -1,15 +1,15 @@
 // What the commands that write a student folder share: its measurement and the summary they end with.
 
-import { availableParallelism } from "node:os";
 import { measureQuality } from "../engine/quality.ts";
 import { MagdiError } from "../errors.ts";
+import { usableProcessors } from "../runtime/usable-processors.ts";
 import type { ImportOptions } from "../student/import-student.ts";
 import type { Manifest } from "../student/manifest.ts";
 import type { Progress } from "./progress.ts";
 
-/** Without text, all cores. @throws MAGDI_BAD_CONFIG when it is no whole number from 1. */
+/** Without text, as many as there are processors to use. @throws MAGDI_BAD_CONFIG when it is no whole number from 1. */
 export function parseThreads(text: string | undefined): number {
-  const threads = text === undefined ? availableParallelism() : Number(text);
+  const threads = text === undefined ? usableProcessors() : Number(text);
   if (Number.isInteger(threads) && threads >= 1) return threads;
   throw new MagdiError("MAGDI_BAD_CONFIG", `--threads: expected a whole number from 1, found "${text}"`);
 }

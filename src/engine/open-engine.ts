@@ -1,6 +1,7 @@
 // Opens a student folder for generation: tokenizer, template, graph, engine. It knows no server.
 
 import { MagdiError } from "../errors.ts";
+import { usableProcessors } from "../runtime/usable-processors.ts";
 import type { Dtype } from "../student/dtype.ts";
 import { openStudentFolder, type StudentFolder } from "../student/student-folder.ts";
 import { type ChatTemplate, openChatTemplate, plainChatTemplate } from "../text/chat-template.ts";
@@ -21,7 +22,8 @@ export interface EngineSettings {
   readonly contextLength: number | null;
   /** Samples that decode at the same time. */
   readonly batchRows: number;
-  readonly threads: number;
+  /** Null for as many as there are processors to use. */
+  readonly threads: number | null;
   readonly prefixCacheTokens: number;
   /** Samples that may wait. */
   readonly queueSamples: number;
@@ -59,7 +61,7 @@ export async function openEngine(path: string, settings: EngineSettings): Promis
     maxRows: settings.batchRows,
     contextLength,
     prefillChunkTokens: PREFILL_CHUNK_TOKENS,
-    threads: settings.threads,
+    threads: settings.threads ?? usableProcessors(),
     probeCuts: settings.prefixCacheTokens > 0,
   });
   const engine = new Engine({

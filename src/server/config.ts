@@ -75,7 +75,9 @@ const settings = {
   threads: wholeNumber(1, 1024)
     .nullable()
     .default(null)
-    .describe("threads of the model; default: one a processor that this process may use"),
+    .describe(
+      "threads of the model; default: one a processor that this process, and its container's quota, may use",
+    ),
   batchRows: wholeNumber(1, 1024).default(32).describe("samples that decode at the same time"),
   contextLength: wholeNumber(16, 1_048_576)
     .nullable()

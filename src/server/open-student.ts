@@ -1,18 +1,13 @@
 // Opens a student folder for serving: the engine over it, as the server's settings have it.
 
 import { statSync } from "node:fs";
-import { availableParallelism } from "node:os";
 import path from "node:path";
 import { openEngine } from "../engine/open-engine.ts";
 import { MANIFEST_FILE } from "../student/manifest.ts";
 import type { OpenStudent } from "./served-student.ts";
 
 export const openStudent: OpenStudent = async (folder, { config, onStep }) => {
-  const opened = await openEngine(folder, {
-    ...config,
-    threads: config.threads ?? availableParallelism(),
-    onStep,
-  });
+  const opened = await openEngine(folder, { ...config, onStep });
   const { manifest, dtype } = opened.folder;
   return {
     id: manifest.name,

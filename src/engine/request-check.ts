@@ -55,10 +55,19 @@ export function checkRequest(request: GenerationRequest, limits: RequestLimits):
 
 /** Throws MAGDI_CONTEXT_LENGTH (details prompt_tokens, context_length) when a prompt leaves no room for one token. */
 export function checkPromptLength(promptTokens: number, contextLength: number): void {
-  if (promptTokens < contextLength) return;
-  throw new MagdiError(
+  if (promptTokens >= contextLength) throw promptTooLong(promptTokens, contextLength);
+}
+
+/** MAGDI_CONTEXT_LENGTH as checkPromptLength throws it; `bound` is for a prompt that was not counted to the end. */
+export function promptTooLong(
+  promptTokens: number,
+  contextLength: number,
+  bound: "at least" | null = null,
+): MagdiError {
+  const found = bound === null ? promptTokens : `${bound} ${promptTokens}`;
+  return new MagdiError(
     "MAGDI_CONTEXT_LENGTH",
-    `the prompt has ${promptTokens} tokens: expected at most ${contextLength - 1}, as the context of ` +
+    `the prompt has ${found} tokens: expected at most ${contextLength - 1}, as the context of ` +
       `${contextLength} tokens must hold at least one generated token; shorten the prompt`,
     { param: "promptTokens", details: { prompt_tokens: promptTokens, context_length: contextLength } },
   );

@@ -19,15 +19,25 @@ interface EncodeChatOptions {
   readonly addGenerationPrompt?: boolean;
   /** Let the tokenizer add its own tokens to those that the template wrote. Default false. */
   readonly addSpecialTokens?: boolean;
+  /** As the tokenizer's `encode` has it. */
+  readonly atMost?: number;
 }
 
-/** The prompt tokens of a conversation, up to where the assistant begins to speak. */
+/**
+ * The prompt tokens of a conversation, up to where the assistant begins to speak.
+ *
+ * @throws TooManyTokensError for a long one that comes to more than `atMost`
+ */
 export function encodeChat(
   { chatTemplate, tokenizer }: ChatSpeaker,
   messages: readonly Message[],
-  { addGenerationPrompt = true, addSpecialTokens = false }: EncodeChatOptions = {},
+  {
+    addGenerationPrompt = true,
+    addSpecialTokens = false,
+    atMost = Number.POSITIVE_INFINITY,
+  }: EncodeChatOptions = {},
 ): Int32Array {
   const rendered = messages.map(({ role, content }) => ({ role, content }));
   const prompt = chatTemplate.render(rendered, { addGenerationPrompt });
-  return tokenizer.encode(prompt, { addSpecialTokens });
+  return tokenizer.encode(prompt, { addSpecialTokens, atMost });
 }

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { Template } from "@huggingface/jinja";
 import { MagdiError } from "../errors.ts";
 import { isObject, type JsonObject, readJsonObject } from "./json-file.ts";
-import { specialTokenText } from "./tokenizer.ts";
+import { specialTokenText } from "./special-tokens.ts";
 
 interface ChatMessage {
   readonly role: string;

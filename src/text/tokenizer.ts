@@ -3,14 +3,25 @@
 import { join } from "node:path";
 import { Tokenizer as HuggingFaceTokenizer } from "@huggingface/tokenizers";
 import { MagdiError } from "../errors.ts";
+import { byteOfCharacter } from "./byte-level-alphabet.ts";
 import { BytePairEncoder, type Merge } from "./byte-pair-encoder.ts";
 import { isObject, type JsonObject, readJsonObject } from "./json-file.ts";
+import { type AddedToken, addedTokens, namedSpecialTokens } from "./special-tokens.ts";
 import { readTokenDecoder } from "./token-decoder.ts";
+import { TokenLimit } from "./token-limit.ts";
 import { createWordSplitter, preTokenizerSteps } from "./word-splitter.ts";
+
+/** Encoded in some ten milliseconds whatever it is, so that its tokens can be told to the last. */
+const SHORT_TEXT_UNITS = 32_768;
 
 interface EncodeOptions {
   /** Whether the post-processor adds its tokens (BOS, EOS). False for a rendered chat: its template wrote them. */
   readonly addSpecialTokens: boolean;
+  /**
+   * Give up on a long text as soon as it is certain to come to more tokens than this; one that comes to few more may
+   * still be encoded, and a short one always is. Default: none is given up.
+   */
+  readonly atMost?: number;
 }
 
 export interface DecodeOptions {
@@ -23,7 +34,8 @@ export interface DecodeOptions {
 export interface Tokenizer {
   /**
    * A special token's text inside `text` becomes that token, as in Transformers, vLLM and llama.cpp: whoever passes
-   * on text of strangers and minds must take it out before. Time is O(n log n), a fraction of a second for 1 MB.
+   * on text of strangers and minds must take it out before. Time is O(n log n), a second or two for 1 MB.
+   * @throws TooManyTokensError for a long text that comes to more than `atMost`
    */
   encode(text: string, options: EncodeOptions): Int32Array;
   /** Bytes that are not UTF-8 become U+FFFD by the WHATWG rules; ids that no token has give nothing. */
@@ -74,9 +86,6 @@ export function createTokenizer(tokenizer: JsonObject, config: JsonObject, origi
     );
   }
   const added = addedTokens(tokenizer.added_tokens, origin);
-  const inner = buildLibraryTokenizer(tokenizer, model, added, config, origin);
-  const decoder = readTokenDecoder(tokenizer.decoder, origin);
-
   const idOf = new Map<string, number>(Object.entries(model.vocab).map(([text, id]) => [text, Number(id)]));
   for (const token of added) idOf.set(token.content, token.id);
   let vocabSize = 0;
@@ -86,12 +95,24 @@ export function createTokenizer(tokenizer: JsonObject, config: JsonObject, origi
   // Two tokens of one id: the added one is what the id means.
   for (const token of added) texts[token.id] = token.content;
 
+  const limit = new TokenLimit(idOf.keys());
+  const inner = buildLibraryTokenizer(tokenizer, model, added, config, limit, origin);
+  const decoder = readTokenDecoder(tokenizer.decoder, origin);
+
   // The type says only that merges are an array; the encoder checks each.
   const merges = model.merges as readonly Merge[];
   const encoder = new BytePairEncoder(idOf, texts, merges, origin);
   // The library's own merging takes seconds for a long word; a subword suffix, which only it knows, keeps it.
   const suffixes = model.end_of_word_suffix || model.continuing_subword_suffix;
-  if (!suffixes) inner.model.bpe = (word) => encoder.split(word);
+  if (!suffixes) {
+    inner.model.bpe = (word) => {
+      limit.expectPieces(word);
+      const pieces = encoder.split(word);
+      limit.count(pieces.length);
+      return pieces;
+    };
+  }
+  const countable = everyPieceIsToken(tokenizer, model, idOf);
 
   const addedIds = new Set(added.map((token) => token.id));
   const specialTokenIds = new Set(added.filter((token) => token.special).map((token) => token.id));
@@ -112,10 +133,13 @@ export function createTokenizer(tokenizer: JsonObject, config: JsonObject, origi
   };
 
   return {
-    encode: (text, options) =>
-      text === ""
-        ? emptyEncoding(inner, options)
-        : Int32Array.from(inner.encode(text, { add_special_tokens: options.addSpecialTokens }).ids),
+    encode(text, options) {
+      if (text === "") return emptyEncoding(inner, options);
+      const bounded = countable && text.length > SHORT_TEXT_UNITS;
+      const most = (bounded ? options.atMost : undefined) ?? Number.POSITIVE_INFINITY;
+      const encoding = { add_special_tokens: options.addSpecialTokens };
+      return limit.during(most, () => Int32Array.from(inner.encode(text, encoding).ids));
+    },
     decode(ids, options) {
       const parts: Uint8Array[] = [];
       for (let i = 0; i < ids.length; i++) {
@@ -151,17 +175,12 @@ interface LibraryTokenizer {
   token_to_id(token: string): number | undefined;
 }
 
-interface AddedToken {
-  readonly content: string;
-  readonly id: number;
-  readonly special: boolean;
-}
-
 function buildLibraryTokenizer(
   tokenizer: JsonObject,
   model: JsonObject,
   added: readonly AddedToken[],
   config: JsonObject,
+  limit: TokenLimit,
   origin: string,
 ): LibraryTokenizer {
   const steps = preTokenizerSteps(tokenizer.pre_tokenizer);
@@ -179,11 +198,30 @@ function buildLibraryTokenizer(
     const inner: LibraryTokenizer = new HuggingFaceTokenizer(definition, config);
     const patterns = inner.pre_tokenizer?.tokenizers?.map((step) => step.pattern) ?? [];
     const splitWords = createWordSplitter(steps, patterns);
-    if (splitWords !== null) inner.pre_tokenizer = splitWords;
+    if (splitWords !== null) {
+      inner.pre_tokenizer = (text) => {
+        // The bytes that it becomes are no fewer than its units.
+        limit.expectPieces(text);
+        const words = splitWords(text, limit.left);
+        limit.expect(words.length);
+        return words;
+      };
+    }
     return inner;
   } catch (cause) {
     throw new MagdiError("MAGDI_UNSUPPORTED", `${origin}: ${String(cause)}`, { cause });
   }
+}
+
+/** Whether no piece of a word is left out: what the vocabulary lacks is its unknown token, or it lacks no byte. */
+function everyPieceIsToken(
+  tokenizer: JsonObject,
+  model: JsonObject,
+  idOf: ReadonlyMap<string, number>,
+): boolean {
+  if (typeof model.unk_token === "string") return true;
+  const bytesOnly = preTokenizerSteps(tokenizer.pre_tokenizer).at(-1)?.type === "ByteLevel";
+  return bytesOnly && [...byteOfCharacter.keys()].every((character) => idOf.has(character));
 }
 
 /** The library takes an empty text for no text. */
@@ -191,36 +229,4 @@ function emptyEncoding(inner: LibraryTokenizer, options: EncodeOptions): Int32Ar
   if (!options.addSpecialTokens || inner.post_processor === null) return new Int32Array(0);
   const { tokens } = inner.post_processor.post_process([], null, true);
   return Int32Array.from(tokens.map((token) => inner.token_to_id(token) ?? 0));
-}
-
-function addedTokens(list: unknown, origin: string): AddedToken[] {
-  if (list === undefined || list === null) return [];
-  if (!Array.isArray(list)) {
-    throw new MagdiError("MAGDI_BAD_FILE", `${origin}: expected added_tokens to be a list`);
-  }
-  return list.map((token: unknown, index) => {
-    if (!isObject(token) || typeof token.content !== "string" || !Number.isSafeInteger(token.id)) {
-      throw new MagdiError(
-        "MAGDI_BAD_FILE",
-        `${origin}: expected added_tokens[${index}] to have an id and a content, found ${JSON.stringify(token)}`,
-      );
-    }
-    return { content: token.content, id: Number(token.id), special: token.special === true };
-  });
-}
-
-/** bos_token, eos_token, …, each a string or an object with `content`, and the additional ones. */
-function namedSpecialTokens(config: JsonObject): string[] {
-  const names = ["bos_token", "eos_token", "unk_token", "sep_token", "pad_token", "cls_token", "mask_token"];
-  const additional = Array.isArray(config.additional_special_tokens) ? config.additional_special_tokens : [];
-  return [...names.map((name) => config[name]), ...additional].flatMap((token: unknown) => {
-    const text = specialTokenText(token);
-    return text === null ? [] : [text];
-  });
-}
-
-/** A special token as tokenizer_config.json writes it. */
-export function specialTokenText(token: unknown): string | null {
-  if (typeof token === "string") return token;
-  return isObject(token) && typeof token.content === "string" ? token.content : null;
 }

@@ -17,6 +17,7 @@ import type { ReasonFrame } from "../schemas/reason-frames.ts";
 import { assertSampleCount, assertServes, type ServedStudent } from "../served-student.ts";
 import { apiFinishReason, discardReasonOf, type RequestEnd, requestEnd } from "./finish.ts";
 import { newId, type Run, type ServingContext, startGeneration } from "./generation-run.ts";
+import { withinContext } from "./prompt-encoding.ts";
 import { reasonResponseOf } from "./reason-response.ts";
 import { reasonSampling } from "./reason-sampling.ts";
 
@@ -57,9 +58,9 @@ export function startReason(
   assertSampleCount(student, samples, "samples");
   student.engine.assertRoom(samples);
 
-  const promptTokens = encodeChat(
-    student,
-    renderPrompt({ task, question, choices, passage: passage ?? null }),
+  const prompt = renderPrompt({ task, question, choices, passage: passage ?? null });
+  const promptTokens = withinContext(student, "question", (atMost) =>
+    encodeChat(student, prompt, { atMost }),
   );
   const id = newId("reason");
   const { seed } = sampling;

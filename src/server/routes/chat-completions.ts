@@ -6,6 +6,7 @@ import { answerCompletion } from "../answering/completion-route.ts";
 import { chatShape } from "../answering/completion-shape.ts";
 import { admit } from "../answering/inference-route.ts";
 import { openAiSampling } from "../answering/openai-sampling.ts";
+import { withinContext } from "../answering/prompt-encoding.ts";
 import { type ChatCompletionRequest, chatCompletionRequest } from "../schemas/chat-completion.ts";
 import { chatCompletion, chatCompletionChunk } from "../schemas/chat-completion-response.ts";
 import { assertSampleCount, assertServes, messagesOf } from "../served-student.ts";
@@ -46,7 +47,11 @@ export const chatCompletionsRoute: FastifyPluginAsyncZod<RouteOptions> = async (
         caller: request.caller,
         trace: request.trace,
         shape: chatShape(student.tokenizer),
-        prompts: [encodeChat(student, messagesOf(body.messages))],
+        prompts: [
+          withinContext(student, "messages", (atMost) =>
+            encodeChat(student, messagesOf(body.messages), { atMost }),
+          ),
+        ],
         promptParam: "messages",
         n,
         sampling,

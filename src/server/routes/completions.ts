@@ -5,6 +5,7 @@ import { answerCompletion } from "../answering/completion-route.ts";
 import { textShape } from "../answering/completion-shape.ts";
 import { admit } from "../answering/inference-route.ts";
 import { openAiSampling } from "../answering/openai-sampling.ts";
+import { encodeBatch, withinContext } from "../answering/prompt-encoding.ts";
 import { type TextCompletionRequest, textCompletionRequest } from "../schemas/text-completion.ts";
 import { textCompletion, textCompletionChunk } from "../schemas/text-completion-response.ts";
 import { assertSampleCount, assertServes, assertTokens, type ServedStudent } from "../served-student.ts";
@@ -56,7 +57,7 @@ export const completionsRoute: FastifyPluginAsyncZod<RouteOptions> = async (app,
         caller: request.caller,
         trace: request.trace,
         shape: textShape(student.tokenizer),
-        prompts: prompts.map((prompt, index) =>
+        prompts: await encodeBatch(prompts, (prompt, index) =>
           encoded(student, prompt, batch ? `prompt[${index}]` : "prompt"),
         ),
         promptParam: "prompt",
@@ -79,7 +80,11 @@ function promptsOf(prompt: TextCompletionRequest["prompt"]): readonly Prompt[] {
 }
 
 function encoded(student: ServedStudent, prompt: Prompt, where: string): Int32Array {
-  if (typeof prompt === "string") return student.tokenizer.encode(prompt, { addSpecialTokens: true });
+  if (typeof prompt === "string") {
+    return withinContext(student, where, (atMost) =>
+      student.tokenizer.encode(prompt, { addSpecialTokens: true, atMost }),
+    );
+  }
   assertTokens(student, prompt, where);
   return Int32Array.from(prompt);
 }

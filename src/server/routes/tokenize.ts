@@ -2,6 +2,7 @@
 import type { FastifyPluginAsyncZod } from "fastify-type-provider-zod";
 import { MagdiError } from "../../errors.ts";
 import { encodeChat } from "../../text/chat-prompt.ts";
+import { withinContext } from "../answering/prompt-encoding.ts";
 import { shownToken } from "../answering/token-text.ts";
 import {
   detokenizeRequest,
@@ -12,6 +13,9 @@ import {
 } from "../schemas/tokenize.ts";
 import { assertServes, assertTokens, messagesOf, type ServedStudent } from "../served-student.ts";
 import type { RouteOptions } from "./route-options.ts";
+
+const TOKENIZE = `The tokens that an inference request with this text or conversation would be counted by, special ones
+included. A text of tens of thousands of characters must fit into the context; a shorter one is counted in any case.`;
 
 const TOKENIZER_ERRORS = [
   "MAGDI_UNKNOWN_MODEL",
@@ -24,12 +28,11 @@ export const tokenizeRoute: FastifyPluginAsyncZod<RouteOptions> = async (app, { 
   app.post(
     "/v1/tokenize",
     {
-      config: { errors: TOKENIZER_ERRORS },
+      config: { errors: ["MAGDI_CONTEXT_LENGTH", ...TOKENIZER_ERRORS] },
       schema: {
         operationId: "tokenize",
         tags: ["Models"],
-        description:
-          "The tokens that an inference request with this text or conversation would be counted by, special ones included.",
+        description: TOKENIZE,
         summary: "Token ids of a text or a conversation",
         body: tokenizeRequest,
         response: { 200: tokenizeResponse },
@@ -84,14 +87,16 @@ function encoded(student: ServedStudent, body: TokenizeRequest): Int32Array {
     );
   }
   const special = body.add_special_tokens ?? body.add_special;
-  if (messages) {
-    return encodeChat(student, messagesOf(messages), {
-      addGenerationPrompt: body.add_generation_prompt ?? true,
-      addSpecialTokens: special ?? false,
-    });
-  }
-  // llama.cpp adds none unless asked to, vLLM does unless told not to.
-  return student.tokenizer.encode(prompt ?? content ?? "", {
-    addSpecialTokens: special ?? first === "prompt",
+  return withinContext(student, first, (atMost) => {
+    if (messages) {
+      return encodeChat(student, messagesOf(messages), {
+        addGenerationPrompt: body.add_generation_prompt ?? true,
+        addSpecialTokens: special ?? false,
+        atMost,
+      });
+    }
+    // llama.cpp adds none unless asked to, vLLM does unless told not to.
+    const addSpecialTokens = special ?? first === "prompt";
+    return student.tokenizer.encode(prompt ?? content ?? "", { addSpecialTokens, atMost });
   });
 }

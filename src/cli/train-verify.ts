@@ -2,7 +2,7 @@
 
 import { parseArgs } from "node:util";
 import { MagdiError } from "../errors.ts";
-import { type Check, hasPassed, verifyTraining } from "../train/verify.ts";
+import { type Check, hasFailed, verifyTraining } from "../train/verify.ts";
 import type { Command } from "./command.ts";
 import { parseThreads } from "./written-student.ts";
 
@@ -10,16 +10,17 @@ const HELP = `Usage: magdi train verify FOLDER [options]
 
 Checks training against reference results that another framework computed, and prints each quantity
 with its largest absolute and relative error (of arrays, the relative error is that of their norms).
-The exit code is 1 when one is out of tolerance, or could not be verified.
+The exit code is 1 when one is out of tolerance, or its reference is broken.
 
-FOLDER holds
-  base/                              config.json, model.safetensors
-  forward.safetensors                input_ids [B, T], logits [B, T, V] of the base        within 1e-4
+FOLDER must hold
+  base/                              config.json, model.safetensors (or its shards)
   adapter/                           a LoRA adapter in PEFT's format
-  adapter_forward.safetensors        logits of the base with it                            within 1e-4
   heads.safetensors                  score.*, gcn.*, node.* (weights [out, in])
   mags.json                          graphs as token ids, pairs, weights of the losses
   expected.json                      losses by ADJACENCY/MODE, and steps of AdamW          within 1e-5
+and may hold, each compared where it is there
+  forward.safetensors                input_ids [B, T], logits [B, T, V] of the base        within 1e-4
+  adapter_forward.safetensors        logits of the base with the adapter                   within 1e-4
   grads.NAME.safetensors             gradients: ADJACENCY.MODE, or only-LOSS               within 1e-4, relative
   params.after3.safetensors          parameters after the steps of AdamW                   within 1e-5
   merged_after3_forward.safetensors  logits of the base with these merged into it          within 1e-4
@@ -28,19 +29,20 @@ ADJACENCY: directed, undirected, fully-connected. MODE: live, frozen. LOSS: nll,
   --threads N      threads (default: all cores)
 `;
 
-const WIDTH = 34;
+const WIDTH = 35;
 
 function line(check: Check): string {
   const name = check.quantity.padEnd(WIDTH);
   if (check.kind === "not verified") return `${name} NOT VERIFIED: ${check.reason}`;
+  if (check.kind === "absent") return `${name}          -          -  not in the folder: ${check.what}`;
   const { errors, tolerance, passed, worst } = check;
   const number = (value: number): string => value.toExponential(2).padStart(10);
   const verdict = passed ? "ok" : `OUT OF TOLERANCE (${tolerance.kind} ${tolerance.limit.toExponential(1)})`;
   return `${name} ${number(errors.absolute)} ${number(errors.relative)}  ${verdict}${worst === null ? "" : `  worst: ${worst}`}`;
 }
 
-/** Resolves to 0 when every quantity is within its tolerance, else to 1.
- * @throws MAGDI_BAD_CONFIG for wrong arguments, MAGDI_FILE_MISSING when there is no such folder. */
+/** Resolves to 0 when every quantity that the folder has is within its tolerance, else to 1.
+ * @throws MAGDI_BAD_CONFIG for wrong arguments; as verifyTraining. */
 export async function runTrainVerify(argv: readonly string[]): Promise<number> {
   const options = { threads: { type: "string" } } as const;
   const { values, positionals } = parseArgs({ args: [...argv], options, allowPositionals: true });
@@ -54,14 +56,22 @@ export async function runTrainVerify(argv: readonly string[]): Promise<number> {
     checks.push(check);
     console.log(line(check));
   }
-  const wrong = checks.filter((check) => !hasPassed(check));
-  const unverified = wrong.filter(({ kind }) => kind === "not verified").length;
+  const failed = checks.filter(hasFailed);
+  const compared = checks.filter(({ kind }) => kind === "compared").length;
+  const without = checks.filter(({ kind }) => kind === "absent").length;
+  const others = without === 0 ? "" : `; ${without} not in the folder`;
+  if (failed.length > 0) {
+    console.log(
+      `\n${failed.length} of ${checks.length - without} quantities failed: ${failed.map(({ quantity }) => quantity).join("; ")}${others}`,
+    );
+    return 1;
+  }
   console.log(
-    wrong.length === 0
-      ? `\nall ${checks.length} quantities are within tolerance`
-      : `\n${wrong.length} of ${checks.length} quantities failed: ${wrong.length - unverified} out of tolerance, ${unverified} not verified`,
+    compared === 0
+      ? "\nnothing was compared: the folder has no reference of any quantity"
+      : `\nall ${compared} quantities are within tolerance${others}`,
   );
-  return wrong.length === 0 ? 0 : 1;
+  return compared === 0 ? 1 : 0;
 }
 
 export const trainVerifyCommand: Command = {

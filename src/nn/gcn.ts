@@ -8,20 +8,21 @@ import { type HeadShapes, headBias, headProduct, layerShapes } from "./head-laye
 
 export interface Gcn {
   readonly kind: "gcn";
-  /** What a node has between and after the layers. */
+  /** What a node has after the layers, and between them. */
   readonly width: number;
+  /** What it has between them where that is another. */
+  readonly innerWidth?: number;
 }
 
 const LAYERS = 2;
 
 /** gcn.0.*, gcn.1.* */
 export function gcnShapes(classifier: Gcn, hiddenSize: number): HeadShapes {
-  const { width } = classifier;
-  return new Map(
-    Array.from({ length: LAYERS }, (_, layer) =>
-      layerShapes(`gcn.${layer}`, width, layer === 0 ? hiddenSize : width),
-    ).flat(),
-  );
+  const { width, innerWidth = width } = classifier;
+  return new Map([
+    ...layerShapes("gcn.0", innerWidth, hiddenSize),
+    ...layerShapes("gcn.1", width, innerWidth),
+  ]);
 }
 
 /** ReLU(Â·X·Wᵀ + b), twice, with Â = D^-½·(A + I)·D^-½ over in-degrees.

@@ -30,6 +30,8 @@ export interface LoraOptions {
   readonly targets: readonly LoraTarget[];
   /** The share of x that an adapter does not see, from 0 to below 1. */
   readonly dropout: number;
+  /** Given, only these modules have an adapter, each with its own rank and scale, as PEFT's patterns make them. */
+  readonly own?: ReadonlyMap<string, { readonly rank: number; readonly scale: number }>;
 }
 
 export interface AdaptedModule {
@@ -41,35 +43,39 @@ export interface AdaptedModule {
   /** Columns and rows of W: A is [rank, columns], B [rows, rank]. */
   readonly columns: number;
   readonly rows: number;
+  readonly rank: number;
+  readonly scale: number;
 }
 
 /** Every module that gets an adapter, layer by layer. */
-export function adaptedModules(config: DecoderConfig, targets: readonly LoraTarget[]): AdaptedModule[] {
+export function adaptedModules(config: DecoderConfig, lora: LoraOptions): AdaptedModule[] {
   const tensors = expectedTensors(config);
   return Array.from({ length: config.layers }, (_, layer) =>
-    LORA_TARGETS.filter((target) => targets.includes(target)).map((target) => {
+    LORA_TARGETS.filter((target) => lora.targets.includes(target)).flatMap((target) => {
       const module = `model.layers.${layer}.${BLOCKS[target]}.${target}`;
+      const own = lora.own === undefined ? lora : lora.own.get(module);
+      if (own === undefined) return [];
       const [rows = 0, columns = 0] = tensors.get(`${module}.weight`) ?? [];
       const key = (part: string): string => `base_model.model.${module}.lora_${part}.weight`;
-      return { module, keyA: key("A"), keyB: key("B"), columns, rows };
+      return [{ module, keyA: key("A"), keyB: key("B"), columns, rows, rank: own.rank, scale: own.scale }];
     }),
   ).flat();
 }
 
 /** The shapes of an adapter's tensors, A [rank, columns] and B [rows, rank], by PEFT key. */
 export function adapterShapes(config: DecoderConfig, lora: LoraOptions): Map<string, readonly number[]> {
-  const modules = adaptedModules(config, lora.targets);
+  const modules = adaptedModules(config, lora);
   return new Map(
-    modules.flatMap(({ keyA, keyB, columns, rows }) => [
-      [keyA, [lora.rank, columns]],
-      [keyB, [rows, lora.rank]],
+    modules.flatMap(({ keyA, keyB, columns, rows, rank }) => [
+      [keyA, [rank, columns]],
+      [keyB, [rows, rank]],
     ]),
   );
 }
 
 /** Columns of the noise that dropout needs: the widest input that an adapter has. */
 export function noiseColumns(config: DecoderConfig, lora: LoraOptions): number {
-  return Math.max(0, ...adaptedModules(config, lora.targets).map(({ columns }) => columns));
+  return Math.max(0, ...adaptedModules(config, lora).map(({ columns }) => columns));
 }
 
 /** An odd number for each adapter, far from its neighbours' (the finaliser of MurmurHash3). */
@@ -116,12 +122,12 @@ export function withLora(
 ): DecoderWeights {
   const kept = noise === null ? 1 : 1 - lora.dropout;
   const adapters = new Map<string, Adapter>(
-    adaptedModules(config, lora.targets).map(({ module, keyA, keyB, columns }, index) => [
+    adaptedModules(config, lora).map(({ module, keyA, keyB, columns, scale }, index) => [
       module,
       (g, x, y) => {
         const seen = noise === null ? x : dropped(g, x, noise, columns, lora.dropout, index);
         const narrow = op.fusedMatMul(g, seen, keyA, { transB: true });
-        return op.add(g, y, op.fusedMatMul(g, narrow, keyB, { transB: true, alpha: lora.scale / kept }));
+        return op.add(g, y, op.fusedMatMul(g, narrow, keyB, { transB: true, alpha: scale / kept }));
       },
     ]),
   );

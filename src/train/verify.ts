@@ -4,17 +4,21 @@ import type { BaseSessionOptions } from "./base-session.ts";
 import type { Check } from "./verify/check.ts";
 import { forwardChecks } from "./verify/forward-checks.ts";
 import { ReferenceFolder } from "./verify/reference-folder.ts";
+import { assertTrainable } from "./verify/reference-training.ts";
 import { trainingChecks } from "./verify/training-checks.ts";
 
-export { type Check, hasPassed } from "./verify/check.ts";
+export { type Check, hasFailed } from "./verify/check.ts";
 
-/** Each quantity as it is checked. What a missing or broken file keeps from being checked is "not verified".
- * @throws MAGDI_FILE_MISSING when there is no such folder. */
+/** Each quantity as it is checked. One that the folder has no reference of is "absent"; one whose reference is broken
+ * is "not verified".
+ * @throws MAGDI_FILE_MISSING when there is no such folder, or it lacks what is needed to train; MAGDI_BAD_FILE or
+ * MAGDI_UNSUPPORTED when that does not fit together. */
 export async function* verifyTraining(
   folder: string,
   options: BaseSessionOptions = {},
 ): AsyncGenerator<Check> {
   const reference = new ReferenceFolder(folder);
+  assertTrainable(reference);
   yield* forwardChecks(reference, options);
   yield* trainingChecks(reference, options);
 }

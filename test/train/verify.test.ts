@@ -5,7 +5,7 @@ import { cpSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { test } from "node:test";
 import { openSafetensors, writeSafetensors } from "../../src/tensor/safetensors.ts";
-import { type Check, hasPassed, verifyTraining } from "../../src/train/verify.ts";
+import { type Check, hasFailed, verifyTraining } from "../../src/train/verify.ts";
 import { fixture, scratchFolder } from "../support/scratch-folder.ts";
 
 const folder = scratchFolder();
@@ -17,7 +17,7 @@ async function checksOf(at: string): Promise<Check[]> {
 }
 
 const failures = (checks: readonly Check[]): string[] =>
-  checks.filter((check) => !hasPassed(check)).map(({ quantity }) => quantity);
+  checks.filter(hasFailed).map(({ quantity }) => quantity);
 
 const ADJACENCIES = ["directed", "undirected", "fully-connected"];
 const TERMS = ["nll", "margin", "node", "total"];
@@ -47,10 +47,8 @@ for (const name of ["tiny-llama", "tiny-qwen2"]) {
       checks.map(({ quantity }) => quantity),
       QUANTITIES,
     );
-    assert.deepEqual(
-      checks.filter((check) => !hasPassed(check)),
-      [],
-    );
+    assert.ok(checks.every(({ kind }) => kind === "compared"));
+    assert.deepEqual(checks.filter(hasFailed), []);
   });
 }
 
@@ -111,7 +109,30 @@ test("numbers that are off are found, each where it is", async () => {
   assert.deepEqual(worst, [null, null, "gcn.1.bias", "node.weight", "score.weight"]);
 });
 
-test("what is missing is not verified, and says why; what is left is", async () => {
+test("one changed value each of a gradient, a loss and a merged logit is found, and nothing else is", async () => {
+  const at = copyOf("tiny-qwen2", "one-value");
+  const key = "base_model.model.model.layers.2.self_attn.k_proj.lora_A.default.weight";
+  changeTensor(path.join(at, "grads.directed.live.safetensors"), key, (values) => {
+    const largest = values.reduce(
+      (best, value, index) => (Math.abs(value) > Math.abs(values[best]!) ? index : best),
+      0,
+    );
+    values[largest]! *= 1.01;
+  });
+  changeJson(path.join(at, "expected.json"), (json: Record<string, Record<string, number>>) => {
+    json["fully-connected/frozen"]!.margin! -= 3e-5;
+  });
+  changeTensor(path.join(at, "merged_after3_forward.safetensors"), "logits", (values) => {
+    values[values.length - 1]! += 3e-4;
+  });
+  assert.deepEqual(failures(await checksOf(at)), [
+    "merged logits after AdamW",
+    "loss margin, fully-connected/frozen",
+    "gradients directed.live",
+  ]);
+});
+
+test("what is not in the folder is said, what is broken fails, and what is left is compared", async () => {
   const at = copyOf("tiny-llama", "missing");
   for (const name of ["adapter_forward", "grads.directed.frozen", "params.after3"]) {
     rmSync(path.join(at, `${name}.safetensors`));
@@ -121,33 +142,44 @@ test("what is missing is not verified, and says why; what is left is", async () 
   });
   changeTensor(path.join(at, "grads.only-nll.safetensors"), "none", () => {});
   writeFileSync(path.join(at, "grads.sideways.safetensors"), "");
+  const broken = path.join(at, "grads.only-node.safetensors");
+  const content = readFileSync(broken);
+  rmSync(broken);
+  writeFileSync(broken, content.subarray(0, 2000));
   const checks = await checksOf(at);
-  assert.deepEqual(failures(checks), [
-    "adapter logits",
-    "adapter logits, merged",
-    "merged logits after AdamW",
-    ...TERMS.map((term) => `loss ${term}, fully-connected/live`),
-    "gradients directed.frozen",
-    "gradients sideways",
-    "parameters after AdamW",
+  const absent = checks.flatMap((check) => (check.kind === "absent" ? [[check.quantity, check.what]] : []));
+  assert.deepEqual(absent, [
+    ["adapter logits", "adapter_forward.safetensors"],
+    ["adapter logits, merged", "adapter_forward.safetensors"],
+    ["merged logits after AdamW", "params.after3.safetensors"],
+    ...TERMS.map((term) => [`loss ${term}, fully-connected/live`, "fully-connected/live in expected.json"]),
+    ["gradients directed.frozen", "grads.directed.frozen.safetensors"],
+    ["parameters after AdamW", "params.after3.safetensors"],
   ]);
-  const reasons = new Map(
-    checks.flatMap((check) => (check.kind === "not verified" ? [[check.quantity, check.reason]] : [])),
-  );
-  assert.match(reasons.get("parameters after AdamW")!, /params\.after3\.safetensors/);
-  assert.match(reasons.get("gradients sideways")!, /ADJACENCY\.MODE or only-LOSS/);
-  assert.match(reasons.get("loss nll, fully-connected/live")!, /expected fully-connected\/live in it/);
+  assert.deepEqual(failures(checks), ["gradients only-node", "gradients sideways"]);
+  const reasons = checks.flatMap((check) => (check.kind === "not verified" ? [check.reason] : []));
+  assert.match(reasons[0]!, /grads\.only-node\.safetensors/);
+  assert.match(reasons[1]!, /ADJACENCY\.MODE or only-LOSS/);
+  assert.equal(checks.length, QUANTITIES.length + 1);
 });
 
-test("without heads or graphs nothing of training is verified, and the logits are", async () => {
-  for (const name of ["heads.safetensors", "mags.json"]) {
-    const at = copyOf("tiny-llama", `without-${name}`);
-    rmSync(path.join(at, name));
-    const checks = await checksOf(at);
-    assert.deepEqual(
-      checks.filter(hasPassed).map(({ quantity }) => quantity),
-      QUANTITIES.slice(0, 4),
-    );
-    assert.ok(checks.length > 30);
+test("a folder in which nothing can be trained is one error that says what it lacks", async () => {
+  const without = copyOf("tiny-llama", "without");
+  rmSync(path.join(without, "heads.safetensors"));
+  rmSync(path.join(without, "adapter"), { recursive: true });
+  await assert.rejects(checksOf(without), {
+    code: "MAGDI_FILE_MISSING",
+    message: `${without}: expected a folder of reference results, found none of adapter/adapter_config.json, adapter/adapter_model.safetensors, heads.safetensors in it`,
+  });
+  type Mags = { mags: { prompt: number[]; nodes: { label: number }[] }[]; pairs?: unknown };
+  const cases: [change: (json: Mags) => void, message: RegExp][] = [
+    [({ mags }) => mags[1]!.prompt.push(160), /graph 1: found token 160 of a vocabulary of 160/],
+    [({ mags }) => Object.assign(mags[0]!.nodes[3]!, { label: 2 }), /graph 0: found label 2 of 2 classes/],
+    [(json) => delete json.pairs, /mags\.json: pairs: /],
+  ];
+  for (const [index, [change, message]] of cases.entries()) {
+    const at = copyOf("tiny-llama", `graphs-${index}`);
+    changeJson(path.join(at, "mags.json"), change as never); // the file's own form
+    await assert.rejects(checksOf(at), { code: "MAGDI_BAD_FILE", message });
   }
 });

@@ -1,4 +1,5 @@
-// One checked quantity: its errors and tolerance, or why it could not be checked.
+// One checked quantity: its errors and tolerance, or why it could not be checked, or that there is nothing to check it
+// against.
 
 import { MagdiError } from "../../errors.ts";
 import { type Errors, isWithin, type Tolerance } from "./comparison.ts";
@@ -13,7 +14,8 @@ export type Check =
       /** Where the worst lies, such as a tensor's key. */
       readonly worst: string | null;
     }
-  | { readonly kind: "not verified"; readonly quantity: string; readonly reason: string };
+  | { readonly kind: "not verified"; readonly quantity: string; readonly reason: string }
+  | { readonly kind: "absent"; readonly quantity: string /** Such as a file. */; readonly what: string };
 
 export function compared(
   quantity: string,
@@ -24,7 +26,12 @@ export function compared(
   return { kind: "compared", quantity, errors, tolerance, passed: isWithin(errors, tolerance), worst };
 }
 
-export const hasPassed = (check: Check): boolean => check.kind === "compared" && check.passed;
+/** Whether it was compared and is off, or could not be. */
+export const hasFailed = (check: Check): boolean =>
+  check.kind === "not verified" || (check.kind === "compared" && !check.passed);
+
+export const absent = (quantities: readonly string[], what: string): Check[] =>
+  quantities.map((quantity) => ({ kind: "absent", quantity, what }));
 
 /** Runs checks; what our own errors keep from being checked is not verified, each of `quantities` with the reason. */
 export async function orNotVerified(

@@ -6,9 +6,9 @@ import type { BaseSessionOptions } from "../base-session.ts";
 import { mergedBase } from "../merge.ts";
 import { adapterKey, type LoraModule, type PeftAdapter } from "../peft-adapter.ts";
 import { openStudentForward } from "../student-forward.ts";
-import { type Check, compared, orNotVerified } from "./check.ts";
+import { absent, type Check, compared, orNotVerified } from "./check.ts";
 import { absoluteWithin, errorsOf } from "./comparison.ts";
-import type { ReferenceFolder, ReferenceLogits } from "./reference-folder.ts";
+import { PARAMETERS_FILE, type ReferenceFolder, type ReferenceLogits } from "./reference-folder.ts";
 import { trainableLora, withTensors } from "./reference-training.ts";
 
 const LOGITS = 1e-4;
@@ -46,43 +46,49 @@ export async function* forwardChecks(
   folder: ReferenceFolder,
   options: BaseSessionOptions,
 ): AsyncGenerator<Check> {
-  type Compare = (quantity: string, base: BaseModel, adapter: () => PeftAdapter) => Promise<Check>;
-  const checks: [quantity: string, compare: Compare][] = [
+  type Compare = (
+    quantity: string,
+    logits: ReferenceLogits,
+    base: BaseModel,
+    adapter: PeftAdapter,
+  ) => Promise<Check>;
+  const merged: Compare = (quantity, logits, base, { modules }) =>
+    compareLogits(quantity, logits, mergedBase(base, modules), options);
+  const checks: [quantity: string, files: [logits: string, ...others: string[]], compare: Compare][] = [
     [
       "forward logits",
-      (quantity, base) =>
-        compareLogits(quantity, folder.logits("forward.safetensors", base.config.vocabSize), base, options),
+      ["forward.safetensors"],
+      (quantity, logits, base) => compareLogits(quantity, logits, base, options),
     ],
     [
       "adapter logits",
-      (quantity, base, adapter) => {
-        const reference = folder.logits("adapter_forward.safetensors", base.config.vocabSize);
-        const { modules } = adapter();
-        const lora = trainableLora(base.config, adapter());
-        return compareLogits(quantity, reference, base, options, { lora, modules });
+      ["adapter_forward.safetensors"],
+      (quantity, logits, base, adapter) => {
+        const lora = trainableLora(base.config, adapter);
+        return compareLogits(quantity, logits, base, options, { lora, modules: adapter.modules });
       },
     ],
-    [
-      "adapter logits, merged",
-      (quantity, base, adapter) => {
-        const reference = folder.logits("adapter_forward.safetensors", base.config.vocabSize);
-        return compareLogits(quantity, reference, mergedBase(base, adapter().modules), options);
-      },
-    ],
+    ["adapter logits, merged", ["adapter_forward.safetensors"], merged],
     [
       "merged logits after AdamW",
-      (quantity, base, adapter) => {
-        const reference = folder.logits("merged_after3_forward.safetensors", base.config.vocabSize);
-        const modules = withTensors(adapter(), folder.parametersAfter3());
-        return compareLogits(quantity, reference, mergedBase(base, modules), options);
+      ["merged_after3_forward.safetensors", PARAMETERS_FILE],
+      (quantity, logits, base, adapter) => {
+        const modules = withTensors(adapter, folder.parametersAfter3());
+        return merged(quantity, logits, base, { ...adapter, modules });
       },
     ],
   ];
-  for (const [quantity, compare] of checks) {
+  for (const [quantity, files, compare] of checks) {
+    const missing = files.filter((name) => !folder.has(name));
+    if (missing.length > 0) {
+      yield* absent([quantity], missing.join(", "));
+      continue;
+    }
     yield* await orNotVerified([quantity], async () => {
       const base = folder.openBase();
       try {
-        return [await compare(quantity, base, () => folder.adapter(base))];
+        const logits = folder.logits(files[0], base.config.vocabSize);
+        return [await compare(quantity, logits, base, folder.adapter(base))];
       } finally {
         base.close();
       }

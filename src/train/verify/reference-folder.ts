@@ -1,7 +1,7 @@
 // A folder of reference results, made with another framework: what each file holds, read when it is asked for. It
 // knows the layout and no folder by name.
 
-import { readdirSync, statSync } from "node:fs";
+import { existsSync, readdirSync, statSync } from "node:fs";
 import path from "node:path";
 import { z } from "zod";
 import { MagdiError } from "../../errors.ts";
@@ -39,7 +39,7 @@ const adamwSchema = z.object({
   betas: z.tuple([z.number(), z.number()]),
   eps: z.number(),
   weight_decay: z.number(),
-  clip_norm: z.number(),
+  clip_norm: z.number().positive(),
   steps: z.array(lossesSchema.extend({ grad_norm: z.number() })).min(1),
 });
 export type ReferenceAdamW = z.infer<typeof adamwSchema>;
@@ -57,13 +57,29 @@ export interface ReferenceLogits {
 const withoutAdapterName = (key: string): string =>
   key.replace(/\.lora_([AB])\.[^.]+\.weight$/, ".lora_$1.weight");
 
+/** Parameters after the steps of AdamW. */
+export const PARAMETERS_FILE = "params.after3.safetensors";
+const LOSSES_FILE = "expected.json";
+const MAGS_FILE = "mags.json";
+/** Without these there is nothing to train; every other file is compared with where it is there. */
+const REQUIRED = [
+  "base/config.json",
+  "adapter/adapter_config.json",
+  "adapter/adapter_model.safetensors",
+  HEADS_FILE,
+  MAGS_FILE,
+  LOSSES_FILE,
+];
+
 const GRADIENT_FILE = /^grads\.(.+)\.safetensors$/;
+
+export const gradientFile = (name: string): string => `grads.${name}.safetensors`;
 
 export class ReferenceFolder {
   readonly path: string;
   #losses: Readonly<Record<string, unknown>> | null = null;
 
-  /** @throws MAGDI_FILE_MISSING when there is no such folder. */
+  /** @throws MAGDI_FILE_MISSING when there is no such folder, or naming each file that it lacks. */
   constructor(folder: string) {
     this.path = folder;
     if (!statSync(folder, { throwIfNoEntry: false })?.isDirectory()) {
@@ -72,6 +88,17 @@ export class ReferenceFolder {
         `${folder}: expected a folder of reference results, found none`,
       );
     }
+    const missing = REQUIRED.filter((name) => !this.has(name));
+    if (missing.length > 0) {
+      throw new MagdiError(
+        "MAGDI_FILE_MISSING",
+        `${folder}: expected a folder of reference results, found none of ${missing.join(", ")} in it`,
+      );
+    }
+  }
+
+  has(name: string): boolean {
+    return existsSync(this.#file(name));
   }
 
   #file(...parts: readonly string[]): string {
@@ -98,7 +125,7 @@ export class ReferenceFolder {
   }
 
   mags(): ReferenceMags {
-    const file = this.#file("mags.json");
+    const file = this.#file(MAGS_FILE);
     const mags = this.#parsed(magsSchema, readJsonFile(file), file);
     for (const [index, { nodes, edges }] of mags.mags.entries()) {
       const ends = [...edges, ...(mags.pairs[index] ?? [])].flat();
@@ -112,19 +139,23 @@ export class ReferenceFolder {
   }
 
   #expected(key: string): unknown {
-    const file = this.#file("expected.json");
-    this.#losses ??= readJsonFile(file);
-    if (this.#losses[key] !== undefined) return this.#losses[key];
-    throw new MagdiError("MAGDI_FILE_MISSING", `${file}: expected ${key} in it, found none`);
+    this.#losses ??= readJsonFile(this.#file(LOSSES_FILE));
+    return this.#losses[key];
   }
 
-  /** Of one adjacency and mode, such as directed/live. */
-  losses(key: string): ReferenceLosses {
-    return this.#parsed(lossesSchema, this.#expected(key), `${this.#file("expected.json")}: ${key}`);
+  #parsedExpected<T>(schema: z.ZodType<T>, key: string): T | null {
+    const json = this.#expected(key);
+    return json === undefined ? null : this.#parsed(schema, json, `${this.#file(LOSSES_FILE)}: ${key}`);
   }
 
-  adamw(): ReferenceAdamW {
-    return this.#parsed(adamwSchema, this.#expected("adamw"), `${this.#file("expected.json")}: adamw`);
+  /** Of one adjacency and mode, such as directed/live; null where the folder has none. */
+  losses(key: string): ReferenceLosses | null {
+    return this.#parsedExpected(lossesSchema, key);
+  }
+
+  /** Null where the folder has none. */
+  adamw(): ReferenceAdamW | null {
+    return this.#parsedExpected(adamwSchema, "adamw");
   }
 
   /** Names of the gradient files that are there, such as directed.live. */
@@ -139,11 +170,11 @@ export class ReferenceFolder {
   }
 
   gradients(name: string): Map<string, HeadTensor> {
-    return this.#tensors(`grads.${name}.safetensors`);
+    return this.#tensors(gradientFile(name));
   }
 
   parametersAfter3(): Map<string, HeadTensor> {
-    return this.#tensors("params.after3.safetensors");
+    return this.#tensors(PARAMETERS_FILE);
   }
 
   /** @throws MagdiError when the file is missing, or holds no input_ids [B, T] and logits [B, T, vocabSize]. */

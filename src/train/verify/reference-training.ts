@@ -12,32 +12,22 @@ import type { Adjacency } from "../mag/adjacency.ts";
 import { type TrainingUnit, trainingBatch } from "../mag/mag-batch.ts";
 import { adapterKey, type LoraModule, type PeftAdapter } from "../peft-adapter.ts";
 import type { StepBatch } from "../training-step.ts";
-import type { ReferenceMags } from "./reference-folder.ts";
+import { PARAMETERS_FILE, type ReferenceFolder, type ReferenceMags } from "./reference-folder.ts";
 
 /** The label of a node whose answer is right; others count in the node loss alone. */
 const CORRECT = 1;
 
-/** The adapter as our training graph has it: one rank and scale, the same kinds of modules in every layer.
- * @throws MAGDI_UNSUPPORTED naming what differs. */
-export function trainableLora(config: DecoderConfig, adapter: PeftAdapter): LoraOptions {
-  const { modules } = adapter;
-  const names = new Set(modules.map(({ module }) => module));
-  const targets = LORA_TARGETS.filter((target) =>
-    modules.some(({ module }) => module.endsWith(`.${target}`)),
+/** The adapter as our training graph has it. @throws MAGDI_UNSUPPORTED naming modules that it never adapts. */
+export function trainableLora(config: DecoderConfig, { source, modules }: PeftAdapter): LoraOptions {
+  const own = new Map(modules.map(({ module, rank, scale }) => [module, { rank, scale }]));
+  const lora = { rank: 0, scale: 0, targets: LORA_TARGETS, dropout: 0, own };
+  const known = new Set(adaptedModules(config, lora).map(({ module }) => module));
+  const others = [...own.keys()].filter((module) => !known.has(module));
+  if (others.length === 0) return lora;
+  throw new MagdiError(
+    "MAGDI_UNSUPPORTED",
+    `${source}: training has adapters on ${LORA_TARGETS.join(", ")}, found others on ${others.join(", ")}`,
   );
-  const wanted = adaptedModules(config, targets).map(({ module }) => module);
-  const uneven = wanted.filter((module) => !names.has(module));
-  const others = [...names].filter((module) => !wanted.includes(module));
-  const ranks = [...new Set(modules.map(({ rank, scale }) => `rank ${rank} with scale ${scale}`))];
-  const [first] = modules;
-  if (first === undefined || uneven.length + others.length > 0 || ranks.length !== 1) {
-    const differing = ranks.length === 1 ? [...uneven, ...others] : ranks;
-    throw new MagdiError(
-      "MAGDI_UNSUPPORTED",
-      `${adapter.source}: training has one rank and scale and the same modules in every layer, found differences: ${differing.join(", ")}`,
-    );
-  }
-  return { rank: first.rank, scale: first.scale, targets, dropout: 0 };
 }
 
 /** The adapter's modules with other tensors. @throws MAGDI_BAD_FILE naming every tensor that does not fit. */
@@ -51,7 +41,7 @@ export function withTensors(
       [adapterKey(module, "B"), [rows, rank]],
     ]),
   );
-  assertTensors("params.after3.safetensors", expected, tensors, (key) => !key.startsWith("base_model."));
+  assertTensors(PARAMETERS_FILE, expected, tensors, (key) => !key.startsWith("base_model."));
   return modules.map((lora) => ({
     ...lora,
     a: tensors.get(adapterKey(lora.module, "A"))!.data, // checked above
@@ -97,7 +87,12 @@ export function lossesOver(
   const head = heads.has("score.weight")
     ? ({ kind: "linear" } as const)
     : ({ kind: "mlp", width: rows("score.0.weight") } as const);
-  const classifier = { kind: "gcn", width: rows("gcn.0.weight"), classes: rows("node.weight") } as const;
+  const classifier = {
+    kind: "gcn",
+    innerWidth: rows("gcn.0.weight"),
+    width: rows("gcn.1.weight"),
+    classes: rows("node.weight"),
+  } as const;
   assertTensors(
     "heads.safetensors",
     new Map([
@@ -111,6 +106,36 @@ export function lossesOver(
     margin: weights.margin === null ? null : { weight: weights.margin, margin, head },
     node: weights.node === null ? null : { weight: weights.node, features, classifier },
   };
+}
+
+/** @throws MagdiError naming what of the base, adapter, heads and graphs is broken or does not fit the rest. */
+export function assertTrainable(folder: ReferenceFolder): void {
+  const base = folder.openBase();
+  try {
+    trainableLora(base.config, folder.adapter(base));
+    const { mags, weights, margin } = folder.mags();
+    const heads = folder.heads();
+    lossesOver(heads, base.config, { weights, margin, features: "live" });
+    const { vocabSize } = base.config;
+    const [classes = 0] = heads.get("node.weight")?.shape ?? [];
+    for (const [index, { prompt, nodes }] of mags.entries()) {
+      const ids = [prompt, ...nodes.map(({ completion }) => completion)].flat();
+      const wrong = [
+        ...ids.filter((id) => id >= vocabSize).map((id) => `token ${id} of a vocabulary of ${vocabSize}`),
+        ...nodes
+          .filter(({ label }) => label >= classes)
+          .map(({ label }) => `label ${label} of ${classes} classes`),
+      ];
+      if (wrong.length > 0) {
+        throw new MagdiError(
+          "MAGDI_BAD_FILE",
+          `${folder.path}: mags.json: graph ${index}: found ${wrong[0]}`,
+        );
+      }
+    }
+  } finally {
+    base.close();
+  }
 }
 
 /** All graphs as one batch. */

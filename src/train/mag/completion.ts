@@ -1,8 +1,8 @@
 // What a student is to write for one node: the reasoning, then the sentence that says the answer. It knows answers as
 // they are extracted, and neither tokens nor templates.
 
-import { answersEqual, extractAnswer } from "../../reasoning/answer.ts";
-import type { Choice, Task } from "../../reasoning/task.ts";
+import { answersEqual, canonicalAnswer, extractAnswer } from "../../reasoning/answer.ts";
+import type { Choice } from "../../reasoning/task.ts";
 import type { Mag, MagNode } from "./mag-schema.ts";
 
 type Question = Pick<Mag, "task" | "choices">;
@@ -23,7 +23,7 @@ export function completionOf(question: Question, node: Pick<MagNode, "reasoning"
   const reasoning = node.reasoning.trim();
   if (node.answer === null) return reasoning;
   const stem = withoutAnnouncement(question, reasoning, node.answer);
-  for (const sentence of answerSentences(question.task, node.answer)) {
+  for (const sentence of answerSentences(question, node.answer)) {
     const text = stem === "" ? sentence : `${stem}${/\n/.test(stem) ? "\n" : " "}${sentence}`;
     if (reads(question, text, node.answer)) return text;
   }
@@ -31,16 +31,19 @@ export function completionOf(question: Question, node: Pick<MagNode, "reasoning"
 }
 
 /** The sentence that a student ends with, most usual form first; what no form of it says is not said. */
-export function answerSentences(task: Task, answer: string): string[] {
+function answerSentences({ task, choices }: Question, answer: string): string[] {
   const said = answer.trim();
-  if (task === "multiple-choice") return [`The answer is (${said}).`, `The answer is ${said}.`];
-  if (task !== "math") return [`The answer is ${said}.`];
+  // "(b) New York" and "Yes" are said as the prompt asks for them: (B) and yes.
+  const plain = canonicalAnswer(task, answer, { choices }) ?? said;
+  if (task === "multiple-choice") return [`The answer is (${plain}).`, `The answer is ${plain}.`];
+  if (task === "yes-no") return [`The answer is ${plain}.`];
+  if (task === "free") return [`The answer is ${said}.`];
   return [`The answer is ${said}.`, `The answer is $${said}$.`, `The answer is \\boxed{${said}}.`];
 }
 
 /** The sentence alone, as it is read; null when no form is. */
 export function answerSentence(question: Question, answer: string): string | null {
-  return answerSentences(question.task, answer).find((text) => reads(question, text, answer)) ?? null;
+  return answerSentences(question, answer).find((text) => reads(question, text, answer)) ?? null;
 }
 
 function withoutAnnouncement(question: Question, reasoning: string, answer: string): string {

@@ -1,11 +1,12 @@
-// Graphs of one question from several sources as one graph. Nobody heard anybody across sources, so edges stay within.
+// Graphs of one question from several sources as one graph. Edges stay within a source: nobody heard anybody across.
 
 import type { Edge, Mag, MagNode } from "./mag-schema.ts";
 import { questionKey } from "./selections.ts";
 
 /**
- * One graph for each question, choices, gold answer and use, in the order in which the questions first come. An agent
- * that several sources have is told apart by its source.
+ * One graph for each question, choices, gold answer, passage and use, in the order in which the questions first come.
+ * A first statement that two sources have, such as a debate and the answers that it set out from, is one node; other
+ * agents of one name are told apart by their source.
  */
 export function mergeMags(mags: readonly Mag[]): Mag[] {
   const groups = new Map<string, Mag[]>();
@@ -18,25 +19,43 @@ export function mergeMags(mags: readonly Mag[]): Mag[] {
   return [...groups.values()].map((group) => (group.length === 1 ? group[0]! : merged(group)));
 }
 
+interface MergedNode {
+  readonly node: MagNode;
+  /** The agent's name in its own source. */
+  readonly agent: string;
+}
+
 function merged(group: readonly Mag[]): Mag {
   const first = group[0]!; // groups have members
+  const nodes: MergedNode[] = [];
   const taken = new Set<string>();
-  const nodes: MagNode[] = [];
   const edges: Edge[] = [];
   for (const mag of group) {
-    const nameOf = new Map<string, string>();
-    for (const { agent } of mag.nodes) {
-      if (!nameOf.has(agent)) nameOf.set(agent, freeName(agent, mag, taken));
-    }
-    for (const name of nameOf.values()) taken.add(name);
-    const start = nodes.length;
-    nodes.push(...mag.nodes.map((node) => ({ ...node, agent: nameOf.get(node.agent)! })));
-    edges.push(...mag.edges.map(([from, to]): Edge => [start + from, start + to]));
+    const before = [...nodes];
+    const own = mag.nodes.map((node) =>
+      before.findIndex((other) => other.agent === node.agent && isSameStatement(other.node, node)),
+    );
+    const names = new Map<string, string>();
+    const placeOf = mag.nodes.map((node, index) => {
+      const same = own[index]!;
+      if (same >= 0) return same;
+      let name = names.get(node.agent);
+      if (name === undefined) {
+        const rounds = mag.nodes.flatMap(({ agent, round }, at) =>
+          agent === node.agent && own[at]! < 0 ? [round] : [],
+        );
+        name = freeName(node.agent, rounds, mag, taken);
+        names.set(node.agent, name);
+      }
+      taken.add(speech(name, node.round));
+      return nodes.push({ node: { ...node, agent: name }, agent: node.agent }) - 1;
+    });
+    edges.push(...mag.edges.map(([from, to]): Edge => [placeOf[from]!, placeOf[to]!]));
   }
   const terms = [...new Set(group.flatMap(({ source }) => source.terms ?? []))];
   return {
     ...first,
-    nodes,
+    nodes: nodes.map(({ node }) => node),
     edges,
     source: {
       origins: [...new Set(group.flatMap(({ source }) => source.origins))],
@@ -46,10 +65,22 @@ function merged(group: readonly Mag[]): Mag {
   };
 }
 
-function freeName(agent: string, mag: Mag, taken: ReadonlySet<string>): string {
-  if (!taken.has(agent)) return agent;
-  let name = `${agent} (${mag.source.origins.join(", ")})`;
-  for (let again = 2; taken.has(name); again++)
-    name = `${agent} (${mag.source.origins.join(", ")} #${again})`;
+/** Of round 0, with one answer, and one text is the other's beginning: sources cut announcements off. */
+function isSameStatement(a: MagNode, b: MagNode): boolean {
+  if (a.round !== 0 || b.round !== 0 || a.answer !== b.answer) return false;
+  const [short, long] = [a.reasoning, b.reasoning].sort((one, other) => one.length - other.length);
+  return short === long || (short !== "" && long!.startsWith(short!));
+}
+
+function freeName(agent: string, rounds: readonly number[], mag: Mag, taken: ReadonlySet<string>): string {
+  const origins = mag.source.origins.join(", ");
+  const isFree = (name: string): boolean => rounds.every((round) => !taken.has(speech(name, round)));
+  if (isFree(agent)) return agent;
+  let name = `${agent} (${origins})`;
+  for (let again = 2; !isFree(name); again++) name = `${agent} (${origins} #${again})`;
   return name;
+}
+
+function speech(agent: string, round: number): string {
+  return JSON.stringify([agent, round]);
 }

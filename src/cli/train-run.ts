@@ -86,7 +86,7 @@ export async function runTrain(argv: readonly string[]): Promise<number> {
         progress.end();
         const parameters = [...step.parameters.values()].reduce((sum, { length }) => sum + length, 0);
         say(
-          `${training.mags} MAGs, ${training.counts.rows} rows, ${training.counts.tokens} tokens to learn from; ${validation?.mags ?? 0} MAGs to validate on; ${(parameters / 1e6).toFixed(2)} million parameters`,
+          `${training.mags} MAGs, ${training.counts.rows} rows, ${training.counts.tokens} tokens to learn from; ${validation?.mags ?? 0} MAGs to validate on; ${parameters.toLocaleString("en")} parameters`,
         );
         const { promptsTooLong, rowsDropped, rowsCut, unsayableAnswers } = training.counts;
         if (promptsTooLong + rowsDropped + rowsCut + unsayableAnswers + alsoInValidation > 0) {

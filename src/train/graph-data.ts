@@ -1,20 +1,29 @@
 // Tokenised graphs as the trainer takes them: items with sizes, and a batch of any of them. It does not plan steps.
 
 import { contrastivePairs } from "./mag/pairs.ts";
-import { type BatchOptions, type TrainingUnit, trainingBatch } from "./mag/training-batch.ts";
+import {
+  type BatchOptions,
+  type TrainingBatch,
+  type TrainingUnit,
+  trainingBatch,
+} from "./mag/training-batch.ts";
 import { seededRandom } from "./seeded-random.ts";
 import type { TrainingData } from "./training-data.ts";
 
 export interface GraphDataOptions extends Omit<BatchOptions, "pairs"> {
   /** Drawn anew by each batch's seed, or in order as in the released code. Default drawn. */
   readonly pairs?: "drawn" | "in-order";
+  /** Whether a token's weight is its place in its row, or in the batch padded on the left. Default tokens. */
+  readonly pooling?: "tokens" | "padded";
 }
 
 /** Units in named groups: those of one group share their losses' means (Distilling Step-by-Step has two, other recipes
  * one). */
+export type UnitGroups = Readonly<Record<string, readonly TrainingUnit[]>>;
+
 export function graphData(
-  groups: Readonly<Record<string, readonly TrainingUnit[]>>,
-  { pairs = "drawn", ...options }: GraphDataOptions,
+  groups: UnitGroups,
+  { pairs = "drawn", pooling = "tokens", ...options }: GraphDataOptions,
 ): TrainingData {
   const units = Object.entries(groups).flatMap(([group, members]) =>
     members.map((unit) => ({ group, unit })),
@@ -28,7 +37,7 @@ export function graphData(
     })),
     batch(items, seed) {
       const random = pairs === "drawn" ? seededRandom(seed) : undefined;
-      return trainingBatch(
+      const batch = trainingBatch(
         items.map((item) => units[item]!.unit), // items come from the same data
         {
           ...options,
@@ -39,6 +48,55 @@ export function graphData(
             ),
         },
       );
+      return pooling === "tokens" ? batch : { ...batch, poolingWeights: paddedWeights(batch) };
     },
   };
+}
+
+const NO_LABELS = { labelPositions: new BigInt64Array(0), labelIds: new BigInt64Array(0), labelTokens: 0 };
+const NO_PAIRS = { pairs: new BigInt64Array(0) };
+const noNodes = ({ rows }: TrainingBatch) => ({ nodeLabels: new BigInt64Array(rows).fill(-1n) });
+
+/** What a batch keeps that only one loss is to learn from. */
+const ONLY = {
+  nll: (batch: TrainingBatch) => ({ ...NO_PAIRS, ...noNodes(batch) }),
+  margin: (batch: TrainingBatch) => ({ ...NO_LABELS, ...noNodes(batch) }),
+  node: () => ({ ...NO_LABELS, ...NO_PAIRS }),
+} as const;
+
+/** Data of which each loss has a part of its own: a step's items of one part teach that loss alone. */
+export function dataByLoss(
+  parts: readonly (readonly [loss: keyof typeof ONLY, data: TrainingData])[],
+): TrainingData {
+  const items = parts.flatMap(([loss, data]) =>
+    data.items.map((item, index) => ({
+      loss,
+      data,
+      index,
+      item: { ...item, group: `${item.group} ${loss}` },
+    })),
+  );
+  return {
+    items: items.map(({ item }) => item),
+    batch(wanted, seed) {
+      const { loss, data } = items[wanted[0]!]!; // a batch has items, all of one group
+      const batch = data.batch(
+        wanted.map((at) => items[at]!.index),
+        seed,
+      );
+      return { ...batch, ...ONLY[loss](batch) };
+    },
+  };
+}
+
+/** [rows · columns]: with the padding to the left, weights of (padding + t) / Σ for tokens t = 1, 2, …; so the released
+ * code pools, and a row's vector depends on the longest row of its batch. */
+function paddedWeights({ rows, columns, lengths }: TrainingBatch): Float32Array {
+  const weights = new Float32Array(rows * columns);
+  for (const [row, length] of lengths.entries()) {
+    const padding = columns - length;
+    const sum = length * padding + (length * (length + 1)) / 2;
+    for (let t = 0; t < length; t++) weights[row * columns + t] = (padding + t + 1) / sum;
+  }
+  return weights;
 }

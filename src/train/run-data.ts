@@ -1,7 +1,7 @@
 // From files of MAGs to what a run learns from and is validated on, as its settings say. It knows no model but its text.
 
 import { MagdiError } from "../errors.ts";
-import { type GraphDataOptions, graphData } from "./graph-data.ts";
+import { dataByLoss, type GraphDataOptions, graphData, type UnitGroups } from "./graph-data.ts";
 import {
   rowsApart,
   type StudentText,
@@ -16,7 +16,7 @@ import { heldOut, questionKey } from "./mag/selections.ts";
 import type { TrainingUnit } from "./mag/training-batch.ts";
 import { derivedSeed, seededRandom } from "./seeded-random.ts";
 import type { TrainingData } from "./training-data.ts";
-import type { TrainingSettings } from "./training-settings.ts";
+import type { SettledSettings } from "./training-settings.ts";
 
 export interface DataPart {
   readonly data: TrainingData;
@@ -32,7 +32,7 @@ export interface RunData {
 }
 
 /** @throws MAGDI_FILE_MISSING; MAGDI_BAD_FILE with file and line; MAGDI_BAD_CONFIG when the settings leave nothing. */
-export async function readRunData(settings: TrainingSettings, student: StudentText): Promise<RunData> {
+export async function readRunData(settings: SettledSettings, student: StudentText): Promise<RunData> {
   const files = await Promise.all(settings.data.map((file) => loadMags([file], { use: "train" })));
   assertAgents(settings, files.flat());
   const given = settings.validation.length > 0;
@@ -60,10 +60,10 @@ export async function readRunData(settings: TrainingSettings, student: StudentTe
   };
 }
 
-const random = ({ seed }: TrainingSettings, what: string): (() => number) =>
+const random = ({ seed }: SettledSettings, what: string): (() => number) =>
   seededRandom(derivedSeed(seed, what));
 
-function assertAgents({ agents }: TrainingSettings, mags: readonly Mag[]): void {
+function assertAgents({ agents }: SettledSettings, mags: readonly Mag[]): void {
   const there = new Set(mags.flatMap(({ nodes }) => nodes.map(({ agent }) => agent)));
   const unknown = agents.filter((agent) => !there.has(agent));
   if (unknown.length === 0) return;
@@ -73,7 +73,7 @@ function assertAgents({ agents }: TrainingSettings, mags: readonly Mag[]): void 
   );
 }
 
-function selected(mags: readonly Mag[], settings: TrainingSettings): Mag[] {
+function selected(mags: readonly Mag[], settings: SettledSettings): Mag[] {
   const { agents, nodes, rounds, leaveOutGraphs } = settings;
   return mags
     .filter((mag) => !leaveOutGraphs.includes(graphType(mag)))
@@ -90,17 +90,14 @@ function selected(mags: readonly Mag[], settings: TrainingSettings): Mag[] {
 }
 
 /** So many in all, drawn; each file keeps its own. */
-function limited(
-  parts: readonly (readonly Mag[])[],
-  settings: TrainingSettings,
-): readonly (readonly Mag[])[] {
+function limited(parts: readonly (readonly Mag[])[], settings: SettledSettings): readonly (readonly Mag[])[] {
   const all = parts.flat();
   if (settings.mags === null || settings.mags >= all.length) return parts;
   const drawn = new Set(shuffled(all, random(settings, "mags")).slice(0, settings.mags));
   return parts.map((part) => part.filter((mag) => drawn.has(mag)));
 }
 
-function balanced(parts: readonly (readonly Mag[])[], { balance }: TrainingSettings): Mag[] {
+function balanced(parts: readonly (readonly Mag[])[], { balance }: SettledSettings): Mag[] {
   if (balance === "none") return parts.flat();
   const most = Math.max(...parts.map(({ length }) => length));
   return parts.flatMap(
@@ -109,31 +106,47 @@ function balanced(parts: readonly (readonly Mag[])[], { balance }: TrainingSetti
   );
 }
 
-function part(mags: readonly Mag[], settings: TrainingSettings, student: StudentText): DataPart {
-  const { losses, edges, lossOnPrompt, pairing, maxTokens, tooLong } = settings;
-  const options: GraphDataOptions = { adjacency: edges, lossOnPrompt, pairs: pairing };
+function part(mags: readonly Mag[], settings: SettledSettings, student: StudentText): DataPart {
+  const { maxTokens, tooLong } = settings;
   const { groups, counts } = tokenised(mags, settings.chains, student, { maxTokens, tooLong });
-  // Where no loss relates the rows of a graph, each is an item, and what has no label teaches nothing.
-  const apart = !losses.includes("margin") && !losses.includes("node");
-  const members = Object.entries(groups).map(([group, units]): [string, readonly TrainingUnit[]] => [
-    group,
-    apart ? rowsApart(units).filter(({ rows }) => rows.some(({ label }) => label === 1)) : units,
-  ]);
-  if (members.every(([, units]) => units.length === 0)) {
+  const data = dataOf(groups, settings);
+  if (data.items.length === 0) {
     throw new MagdiError(
       "MAGDI_BAD_CONFIG",
       `data: nothing is left of ${mags.length} MAGs; maxTokens is ${maxTokens}, and ${counts.promptsTooLong} prompts and ${counts.rowsDropped} rows are longer`,
     );
   }
-  return { data: graphData(Object.fromEntries(members), options), mags: mags.length, counts };
+  return { data, mags: mags.length, counts };
+}
+
+function dataOf(groups: UnitGroups, settings: SettledSettings): TrainingData {
+  const { losses, edges, lossOnPrompt, pairing, pooling, questions } = settings;
+  const options: GraphDataOptions = { adjacency: edges, lossOnPrompt, pairs: pairing, pooling };
+  const mapped = (map: (units: readonly TrainingUnit[]) => readonly TrainingUnit[]): TrainingData =>
+    graphData(
+      Object.fromEntries(Object.entries(groups).map(([group, units]) => [group, map(units)])),
+      options,
+    );
+  // Where no loss relates the rows of a graph, each is an item, and what has no label teaches nothing.
+  const chains = (units: readonly TrainingUnit[]): readonly TrainingUnit[] =>
+    rowsApart(units).filter(({ rows }) => rows.some(({ label }) => label === 1));
+  if (!losses.includes("margin") && !losses.includes("node")) return mapped(chains);
+  if (questions === "together") return mapped((units) => units);
+  const differ = ({ rows }: TrainingUnit): boolean => new Set(rows.map(({ label }) => label)).size > 1;
+  const unitsOf = {
+    nll: chains,
+    margin: (units: readonly TrainingUnit[]) => units.filter(differ),
+    node: (units: readonly TrainingUnit[]) => units,
+  };
+  return dataByLoss(losses.map((loss) => [loss, mapped(unitsOf[loss])]));
 }
 
 function tokenised(
   mags: readonly Mag[],
-  chains: TrainingSettings["chains"],
+  chains: SettledSettings["chains"],
   student: StudentText,
   options: { readonly maxTokens: number; readonly tooLong: "cut" | "drop" },
-): { readonly groups: Readonly<Record<string, readonly TrainingUnit[]>>; readonly counts: TokeniseCounts } {
+): { readonly groups: UnitGroups; readonly counts: TokeniseCounts } {
   if (chains === "two-tasks") {
     const { rationale, label, counts } = tokeniseTwoTasks(mags, student, options);
     return { groups: { rationale, label }, counts };

@@ -1,7 +1,7 @@
-// The learning rate of each optimiser step: a linear warm-up, then constant or along half a cosine. It knows no
+// The learning rate of each optimiser step: a linear warm-up, then constant, falling in a line or along half a cosine. It knows no
 // optimiser.
 
-export const SCHEDULES = ["cosine", "constant"] as const;
+export const SCHEDULES = ["cosine", "linear", "constant"] as const;
 
 export interface Schedule {
   readonly kind: (typeof SCHEDULES)[number];
@@ -10,7 +10,7 @@ export interface Schedule {
   readonly warmupSteps: number;
   /** All optimiser steps, the warm-up's among them. */
   readonly totalSteps: number;
-  /** The share of the highest rate that the cosine ends at. */
+  /** The share of the highest rate that a falling one ends at. */
   readonly finalShare: number;
 }
 
@@ -21,5 +21,6 @@ export function learningRateAt(schedule: Schedule, step: number): number {
   if (step < warmupSteps) return (learningRate * (step + 1)) / warmupSteps;
   if (kind === "constant") return learningRate;
   const done = Math.min(1, (step - warmupSteps) / Math.max(1, totalSteps - warmupSteps));
-  return learningRate * (finalShare + ((1 - finalShare) * (1 + Math.cos(Math.PI * done))) / 2);
+  const left = kind === "linear" ? 1 - done : (1 + Math.cos(Math.PI * done)) / 2;
+  return learningRate * (finalShare + (1 - finalShare) * left);
 }

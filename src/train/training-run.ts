@@ -7,7 +7,6 @@ import path from "node:path";
 import { z } from "zod";
 import { MagdiError } from "../errors.ts";
 import type { TrainingLosses } from "../nn/training-graph.ts";
-import type { BaseModel } from "../student/base-model.ts";
 import { type ImportOptions, importStudent, locateBase, openBase } from "../student/import-student.ts";
 import type { Manifest } from "../student/manifest.ts";
 import { type AdapterDescription, readRunState, writing } from "./checkpoint.ts";
@@ -24,7 +23,12 @@ import {
   type TrainingProgress,
   train,
 } from "./trainer.ts";
-import { checkedSettings, type TrainingSettings } from "./training-settings.ts";
+import {
+  checkedSettings,
+  type SettledSettings,
+  settledSettings,
+  type TrainingSettings,
+} from "./training-settings.ts";
 import { openTrainingStep, type TrainingStep } from "./training-step.ts";
 
 export const SETTINGS_FILE = "settings.json";
@@ -60,9 +64,13 @@ export function createRun(folder: string, settings: TrainingSettings): void {
       : "";
     throw new MagdiError("MAGDI_BAD_CONFIG", `--out: ${folder} is not empty${hint}`);
   }
+  writing(folder, () => mkdirSync(folder, { recursive: true }));
+  writeSettings(folder, settings);
+}
+
+function writeSettings(folder: string, settings: TrainingSettings): void {
   const file = path.join(folder, SETTINGS_FILE);
   writing(file, () => {
-    mkdirSync(folder, { recursive: true });
     writeFileSync(`${file}.part`, `${JSON.stringify({ format: FORMAT, settings }, null, 2)}\n`, {
       flush: true,
     });
@@ -94,7 +102,7 @@ export function runSettings(folder: string): TrainingSettings {
 }
 
 /** Of the settings that a run's course depends on. */
-export function settingsHashOf(settings: TrainingSettings): string {
+function settingsHashOf(settings: TrainingSettings): string {
   const { out: _out, export: _export, dtypes: _dtypes, threads: _threads, ...course } = settings;
   return createHash("sha256").update(JSON.stringify(course)).digest("hex");
 }
@@ -129,18 +137,20 @@ export async function runTraining(options: TrainingRunOptions): Promise<Training
 }
 
 async function trained(options: TrainingRunOptions, source: string): Promise<TrainingOutcome> {
-  const { settings, folder, onStage } = options;
+  const { folder, onStage } = options;
   const { path: place } = await locateBase({
     source,
     ...(options.hub === undefined ? {} : { hub: options.hub }),
     onProgress: ({ stage, done, total }) => onStage(stage, done, total),
   });
   const base = openBase(place);
+  let settings: SettledSettings;
   let data: RunData;
   let step: TrainingStep;
   try {
+    settings = settledSettings(options.settings, base);
+    writeSettings(folder, settings);
     data = await readRunData(settings, await studentText(base));
-    assertPositions(settings, base);
     step = await openTrainingStep(base, {
       lora: {
         rank: settings.loraRank,
@@ -148,7 +158,7 @@ async function trained(options: TrainingRunOptions, source: string): Promise<Tra
         targets: settings.loraTargets,
         dropout: settings.loraDropout,
       },
-      losses: lossesOf(settings, base.config.hiddenSize),
+      losses: lossesOf(settings),
       ...(settings.threads === null ? {} : { threads: settings.threads }),
       onProgress: (done, total) => onStage("reading the base", done, total),
     });
@@ -178,18 +188,9 @@ async function trained(options: TrainingRunOptions, source: string): Promise<Tra
   }
 }
 
-function assertPositions({ maxTokens }: TrainingSettings, { config, source }: BaseModel): void {
-  if (maxTokens <= config.positions) return;
-  throw new MagdiError(
-    "MAGDI_BAD_CONFIG",
-    `maxTokens: expected at most the ${config.positions} positions of ${source}, found ${maxTokens}`,
-  );
-}
-
 /** The losses that a step's graph is made with. */
-export function lossesOf(settings: TrainingSettings, hiddenSize: number): TrainingLosses {
-  const { losses } = settings;
-  const width = settings.scoreWidth ?? hiddenSize;
+function lossesOf(settings: SettledSettings): TrainingLosses {
+  const { losses, scoreWidth: width } = settings;
   return {
     nll: losses.includes("nll") ? { weight: settings.nllWeight } : null,
     margin: losses.includes("margin")

@@ -3,6 +3,7 @@
 import { z } from "zod";
 import { MagdiError } from "../errors.ts";
 import { LORA_TARGETS } from "../nn/lora.ts";
+import type { BaseModel } from "../student/base-model.ts";
 import { DTYPES } from "../student/dtype.ts";
 import { ADJACENCIES } from "./mag/adjacency.ts";
 import { findRecipe } from "./recipes/registry.ts";
@@ -29,6 +30,8 @@ const someOf = <const T extends readonly string[]>(values: T) =>
   });
 const onOff = () => z.boolean({ error: () => "true or false" });
 
+/** Where the settings name none and the base has as many positions. */
+const MAX_TOKENS = 1024;
 export const LOSSES = ["nll", "margin", "node"] as const;
 
 /** By heading, in the order of the help text. Keys are a settings file's; --learning-rate is learningRate as a flag. */
@@ -55,9 +58,12 @@ export const SETTING_GROUPS = {
     rounds: oneOf(["first", "all"])
       .default("all")
       .describe("rounds to keep: first is before anyone heard anyone"),
-    leaveOutGraphs: texts("a graph type such as G3")
+    leaveOutGraphs: z
+      .array(z.string().regex(/^G\d+$/, { error: () => "a graph type such as G3" }), {
+        error: () => "graph types such as G3, with commas between",
+      })
       .default([])
-      .describe("graph types to leave out, such as G3"),
+      .describe("graph types to leave out, such as G3: the number counts the rounds after the first"),
     balance: oneOf(["none", "files"])
       .default("none")
       .describe("files: repeat the smaller files' MAGs until each file has as many"),
@@ -66,7 +72,10 @@ export const SETTING_GROUPS = {
       .describe(
         "whole: the reasoning and the answer; two-tasks: that, and the bare answer on its own prompt",
       ),
-    maxTokens: wholeNumber(8).default(1024).describe("longest prompt and completion together"),
+    maxTokens: wholeNumber(8)
+      .nullable()
+      .default(null)
+      .describe(`longest prompt and completion together; without it, ${MAX_TOKENS} or the base's positions`),
     tooLong: oneOf(["drop", "cut"])
       .default("drop")
       .describe("nodes with more: dropped with their edges, or cut, so that their end is not learned"),
@@ -95,6 +104,16 @@ export const SETTING_GROUPS = {
     edges: oneOf(ADJACENCIES)
       .default("directed")
       .describe("edges as the debate had them, both ways, or all with all"),
+    pooling: oneOf(["tokens", "padded"])
+      .default("tokens")
+      .describe(
+        "a token's weight in a pooled vector: its place in its row, or, padding on the left counted too, in the batch, as in the released code",
+      ),
+    questions: oneOf(["together", "apart"])
+      .default("together")
+      .describe(
+        "losses of a step over the same questions, or each over questions of its own, as in the released code",
+      ),
     pairing: oneOf(["drawn", "in-order"])
       .default("drawn")
       .describe("pairs of one question: drawn anew each time, or in order, as in the released code"),
@@ -114,7 +133,7 @@ export const SETTING_GROUPS = {
       .describe("highest learning rate; 2e-4 suits 135M, 5e-6 suits 7B"),
     schedule: oneOf(SCHEDULES).default("cosine").describe("learning rate after the warm-up"),
     warmupShare: number(0, 1).default(0.03).describe("share of all steps in which the rate rises"),
-    finalShare: number(0, 1).default(0).describe("share of the highest rate at the cosine's end"),
+    finalShare: number(0, 1).default(0).describe("share of the highest rate that a falling one ends at"),
     weightDecay: number(0, 10).default(0).describe("decoupled weight decay of AdamW"),
     beta1: number(0, 0.999_999).default(0.9).describe("decay of AdamW's mean of gradients"),
     beta2: number(0, 0.999_999_9).default(0.999).describe("decay of AdamW's mean of squared gradients"),
@@ -138,7 +157,7 @@ export const SETTING_GROUPS = {
   },
   machine: {
     microBatchTokens: wholeNumber(16)
-      .default(4096)
+      .default(1024)
       .describe(
         "tokens, padding counted, that run at once; a batch is cut so and its gradients are added up",
       ),
@@ -168,7 +187,9 @@ const shape = {
 const settingsSchema = z.strictObject(shape);
 
 export type TrainingSettings = z.output<typeof settingsSchema>;
-export const SETTING_KEYS: readonly string[] = Object.keys(shape);
+/** Settings of a run whose base is known. */
+export type SettledSettings = TrainingSettings & { readonly maxTokens: number; readonly scoreWidth: number };
+const SETTING_KEYS: readonly string[] = Object.keys(shape);
 
 /** Values by key and where they were given, later sources winning. */
 export interface SettingsSource {
@@ -199,6 +220,22 @@ export function resolveSettings(sources: readonly SettingsSource[]): TrainingSet
   return checkedSettings(
     Object.fromEntries([...given].map(([key, { value }]) => [key, value])),
     (key) => given.get(key)?.where ?? key,
+  );
+}
+
+/** What a base decides where the settings leave it open. @throws MAGDI_BAD_CONFIG for more tokens than positions */
+export function settledSettings(
+  settings: TrainingSettings,
+  { config, source }: Pick<BaseModel, "config" | "source">,
+): SettledSettings {
+  const { positions, hiddenSize } = config;
+  const maxTokens = settings.maxTokens ?? Math.min(MAX_TOKENS, positions);
+  if (maxTokens <= positions) {
+    return { ...settings, maxTokens, scoreWidth: settings.scoreWidth ?? hiddenSize };
+  }
+  throw new MagdiError(
+    "MAGDI_BAD_CONFIG",
+    `maxTokens: expected at most the ${positions} positions of ${source}, found ${maxTokens}`,
   );
 }
 

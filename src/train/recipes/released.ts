@@ -5,7 +5,17 @@ import type { Recipe } from "./recipe.ts";
 export const released: Recipe = {
   name: "magdi-released",
   summary:
-    "level 4 as the released code has it: frozen node features, loss on the prompt too, a score head of two layers",
+    "level 4 as the released code has it, learning rate for 7B included; import its MAGs with --edges released --clean released",
   level: 4,
-  settings: () => ({ nodeFeatures: "frozen", lossOnPrompt: true, scoreHead: "mlp" }),
+  settings: () => ({
+    nodeFeatures: "frozen",
+    lossOnPrompt: true,
+    scoreHead: "mlp",
+    gcnWidth: 512,
+    pooling: "padded",
+    questions: "apart",
+    pairing: "in-order",
+    learningRate: 5e-6,
+    schedule: "linear",
+  }),
 };

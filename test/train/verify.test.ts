@@ -40,7 +40,7 @@ const QUANTITIES = [
   "parameters after AdamW",
 ];
 
-for (const name of ["tiny-llama", "tiny-qwen2"]) {
+for (const name of ["tiny-llama", "tiny-qwen2", "training/tiny-mistral", "training/tiny-qwen3"]) {
   test(`${name}: every quantity is compared with PyTorch's, and is within its tolerance`, async () => {
     const checks = await checksOf(fixture(name));
     assert.deepEqual(

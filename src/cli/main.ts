@@ -1,8 +1,8 @@
 // The command magdi: finds the subcommand, runs it, and turns its errors into one line and an exit code.
 
-import { readFileSync } from "node:fs";
 import { MagdiError } from "../errors.ts";
 import type { Command } from "./command.ts";
+import { packageVersion } from "./package-version.ts";
 
 /** Each is loaded only when it is called: serving does not wait for what importing needs. */
 const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
@@ -15,6 +15,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
   },
   import: async () => (await import("./import.ts")).importCommand,
   train: async () => (await import("./train.ts")).trainCommand,
+  eval: async () => (await import("./eval.ts")).evalCommand,
   export: async () => (await import("./export.ts")).exportCommand,
 };
 
@@ -22,11 +23,6 @@ async function help(): Promise<string> {
   const commands = await Promise.all(Object.values(COMMANDS).map((load) => load()));
   const lines = commands.map(({ name, summary }) => `  ${name.padEnd(8)} ${summary}`);
   return `Usage: magdi COMMAND [options]\n\n${lines.join("\n")}\n\nmagdi COMMAND --help explains each.`;
-}
-
-function version(): string {
-  const text = readFileSync(new URL("../../package.json", import.meta.url), "utf8");
-  return String((JSON.parse(text) as { version: string }).version); // our own package.json
 }
 
 /** Runs one command line; resolves to the exit code: 0 done, 1 failed, 2 not understood. */
@@ -37,7 +33,7 @@ export async function main(argv: readonly string[]): Promise<number> {
     return name === undefined ? 2 : 0;
   }
   if (name === "--version" || name === "-v") {
-    console.log(version());
+    console.log(packageVersion());
     return 0;
   }
   const load = Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined;

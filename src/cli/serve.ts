@@ -1,7 +1,6 @@
 // `magdi serve`: listens, loads the student, says when it is ready, and drains on a signal. It owns the process and
 // knows nothing of routes.
 import type { AddressInfo } from "node:net";
-import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { systemClock } from "../engine/clock.ts";
 import { MagdiError } from "../errors.ts";
@@ -13,8 +12,8 @@ import { Metrics } from "../server/observation/metrics.ts";
 import type { Tracing } from "../server/observation/request-trace.ts";
 import type { OpenStudent, ServedStudent } from "../server/served-student.ts";
 import type { Command } from "./command.ts";
+import { DEFAULT_STUDENT } from "./default-student.ts";
 
-const DEFAULT_MODEL = fileURLToPath(new URL("../../models/smollm2-135m-instruct", import.meta.url));
 /** What a drain may take beyond its own limit before the process ends anyway. */
 const DRAIN_GRACE_MS = 10_000;
 
@@ -105,7 +104,7 @@ function texts(values: Readonly<Record<string, unknown>>): Record<string, string
 async function serve(config: ServerConfig, openStudent: OpenStudent): Promise<number> {
   const metrics = new Metrics();
   const baselines = loadBaselines(config.baselines);
-  const folder = config.model ?? DEFAULT_MODEL;
+  const folder = config.model ?? DEFAULT_STUDENT;
   let resolveStudent: (student: ServedStudent) => void = () => {};
   const student = new Promise<ServedStudent>((resolve) => {
     resolveStudent = resolve;

@@ -1,0 +1,5 @@
+// Where the shipped student lies.
+
+import { fileURLToPath } from "node:url";
+
+export const DEFAULT_STUDENT = fileURLToPath(new URL("../../models/smollm2-135m-instruct", import.meta.url));

@@ -1,0 +1,63 @@
+// magdi eval rerun: the run of a report once more, and whether the same came of it.
+
+import { readFileSync } from "node:fs";
+import { MagdiError } from "../errors.ts";
+import { readReport, runFiles } from "../eval/report.ts";
+import { DTYPES } from "../student/dtype.ts";
+import type { Command } from "./command.ts";
+import { evalRun } from "./eval.ts";
+import { runEvaluation } from "./eval-run.ts";
+
+const HELP = `Usage: magdi eval rerun REPORT [options of magdi eval]
+
+Asks the same model the same questions with the report's settings, and says whether the answers are the same. Paths are
+those of the report: run it where that ran, or give --model and --data.
+
+  --json OUT   the new report (default: REPORT with .rerun before its ending)
+`;
+
+async function run(argv: readonly string[]): Promise<number> {
+  const [file, ...rest] = argv;
+  if (file === undefined || file.startsWith("-")) {
+    throw new MagdiError("MAGDI_BAD_CONFIG", "expected a report's file first, see: magdi eval rerun --help");
+  }
+  const report = readReport(file);
+  const { model, settings, data } = report;
+  const again = evalRun(rest, {
+    out: file.replace(/(?:\.json)?$/, ".rerun.json"),
+    data: data.map((one) => one.file),
+    model: model.source,
+    modelName: model.asked_name,
+    settings,
+    dtype: DTYPES.find((dtype) => dtype === model.dtype && model.kind === "folder") ?? null,
+    api: model.kind === "folder" ? "auto" : model.kind,
+  });
+  const code = await runEvaluation(again);
+  if (code !== 0) return code;
+  const repeated = readReport(again.out);
+  const changed = data.filter(({ file: name, sha256 }) =>
+    repeated.data.some((one) => one.file === name && one.sha256 !== sha256),
+  );
+  for (const { file: name } of changed) process.stdout.write(`${name} is not the file that it was\n`);
+  if (JSON.stringify(model.files) !== JSON.stringify(repeated.model.files)) {
+    process.stdout.write(`the model's files are not those of ${file}\n`);
+  }
+  const same = report.answers_sha256 === repeated.answers_sha256;
+  const answers = runFiles(again.out).answers;
+  const lines = same ? "" : `: ${differing(runFiles(file).answers, answers)}`;
+  process.stdout.write(`${same ? "the same answers" : "other answers"}${lines}\n`);
+  return same ? 0 : 1;
+}
+
+/** How many lines of two files of answers differ, where the first is still there. */
+function differing(before: string, after: string): string {
+  try {
+    const [old, now] = [before, after].map((name) => readFileSync(name, "utf8").split("\n"));
+    const count = (now ?? []).filter((line, index) => line !== old?.[index]).length;
+    return `${count} of ${(now ?? []).length - 1} questions`;
+  } catch {
+    return `${before} is not there to compare with`;
+  }
+}
+
+export const evalRerunCommand: Pick<Command, "help" | "run"> = { help: HELP, run };

@@ -1,0 +1,94 @@
+// One question as it was answered, a line of the file that a report is counted from. Equal seeds give equal lines.
+
+import { createHash } from "node:crypto";
+import { z } from "zod";
+import { answersEqual } from "../reasoning/answer.ts";
+import { Voter } from "../reasoning/voter.ts";
+import type { Answered } from "./asker.ts";
+import type { Question } from "./question.ts";
+import type { EvalSettings } from "./settings.ts";
+
+const sampleSchema = z.strictObject({
+  index: z.number().int(),
+  text: z.string(),
+  answer: z.string().nullable(),
+  tokens: z.number(),
+  /** Null where there were no tokens, or the server tells none. */
+  logprob_mean: z.number().nullable(),
+  finish_reason: z.string(),
+});
+
+export const answerRecordSchema = z.strictObject({
+  dataset: z.string(),
+  id: z.string(),
+  seed: z.number().int(),
+  gold: z.string(),
+  answer: z.string().nullable(),
+  correct: z.boolean(),
+  prompt_tokens: z.number().nullable(),
+  samples: z.array(sampleSchema),
+  /** Why there are no samples. */
+  error: z.enum(["context_length"]).optional(),
+});
+
+export type AnswerRecord = z.output<typeof answerRecordSchema>;
+
+/** The seed of a question, the same whatever is asked besides it; 31 bits, which every server takes. */
+export function seedOf(settings: EvalSettings, { dataset, id }: Question): number {
+  const hash = createHash("sha256")
+    .update(JSON.stringify([settings.seed, dataset, id]))
+    .digest();
+  return hash.readUInt32BE(0) >>> 1;
+}
+
+/** What a question's samples say, read and voted on by the code that serves. */
+export function recordOf(
+  question: Question,
+  settings: EvalSettings,
+  seed: number,
+  { samples, promptTokens }: Answered,
+): AnswerRecord {
+  const { dataset, id, gold, task, choices } = question;
+  const voter = new Voter({
+    task,
+    choices,
+    samples: settings.samples,
+    rule: settings.vote,
+    earlyStop: "off",
+  });
+  for (const sample of samples) voter.add(sample);
+  const { answer, samples: reports } = voter.result();
+  return {
+    dataset,
+    id,
+    seed,
+    gold,
+    answer,
+    correct: answer !== null && answersEqual(task, answer, gold, { choices }),
+    prompt_tokens: promptTokens,
+    samples: reports.map((report) => ({
+      ...report,
+      logprob_mean: Number.isFinite(report.logprob_mean) ? report.logprob_mean : null,
+    })),
+  };
+}
+
+/** A question that could not be asked counts as one without an answer. */
+export function tooLongRecord({ dataset, id, gold }: Question, seed: number): AnswerRecord {
+  return {
+    dataset,
+    id,
+    seed,
+    gold,
+    answer: null,
+    correct: false,
+    prompt_tokens: null,
+    samples: [],
+    error: "context_length",
+  };
+}
+
+/** The name of a question within a run. */
+export function questionKey({ dataset, id }: { readonly dataset: string; readonly id: string }): string {
+  return JSON.stringify([dataset, id]);
+}

@@ -1,0 +1,147 @@
+// Asks any server that speaks OpenAI's POST /v1/chat/completions: one request a sample, because many servers know no
+// `n` and none tells the tokens of each. What a server refuses of the sampling fields is left out and named.
+
+import { z } from "zod";
+import { MagdiApiError } from "../client/client-error.ts";
+import { HttpTransport, waitMs } from "../client/http-transport.ts";
+import { MagdiError } from "../errors.ts";
+import { renderPrompt } from "../reasoning/prompts.ts";
+import type { FinishedSample } from "../reasoning/voter.ts";
+import type { Asker } from "./asker.ts";
+import type { Question } from "./question.ts";
+import { clientOptions, contextLength, type ServerOptions } from "./reason-asker.ts";
+import { type EvalSettings, maxTokensOf } from "./settings.ts";
+
+const SAMPLES_IN_FLIGHT = 64;
+
+/** Fields that not every server takes, in the order in which they are tried. */
+const OPTIONAL = ["seed", "top_k", "logprobs"] as const;
+type Optional = (typeof OPTIONAL)[number];
+
+const modelList = z.object({ data: z.array(z.object({ id: z.string() })).min(1) });
+const completion = z.object({
+  choices: z
+    .array(
+      z.object({
+        message: z.object({ content: z.string().nullish() }),
+        finish_reason: z.string().nullish(),
+        logprobs: z.object({ content: z.array(z.object({ logprob: z.number() })).nullish() }).nullish(),
+      }),
+    )
+    .min(1),
+  usage: z.object({ prompt_tokens: z.number().nullish(), completion_tokens: z.number().nullish() }).nullish(),
+});
+
+/** @throws MagdiApiError, MagdiConnectionError, MagdiError MAGDI_UNSUPPORTED for answers of another shape */
+export async function openChatAsker(options: ServerOptions, settings: EvalSettings): Promise<Asker> {
+  const { baseUrl, maxRetries = 0, timeoutMs = 0 } = clientOptions(options);
+  const http = new HttpTransport({
+    baseUrl,
+    apiKey: options.apiKey,
+    fetch: (input, init) => globalThis.fetch(input, init),
+    timeoutMs,
+    maxRetries,
+    maxRetryDelayMs: 300_000,
+    jitter: Math.random,
+    wait: waitMs,
+  });
+  const model = options.modelName ?? (await firstModel(http));
+  const call = async (body: object, signal?: AbortSignal) =>
+    parsed(completion, await http.json({ method: "POST", path: "/v1/chat/completions", body }, signal));
+  const known = await knownFields(model, call);
+  const sample = async (question: Question, seed: number, index: number, signal: AbortSignal) => {
+    const fields: Record<Optional, unknown> = { seed: seed + index, top_k: settings.top_k, logprobs: true };
+    const { choices, usage } = await call(
+      {
+        model,
+        messages: renderPrompt(question),
+        temperature: settings.temperature,
+        top_p: settings.top_p,
+        [known.maxTokens]: maxTokensOf(settings, question),
+        ...Object.fromEntries(known.fields.map((name) => [name, fields[name]])),
+      },
+      signal,
+    );
+    const [{ message, finish_reason: reason, logprobs }] = choices as [(typeof choices)[number]]; // one, by the schema
+    const scores = logprobs?.content ?? [];
+    const tokens = usage?.completion_tokens ?? scores.length;
+    const finished: FinishedSample = {
+      index,
+      text: message.content ?? "",
+      tokens,
+      logprobMean:
+        scores.length === 0
+          ? Number.NaN
+          : scores.reduce((sum, { logprob }) => sum + logprob, 0) / scores.length,
+      finishReason: reason === "length" ? "length" : "stop",
+    };
+    return { finished, promptTokens: usage?.prompt_tokens ?? null };
+  };
+  return {
+    model: {
+      name: model,
+      kind: "chat",
+      dtype: null,
+      files: null,
+      left_out: OPTIONAL.filter((name) => !known.fields.includes(name)),
+    },
+    concurrency: (samples) => options.concurrency ?? Math.max(1, Math.ceil(SAMPLES_IN_FLIGHT / samples)),
+    async ask(question, seed, signal) {
+      try {
+        const indices = Array.from({ length: settings.samples }, (_, index) => index);
+        const all = await Promise.all(indices.map((index) => sample(question, seed, index, signal)));
+        return { samples: all.map(({ finished }) => finished), promptTokens: all[0]?.promptTokens ?? null };
+      } catch (error) {
+        throw contextLength(error) ?? error;
+      }
+    },
+    close: async () => {},
+  };
+}
+
+async function firstModel(http: HttpTransport): Promise<string> {
+  const { data } = parsed(modelList, await http.json({ method: "GET", path: "/v1/models" }, undefined));
+  return data[0]?.id ?? "";
+}
+
+interface KnownFields {
+  readonly maxTokens: "max_tokens" | "max_completion_tokens";
+  readonly fields: readonly Optional[];
+}
+
+/** Finds out with requests for one token which fields the server takes. */
+async function knownFields(model: string, call: (body: object) => Promise<unknown>): Promise<KnownFields> {
+  const values: Record<Optional, unknown> = { seed: 1, top_k: 50, logprobs: true };
+  const takes = async (
+    maxTokens: KnownFields["maxTokens"],
+    fields: readonly Optional[],
+  ): Promise<unknown> => {
+    const extra = Object.fromEntries(fields.map((name) => [name, values[name]]));
+    const messages = [{ role: "user", content: "Say yes." }];
+    try {
+      await call({ model, messages, [maxTokens]: 1, ...extra });
+      return null;
+    } catch (error) {
+      // 422: a body that does not validate, as FastAPI has it.
+      if (error instanceof MagdiApiError && (error.status === 400 || error.status === 422)) return error;
+      throw error;
+    }
+  };
+  if ((await takes("max_tokens", OPTIONAL)) === null) return { maxTokens: "max_tokens", fields: OPTIONAL };
+  const refused = await takes("max_tokens", []);
+  const maxTokens = refused === null ? "max_tokens" : "max_completion_tokens";
+  if (refused !== null && (await takes(maxTokens, [])) !== null) throw refused;
+  const fields: Optional[] = [];
+  for (const name of OPTIONAL) if ((await takes(maxTokens, [...fields, name])) === null) fields.push(name);
+  return { maxTokens, fields };
+}
+
+function parsed<T>(schema: z.ZodType<T>, body: unknown): T {
+  const result = schema.safeParse(body);
+  if (result.success) return result.data;
+  const issue = result.error.issues[0];
+  throw new MagdiError(
+    "MAGDI_UNSUPPORTED",
+    `the server's answer: expected OpenAI's shape, found at ${issue?.path.join(".")}: ${issue?.message}`,
+  );
+}

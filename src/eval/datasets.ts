@@ -1,0 +1,85 @@
+// The benchmarks that are known by name: their task, the debate they are compared with, and where they come from. A
+// file of another name is a benchmark of its own. It reads no file.
+
+import type { Task } from "../reasoning/task.ts";
+
+export interface DatasetInfo {
+  readonly name: string;
+  readonly title: string;
+  readonly task: Task;
+  /** Its entry in the debate baselines; null where no debate was measured. */
+  readonly baseline: string | null;
+  /** File and id beginnings that stand for it. */
+  readonly aliases: RegExp;
+  /** Where its official files are. */
+  readonly source: string;
+}
+
+export const DATASETS: readonly DatasetInfo[] = [
+  {
+    name: "strategyqa",
+    title: "StrategyQA",
+    task: "yes-no",
+    baseline: "strategyqa",
+    aliases: /^strategy[-_]?qa/i,
+    source: "https://github.com/eladsegal/strategyqa (data/strategyqa/train.json, dev.json)",
+  },
+  {
+    name: "csqa",
+    title: "CommonsenseQA",
+    task: "multiple-choice",
+    baseline: "commonsenseqa",
+    aliases: /^(?:csqa|commonsense[-_]?qa|(?:dev|train)_rand_split)/i,
+    source: "https://www.tau-nlp.org/commonsenseqa (dev_rand_split.jsonl)",
+  },
+  {
+    name: "arc-challenge",
+    title: "ARC-Challenge",
+    task: "multiple-choice",
+    baseline: "arc-challenge",
+    aliases: /^arc(?:$|[-_.])/i,
+    source: "https://allenai.org/data/arc (ARC-Challenge-Test.jsonl)",
+  },
+  {
+    name: "gsm8k",
+    title: "GSM8K",
+    task: "math",
+    baseline: "gsm8k",
+    aliases: /^gsm[-_]?8k/i,
+    source: "https://github.com/openai/grade-school-math (grade_school_math/data/test.jsonl)",
+  },
+  {
+    name: "math",
+    title: "MATH",
+    task: "math",
+    baseline: "math",
+    aliases: /^math(?:$|[-_.\d])/i,
+    source:
+      "https://github.com/hendrycks/math (a folder of .json files); https://github.com/openai/prm800k (math_splits/test.jsonl)",
+  },
+  {
+    name: "boolq",
+    title: "BoolQ",
+    task: "yes-no",
+    baseline: null,
+    aliases: /^boolq/i,
+    source: "https://github.com/google-research-datasets/boolean-questions (dev.jsonl)",
+  },
+  {
+    name: "svamp",
+    title: "SVAMP",
+    task: "math",
+    baseline: null,
+    aliases: /^svamp/i,
+    source: "https://github.com/arkilpatel/SVAMP (SVAMP.json)",
+  },
+];
+
+/** The data set that a name, a file's name or an id belongs to; null for another. */
+export function knownDataset(name: string): DatasetInfo | null {
+  return DATASETS.find((info) => info.name === name || info.aliases.test(name)) ?? null;
+}
+
+export function datasetTitle(name: string): string {
+  return DATASETS.find((info) => info.name === name)?.title ?? name;
+}

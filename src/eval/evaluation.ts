@@ -1,0 +1,187 @@
+// An evaluation from question files to a report with its page and figures. Who answers is given; what is printed is
+// the command's.
+
+import { mkdirSync, renameSync, writeFileSync } from "node:fs";
+import path from "node:path";
+import { type Clock, systemClock } from "../engine/clock.ts";
+import { MagdiError } from "../errors.ts";
+import type { Baselines } from "../reasoning/baselines.ts";
+import type { AnswerRecord } from "./answer-record.ts";
+import type { Asker } from "./asker.ts";
+import { drawFigure, figuresOf } from "./figures.ts";
+import { Journal } from "./journal.ts";
+import { markdownPage, type NamedRun } from "./markdown.ts";
+import type { Question } from "./question.ts";
+import { type QuestionFile, readQuestions } from "./question-file.ts";
+import { answersText, type Report, reportText, runFiles, sha256, type Timing } from "./report.ts";
+import { type RunProgress, runQuestions } from "./runner.ts";
+import type { EvalSettings } from "./settings.ts";
+import { summarise } from "./summary.ts";
+
+export interface EvaluationOptions {
+  /** The report's file; the others lie beside it, see runFiles. */
+  readonly out: string;
+  readonly settings: EvalSettings;
+  readonly files: readonly QuestionFile[];
+  readonly asker: Asker;
+  /** As they were given on the command line, for a rerun. */
+  readonly source: string | null;
+  readonly askedName: string | null;
+  readonly baselines: Baselines;
+  readonly version: string;
+  /** Throw away what an earlier run left. */
+  readonly fresh: boolean;
+  readonly signal: AbortSignal;
+  readonly clock?: Clock;
+  onProgress?(progress: RunProgress): void;
+}
+
+/** @throws MagdiError MAGDI_FILE_MISSING, MAGDI_BAD_FILE, and MAGDI_BAD_CONFIG where nothing is left to ask */
+export function readQuestionFiles(paths: readonly string[], settings: EvalSettings): QuestionFile[] {
+  const { dataset, use, limit, on_bad_line: onBadRecord } = settings;
+  const files = paths.map((file) => readQuestions(file, { dataset, use, limit, onBadRecord }));
+  const keys = new Map<string, string>();
+  for (const { path: file, questions } of files) {
+    for (const { dataset: name, id } of questions) {
+      const key = JSON.stringify([name, id]);
+      const before = keys.get(key);
+      if (before !== undefined) {
+        const message = `${file}: question ${id} of ${name} stands in ${before} too; name each file once, or tell data sets apart by their files' names`;
+        throw new MagdiError("MAGDI_BAD_FILE", message);
+      }
+      keys.set(key, file);
+    }
+  }
+  if (keys.size > 0) return files;
+  const others = files.reduce((sum, { otherUse }) => sum + otherUse, 0);
+  throw new MagdiError(
+    "MAGDI_BAD_CONFIG",
+    `expected questions with use "${use}", found none, and ${others} for another use: --use all takes every one`,
+  );
+}
+
+/**
+ * Asks what is not answered yet, and writes the report and what belongs to it.
+ * @throws MagdiError MAGDI_CANCELLED after an abort: calling it again goes on
+ */
+export async function evaluate(options: EvaluationOptions): Promise<{ report: Report; timing: Timing }> {
+  const { out, settings, files, asker, version } = options;
+  const paths = runFiles(out);
+  const { source, askedName } = options;
+  const head = {
+    format: "magdi-eval-1" as const,
+    magdi: version,
+    model: { ...asker.model, left_out: [...asker.model.left_out], source, asked_name: askedName },
+    settings,
+    data: files.map(({ path: file, sha256: hash, questions, otherUse, skipped }) => ({
+      file,
+      sha256: hash,
+      questions: questions.length,
+      other_use: otherUse,
+      skipped: [...skipped],
+    })),
+  };
+  mkdirSync(path.dirname(path.resolve(out)), { recursive: true });
+  const journal = Journal.open(paths.journal, head, { fresh: options.fresh });
+  const questions = files.flatMap((file) => file.questions);
+  const records = await runQuestions({
+    questions,
+    settings,
+    asker,
+    journal,
+    clock: options.clock ?? systemClock,
+    signal: options.signal,
+    ...(options.onProgress === undefined ? {} : { onProgress: options.onProgress }),
+  });
+  const answers = answersText(records);
+  const report: Report = {
+    ...head,
+    model: { ...head.model, files: head.model.files === null ? null : { ...head.model.files } },
+    answers_sha256: sha256(answers),
+    results: summaries(questions, records, settings, options.baselines),
+  };
+  const timing = timingOf(journal);
+  writeWhole(paths.answers, answers);
+  writeWhole(paths.timing, reportText(timing));
+  // Reports read what was written: both pages come of the same numbers.
+  const written = reportText(report);
+  await writePage(paths.markdown, [
+    { label: labelOf(report), report: JSON.parse(written) as Report, timing: null },
+  ]);
+  writeWhole(paths.report, written);
+  journal.remove();
+  return { report, timing };
+}
+
+/** How a run is called where nobody names it. */
+export function labelOf({ model, settings }: Pick<Report, "model" | "settings">): string {
+  return `${model.name}, n = ${settings.samples}`;
+}
+
+/** The page and its figures beside it. */
+export async function writePage(file: string, runs: readonly NamedRun[]): Promise<void> {
+  const figures = figuresOf(runs);
+  const stem = file.replace(/\.md$/, "");
+  const names: { title: string; file: string }[] = [];
+  for (const figure of figures) {
+    const name = `${stem}.${figure.name}.svg`;
+    writeWhole(name, await drawFigure(figure));
+    names.push({ title: figure.title, file: path.basename(name) });
+  }
+  writeWhole(file, markdownPage(runs, names));
+}
+
+function summaries(
+  questions: readonly Question[],
+  records: readonly AnswerRecord[],
+  settings: EvalSettings,
+  baselines: Baselines,
+): Report["results"] {
+  const names = [...new Set(questions.map(({ dataset }) => dataset))];
+  return names.map((name) => {
+    const indices = questions.flatMap(({ dataset }, index) => (dataset === name ? [index] : []));
+    return summarise(
+      indices.map((index) => questions[index]!),
+      indices.map((index) => records[index]!),
+      settings,
+      baselines,
+    );
+  });
+}
+
+/** Each answer's time is what passed since the one before it: the work is never idle in between. */
+function timingOf(journal: Journal): Timing {
+  const spent = new Map<string, { seconds: number; tokens: number }>();
+  const last = new Map<number, number>();
+  for (const { at, session, record } of journal.lines) {
+    const sum = spent.get(record.dataset) ?? { seconds: 0, tokens: 0 };
+    sum.seconds += at - (last.get(session) ?? 0);
+    sum.tokens += record.samples.reduce((total, { tokens }) => total + tokens, 0);
+    last.set(session, at);
+    spent.set(record.dataset, sum);
+  }
+  const rate = (tokens: number, seconds: number) => (seconds === 0 ? 0 : tokens / seconds);
+  const all = [...spent.values()];
+  const seconds = all.reduce((sum, one) => sum + one.seconds, 0);
+  const tokens = all.reduce((sum, one) => sum + one.tokens, 0);
+  return {
+    seconds,
+    tokens_per_second: rate(tokens, seconds),
+    results: [...spent].map(([dataset, one]) => ({
+      dataset,
+      seconds: one.seconds,
+      tokens_per_second: rate(one.tokens, one.seconds),
+    })),
+  };
+}
+
+/** The file is the old one or the whole new one. */
+function writeWhole(file: string, text: string): void {
+  const beside = `${file}.${process.pid}.part`;
+  try {
+    writeFileSync(beside, text);
+    renameSync(beside, file);
+  } catch (cause) {
+    throw new MagdiError("MAGDI_NOT_WRITTEN", `${file}: cannot be written: ${String(cause)}`, { cause });
+  }
+}

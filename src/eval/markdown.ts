@@ -1,0 +1,161 @@
+// Reports as a Markdown page, several runs side by side. It counts nothing.
+
+import { datasetTitle } from "./datasets.ts";
+import type { Calibration } from "./measures/calibration.ts";
+import type { Report, Timing } from "./report.ts";
+import type { DatasetSummary } from "./summary.ts";
+
+export interface NamedRun {
+  /** How the run is called in tables and figures. */
+  readonly label: string;
+  readonly report: Report;
+  /** Null where times are left out. */
+  readonly timing: Timing | null;
+}
+
+/** Figures are image files, named relative to the page. */
+export function markdownPage(
+  runs: readonly NamedRun[],
+  figures: readonly { title: string; file: string }[],
+): string {
+  const results = runs.flatMap((run) => run.report.results.map((result) => ({ run, result })));
+  const voted = results.filter(({ result }) => result.samples > 1);
+  return [
+    "# Evaluation",
+    runs.map(settingsOf).join("\n"),
+    "## Accuracy and tokens",
+    accuracyTable(results),
+    "Accuracy in per cent with the Wilson interval of 95 %; tokens are the generated ones of all samples of a question, with the middle half of the questions; ratio is the debate's tokens over them, by [the baseline](https://arxiv.org/abs/2402.01620) named.",
+    ...(voted.length === 0
+      ? []
+      : ["## Fewer samples", samplesTable(voted), "## Early stopping", earlyStopTable(voted)]),
+    "## Calibration",
+    calibrationTable(results),
+    ...figures.map(({ title, file }) => `![${title}](${file})`),
+    "## What was asked",
+    dataTable(runs),
+    "",
+  ].join("\n\n");
+}
+
+type Row = { readonly run: NamedRun; readonly result: DatasetSummary };
+
+function settingsOf({ label, report }: NamedRun): string {
+  const { model, settings, magdi } = report;
+  const { samples, temperature, top_p, top_k, max_tokens, seed, vote } = settings;
+  const tokens = max_tokens === null ? "300 (700 for LaTeX)" : String(max_tokens);
+  const dtype = model.dtype === null ? "" : ` (${model.dtype})`;
+  const left = model.left_out.length === 0 ? "" : `; the server does not take ${model.left_out.join(", ")}`;
+  return `- **${label}**: ${model.name}${dtype}, ${samples} ${samples === 1 ? "sample" : "samples"}, temperature ${temperature}, top-p ${top_p}, top-k ${top_k}, at most ${tokens} tokens, ${vote} vote, seed ${seed}, magdi ${magdi}${left}`;
+}
+
+function accuracyTable(rows: readonly Row[]): string {
+  const timed = rows.some(({ run }) => run.timing !== null);
+  return table(
+    [
+      "data set",
+      "run",
+      "questions",
+      "accuracy",
+      "tokens/answer",
+      "unparsed",
+      "length",
+      "debate",
+      "ratio",
+      ...(timed ? ["tokens/s"] : []),
+    ],
+    rows.map(({ run, result }) => {
+      const spread = result.tokens_per_answer_distribution;
+      const speed = run.timing?.results.find(({ dataset }) => dataset === result.dataset)?.tokens_per_second;
+      return [
+        datasetTitle(result.dataset),
+        run.label,
+        String(result.questions),
+        `${percent(result.accuracy)} (${result.accuracy_ci95.map(percent).join("–")})`,
+        `${result.tokens_per_answer.toFixed(1)} (${spread?.p25.toFixed(0) ?? "–"}–${spread?.p75.toFixed(0) ?? "–"})`,
+        percent(result.unparsed),
+        percent(result.length_stops),
+        `${result.debate.tokens} (${result.debate.baseline})`,
+        result.debate.ratio?.toFixed(1) ?? "–",
+        ...(timed ? [speed?.toFixed(0) ?? "–"] : []),
+      ];
+    }),
+  );
+}
+
+function samplesTable(rows: readonly Row[]): string {
+  const sizes = [
+    ...new Set(rows.flatMap(({ result }) => result.accuracy_by_samples.map(({ samples }) => samples))),
+  ]
+    .filter((size) => size <= 10 || size % 4 === 0)
+    .sort((a, b) => a - b);
+  return table(
+    ["data set", "run", ...sizes.map((size) => `n = ${size}`), "confidence vote"],
+    rows.map(({ run, result }) => [
+      datasetTitle(result.dataset),
+      run.label,
+      ...sizes.map((size) => {
+        const found = result.accuracy_by_samples.find(({ samples }) => samples === size);
+        return found === undefined ? "–" : percent(found.accuracy);
+      }),
+      percent(result.accuracy_by_vote.confidence),
+    ]),
+  );
+}
+
+function earlyStopTable(rows: readonly Row[]): string {
+  return table(
+    ["data set", "run", "rule", "accuracy", "same answer", "decided at", "tokens/answer", "tokens saved"],
+    rows.flatMap(({ run, result }) =>
+      Object.entries(result.early_stop ?? {}).map(([rule, stopped]) => [
+        datasetTitle(result.dataset),
+        run.label,
+        rule,
+        percent(stopped.accuracy),
+        percent(stopped.agreement),
+        stopped.decided_at.toFixed(1),
+        stopped.tokens_per_answer.toFixed(1),
+        percent(stopped.tokens_saved),
+      ]),
+    ),
+  );
+}
+
+function calibrationTable(rows: readonly Row[]): string {
+  const numbers = (calibration: Calibration | null) => [
+    calibration?.ece?.toFixed(3) ?? "–",
+    calibration?.auroc?.toFixed(3) ?? "–",
+  ];
+  return table(
+    ["data set", "run", "vote share: ECE", "AUROC", "confidence: ECE", "AUROC"],
+    rows.map(({ run, result }) => [
+      datasetTitle(result.dataset),
+      run.label,
+      ...numbers(result.calibration.vote_share),
+      ...numbers(result.calibration.confidence),
+    ]),
+  );
+}
+
+function dataTable(runs: readonly NamedRun[]): string {
+  const lines = runs.flatMap(({ label, report }) =>
+    report.data.map(({ file, sha256, questions, skipped }) => [
+      label,
+      `\`${file}\``,
+      `\`${sha256.slice(0, 16)}\``,
+      String(questions),
+      String(skipped.length),
+    ]),
+  );
+  return table(["run", "file", "SHA-256", "questions", "broken lines"], lines);
+}
+
+export function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
+  const line = (cells: readonly string[]) =>
+    `| ${cells.map((cell) => cell.replaceAll("|", "\\|")).join(" | ")} |`;
+  return [line(head), line(head.map(() => "---")), ...rows.map(line)].join("\n");
+}
+
+export function percent(share: number): string {
+  return (100 * share).toFixed(1);
+}

@@ -1,0 +1,52 @@
+// Whether one run is better than another on the same questions: the difference of accuracies and how it varies when
+// the questions are drawn again (Efron and Tibshirani 1993; paired as in Koehn 2004).
+
+import { sampleRandom } from "../../engine/random.ts";
+import { mean, quantile } from "./distribution.ts";
+
+export interface PairedComparison {
+  readonly questions: number;
+  readonly accuracyA: number;
+  readonly accuracyB: number;
+  /** B's accuracy less A's. */
+  readonly difference: number;
+  /** 95 %, percentiles of the resampled differences. */
+  readonly interval: readonly [low: number, high: number];
+  /** Two-sided: twice the share of resamples on the other side of no difference, at least 2 / (resamples + 1). */
+  readonly p: number;
+  /** Questions that only one of them answers rightly. */
+  readonly onlyA: number;
+  readonly onlyB: number;
+}
+
+const RESAMPLES = 10_000;
+
+/** `pairs`: one for each question, whether A and B are right. The same seed gives the same numbers. */
+export function pairedBootstrap(
+  pairs: readonly { readonly a: boolean; readonly b: boolean }[],
+  seed: number,
+  resamples: number = RESAMPLES,
+): PairedComparison {
+  const differences = pairs.map(({ a, b }) => Number(b) - Number(a));
+  const random = sampleRandom(seed, 0);
+  const size = differences.length;
+  const drawn: number[] = [];
+  for (let round = 0; round < resamples; round++) {
+    let sum = 0;
+    for (let at = 0; at < size; at++) sum += differences[Math.floor(random.nextFloat() * size)]!;
+    drawn.push(sum / size);
+  }
+  drawn.sort((x, y) => x - y);
+  const notAbove = drawn.filter((value) => value <= 0).length;
+  const notBelow = drawn.filter((value) => value >= 0).length;
+  return {
+    questions: size,
+    accuracyA: mean(pairs.map(({ a }) => Number(a))),
+    accuracyB: mean(pairs.map(({ b }) => Number(b))),
+    difference: mean(differences),
+    interval: [quantile(drawn, 0.025), quantile(drawn, 0.975)],
+    p: Math.min(1, (2 * (Math.min(notAbove, notBelow) + 1)) / (resamples + 1)),
+    onlyA: pairs.filter(({ a, b }) => a && !b).length,
+    onlyB: pairs.filter(({ a, b }) => b && !a).length,
+  };
+}

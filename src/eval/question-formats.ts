@@ -1,0 +1,224 @@
+// What one record of a question file looks like, in our layout and as each benchmark is published. It reads no file.
+
+import type { Choice, Task } from "../reasoning/task.ts";
+import { type DatasetInfo, knownDataset } from "./datasets.ts";
+import type { Question } from "./question.ts";
+
+/** What a record says; the rest is the file's business. */
+export type RecordQuestion = Omit<Question, "dataset" | "task" | "id"> & { readonly id: string | null };
+
+type Fields = Readonly<Record<string, unknown>>;
+
+export interface QuestionFormat {
+  readonly name: string;
+  /** The data set whose files look like this; null for a layout that all have in common. */
+  readonly dataset: string | null;
+  /** Whether a record looks like one of this format. */
+  holds(fields: Fields): boolean;
+  /** @throws WrongRecord saying what is wrong with it */
+  read(fields: Fields): RecordQuestion;
+}
+
+/** Why a record is no question; the reader adds where it stands. */
+export class WrongRecord extends Error {}
+
+const plain = { choices: null, passage: null };
+
+/** From the most telling to the least: the first that holds a record reads it. */
+export const QUESTION_FORMATS: readonly QuestionFormat[] = [
+  {
+    name: "CommonsenseQA and ARC as published",
+    dataset: null,
+    holds: ({ question, answerKey }) => isObject(question) && answerKey !== undefined,
+    read(fields) {
+      const { stem, choices } = isObject(fields.question) ? fields.question : {};
+      return withLabel(
+        { ...plain, ...ids(fields), question: text(stem, "question.stem"), choices: choicesOf(choices) },
+        text(fields.answerKey, "answerKey"),
+      );
+    },
+  },
+  {
+    name: "SVAMP as published",
+    dataset: "svamp",
+    holds: (fields) => "Body" in fields && "Question" in fields,
+    read: (fields) => ({
+      ...plain,
+      id: idOf(fields.ID),
+      question: `${text(fields.Body, "Body")
+        .trim()
+        .replace(/[^.?!,]$/, "$&.")} ${text(fields.Question, "Question").trim()}`,
+      gold: number(fields.Answer, "Answer"),
+    }),
+  },
+  {
+    name: "MATH as published",
+    dataset: "math",
+    holds: (fields) => "problem" in fields && "solution" in fields,
+    read(fields) {
+      const solution = text(fields.solution, "solution");
+      const answer =
+        typeof fields.answer === "string" && fields.answer !== "" ? fields.answer : lastBoxed(solution);
+      if (answer === null || answer.trim() === "")
+        throw new WrongRecord("solution: expected an answer in \\boxed{…}, found none");
+      return {
+        ...plain,
+        id: idOf(fields.unique_id),
+        question: text(fields.problem, "problem"),
+        gold: answer,
+      };
+    },
+  },
+  {
+    name: "BIG-bench's StrategyQA",
+    dataset: "strategyqa",
+    holds: (fields) => "input" in fields && isObject(fields.target_scores),
+    read(fields) {
+      const scores = isObject(fields.target_scores) ? fields.target_scores : {};
+      return {
+        ...plain,
+        id: null,
+        question: text(fields.input, "input"),
+        gold: yesNo(scores.Yes === 1, "target_scores.Yes"),
+      };
+    },
+  },
+  {
+    name: "GSM8K as published",
+    dataset: "gsm8k",
+    holds: ({ question, answer }) =>
+      typeof question === "string" && typeof answer === "string" && /####/.test(answer),
+    read: (fields) => ({
+      ...plain,
+      ...ids(fields),
+      question: text(fields.question, "question"),
+      gold: number(text(fields.answer, "answer").split("####").at(-1)?.trim(), "answer after ####"),
+    }),
+  },
+  {
+    name: "StrategyQA and BoolQ as published",
+    dataset: null,
+    holds: ({ question, answer }) => typeof question === "string" && typeof answer === "boolean",
+    read: (fields) => ({
+      ...plain,
+      id: idOf(fields.qid ?? fields.id),
+      question: text(fields.question, "question"),
+      passage: fields.passage === undefined ? null : text(fields.passage, "passage"),
+      gold: yesNo(fields.answer, "answer"),
+    }),
+  },
+  {
+    name: "one layout for all: {id, question, choices?, passage?, answer}",
+    dataset: null,
+    holds: () => true,
+    read(fields) {
+      const read = {
+        ...plain,
+        ...ids(fields),
+        question: text(fields.question, "question"),
+        passage:
+          fields.passage === undefined || fields.passage === null ? null : text(fields.passage, "passage"),
+        choices: fields.choices === undefined || fields.choices === null ? null : choicesOf(fields.choices),
+      };
+      const answer =
+        typeof fields.answer === "number" ? String(fields.answer) : text(fields.answer, "answer");
+      return read.choices === null ? { ...read, gold: answer } : withLabel(read, answer);
+    },
+  },
+];
+
+/** The data set that a format, a file's name or a record's id names; null when none does. */
+export function datasetOf(format: QuestionFormat, fields: Fields, fileName: string): DatasetInfo | null {
+  const told = [format.dataset, fields.dataset, idOf(fields.id), fileName];
+  // BoolQ's published records have a passage, StrategyQA's a qid: their files are called dev and train alike.
+  if (typeof fields.answer === "boolean")
+    told.unshift("passage" in fields ? "boolq" : "qid" in fields ? "strategyqa" : null);
+  if (isObject(fields.question)) told.push("question_concept" in fields.question ? "csqa" : "arc-challenge");
+  for (const name of told) {
+    const known = typeof name === "string" ? knownDataset(name) : null;
+    if (known !== null) return known;
+  }
+  return null;
+}
+
+/** The task of a benchmark that is not known by name, from a record's answer. */
+export function taskOf(question: Pick<Question, "choices" | "gold">): Task {
+  if (question.choices !== null) return "multiple-choice";
+  if (/^(?:yes|no)$/i.test(question.gold.trim())) return "yes-no";
+  return /\d|\\[a-z]/i.test(question.gold) ? "math" : "free";
+}
+
+/** The content of the last \boxed{…} or \boxed 5 of a solution; null when there is none. */
+function lastBoxed(solution: string): string | null {
+  const at = Math.max(solution.lastIndexOf("\\boxed"), solution.lastIndexOf("\\fbox"));
+  if (at < 0) return null;
+  const rest = solution.slice(at).replace(/^\\(?:boxed|fbox)\s*/, "");
+  if (!rest.startsWith("{")) return /^[^\s$]+/.exec(rest)?.[0] ?? null;
+  let depth = 0;
+  for (let end = 0; end < rest.length; end++) {
+    if (rest[end] === "\\") end += 1;
+    else if (rest[end] === "{") depth += 1;
+    else if (rest[end] === "}" && --depth === 0) return rest.slice(1, end);
+  }
+  return null;
+}
+
+function isObject(value: unknown): value is Fields {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+function text(value: unknown, field: string): string {
+  if (typeof value === "string" && value.trim() !== "") return value;
+  throw new WrongRecord(`${field}: expected a text, found ${shown(value)}`);
+}
+
+function number(value: unknown, field: string): string {
+  const written = typeof value === "number" ? String(value) : text(value, field);
+  const bare = written.replace(/[,$%\s]/g, "").replace(/\.0+$/, "");
+  if (/^-?(?:\d+(?:\.\d+)?|\.\d+|\d+\/\d+)$/.test(bare)) return bare;
+  throw new WrongRecord(`${field}: expected a number, found ${shown(value)}`);
+}
+
+function yesNo(value: unknown, field: string): string {
+  if (typeof value === "boolean") return value ? "yes" : "no";
+  throw new WrongRecord(`${field}: expected true or false, found ${shown(value)}`);
+}
+
+function ids(fields: Fields): { id: string | null } {
+  return { id: idOf(fields.id) };
+}
+
+function idOf(value: unknown): string | null {
+  if (typeof value === "number") return String(value);
+  return typeof value === "string" && value !== "" ? value : null;
+}
+
+function choicesOf(value: unknown): Choice[] {
+  if (!Array.isArray(value) || value.length < 2) {
+    throw new WrongRecord(`choices: expected two or more, found ${shown(value)}`);
+  }
+  const choices = value.map((item: unknown, index) => {
+    if (typeof item === "string") return { label: String.fromCharCode(65 + index), text: item };
+    const { label, text: words } = isObject(item) ? item : {};
+    return { label: text(label, `choices[${index}].label`), text: text(words, `choices[${index}].text`) };
+  });
+  if (new Set(choices.map(({ label }) => label)).size < choices.length) {
+    throw new WrongRecord("choices: expected labels that differ, found one twice");
+  }
+  return choices;
+}
+
+function withLabel<T extends { readonly choices: readonly Choice[] | null }>(
+  question: T,
+  answer: string,
+): T & { gold: string } {
+  const label = question.choices?.find(
+    (choice) => choice.label.toLowerCase() === answer.trim().toLowerCase(),
+  )?.label;
+  if (label !== undefined) return { ...question, gold: label };
+  throw new WrongRecord(`answer: expected a choice's label, found ${shown(answer)}`);
+}
+
+function shown(value: unknown): string {
+  return value === undefined ? "nothing" : (JSON.stringify(value) ?? String(value)).slice(0, 60);
+}

@@ -1,0 +1,122 @@
+// Asks a server of ours over POST /v1/reason.
+
+import { MagdiApiError } from "../client/client-error.ts";
+import { MagdiClient, type MagdiClientOptions } from "../client/magdi-client.ts";
+import { MagdiError } from "../errors.ts";
+import type { Answered, Asker, ModelIdentity } from "./asker.ts";
+import type { Question } from "./question.ts";
+import { type EvalSettings, maxTokensOf } from "./settings.ts";
+
+/** Samples that are under way at once: enough for a full batch and a queue behind it. */
+const SAMPLES_IN_FLIGHT = 64;
+/** A busy server is waited for. */
+const MAX_RETRIES = 1000;
+
+export interface ServerOptions {
+  readonly baseUrl: string;
+  readonly apiKey: string | null;
+  /** Null for the first that the server lists. */
+  readonly modelName: string | null;
+  /** Questions at once; null for as many as fill a batch. */
+  readonly concurrency: number | null;
+}
+
+export function clientOptions({ baseUrl, apiKey }: ServerOptions): MagdiClientOptions & { apiKey?: string } {
+  return {
+    baseUrl: baseUrl.replace(/\/+$/, "").replace(/\/v1$/, ""),
+    ...(apiKey === null ? {} : { apiKey }),
+    maxRetries: MAX_RETRIES,
+    timeoutMs: 3_600_000,
+  };
+}
+
+/** @throws MagdiApiError, MagdiConnectionError, MagdiError MAGDI_UNKNOWN_MODEL */
+export async function openReasonAsker(options: ServerOptions, settings: EvalSettings): Promise<Asker> {
+  const client = new MagdiClient(clientOptions(options));
+  const models = await client.models();
+  const served = options.modelName === null ? models[0] : models.find(({ id }) => id === options.modelName);
+  if (served === undefined) {
+    throw new MagdiError(
+      "MAGDI_UNKNOWN_MODEL",
+      `--model-name: expected one of ${models.map(({ id }) => id).join(", ")}, found ${options.modelName}`,
+    );
+  }
+  return {
+    model: identityOf(served),
+    concurrency: (samples) => options.concurrency ?? Math.max(1, Math.ceil(SAMPLES_IN_FLIGHT / samples)),
+    ask: (question, seed, signal) => ask(client, served.id, question, settings, seed, signal),
+    close: async () => {},
+  };
+}
+
+function identityOf({ id, manifest }: { id: string; manifest: Record<string, unknown> }): ModelIdentity {
+  const { dtype, files } = manifest;
+  const hashes: Record<string, string> = {};
+  for (const [name, file] of Object.entries(files ?? {})) {
+    if (typeof file === "object" && file !== null && "sha256" in file) hashes[name] = String(file.sha256);
+  }
+  return {
+    name: id,
+    kind: "reason",
+    dtype: typeof dtype === "string" ? dtype : null,
+    files: Object.keys(hashes).length === 0 ? null : hashes,
+    left_out: [],
+  };
+}
+
+async function ask(
+  client: MagdiClient,
+  model: string,
+  question: Question,
+  settings: EvalSettings,
+  seed: number,
+  signal: AbortSignal,
+): Promise<Answered> {
+  const { choices, passage } = question;
+  try {
+    const { samples = [], usage } = await client.reason(
+      {
+        model,
+        question: question.question,
+        task: question.task,
+        ...(choices === null ? {} : { choices: [...choices] }),
+        ...(passage === null ? {} : { passage }),
+        samples: settings.samples,
+        temperature: settings.temperature,
+        top_p: settings.top_p,
+        top_k: settings.top_k,
+        max_tokens: maxTokensOf(settings, question),
+        seed,
+        vote: settings.vote,
+        early_stop: "off",
+        return_samples: true,
+      },
+      { signal },
+    );
+    const aborted = samples.find(({ finish_reason: reason }) => reason === "abort" || reason === "cancelled");
+    if (aborted !== undefined || samples.length < settings.samples) {
+      throw new MagdiError(
+        "MAGDI_CANCELLED",
+        `${question.dataset} ${question.id}: expected ${settings.samples} whole samples, found one that the server ended; its request timeout may be too short, or it shuts down`,
+      );
+    }
+    return {
+      promptTokens: usage.prompt_tokens,
+      samples: samples.map((sample) => ({
+        index: sample.index,
+        text: sample.text,
+        tokens: sample.tokens,
+        logprobMean: sample.logprob_mean ?? Number.NaN,
+        finishReason: sample.finish_reason,
+      })),
+    };
+  } catch (error) {
+    throw contextLength(error) ?? error;
+  }
+}
+
+/** A prompt that is too long is this question's matter, not the run's. */
+export function contextLength(error: unknown): MagdiError | null {
+  if (!(error instanceof MagdiApiError) || error.code !== "context_length_exceeded") return null;
+  return new MagdiError("MAGDI_CONTEXT_LENGTH", error.message, { cause: error });
+}

@@ -1,0 +1,140 @@
+// The report of a run as JSON: who was asked, with which settings, what, and what came of it. Equal seeds give equal
+// bytes: how long it took stands in a file of its own.
+
+import { createHash } from "node:crypto";
+import { readFileSync } from "node:fs";
+import { z } from "zod";
+import { MagdiError } from "../errors.ts";
+import { type AnswerRecord, answerRecordSchema } from "./answer-record.ts";
+import { settingsSchema } from "./settings.ts";
+import type { DatasetSummary } from "./summary.ts";
+
+const headSchema = z.object({
+  format: z.literal("magdi-eval-1"),
+  magdi: z.string(),
+  model: z.object({
+    name: z.string(),
+    kind: z.enum(["folder", "reason", "chat"]),
+    dtype: z.string().nullable(),
+    files: z.record(z.string(), z.string()).nullable(),
+    left_out: z.array(z.string()),
+    /** As --model was given; null for the shipped student. */
+    source: z.string().nullable(),
+    /** As --model-name was given. */
+    asked_name: z.string().nullable(),
+  }),
+  settings: settingsSchema,
+  data: z.array(
+    z.object({
+      file: z.string(),
+      sha256: z.string(),
+      questions: z.number().int(),
+      other_use: z.number().int(),
+      skipped: z.array(z.string()),
+    }),
+  ),
+});
+
+export type ReportHead = z.output<typeof headSchema>;
+
+const reportSchema = headSchema.extend({
+  /** SHA-256 of the file of answers beside the report. */
+  answers_sha256: z.string(),
+  results: z.array(z.custom<DatasetSummary>((value) => typeof value === "object" && value !== null)),
+});
+
+export type Report = z.output<typeof reportSchema>;
+
+/** Seconds and tokens of each data set. */
+const timingSchema = z.object({
+  seconds: z.number(),
+  tokens_per_second: z.number(),
+  results: z.array(z.object({ dataset: z.string(), seconds: z.number(), tokens_per_second: z.number() })),
+});
+
+export type Timing = z.output<typeof timingSchema>;
+
+/** The files of a run, all named after its report. */
+export function runFiles(report: string) {
+  const stem = report.replace(/\.json$/, "");
+  return {
+    report,
+    answers: `${stem}.answers.jsonl`,
+    timing: `${stem}.timing.json`,
+    journal: `${stem}.partial.jsonl`,
+    markdown: `${stem}.md`,
+    figure: (name: string) => `${stem}.${name}.svg`,
+  };
+}
+
+/** Numbers to nine digits: enough for every use, and none of a sum's last bits. */
+export function reportText(value: object): string {
+  const rounded = (_: string, item: unknown) =>
+    typeof item === "number" ? Number(item.toPrecision(9)) : item;
+  return `${JSON.stringify(value, rounded, 2)}\n`;
+}
+
+export function answersText(records: readonly AnswerRecord[]): string {
+  return records.map((record) => `${JSON.stringify(record)}\n`).join("");
+}
+
+export function sha256(text: string): string {
+  return createHash("sha256").update(text).digest("hex");
+}
+
+/** @throws MagdiError MAGDI_FILE_MISSING, MAGDI_BAD_FILE */
+export function readReport(file: string): Report {
+  return parsed(reportSchema, file, "a report of magdi eval");
+}
+
+/** Null where the run's times were not kept. */
+export function readTiming(report: string): Timing | null {
+  try {
+    return parsed(timingSchema, runFiles(report).timing, "a run's times");
+  } catch (error) {
+    if (error instanceof MagdiError && error.code === "MAGDI_FILE_MISSING") return null;
+    throw error;
+  }
+}
+
+/** The answers beside a report. @throws MagdiError MAGDI_FILE_MISSING, MAGDI_BAD_FILE when they are others */
+export function readAnswers(file: string, report: Report): AnswerRecord[] {
+  const { answers } = runFiles(file);
+  const text = readText(answers);
+  if (sha256(text) !== report.answers_sha256) {
+    throw new MagdiError(
+      "MAGDI_BAD_FILE",
+      `${answers}: expected the answers that ${file} was counted from, found others`,
+    );
+  }
+  return text
+    .split("\n")
+    .slice(0, -1)
+    .map((line) => answerRecordSchema.parse(JSON.parse(line)));
+}
+
+function readText(file: string): string {
+  try {
+    return readFileSync(file, "utf8");
+  } catch (cause) {
+    throw new MagdiError(
+      "MAGDI_FILE_MISSING",
+      `${file}: expected a file of magdi eval, found none that can be read`,
+      {
+        cause,
+      },
+    );
+  }
+}
+
+function parsed<T>(schema: z.ZodType<T>, file: string, what: string): T {
+  const text = readText(file);
+  try {
+    return schema.parse(JSON.parse(text));
+  } catch (cause) {
+    const issue = cause instanceof z.ZodError ? cause.issues[0] : undefined;
+    const found =
+      issue === undefined ? "text that is no JSON" : `at ${issue.path.join(".")}: ${issue.message}`;
+    throw new MagdiError("MAGDI_BAD_FILE", `${file}: expected ${what}, found ${found}`, { cause });
+  }
+}

@@ -1,0 +1,73 @@
+// The settings of an evaluation that decide its numbers: what is asked, how samples are drawn and voted on. How fast
+// it runs is no part of them.
+
+import { z } from "zod";
+import type { SamplingParams } from "../engine/request.ts";
+import { ADAPTIVE_THRESHOLD } from "../reasoning/early-stop.ts";
+import {
+  DEFAULT_TOP_K,
+  DEFAULT_TOP_P,
+  defaultMaxTokens,
+  samplingTemperature,
+} from "../reasoning/sampling.ts";
+import type { Question } from "./question.ts";
+
+export const settingsSchema = z.strictObject({
+  samples: z.number().int().min(1),
+  temperature: z.number().min(0).max(2),
+  top_p: z.number().gt(0).max(1),
+  top_k: z.number().int().min(0),
+  /** Tokens of each sample; null for 300, and 700 where a question is written in LaTeX. */
+  max_tokens: z.number().int().min(1).nullable(),
+  seed: z.number().int().min(0),
+  vote: z.enum(["majority", "confidence"]),
+  adaptive_threshold: z.number().gt(0.5).lt(1),
+  /** Which questions: of a use, at most so many of each data set, in which benchmark's name. */
+  use: z.string(),
+  limit: z.number().int().min(1).nullable(),
+  dataset: z.string().nullable(),
+  on_bad_line: z.enum(["stop", "skip"]),
+});
+
+export type EvalSettings = z.output<typeof settingsSchema>;
+
+/** Settings with the defaults of the paper's evaluation. @throws MagdiError for samples at temperature 0 */
+export function evalSettings(asked: Partial<EvalSettings>): EvalSettings {
+  const samples = asked.samples ?? 1;
+  return {
+    samples,
+    top_p: DEFAULT_TOP_P,
+    top_k: DEFAULT_TOP_K,
+    max_tokens: null,
+    seed: 0,
+    vote: "majority",
+    adaptive_threshold: ADAPTIVE_THRESHOLD,
+    use: "eval",
+    limit: null,
+    dataset: null,
+    on_bad_line: "stop",
+    ...asked,
+    temperature: samplingTemperature(samples, asked.temperature),
+  };
+}
+
+export function maxTokensOf(settings: EvalSettings, { task, question }: Question): number {
+  return settings.max_tokens ?? defaultMaxTokens(task, question);
+}
+
+/** What the engine is told for one question: what a server makes of a request with these fields. */
+export function samplingOf(settings: EvalSettings, question: Question, seed: number): SamplingParams {
+  return {
+    temperature: settings.temperature,
+    topK: settings.top_k,
+    topP: settings.top_p,
+    minP: 0,
+    maxTokens: maxTokensOf(settings, question),
+    minTokens: 0,
+    ignoreEos: false,
+    stop: [],
+    seed,
+    topLogprobs: null,
+    logitBias: new Map(),
+  };
+}

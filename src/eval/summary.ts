@@ -1,0 +1,247 @@
+// What the answers to one data set come to: accuracy, tokens, stops, calibration, and what the same samples tell of
+// fewer samples and of early stopping. It reads no file.
+
+import { answersEqual, canonicalAnswer } from "../reasoning/answer.ts";
+import type { Baselines } from "../reasoning/baselines.ts";
+import { confidenceOf, tally, type VoteRule, type VotingSample } from "../reasoning/vote.ts";
+import type { FinishedSample } from "../reasoning/voter.ts";
+import type { AnswerRecord } from "./answer-record.ts";
+import { knownDataset } from "./datasets.ts";
+import { type Calibration, calibrationOf, type Judgement } from "./measures/calibration.ts";
+import { type Distribution, distributionOf, mean } from "./measures/distribution.ts";
+import { replayEarlyStop } from "./measures/early-stop-replay.ts";
+import { type JudgedSample, subsetAccuracy } from "./measures/subset-accuracy.ts";
+import { wilsonInterval } from "./measures/wilson.ts";
+import type { Question } from "./question.ts";
+import type { EvalSettings } from "./settings.ts";
+
+export interface EarlyStopSummary {
+  readonly accuracy: number;
+  /** Share of questions with the answer of the full vote. */
+  readonly agreement: number;
+  readonly decided_at: number;
+  readonly tokens_per_answer: number;
+  /** Share of the full vote's tokens. */
+  readonly tokens_saved: number;
+}
+
+export interface DatasetSummary {
+  readonly dataset: string;
+  readonly task: string;
+  readonly questions: number;
+  readonly samples: number;
+  readonly correct: number;
+  readonly accuracy: number;
+  readonly accuracy_ci95: readonly [number, number];
+  /** Accuracy with each rule of voting. */
+  readonly accuracy_by_vote: Readonly<Record<VoteRule, number>>;
+  /** Generated tokens of all samples of a question. */
+  readonly tokens_per_answer: number;
+  readonly tokens_per_answer_distribution: Distribution | null;
+  readonly tokens_per_sample: number;
+  readonly tokens_per_sample_distribution: Distribution | null;
+  /** Null where the server does not tell. */
+  readonly prompt_tokens_per_question: number | null;
+  readonly total_tokens: number;
+  /** Shares of all samples: without an answer, and ended by the bound of tokens. */
+  readonly unparsed: number;
+  readonly length_stops: number;
+  /** Share of questions without any answer, and those whose prompt is longer than the context. */
+  readonly unanswered: number;
+  readonly too_long: number;
+  readonly accuracy_by_samples: readonly {
+    readonly samples: number;
+    readonly accuracy: number;
+    readonly tokens_per_answer: number;
+  }[];
+  readonly early_stop: { readonly exact: EarlyStopSummary; readonly adaptive: EarlyStopSummary } | null;
+  readonly calibration: {
+    /** Of the winner's share of the votes; null for one sample. */
+    readonly vote_share: Calibration | null;
+    /** Of the confidence of the sample that speaks for the answer; null where nobody tells log-probabilities. */
+    readonly confidence: Calibration | null;
+  };
+  readonly debate: {
+    readonly baseline: string;
+    readonly tokens: number;
+    /** Debate tokens over the generated ones, and over those with the prompt. */
+    readonly ratio: number | null;
+    readonly ratio_with_prompt: number | null;
+    /** The paper's student on the same benchmark. */
+    readonly student_tokens: number | null;
+    readonly source: string;
+  };
+}
+
+interface Judged {
+  readonly record: AnswerRecord;
+  readonly question: Question;
+  readonly ballots: readonly VotingSample[];
+  readonly samples: readonly JudgedSample[];
+}
+
+/** Records and questions of one data set, in the same order. */
+export function summarise(
+  questions: readonly Question[],
+  records: readonly AnswerRecord[],
+  settings: EvalSettings,
+  baselines: Baselines,
+): DatasetSummary {
+  const first = questions[0]!; // a data set is named by its questions
+  const judged = questions.map((question, index) => judge(question, records[index]!));
+  const all = judged.flatMap(({ record }) => record.samples);
+  const tokens = records.map((record) => sum(record.samples.map((sample) => sample.tokens)));
+  const prompts = records.flatMap(({ prompt_tokens: count }) => (count === null ? [] : [count]));
+  const correct = records.filter((record) => record.correct).length;
+  const share = (count: number, of: number) => (of === 0 ? 0 : count / of);
+  return {
+    dataset: first.dataset,
+    task: first.task,
+    questions: questions.length,
+    samples: settings.samples,
+    correct,
+    accuracy: correct / questions.length,
+    accuracy_ci95: wilsonInterval(correct, questions.length),
+    accuracy_by_vote: {
+      majority: accuracyOf(judged, "majority"),
+      confidence: accuracyOf(judged, "confidence"),
+    },
+    tokens_per_answer: mean(tokens),
+    tokens_per_answer_distribution: distributionOf(tokens),
+    tokens_per_sample: share(sum(tokens), all.length),
+    tokens_per_sample_distribution: distributionOf(all.map((sample) => sample.tokens)),
+    prompt_tokens_per_question: prompts.length === 0 ? null : mean(prompts),
+    total_tokens: sum(tokens),
+    unparsed: share(all.filter(({ answer }) => answer === null).length, all.length),
+    length_stops: share(all.filter(({ finish_reason: reason }) => reason === "length").length, all.length),
+    unanswered: share(records.filter(({ answer }) => answer === null).length, records.length),
+    too_long: records.filter(({ error }) => error === "context_length").length,
+    accuracy_by_samples: accuracyBySamples(judged, settings, mean(tokens)),
+    early_stop:
+      settings.samples === 1
+        ? null
+        : { exact: earlyStop(judged, settings, "exact"), adaptive: earlyStop(judged, settings, "adaptive") },
+    calibration: calibration(judged, settings),
+    debate: debateOf(first, baselines, mean(tokens), prompts.length === 0 ? null : mean(prompts)),
+  };
+}
+
+function judge(question: Question, record: AnswerRecord): Judged {
+  const { task, choices, gold } = question;
+  const ballots = record.samples.map(({ index, answer, logprob_mean: logprob }) => ({
+    index,
+    answer: answer === null ? null : canonicalAnswer(task, answer, { choices }),
+    display: answer,
+    confidence: confidenceOf(logprob ?? Number.NaN),
+  }));
+  const right = new Map<string | null, boolean>();
+  const samples = ballots.map(({ index, answer, display, confidence }) => {
+    const known = right.get(answer) ?? (display !== null && answersEqual(task, display, gold, { choices }));
+    right.set(answer, known);
+    return { index, answer, confidence, correct: known };
+  });
+  return { record, question, ballots, samples };
+}
+
+function isRight({ ballots, samples }: Judged, rule: VoteRule): boolean {
+  const { key } = tally(ballots, rule);
+  return key !== null && samples.some(({ answer, correct }) => answer === key && correct);
+}
+
+function accuracyOf(judged: readonly Judged[], rule: VoteRule): number {
+  return judged.filter((one) => isRight(one, rule)).length / judged.length;
+}
+
+function accuracyBySamples(judged: readonly Judged[], settings: EvalSettings, tokensPerAnswer: number) {
+  const { samples, vote, seed } = settings;
+  return Array.from({ length: samples }, (_, index) => {
+    const size = index + 1;
+    const asked = judged.map((one) =>
+      one.samples.length === 0 ? 0 : subsetAccuracy(one.samples, size, vote, seed),
+    );
+    return { samples: size, accuracy: mean(asked), tokens_per_answer: (tokensPerAnswer * size) / samples };
+  });
+}
+
+function earlyStop(
+  judged: readonly Judged[],
+  settings: EvalSettings,
+  rule: "exact" | "adaptive",
+): EarlyStopSummary {
+  const asked = judged.filter(({ record }) => record.samples.length > 0);
+  const replays = asked.map(({ record, question }) => {
+    const { task, choices, gold } = question;
+    const replay = replayEarlyStop(record.samples.map(finished), {
+      task,
+      choices,
+      rule: settings.vote,
+      earlyStop: rule,
+      adaptiveThreshold: settings.adaptive_threshold,
+    });
+    const equal = (other: string | null) =>
+      replay.answer === null || other === null
+        ? replay.answer === other
+        : answersEqual(task, replay.answer, other, { choices });
+    const full = sum(record.samples.map(({ tokens }) => tokens));
+    return { ...replay, full, agrees: equal(record.answer), correct: replay.answer !== null && equal(gold) };
+  });
+  const tokens = sum(replays.map((replay) => replay.tokens));
+  const full = sum(replays.map((replay) => replay.full));
+  return {
+    accuracy: replays.filter(({ correct }) => correct).length / judged.length,
+    agreement: replays.filter(({ agrees }) => agrees).length / Math.max(1, replays.length),
+    decided_at: sum(replays.map(({ decidedAt }) => decidedAt)) / Math.max(1, replays.length),
+    tokens_per_answer: tokens / judged.length,
+    tokens_saved: full === 0 ? 0 : 1 - tokens / full,
+  };
+}
+
+function finished(sample: AnswerRecord["samples"][number]): FinishedSample {
+  return {
+    index: sample.index,
+    text: sample.text,
+    tokens: sample.tokens,
+    logprobMean: sample.logprob_mean ?? Number.NaN,
+    finishReason: sample.finish_reason,
+  };
+}
+
+function calibration(
+  judged: readonly Judged[],
+  { samples, vote }: EvalSettings,
+): DatasetSummary["calibration"] {
+  const shares: Judgement[] = [];
+  const confidences: Judgement[] = [];
+  for (const { ballots, record } of judged) {
+    const { votes, speaker } = tally(ballots, vote);
+    const { correct } = record;
+    shares.push({ score: votes[0]?.share ?? 0, correct });
+    confidences.push({ score: ballots.find(({ index }) => index === speaker)?.confidence ?? 0, correct });
+  }
+  const tells = judged.some(({ record }) => record.samples.some((sample) => sample.logprob_mean !== null));
+  return {
+    vote_share: samples === 1 ? null : calibrationOf(shares),
+    confidence: tells ? calibrationOf(confidences) : null,
+  };
+}
+
+function debateOf(
+  { dataset, task }: Question,
+  baselines: Baselines,
+  tokens: number,
+  promptTokens: number | null,
+): DatasetSummary["debate"] {
+  const baseline = baselines.select(task, knownDataset(dataset)?.baseline ?? null);
+  return {
+    baseline: baseline.name,
+    tokens: baseline.tokens,
+    ratio: tokens === 0 ? null : baseline.tokens / tokens,
+    ratio_with_prompt: promptTokens === null ? null : baseline.tokens / (tokens + promptTokens),
+    student_tokens: baseline.studentTokens,
+    source: baseline.source,
+  };
+}
+
+function sum(values: readonly number[]): number {
+  return values.reduce((total, value) => total + value, 0);
+}

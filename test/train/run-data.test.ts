@@ -1,0 +1,166 @@
+// What each recipe and setting leaves of files of graphs.
+
+import assert from "node:assert/strict";
+import path from "node:path";
+import { before, test } from "node:test";
+import { openBase } from "../../src/student/import-student.ts";
+import type { StudentText } from "../../src/train/mag/mag-batch.ts";
+import { type RunData, readRunData } from "../../src/train/run-data.ts";
+import { studentText } from "../../src/train/student-text.ts";
+import type { TrainingData } from "../../src/train/training-data.ts";
+import {
+  resolveSettings,
+  settledSettings,
+  type TrainingSettings,
+} from "../../src/train/training-settings.ts";
+import { writeRandomBase } from "../support/random-base.ts";
+import { scratchFolder } from "../support/scratch-folder.ts";
+import { writeSums } from "./support/sums.ts";
+
+const scratch = scratchFolder();
+const [sums, few] = [path.join(scratch, "sums.jsonl"), path.join(scratch, "few.jsonl")];
+writeSums(sums, 12);
+writeSums(few, 4, 100);
+writeRandomBase(path.join(scratch, "base"), { tokenizer: true });
+let text: StudentText;
+const base = openBase(path.join(scratch, "base"));
+before(async () => {
+  text = await studentText(base);
+});
+
+function dataOf(values: Partial<TrainingSettings>): Promise<RunData> {
+  const defaults = { data: [sums], validationShare: 0 };
+  const settings = resolveSettings([{ nameOf: (key) => key, values: { ...defaults, ...values } }]);
+  return readRunData(settledSettings(settings, base), text);
+}
+
+/** By group: items, rows, right rows, label tokens, pairs, nodes with a label. */
+function contents(data: TrainingData): Record<string, Record<string, number>> {
+  const groups: Record<string, Record<string, number>> = {};
+  for (const [index, { group, rows }] of data.items.entries()) {
+    const batch = data.batch([index], 0);
+    groups[group] ??= { items: 0, rows: 0, labels: 0, pairs: 0, nodes: 0, edges: 0 };
+    const sum = groups[group];
+    const add = (key: string, count: number): void => {
+      sum[key] = (sum[key] ?? 0) + count;
+    };
+    add("items", 1);
+    add("rows", rows);
+    add("labels", batch.labelIds.length > 0 ? 1 : 0);
+    add("pairs", batch.pairs.length / 2);
+    add("nodes", batch.nodeLabels.filter((label) => label >= 0n).length);
+    add("edges", batch.adjacency.filter((weight) => weight > 0).length - rows);
+  }
+  return groups;
+}
+
+// 12 graphs: 8 of four nodes (three right) and four edges, 4 of two nodes (one right).
+const ALL = { rows: 40, right: 28, edges: 32, pairs: 8 * 3 + 4 };
+
+test("every recipe keeps the nodes that it learns from", async () => {
+  const apart = (count: number) => ({
+    items: count,
+    rows: count,
+    labels: count,
+    pairs: 0,
+    nodes: count,
+    edges: 0,
+  });
+  const graphs = {
+    items: 12,
+    rows: ALL.rows,
+    labels: 12,
+    pairs: ALL.pairs,
+    nodes: ALL.rows,
+    edges: ALL.edges,
+  };
+  const expected: Record<string, object> = {
+    "sit-x": { chains: apart(20) },
+    "sit-y": { chains: apart(8) },
+    "dss-mt": { rationale: apart(ALL.right), label: apart(12) },
+    "magdi-r0": { chains: apart(12) },
+    "magdi-cn": { chains: apart(ALL.right) },
+    "magdi-an": { chains: graphs },
+    magdi: { chains: graphs },
+    "magdi-mt": { chains: graphs },
+    "magdi-undirected": { chains: { ...graphs, edges: 2 * ALL.edges } },
+    "magdi-fully-connected": { chains: { ...graphs, edges: 8 * 12 + 4 * 2 } },
+    "magdi-frozen": { chains: graphs },
+    "magdi-without-densest": { chains: graphs },
+  };
+  for (const [recipe, groups] of Object.entries(expected)) {
+    assert.deepEqual(contents((await dataOf({ recipe })).training.data), groups, recipe);
+  }
+});
+
+test("so many graphs are drawn by the seed, and graph types left out", async () => {
+  const names = async (values: Partial<TrainingSettings>) =>
+    (await dataOf(values)).training.data.items.map(({ name }) => name);
+  const five = await names({ recipe: "magdi-mags-5" });
+  assert.equal(five.length, 5);
+  assert.deepEqual(await names({ recipe: "magdi-mags-5" }), five);
+  assert.notDeepEqual(await names({ recipe: "magdi-mags-5", seed: 3 }), five);
+  assert.equal((await names({ leaveOutGraphs: ["G1"] })).length, 4);
+});
+
+test("files weigh the same where they are balanced", async () => {
+  const { training } = await dataOf({ recipe: "magdi-mt", data: [sums, few] });
+  const ofFew = training.data.items.filter(({ name }) => Number(name.slice("sum-".length)) >= 100);
+  assert.deepEqual([ofFew.length, training.data.items.length], [12, 24]);
+});
+
+test("apart, each loss learns from items of its own", async () => {
+  const { training } = await dataOf({ recipe: "magdi-released", maxTokens: 200 });
+  const found = contents(training.data);
+  assert.deepEqual(found, {
+    "chains nll": { items: 28, rows: 28, labels: 28, pairs: 0, nodes: 0, edges: 0 },
+    "chains margin": { items: 12, rows: 40, labels: 0, pairs: ALL.pairs, nodes: 0, edges: ALL.edges },
+    "chains node": { items: 12, rows: 40, labels: 0, pairs: 0, nodes: 40, edges: ALL.edges },
+  });
+});
+
+test("a token's weight counts the padding where pooling does", async () => {
+  const weights = async (pooling: "tokens" | "padded") => {
+    const { data } = (await dataOf({ pooling })).training;
+    // Questions of one digit and of two differ in length.
+    const batch = data.batch([0, 11], 0);
+    const row = [...batch.lengths].findIndex((length) => length < batch.columns);
+    const start = row * batch.columns;
+    const length = batch.lengths[row]!;
+    return {
+      length,
+      columns: batch.columns,
+      own: [...batch.poolingWeights.subarray(start, start + batch.columns)],
+    };
+  };
+  const tokens = await weights("tokens");
+  const padded = await weights("padded");
+  const { length, columns } = tokens;
+  assert.ok(length < columns);
+  const ratio = ({ own }: { own: number[] }): number => own[length - 1]! / own[0]!;
+  assert.ok(Math.abs(ratio(tokens) - length) < 1e-3);
+  assert.ok(Math.abs(ratio(padded) - columns / (columns - length + 1)) < 1e-3);
+  for (const { own } of [tokens, padded]) {
+    assert.ok(Math.abs(own.reduce((sum, weight) => sum + weight, 0) - 1) < 1e-6);
+    assert.ok(own.slice(length).every((weight) => weight === 0));
+  }
+});
+
+test("validation has its own questions, drawn or given", async () => {
+  const drawn = await dataOf({ validationShare: 0.25 });
+  assert.deepEqual([drawn.training.mags, drawn.validation?.mags], [9, 3]);
+  const given = await dataOf({ data: [sums, few], validation: [few] });
+  assert.deepEqual([given.training.mags, given.validation?.mags, given.alsoInValidation], [12, 4, 4]);
+});
+
+test("what leaves nothing to learn from is said", async () => {
+  await assert.rejects(dataOf({ recipe: "sit-z" }), /agents: expected some of x, y, found z/);
+  await assert.rejects(
+    dataOf({ maxTokens: 20 }),
+    /nothing is left of 12 MAGs; maxTokens is 20, and 12 prompts/,
+  );
+  await assert.rejects(
+    dataOf({ leaveOutGraphs: ["G0", "G1"] }),
+    /expected MAGs that the settings leave something of/,
+  );
+});

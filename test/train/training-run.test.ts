@@ -1,0 +1,209 @@
+// Whole runs of a tiny student with the real training step: interrupted, resumed, cut into batches, exported.
+
+import assert from "node:assert/strict";
+import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import path from "node:path";
+import { test } from "node:test";
+import { MagdiError } from "../../src/errors.ts";
+import { openBase } from "../../src/student/import-student.ts";
+import { initialiseParameters } from "../../src/train/initial-parameters.ts";
+import { globalNorm } from "../../src/train/optimiser.ts";
+import { readRunData } from "../../src/train/run-data.ts";
+import { type RunLogLine, readRunLog } from "../../src/train/run-log.ts";
+import { GradientSum, runBatches } from "../../src/train/step-batches.ts";
+import { studentText } from "../../src/train/student-text.ts";
+import { createRun, runSettings, runTraining } from "../../src/train/training-run.ts";
+import {
+  resolveSettings,
+  settledSettings,
+  type TrainingSettings,
+} from "../../src/train/training-settings.ts";
+import { openTrainingStep } from "../../src/train/training-step.ts";
+import { writeRandomBase } from "../support/random-base.ts";
+import { scratchFolder } from "../support/scratch-folder.ts";
+import { writeSums } from "./support/sums.ts";
+
+const scratch = scratchFolder();
+const base = path.join(scratch, "base");
+const data = path.join(scratch, "sums.jsonl");
+writeRandomBase(base, { tokenizer: true });
+writeSums(data, 24);
+let runs = 0;
+
+function settingsOf(values: Partial<TrainingSettings> = {}): TrainingSettings {
+  const common = { base, data: [data], threads: 1, batchSize: 6, epochs: 2, learningRate: 1e-3 };
+  return resolveSettings([{ nameOf: (key) => key, values: { ...common, ...values } }]);
+}
+
+interface Course {
+  readonly folder?: string;
+  /** Stop after this optimiser step. */
+  readonly stopAfter?: number;
+  readonly settings?: Partial<TrainingSettings>;
+}
+
+async function run({ folder = path.join(scratch, `run-${runs++}`), stopAfter, settings }: Course = {}) {
+  const abort = new AbortController();
+  if (!existsSync(folder)) createRun(folder, settingsOf(settings));
+  const result = await runTraining({
+    settings: runSettings(folder),
+    folder,
+    signal: abort.signal,
+    onStage: () => {},
+    onData: () => {},
+    onProgress: ({ step }) => {
+      if (step === stopAfter) abort.abort();
+    },
+    onValidation: () => {},
+  });
+  return { folder, ...result, log: readRunLog(path.join(folder, "metrics.jsonl")) };
+}
+
+/** Without what depends on the clock. */
+const timeless = (log: readonly RunLogLine[]) =>
+  log.map((line) => {
+    if (line.kind !== "step" && line.kind !== "end") return line;
+    return { ...line, seconds: 0, tokensPerSecond: 0 };
+  });
+
+const bytesOf = (folder: string, file: string) => readFileSync(path.join(folder, file)).toString("base64");
+
+test("a student's run that is stopped and resumed has the bits of one that was not, its exported weights too", async () => {
+  const whole = await run();
+  const first = await run({ stopAfter: 3 });
+  assert.equal(first.outcome?.reason, "interrupted");
+  assert.equal(first.student, null);
+  assert.ok(!existsSync(path.join(first.folder, "student")));
+  const rest = await run({ folder: first.folder });
+  assert.equal(rest.outcome?.reason, "done");
+  assert.deepEqual(timeless(rest.log), timeless(whole.log));
+  for (const file of [
+    "checkpoint/adapter_model.safetensors",
+    "checkpoint/heads.safetensors",
+    "checkpoint/optimiser.safetensors",
+    "best/adapter_model.safetensors",
+    "student/onnx/model_quantized.onnx_data",
+  ]) {
+    assert.ok(bytesOf(rest.folder, file) === bytesOf(whole.folder, file), file);
+  }
+});
+
+test("losses fall, and the folder says with what settings", async () => {
+  const { folder, log } = await run({ settings: { epochs: 6, patience: 0 } });
+  const validations = log.filter((line) => line.kind === "validation");
+  assert.ok(validations.at(-1)!.loss < validations[0]!.loss);
+  const written = JSON.parse(readFileSync(path.join(folder, "settings.json"), "utf8"));
+  // What was left open is settled by the base.
+  assert.equal(written.settings.maxTokens, 256);
+  assert.equal(written.settings.scoreWidth, 64);
+  assert.equal(written.settings.recipe, "magdi");
+  assert.deepEqual(readdirSync(folder).sort(), [
+    "best",
+    "checkpoint",
+    "metrics.jsonl",
+    "settings.json",
+    "student",
+  ]);
+});
+
+test("two batches of 8 graphs have the losses and gradients of one of 16", async () => {
+  const opened = openBase(base);
+  const settings = settledSettings(settingsOf({ validationShare: 0, mags: 16 }), opened);
+  const { training } = await readRunData(settings, await studentText(opened));
+  assert.equal(training.data.items.length, 16);
+  const step = await openTrainingStep(opened, {
+    lora: { rank: 4, scale: 2, targets: ["q_proj", "down_proj"], dropout: 0 },
+    losses: {
+      nll: { weight: 1 },
+      margin: { weight: 0.1, margin: 1, head: { kind: "linear" } },
+      node: { weight: 1, features: "live", classifier: { kind: "gcn", width: 16, classes: 2 } },
+    },
+    threads: 1,
+    scratchFolder: scratch,
+  });
+  opened.close();
+  try {
+    initialiseParameters(step.parameters, step.shapes, 1);
+    // B begins as zero: A would have no gradient.
+    for (const [key, values] of step.parameters) {
+      if (key.endsWith("lora_B.weight")) values.set(values.map((_, index) => Math.sin(index) / 10));
+    }
+    const accumulated = async (maxRows: number) => {
+      const gradients = new GradientSum(step.gradients);
+      let batches = 0;
+      const losses = await runBatches({
+        step,
+        data: training.data,
+        items: training.data.items.map((_, index) => index),
+        mode: "train",
+        limits: { maxRows, maxTokens: 1_000_000 },
+        place: "here",
+        batchSeed: 0,
+        dropoutSeed: 0,
+        signal: new AbortController().signal,
+        onBatch: (names, last) => {
+          batches += 1;
+          gradients.add(last, "here", names);
+        },
+      });
+      return { losses, gradients: gradients.sum, batches };
+    };
+    const rows = training.data.items.reduce((sum, item) => sum + item.rows, 0);
+    const one = await accumulated(rows);
+    const two = await accumulated(Math.ceil(rows / 2));
+    assert.equal(one.batches, 1);
+    assert.ok(two.batches >= 2);
+    for (const name of ["total", "nll", "margin", "node"] as const) {
+      const [a, b] = [one.losses![name], two.losses![name]];
+      assert.ok(Math.abs(a - b) < 1e-6 * Math.abs(a), `${name}: ${a}, ${b}`);
+    }
+    const norm = globalNorm(one.gradients);
+    for (const [key, values] of one.gradients) {
+      const other = two.gradients.get(key)!;
+      const apart = Math.hypot(...values.map((value, index) => value - other[index]!));
+      assert.ok(apart <= 1e-6 * norm, `${key}: ${apart} of ${norm}`);
+    }
+  } finally {
+    step.close();
+  }
+});
+
+test("a broken record names its line, and the checkpoint that was there survives", async () => {
+  const own = path.join(scratch, "own.jsonl");
+  writeSums(own, 12);
+  const { folder } = await run({ stopAfter: 1, settings: { data: [own] } });
+  const before = bytesOf(folder, "checkpoint/state.json");
+  const lines = readFileSync(own, "utf8").split("\n");
+  writeFileSync(own, [...lines.slice(0, 4), '{"id": 5', ...lines.slice(5)].join("\n"));
+  await assert.rejects(run({ folder }), (error: unknown) => {
+    assert.ok(error instanceof MagdiError);
+    assert.equal(error.code, "MAGDI_BAD_FILE");
+    assert.match(error.message, /own\.jsonl:5: expected a JSON record/);
+    return true;
+  });
+  assert.equal(bytesOf(folder, "checkpoint/state.json"), before);
+});
+
+test("a recipe that trains nothing exports the base", async () => {
+  const folder = path.join(scratch, "as-it-is");
+  createRun(folder, settingsOf({ recipe: "base" }));
+  const { outcome, student } = await runTraining({
+    settings: runSettings(folder),
+    folder,
+    signal: new AbortController().signal,
+    onStage: () => {},
+    onData: () => {},
+    onProgress: () => {},
+    onValidation: () => {},
+  });
+  assert.equal(outcome, null);
+  assert.deepEqual(Object.keys(student?.dtypes ?? {}), ["q8"]);
+});
+
+test("a folder with something in it is no new run", async () => {
+  const { folder } = await run({ stopAfter: 1 });
+  assert.throws(
+    () => createRun(folder, settingsOf()),
+    /is not empty; to go on with that run: magdi train --resume/,
+  );
+});

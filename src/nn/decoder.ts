@@ -14,6 +14,8 @@ import { swiglu } from "./swiglu.ts";
 export interface DecoderContext extends AttentionContext {
   /** branch, residual [T, C] → [the norm of their sum, their sum] */
   readonly addNorm: typeof op.skipSimplifiedLayerNormalization;
+  /** Runs `build`, which appends a layer. */
+  readonly layer: (g: GraphBuilder, build: () => void) => void;
 }
 
 /** ids int64 [B, S] → the hidden states after the final norm [B·S, C] */
@@ -33,14 +35,15 @@ export function decoder(
       context.addNorm(g, branch, residual, weights.vector(`${norm}.weight`), config.normEpsilon),
     );
   };
-  for (let layer = 0; layer < config.layers; layer++) {
+  const append = (layer: number): void => {
     const prefix = `model.layers.${layer}`;
     const attended = g.scoped(`${prefix}.self_attn`, () => attention(g, x, layer, config, weights, context));
     addNorm(attended, `${prefix}.post_attention_layernorm`);
     const fed = g.scoped(`${prefix}.mlp`, () => swiglu(g, x, layer, weights));
     const last = layer === config.layers - 1;
     addNorm(fed, last ? "model.norm" : `model.layers.${layer + 1}.input_layernorm`);
-  }
+  };
+  for (let layer = 0; layer < config.layers; layer++) context.layer(g, () => append(layer));
   return x;
 }
 

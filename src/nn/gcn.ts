@@ -4,7 +4,7 @@
 import type { Value } from "../onnx/graph.ts";
 import type { GraphBuilder } from "../onnx/graph-builder.ts";
 import * as op from "../onnx/operators.ts";
-import { type HeadShapes, headBias, headProduct, layerShapes } from "./head-layer.ts";
+import { type GraphNodes, type HeadShapes, headBias, headProduct, layerShapes } from "./head-layer.ts";
 
 export interface Gcn {
   readonly kind: "gcn";
@@ -25,13 +25,13 @@ export function gcnShapes(classifier: Gcn, hiddenSize: number): HeadShapes {
   ]);
 }
 
-/** ReLU(Â·X·Wᵀ + b), twice, with Â = D^-½·(A + I)·D^-½ over in-degrees.
- * nodes [B, C], adjacency Â [B, B] → [B, width] */
-export function gcn(g: GraphBuilder, nodes: Value, adjacency: Value): Value {
+/** ReLU(Â·X·Wᵀ + b), twice, with Â = D^-½·(A + I)·D^-½ over in-degrees: [B, width] */
+export function gcn(g: GraphBuilder, { nodes, adjacency, afterFirst }: GraphNodes): Value {
   let x = nodes;
   for (let layer = 0; layer < LAYERS; layer++) {
     const name = `gcn.${layer}`;
     x = op.relu(g, headBias(g, name, op.matMul(g, adjacency, headProduct(g, name, x))));
+    if (layer === 0) x = afterFirst(x);
   }
   return x;
 }

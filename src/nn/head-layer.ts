@@ -7,6 +7,20 @@ import * as op from "../onnx/operators.ts";
 /** Shapes of a head's tensors by key. */
 export type HeadShapes = ReadonlyMap<string, readonly number[]>;
 
+/** What is known of a batch's graphs: B nodes, each a sequence of up to T tokens. */
+export interface GraphNodes {
+  /** Pooled [B, C] */
+  readonly nodes: Value;
+  /** [B·T, C] */
+  readonly hidden: Value;
+  /** [B, T], above 0 on real tokens */
+  readonly poolingWeights: Value;
+  /** [B, B], normalised: above 0 where the row heard the column */
+  readonly adjacency: Value;
+  /** What happens to nodes [B, width] behind the first layer that mixes them: dropout, or nothing. */
+  readonly afterFirst: (x: Value) => Value;
+}
+
 /** Weight [rows, columns] and bias [rows] of the layer `name`. */
 export function layerShapes(
   name: string,

@@ -43,6 +43,7 @@ export function servingContext(
     rotary,
     norm: op.simplifiedLayerNormalization,
     addNorm: op.skipSimplifiedLayerNormalization,
+    layer: (_, build) => build(),
     packed: true,
     attend: (g, layer, heads) =>
       op.groupQueryAttention(g, {

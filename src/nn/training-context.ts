@@ -4,6 +4,7 @@
 import type { Value } from "../onnx/graph.ts";
 import type { GraphBuilder } from "../onnx/graph-builder.ts";
 import * as op from "../onnx/operators.ts";
+import { recomputed } from "../onnx/recomputation.ts";
 import type { DecoderContext } from "./decoder.ts";
 import type { DecoderConfig } from "./decoder-config.ts";
 import type { DecoderWeights } from "./decoder-weights.ts";
@@ -20,12 +21,13 @@ function causalMask(g: GraphBuilder, places: Value, window: number | null): Valu
   return op.where(g, hidden, g.float(MASKED), g.float(0));
 }
 
-/** ids int64 [B, T] */
+/** ids int64 [B, T]. With `recompute`, only what goes from layer to layer is kept for the way back. */
 export function trainingContext(
   g: GraphBuilder,
   ids: Value,
   config: DecoderConfig,
   weights: DecoderWeights,
+  recompute: boolean,
 ): DecoderContext {
   const { heads, keyValueHeads, headSize } = config;
   const group = heads / keyValueHeads;
@@ -64,6 +66,7 @@ export function trainingContext(
       const sum = op.add(g, residual, branch);
       return [op.simplifiedLayerNormalization(g, sum, weight, epsilon), sum];
     },
+    layer: (g, build) => (recompute ? recomputed(g, build) : build()),
     packed: false,
     attend: (g, layer, { query, key, value }) => {
       const grouped = op.transpose(g, op.reshapeTo(g, query, shapes.queries), [0, 2, 3, 1, 4]);

@@ -24,6 +24,8 @@ export interface TrainingLosses {
     /** Whether the loss reaches the student, or only the classifier. */
     readonly features: "live" | "frozen";
     readonly classifier: NodeClassifier;
+    /** Of the classifier, behind its first layer; the released code drops when it validates too. */
+    readonly dropout?: { readonly share: number; readonly whenValidating: boolean };
   } | null;
 }
 
@@ -32,6 +34,9 @@ export interface TrainingGraphOptions {
   readonly losses: TrainingLosses;
   /** Without them nothing is dropped either: the graph validates. */
   readonly gradients: boolean;
+  /** Computes each layer's activations a second time on the way back instead of keeping them: a third more time, a
+   * fraction of the memory. */
+  readonly recompute?: boolean;
 }
 
 export interface TrainingGraph {
@@ -42,6 +47,8 @@ export interface TrainingGraph {
   readonly gradients: ReadonlyMap<string, Value>;
   /** Columns of the input lora_noise int32 [B·T, columns]; null where nothing is dropped. */
   readonly noiseColumns: number | null;
+  /** Of the input node_mask float32 [B, width], whose values are 0 or 1 / (1 - share); null where nothing is dropped. */
+  readonly nodeMask: { readonly width: number; readonly share: number } | null;
 }
 
 /** The shapes of all parameters of a step, by key: adapters by PEFT key, then the heads of the losses it has. */
@@ -62,7 +69,7 @@ export function trainingParameters(
  * nll: label_positions int64 [L] (b·T + t of the token before the label), label_ids int64 [L], nll_scale [];
  * margin: pairs int64 [P, 2] (rows: a correct one, an incorrect one), margin_scale [];
  * node: adjacency [B, B] (Â, over all graphs of the batch), node_labels int64 [B] (negative: none), node_scale [];
- * margin or node: pooling_weights [B, T]; dropout: lora_noise int32 [B·T, noiseColumns].
+ * margin or node: pooling_weights [B, T]; dropout: lora_noise int32 [B·T, noiseColumns], node_mask [B, width].
  * Outputs: total [] and nll, margin, node [] (before their weights), pooled [B, C], scores [B],
  * node_logits [B, classes], gradient.{key}. */
 export function trainingGraph(
@@ -78,7 +85,7 @@ export function trainingGraph(
   const columns = options.gradients && lora.dropout > 0 ? noiseColumns(config, lora) : null;
   const noise = columns === null ? null : g.input("lora_noise", "int32", ["tokens", columns]);
   const weights = withLora(load(g), config, lora, noise);
-  const context = trainingContext(g, ids, config, weights);
+  const context = trainingContext(g, ids, config, weights, options.recompute ?? false);
   const hidden = decoder(g, ids, config, weights, context);
 
   const terms: Value[] = [];
@@ -109,12 +116,27 @@ export function trainingGraph(
     g.output("scores", "float32", ["batch_size"]);
     term("margin", weight, (scale) => marginLoss(g, scores, pairs, margin, scale));
   }
+  let nodeMask: TrainingGraph["nodeMask"] = null;
   if (losses.node !== null) {
-    const { weight, features, classifier } = losses.node;
+    const { weight, features, classifier, dropout } = losses.node;
+    if (dropout !== undefined && dropout.share > 0 && (options.gradients || dropout.whenValidating)) {
+      nodeMask = { width: classifier.width, share: dropout.share };
+      g.input("node_mask", "float32", ["batch_size", classifier.width]);
+    }
+    const isMasked = nodeMask !== null;
     const adjacency = g.input("adjacency", "float32", ["batch_size", "batch_size"]);
     const labels = g.input("node_labels", "int64", ["batch_size"]);
-    const nodes = features === "frozen" ? stopGradient(g, pooled) : pooled;
-    const logits = g.scoped("node_classifier", () => nodeClassifier(g, nodes, adjacency, classifier));
+    const reached = (x: Value): Value => (features === "frozen" ? stopGradient(g, x) : x);
+    const logits = g.scoped("node_classifier", () => {
+      const graph = {
+        nodes: reached(pooled),
+        hidden: reached(hidden),
+        poolingWeights: "pooling_weights",
+        adjacency,
+        afterFirst: (x: Value) => (isMasked ? op.mul(g, x, "node_mask") : x),
+      };
+      return nodeClassifier(g, graph, classifier);
+    });
     g.node("Identity", [logits], { outputs: ["node_logits"] });
     g.output("node_logits", "float32", ["batch_size", classifier.classes]);
     term("node", weight, (scale) => nodeLoss(g, logits, labels, classifier.classes, scale));
@@ -132,7 +154,8 @@ export function trainingGraph(
       return [key, output] as const;
     }),
   );
-  return { model: g.build("magdi_training"), parameters, gradients: outputs, noiseColumns: columns };
+  const model = g.build("magdi_training");
+  return { model, parameters, gradients: outputs, noiseColumns: columns, nodeMask };
 }
 
 /** A frozen node loss reaches its classifier alone; every other loss reaches the adapters too. */
@@ -155,7 +178,7 @@ export function forwardGraph(config: DecoderConfig, load: WeightLoader, lora: Lo
     for (const [key, shape] of adapterShapes(config, lora)) g.input(key, "float32", shape);
     weights = withLora(weights, config, lora, null);
   }
-  const context = trainingContext(g, ids, config, weights);
+  const context = trainingContext(g, ids, config, weights, false);
   const logits = vocabularyHead(g, decoder(g, ids, config, weights, context), config, weights);
   const shape = op.concatenate(g, [context.batchShape, g.ints([config.vocabSize])]);
   g.node("Reshape", [logits, shape], { outputs: ["logits"] });

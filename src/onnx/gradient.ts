@@ -92,8 +92,11 @@ class Walk {
   /** The values of each part that was computed again, by the names that the forward pass gave them. */
   readonly #again = new Map<Part, ReadonlyMap<Value, Value>>();
 
+  readonly #forwardEnd: number;
+
   constructor(g: GraphBuilder, facts: ValueFacts, leading: ReadonlySet<Value>, cotangents: Cotangents) {
     this.#g = g;
+    this.#forwardEnd = g.nodes.length;
     this.#facts = facts;
     this.#leading = leading;
     this.#cotangents = cotangents;
@@ -108,8 +111,8 @@ class Walk {
   /** A node as the way back knows it: of a part that is computed again, with the values of the second time. */
   #asKnown(node: Node, part: Part | null, token: Value): Node {
     if (part === null) return node;
-    const nodes = this.#g.nodes.slice(part.start, part.end);
-    const renamed = this.#again.get(part) ?? computeAgain(this.#g, this.#facts, nodes, token);
+    const renamed =
+      this.#again.get(part) ?? computeAgain(this.#g, this.#facts, part, this.#forwardEnd, token);
     this.#again.set(part, renamed);
     const rename = (value: Value): Value => renamed.get(value) ?? value;
     return { ...node, inputs: node.inputs.map(rename), outputs: node.outputs.map(rename) };

@@ -1,7 +1,7 @@
 // Parts of a graph whose values are computed again on the way back instead of being kept: time for memory (Chen et al.
 // 2016, arXiv 1604.06174). It knows no operator's derivative.
 
-import type { Node, Value } from "./graph.ts";
+import type { Value } from "./graph.ts";
 import type { GraphBuilder } from "./graph-builder.ts";
 import * as op from "./operators.ts";
 import type { ValueFacts } from "./value-facts.ts";
@@ -37,14 +37,25 @@ function after(g: GraphBuilder, facts: ValueFacts, x: Value, zero: Value): Value
   return gated;
 }
 
+/** What nodes outside a part take from it: it stays, and need not be computed again. */
+function keptOf(g: GraphBuilder, { start, end }: Part, forwardEnd: number): Set<Value> {
+  const own = new Set(g.nodes.slice(start, end).flatMap(({ outputs }) => outputs));
+  const behind = g.nodes.slice(end, forwardEnd).flatMap(({ inputs }) => inputs);
+  return new Set(behind.filter((value) => own.has(value)));
+}
+
 /** Appends the nodes of a part again, to run only once `token`, any value of floats, has been computed.
- * @returns the new name of each value of the part */
+ * @param forwardEnd where the forward pass ends
+ * @returns the new name of each value of the part that has one */
 export function computeAgain(
   g: GraphBuilder,
   facts: ValueFacts,
-  nodes: readonly Node[],
+  part: Part,
+  forwardEnd: number,
   token: Value,
 ): ReadonlyMap<Value, Value> {
+  const nodes = g.nodes.slice(part.start, part.end);
+  const kept = keptOf(g, part, forwardEnd);
   const renamed = new Map<Value, Value>();
   const some = op.gather(g, op.reshape(g, token, [-1]), g.ints(0), 0);
   const zero = op.cast(g, op.less(g, some, some), "int64");
@@ -60,12 +71,13 @@ export function computeAgain(
     return gated;
   };
   for (const node of nodes) {
+    if (node.outputs.every((output) => output === "" || kept.has(output))) continue;
     const inputs = node.inputs.map(input);
     g.scoped(node.name, () => {
       const outputs = node.outputs.map((output) => (output === "" ? "" : g.name("again")));
       g.append(node, inputs, outputs);
       node.outputs.forEach((output, index) => {
-        if (output === "") return;
+        if (output === "" || kept.has(output)) return;
         renamed.set(output, outputs[index] ?? "");
         facts.learn(outputs[index] ?? "", facts.shape(output));
       });

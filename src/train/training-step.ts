@@ -10,8 +10,9 @@ import { Binding, type Session } from "../runtime/session.ts";
 import type { BaseModel } from "../student/base-model.ts";
 import { type BaseSessionOptions, BaseSessions } from "./base-session.ts";
 import { floatTensor, integerTensor } from "./batch-tensors.ts";
-import { fillNoise } from "./dropout-noise.ts";
+import { dropoutMask, fillNoise } from "./dropout-noise.ts";
 import type { TrainingBatch } from "./mag/training-batch.ts";
+import { derivedSeed } from "./seeded-random.ts";
 
 /** What a step reads of a batch. A node label below 0 is none. */
 export type StepBatch = Omit<TrainingBatch, "lengths" | "labelTokens">;
@@ -60,6 +61,8 @@ export interface TrainingStep {
 export interface TrainingStepOptions extends BaseSessionOptions {
   readonly lora: LoraOptions;
   readonly losses: TrainingLosses;
+  /** Less memory for a third more time: see TrainingGraphOptions. */
+  readonly recompute?: boolean;
 }
 
 /** The counts of a batch by itself. */
@@ -76,8 +79,9 @@ export function countsOf(batch: StepBatch): StepCounts {
 export async function openTrainingStep(base: BaseModel, options: TrainingStepOptions): Promise<TrainingStep> {
   const sessions = new BaseSessions(base, options);
   try {
+    const { lora, losses, recompute = false } = options;
     const graphOf = (gradients: boolean): TrainingGraph =>
-      trainingGraph(base.config, sessions.load, { lora: options.lora, losses: options.losses, gradients });
+      trainingGraph(base.config, sessions.load, { lora, losses, gradients, recompute });
     const step = new SessionStep(sessions, { train: graphOf(true), validate: graphOf(false) });
     await step.open("train");
     return step;
@@ -183,6 +187,11 @@ class SessionStep implements TrainingStep {
       const noise = OrtTensor.zeros("int32", [rows * columns, graph.noiseColumns]);
       fillNoise(noise.data, options.dropoutSeed ?? this.#trainingRuns);
       inputs.set("lora_noise", noise);
+    }
+    if (graph.nodeMask !== null) {
+      const { width, share } = graph.nodeMask;
+      const seed = derivedSeed(options.dropoutSeed ?? this.#trainingRuns, "nodes");
+      inputs.set("node_mask", floatTensor([rows, width], dropoutMask(rows * width, share, seed)));
     }
     return inputs;
   }

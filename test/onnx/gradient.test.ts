@@ -5,6 +5,7 @@ import { gradients, stopGradient, withGradient } from "../../src/onnx/gradient.t
 import type { Value } from "../../src/onnx/graph.ts";
 import { GraphBuilder } from "../../src/onnx/graph-builder.ts";
 import * as op from "../../src/onnx/operators.ts";
+import { recomputed } from "../../src/onnx/recomputation.ts";
 import { assertGradients, Runner } from "./support/derivatives.ts";
 
 const refused =
@@ -165,4 +166,66 @@ test("shapes that are known by name alone need nothing found out at run time", (
   const loss = op.sumAll(g, op.mul(g, heads, heads));
   gradients(g, loss, [x, w, bias]);
   assert.ok(!g.nodes.some(({ operator }) => operator === "NonZero"));
+});
+
+/** Three layers, the inner of which shape, split and normalise what they get. */
+const layered =
+  (again: boolean) =>
+  (g: GraphBuilder, { x = "", w = "", v = "" }: Record<string, Value>): Value => {
+    let y = op.matMul(g, x, w);
+    for (let layer = 0; layer < 3; layer++) {
+      const build = (): Value => {
+        const [left = "", right = ""] = op.split(g, op.matMul(g, y, v), [2, 2]);
+        const both = op.matMul(g, op.tanh(g, left), op.transpose(g, op.sigmoid(g, right), [1, 0]));
+        return op.add(g, y, op.matMul(g, op.softmax(g, both), op.exp(g, y)));
+      };
+      y = again ? recomputed(g, build) : build();
+    }
+    return op.mul(g, y, y);
+  };
+const LAYERED = { x: { shape: [3, 2] }, w: { shape: [2, 4] }, v: { shape: [4, 4] } };
+
+test("parts that are computed again have the gradients of finite differences and of parts that are kept", async () => {
+  const kept = await assertGradients({ inputs: LAYERED, build: layered(false) });
+  const again = await assertGradients({ inputs: LAYERED, build: layered(true) });
+  assert.deepEqual(again, kept);
+});
+
+test("what a part is computed again from, and what follows it, is all that is kept of it", () => {
+  const g = new GraphBuilder();
+  const inputs = Object.entries(LAYERED).map(([name, { shape }]) => [name, g.input(name, "float32", shape)]);
+  const loss = op.sumAll(g, layered(true)(g, Object.fromEntries(inputs)));
+  const [forward, end] = [[...g.nodes], g.nodes.length];
+  const found = gradients(g, loss, ["x", "w", "v"]);
+  const used = new Set(g.nodes.slice(end).flatMap(({ inputs }) => inputs));
+  const kept = forward.filter(({ outputs }) => outputs.some((output) => used.has(output)));
+  assert.deepEqual(
+    kept.map(({ operator }) => operator),
+    ["MatMul", "Add", "Add", "Add", "Mul"], // of the last, the shape
+  );
+  for (const { name, outputs } of g.nodes.slice(end)) {
+    const needed = outputs.some((output) => used.has(output) || [...found.values()].includes(output));
+    assert.ok(needed, `${name} is there for nothing`);
+  }
+});
+
+test("shares that weigh values give the same gradients whichever way their sum is found", async () => {
+  const inputs = { s: { shape: [2, 3, 4] }, v: { shape: [2, 4, 5] } };
+  const weighed = (g: GraphBuilder, { s = "", v = "" }: Record<string, Value>): Value => {
+    const y = op.matMul(g, op.softmax(g, s), v);
+    return op.mul(g, y, op.tanh(g, y));
+  };
+  await assertGradients({ inputs, build: weighed });
+  const reshaped = (g: GraphBuilder, { s = "", v = "" }: Record<string, Value>): Value => {
+    const shares = op.reshape(g, op.softmax(g, op.reshape(g, s, [2, 1, 3, 4])), [2, 3, 4]);
+    const y = op.matMul(g, shares, v);
+    return op.mul(g, y, op.tanh(g, y));
+  };
+  await assertGradients({ inputs, build: reshaped });
+  const elsewhere = (g: GraphBuilder, { s = "", v = "" }: Record<string, Value>): Value => {
+    const shares = op.softmax(g, s);
+    const y = op.matMul(g, shares, v);
+    return op.mul(g, op.mul(g, y, y), op.reduceSum(g, op.mul(g, shares, shares), -1, true));
+  };
+  await assertGradients({ inputs, build: elsewhere });
 });

@@ -31,9 +31,11 @@ async function stepOf(
   own: TrainingFixture,
   losses: TrainingLosses,
   lora: LoraOptions = own.lora,
+  recompute = false,
 ): Promise<TrainingStep> {
   const base = openBase(fixture(own.name, "base"));
-  const step = await openTrainingStep(base, { lora, losses, threads: 1, scratchFolder: scratch });
+  const options = { lora, losses, recompute, threads: 1, scratchFolder: scratch };
+  const step = await openTrainingStep(base, options);
   base.close();
   opened.push(step);
   for (const [key, values] of own.parameters()) step.parameters.get(key)?.set(values);
@@ -102,6 +104,23 @@ for (const name of NAMES) {
       assertGradients(step, new Map(weighted));
     });
   }
+
+  test(`${name}: what is computed a second time is the same, with dropout too`, async () => {
+    const lora = { ...own.lora, targets: LORA_TARGETS, dropout: 0.3 };
+    const [kept, again] = [
+      await stepOf(own, own.losses("live"), lora),
+      await stepOf(own, own.losses("live"), lora, true),
+    ];
+    const expected = await kept.run(own.batch("directed"), "train", { dropoutSeed: 7 });
+    assert.deepEqual(await again.run(own.batch("directed"), "train", { dropoutSeed: 7 }), expected);
+    assert.ok([...kept.gradients.values()].some((values) => !isZero(values)));
+    for (const [key, values] of kept.gradients) {
+      if (isZero(values)) continue;
+      const found = again.gradients.get(key);
+      assert.ok(found);
+      assert.ok(relativeError(found, values) < 1e-6, `${key}: off by ${relativeError(found, values)}`);
+    }
+  });
 
   test(`${name}: live node features give every adapter a gradient, frozen ones exactly none`, async () => {
     const { node } = own.losses("live");

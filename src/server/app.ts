@@ -40,6 +40,7 @@ import { tokenizeRoute } from "./routes/tokenize.ts";
 import { compileValidator } from "./schemas/request-validation.ts";
 import type { ServedStudent } from "./served-student.ts";
 import { HttpConnections } from "./transport/http-connections.ts";
+import { installJsonBodies } from "./transport/json-body.ts";
 import { installSockets } from "./transport/socket-upgrades.ts";
 import { upgradableRequest } from "./transport/upgradable-request.ts";
 
@@ -110,8 +111,7 @@ export function buildApp(options: AppOptions): FastifyInstance {
   app.decorate("drain", (timeoutMs: number) => admission.drain(timeoutMs));
   app.setValidatorCompiler(compileValidator);
   app.setSerializerCompiler(serializerCompiler);
-  // Everything is JSON: a form or plain text is answered 415 rather than misread.
-  app.removeContentTypeParser("text/plain");
+  installJsonBodies(app);
   answerErrors.install(app, metrics);
 
   app.addHook("onRequest", async (request, reply) => {

@@ -27,6 +27,22 @@ test("behaviour 1: a body that is not JSON is 400 on every route", async (t) => 
   }
 });
 
+test("behaviour 1: a body that is not UTF-8 is 400 on every route, and what is UTF-8 arrives as it was", async (t) => {
+  const { server } = await runTiny(t);
+  const send = (path: string, body: Buffer) => server.post(path, "", { body });
+  for (const path of POST_ROUTES) {
+    for (const wrong of ["\xff", "\xc3", "\xed\xa0\x80", "\xc0\xaf", "\xf5\x80\x80\x80"]) {
+      const answer = await send(path, Buffer.from(`{"model":"${wrong}"}`, "latin1"));
+      assertRefused(answer, 400, null);
+      assert.match(answer.body.error.message, /not UTF-8/);
+    }
+  }
+  for (const text of ["\ufffd", "a\u0000b", "日本 🙂", "\ufeff"]) {
+    const { body } = await send("/v1/tokenize", Buffer.from(`\ufeff${JSON.stringify({ prompt: text })}`));
+    assert.deepEqual(body.tokens, [...Buffer.from(text)]);
+  }
+});
+
 test("behaviour 2: a body that is no object is 400 on every route", async (t) => {
   const { server } = await runTiny(t);
   for (const path of POST_ROUTES) {

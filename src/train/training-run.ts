@@ -159,6 +159,7 @@ async function trained(options: TrainingRunOptions, source: string): Promise<Tra
         dropout: settings.loraDropout,
       },
       losses: lossesOf(settings),
+      recompute: settings.recompute,
       ...(settings.threads === null ? {} : { threads: settings.threads }),
       onProgress: (done, total) => onStage("reading the base", done, total),
     });
@@ -204,7 +205,8 @@ function lossesOf(settings: SettledSettings): TrainingLosses {
       ? {
           weight: settings.nodeWeight,
           features: settings.nodeFeatures,
-          classifier: { kind: "gcn", width: settings.gcnWidth, classes: 2 },
+          classifier: { kind: settings.nodeClassifier, width: settings.gcnWidth, classes: 2 },
+          dropout: { share: settings.gcnDropout, whenValidating: settings.gcnDropoutWhenValidating },
         }
       : null,
   };

@@ -3,6 +3,7 @@
 import { z } from "zod";
 import { MagdiError } from "../errors.ts";
 import { LORA_TARGETS } from "../nn/lora.ts";
+import { NODE_CLASSIFIERS } from "../nn/node-classifier.ts";
 import type { BaseModel } from "../student/base-model.ts";
 import { DTYPES } from "../student/dtype.ts";
 import { ADJACENCIES } from "./mag/adjacency.ts";
@@ -95,7 +96,18 @@ export const SETTING_GROUPS = {
       .nullable()
       .default(null)
       .describe("width of an mlp score head; without it, the base's"),
-    gcnWidth: wholeNumber(1).default(256).describe("width of the graph convolutions"),
+    nodeClassifier: oneOf(NODE_CLASSIFIERS)
+      .default("gcn")
+      .describe(
+        "how nodes hear each other: graph convolutions, or attention over the nodes or the tokens that a node heard",
+      ),
+    gcnWidth: wholeNumber(1).default(256).describe("width of the node classifier"),
+    gcnDropout: number(0, 0.95)
+      .default(0)
+      .describe("share dropped behind the node classifier's first layer; 0.5 in the released code"),
+    gcnDropoutWhenValidating: onOff()
+      .default(false)
+      .describe("drop when validating too, as the released code does"),
     nodeFeatures: oneOf(["live", "frozen"])
       .default("live")
       .describe(
@@ -164,6 +176,9 @@ export const SETTING_GROUPS = {
     microBatchRows: wholeNumber(1)
       .default(64)
       .describe("chains that run at once at most; a MAG is never cut"),
+    recompute: onOff()
+      .default(false)
+      .describe("compute activations again on the way back: a third more time, a fraction of the memory"),
     threads: wholeNumber(1, 1024)
       .nullable()
       .default(null)

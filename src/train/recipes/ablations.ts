@@ -12,6 +12,16 @@ const ablation = (suffix: string, summary: string, settings: ReturnType<Recipe["
 export const ABLATIONS: readonly Recipe[] = [
   ablation("undirected", "edges work both ways", { edges: "undirected" }),
   ablation("fully-connected", "every node of a graph hears every other", { edges: "fully-connected" }),
+  ablation("node-attention", "attention over the nodes that a node heard, instead of graph convolutions", {
+    nodeClassifier: "node-attention",
+  }),
+  ablation(
+    "token-attention",
+    "attention over the tokens of the nodes that a node heard, instead of graph convolutions",
+    {
+      nodeClassifier: "token-attention",
+    },
+  ),
   ablation("frozen", "the node loss teaches the classifier alone, never the student", {
     nodeFeatures: "frozen",
   }),

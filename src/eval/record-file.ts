@@ -33,7 +33,9 @@ export function readRecords(file: string): RawRecord[] {
   if (isFolder) return readFolder(file);
   const text = textOf(readFileSync(file), file);
   const start = text.trimStart()[0];
-  if (start === "[" || (start === "{" && !isJson(firstLine(text)))) return readWhole(file, text);
+  const isOneLine = !text.trim().includes("\n");
+  if (start === "[" || (start === "{" && isJson(text) && isOneLine)) return readWhole(file, text);
+  if (start === "{" && !isOneLine && !isJson(firstLine(text))) return readWhole(file, text);
   return text.split(/\r?\n/).flatMap((line, index) => {
     if (line.trim() === "") return [];
     return [record(`${file}:${index + 1}`, String(index + 1), line)];
@@ -99,7 +101,7 @@ function readWhole(file: string, text: string): RawRecord[] {
     throw new MagdiError("MAGDI_BAD_FILE", `${file}: expected JSON, found ${shown(cause)}`, { cause });
   }
   const list = Array.isArray(value) ? value : listIn(value);
-  if (list === null) return [record(file, "1", text)];
+  if (list === null) return [record(`${file}:1`, "1", text)];
   return list.map((item: unknown, index) => ({
     where: `${file}[${index}]`,
     name: String(index + 1),

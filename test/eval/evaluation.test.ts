@@ -1,0 +1,230 @@
+// Whole evaluations over the real engine with the scripted model: equal files for equal seeds, whatever was cut in
+// between and whoever was asked.
+
+import assert from "node:assert/strict";
+import { appendFileSync, existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import path from "node:path";
+import { test } from "node:test";
+import type { Asker } from "../../src/eval/asker.ts";
+import { openAsker } from "../../src/eval/open-asker.ts";
+import { readAnswers, readReport, runFiles } from "../../src/eval/report.ts";
+import { type Json, runTiny } from "../server/support/running-app.ts";
+import { tinyStudent } from "../server/support/tiny-student.ts";
+import { scratchFolder } from "../support/scratch-folder.ts";
+import { QUESTIONS, run, scripted, settings, tinyAsker } from "./support/answering.ts";
+
+const folder = scratchFolder();
+const text = (name: string) => readFileSync(path.join(folder, name), "utf8");
+
+function here(): Asker {
+  return tinyAsker(tinyStudent({ maxWaitingSamples: 1000 }), settings());
+}
+
+function server(url: string, api: "auto" | "chat" = "auto", asked = settings()): Promise<Asker> {
+  const student = { dtype: null, threads: null, batchRows: 8, contextLength: null };
+  return openAsker({ ...student, model: url, api, modelName: null, apiKey: null, concurrency: null }, asked);
+}
+
+test("a run's report counts what was answered", async () => {
+  const { report } = await run(folder, "counted", here());
+  const [tiny, other] = report.results;
+  assert.equal(report.results.length, 2);
+  assert.equal(tiny?.questions, 7);
+  assert.equal(tiny?.samples, 5);
+  assert.equal(tiny?.unparsed, 0);
+  const answers = readAnswers(
+    path.join(folder, "counted.json"),
+    readReport(path.join(folder, "counted.json")),
+  );
+  assert.deepEqual(
+    answers.map(({ id }) => id),
+    QUESTIONS.map(({ id }) => id),
+  );
+  assert.equal(tiny?.correct, answers.filter(({ dataset, correct }) => dataset === "tiny" && correct).length);
+  const samples = answers.flatMap((record) => (record.dataset === "tiny" ? record.samples : []));
+  const right = samples.filter(({ answer }) => answer === "4").length;
+  assert.ok(Math.abs((tiny?.accuracy_by_samples[0]?.accuracy ?? 0) - right / samples.length) < 1e-9);
+  assert.equal(tiny?.accuracy_by_samples.length, 5);
+  assert.ok(Math.abs((tiny?.accuracy_by_samples[4]?.accuracy ?? 0) - (tiny?.accuracy ?? 1)) < 1e-9);
+  assert.equal(tiny?.early_stop?.exact.agreement, 1);
+  assert.ok((tiny?.early_stop?.exact.tokens_saved ?? 0) > 0);
+  // Five samples of "who knows", and five that go on for ever.
+  assert.equal(other?.unparsed, 1);
+  assert.equal(other?.length_stops, 0.5);
+  assert.equal(other?.unanswered, 1);
+  assert.equal(tiny?.debate.baseline, "gsm8k");
+  for (const file of ["md", "tokens.svg", "samples.svg", "reliability.svg", "timing.json", "answers.jsonl"]) {
+    assert.ok(text(`counted.${file}`).length > 100, file);
+  }
+  assert.match(text("counted.tokens.svg"), /^<svg/);
+  assert.ok(!existsSync(path.join(folder, "counted.partial.jsonl")));
+});
+
+test("equal seeds give equal files, other seeds other answers", async () => {
+  await run(folder, "one", here());
+  await run(folder, "two", here());
+  const ofOne = readdirSync(folder).filter((name) => name.startsWith("one.") && !name.includes("timing"));
+  assert.ok(ofOne.length >= 6);
+  for (const name of ofOne)
+    assert.equal(text(name.replace("one", "two")).replaceAll("two.", "one."), text(name), name);
+  await run(folder, "three", here(), { settings: settings({ seed: 4 }) });
+  assert.notEqual(text("three.answers.jsonl"), text("one.answers.jsonl"));
+});
+
+test("a question's answer does not depend on the questions beside it", async () => {
+  await run(folder, "alone", here(), { questions: QUESTIONS.slice(3, 4) });
+  assert.ok(text("one.answers.jsonl").split("\n").includes(text("alone.answers.jsonl").trim()));
+});
+
+test("a run that was cut and goes on comes to the same files, half a line and all", async () => {
+  const stop = new AbortController();
+  const onProgress = ({ done }: { done: number }) => {
+    if (done === 3) stop.abort();
+  };
+  await assert.rejects(run(folder, "cut", here(), { signal: stop.signal, onProgress }), {
+    code: "MAGDI_CANCELLED",
+  });
+  const { journal, report } = runFiles(path.join(folder, "cut.json"));
+  assert.ok(!existsSync(report));
+  const kept = readFileSync(journal, "utf8").split("\n").length - 2;
+  assert.ok(kept >= 3 && kept < QUESTIONS.length, `${kept} answers were kept`);
+  appendFileSync(journal, '{"at":1,"session":0,"rec');
+  let asked = 0;
+  const asker = here();
+  const counting: Asker = {
+    ...asker,
+    ask: (...given) => {
+      asked += 1;
+      return asker.ask(...given);
+    },
+  };
+  await run(folder, "cut", counting);
+  assert.equal(asked, QUESTIONS.length - kept);
+  for (const file of ["json", "answers.jsonl", "md"]) {
+    assert.equal(text(`cut.${file}`).replaceAll("cut.", "one."), text(`one.${file}`), file);
+  }
+});
+
+test("another run's beginning is not gone on with, unless it is thrown away", async () => {
+  const stop = new AbortController();
+  stop.abort();
+  await assert.rejects(run(folder, "mine", here(), { signal: stop.signal }), { code: "MAGDI_CANCELLED" });
+  const other = { settings: settings({ seed: 9 }) };
+  await assert.rejects(run(folder, "mine", here(), other), { code: "MAGDI_BAD_CONFIG", message: /--fresh/ });
+  await run(folder, "mine", here(), { ...other, fresh: true });
+  writeFileSync(path.join(folder, "torn.partial.jsonl"), `${text("mine.json").slice(0, 3)}`);
+  await assert.rejects(run(folder, "torn", here()), { code: "MAGDI_BAD_CONFIG" });
+});
+
+test("over HTTP the answers are those of this process", async (t) => {
+  const { server: running } = await runTiny(t);
+  const asker = await server(running.url);
+  assert.equal(asker.model.kind, "reason");
+  const { report } = await run(folder, "http", asker);
+  assert.equal(text("http.answers.jsonl"), text("one.answers.jsonl"));
+  assert.deepEqual(report.results, (await run(folder, "again", here())).report.results);
+});
+
+test("any server of OpenAI's API is asked sample by sample, and one sample is the same everywhere", async (t) => {
+  const { server: running } = await runTiny(t);
+  const single = settings({ samples: 1, temperature: 0.7 });
+  const chat = await server(`${running.url}/v1/`, "chat", single);
+  assert.equal(chat.model.kind, "chat");
+  assert.deepEqual(chat.model.left_out, []);
+  await run(folder, "chat", chat, { settings: single });
+  await run(folder, "single", tinyAsker(tinyStudent(), single), { settings: single });
+  const [over, inside] = ["chat", "single"].map((name) =>
+    readAnswers(path.join(folder, `${name}.json`), readReport(path.join(folder, `${name}.json`))).map(
+      (record) =>
+        record.samples.map(({ text: written, tokens, answer, finish_reason: reason }) => [
+          written,
+          tokens,
+          answer,
+          reason,
+        ]),
+    ),
+  );
+  assert.deepEqual(over, inside);
+  const many = await server(running.url, "chat");
+  const { report } = await run(folder, "chat5", many);
+  assert.equal(report.results[0]?.samples, 5);
+  assert.ok(
+    new Set(
+      readAnswers(
+        path.join(folder, "chat5.json"),
+        readReport(path.join(folder, "chat5.json")),
+      )[1]?.samples.map((one) => one.text),
+    ).size > 1,
+  );
+});
+
+test("a prompt that is too long counts as a question without an answer, and the run goes on", async (t) => {
+  const questions = [scripted("huge", `${"x".repeat(600)} The answer is 4.`, "4"), ...QUESTIONS.slice(0, 2)];
+  const { report } = await run(folder, "huge", here(), { questions });
+  assert.equal(report.results[0]?.too_long, 1);
+  assert.equal(report.results[0]?.questions, 3);
+  const { server: running } = await runTiny(t);
+  await run(folder, "huge-http", await server(running.url), { questions });
+  assert.equal(text("huge-http.answers.jsonl"), text("huge.answers.jsonl"));
+});
+
+test("what the answerer fails with ends the run, and what was answered stays", async () => {
+  const asker = here();
+  const failing: Asker = {
+    ...asker,
+    concurrency: () => 1,
+    ask: (question, seed, signal) =>
+      question.id === "even-3"
+        ? Promise.reject(new Error("the line is dead"))
+        : asker.ask(question, seed, signal),
+  };
+  await assert.rejects(run(folder, "failed", failing), /the line is dead/);
+  const kept = text("failed.partial.jsonl").split("\n").length - 2;
+  assert.equal(kept, 4);
+});
+
+test("what early stopping would have done is what the server does", async (t) => {
+  const { server: running } = await runTiny(t);
+  const seven = settings({ samples: 7 });
+  const asker = await server(running.url, "auto", seven);
+  const questions = Array.from({ length: 12 }, (_, index) =>
+    scripted(`s${index}`, "[ab][cd] the answer is [4445].", "4"),
+  );
+  const { report } = await run(folder, "off", asker, { questions, settings: seven });
+  const { exact, adaptive } = report.results[0]?.early_stop ?? assert.fail();
+  const records = readAnswers(path.join(folder, "off.json"), readReport(path.join(folder, "off.json")));
+  for (const [rule, replayed] of Object.entries({ exact, adaptive })) {
+    const served: Json[] = [];
+    // One at a time: the replay is of samples that decode side by side, and there are eight rows.
+    for (const [index, record] of records.entries()) {
+      const { question } = questions[index] ?? assert.fail();
+      const { samples, temperature, top_p, top_k, max_tokens } = seven;
+      const body = {
+        question,
+        task: "math",
+        samples,
+        temperature,
+        top_p,
+        top_k,
+        max_tokens,
+        seed: record.seed,
+      };
+      served.push((await running.post("/v1/reason", { ...body, early_stop: rule })).body);
+    }
+    const mean = (value: (body: Json) => number) =>
+      served.reduce((sum, body) => sum + value(body), 0) / served.length;
+    assert.equal(
+      replayed.tokens_per_answer,
+      mean((body) => body.usage.completion_tokens),
+      rule,
+    );
+    assert.equal(
+      replayed.decided_at,
+      mean((body) => body.decided_at),
+      rule,
+    );
+    const same = served.filter(({ answer }, index) => answer === records[index]?.answer).length;
+    assert.equal(replayed.agreement, same / served.length, rule);
+  }
+  assert.ok(exact.decided_at < 7);
+});

@@ -7,7 +7,7 @@ import { canonicalFree, readFreeFallback, readFreeMarker } from "./free-answer.t
 import { canonicalLatex } from "./latex-equivalence.ts";
 import { readMathFallback, readMathMarker, readMathStatement } from "./math-answer.ts";
 import type { Choice, Task } from "./task.ts";
-import { readYesNoFallback, readYesNoMarker, readYesNoWord } from "./yes-no-answer.ts";
+import { readYesNoFallback, readYesNoLastLine, readYesNoMarker, readYesNoWord } from "./yes-no-answer.ts";
 
 export interface AnswerContext {
   readonly choices?: readonly Choice[] | null;
@@ -31,9 +31,10 @@ export function extractAnswer(task: Task, text: string, context: AnswerContext =
     case "math":
       return extractMath(read, markers);
     case "yes-no":
-      return lastRead(markers, readYesNoMarker) ?? readYesNoFallback(read);
+      return readYesNoLastLine(read) ?? lastRead(markers, readYesNoMarker) ?? readYesNoFallback(read);
     case "multiple-choice":
-      return extractChoice(read, markers, context.choices ?? []);
+      // "A: (E) …" answers a "Q:"; it does not choose A.
+      return extractChoice(read.replace(/^\s*A:\s+(?=\()/, ""), markers, context.choices ?? []);
     case "free":
       return lastRead(markers, readFreeMarker) ?? readFreeFallback(read);
   }

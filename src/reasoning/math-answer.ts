@@ -70,10 +70,33 @@ function leadingExpression(sentence: string): string {
  * begins with prose.
  */
 export function readMathMarker(marker: AnswerMarker): string | null {
-  if (marker.kind === "boxed") return tidyExpression(marker.content);
+  if (marker.kind === "boxed")
+    return PLACEHOLDER.test(marker.content) ? null : tidyExpression(marker.content);
   if (marker.kind === "hashes" && !/^[-−+$£€(.\d\\*]/.test(marker.content.trim())) return null;
+  // Under a heading stands the working, whose end is the answer.
+  if (marker.heading === true && marker.content.includes("=")) return null;
   const statement = withoutNegation(marker.content);
-  return statement === null ? null : readDirect(statement);
+  if (statement === null) return null;
+  return readDirect(statement) ?? (marker.kind === "phrase" ? readNamed(statement) : null);
+}
+
+/** \\boxed{answer}, as instructions write it and models echo it. */
+const PLACEHOLDER =
+  /^(?:\\text\s?\{)?(?:(?:your|the|final|numerical)\s)*(?:answer|number|result|solution|expression)\}?$/i;
+
+/** Words that answer mathematical questions and begin in lower case. */
+const NAMED = /^(?:even|odd|neither|none|yes|no|infinity|undefined)$/;
+
+/** "Friday", "Dana", "ACF", "A,B,E", "(A) a line", "odd": an answer that is a name and nothing else. */
+function readNamed(statement: string): string | null {
+  const bare = statement
+    .replace(/[*$"'“”‘’]/g, "")
+    .replace(/[\s.!]+$/, "")
+    .trim();
+  const choice = /^\([A-Z]\)(?=$|\s)/.exec(bare);
+  if (choice !== null) return choice[0];
+  const isName = /^[A-Z][a-z]+$/.test(bare) || /^[A-Z](?:,?\s?[A-Z]){1,5}$/.test(bare);
+  return isName || NAMED.test(bare) ? bare : null;
 }
 
 /** How far around a statement the computations are looked for that it restates. */
@@ -132,8 +155,12 @@ function withoutClosingQuote(expression: string): string {
 
 /** Cuts connectives and an unclosed bracket off the end of an expression that prose ended. */
 function trimOpen(expression: string): string {
-  const trimmed = expression.replace(/[\s,;:({[\-–—]*(?:\s(?:and|or|[a-z]))*[\s,;:({[\-–—]*$/i, "");
-  return trimmed.endsWith(")") && !trimmed.includes("(") ? trimmed.slice(0, -1) : trimmed;
+  // A lone letter begins prose that was cut off; i is the imaginary unit.
+  const trimmed = expression.replace(
+    /[\s,;:({[\-–—]*(?:\s(?:[Aa]nd|[Oo]r|[a-hj-zA-Z]))*[\s,;:({[\-–—]*$/,
+    "",
+  );
+  return trimmed.includes("(") ? trimmed : trimmed.replace(/\)[.\s]*$/, "");
 }
 
 /** A plain number as a number; an expression without delimiters, layout and left-hand side. Null when empty. */
@@ -205,7 +232,7 @@ function readConclusion(text: string): NumberToken | null {
   }
   if (
     last === null ||
-    /(?:\b(?:is|are|was|were|be|equals?|equal to|approximately|about)|=)\s*$/.test(
+    /(?:\b(?:is|are|was|were|be|equals?|equal to|approximately|about)|=)[\s*]*$/.test(
       text.slice(Math.max(0, last.start - 20), last.start),
     )
   ) {
@@ -217,13 +244,29 @@ function readConclusion(text: string): NumberToken | null {
     const restated = sentence.find((token) => token.display === result && !isOperand(text, token));
     if (restated !== undefined) return restated;
   }
-  return last;
+  return beforePurpose(text, sentence) ?? last;
 }
+
+/** "It takes 9 minutes to blink 459 times": what something is for was given. Null where no number stands before it. */
+function beforePurpose(text: string, sentence: readonly NumberToken[]): NumberToken | null {
+  const [before, after] = sentence.slice(-2);
+  if (before === undefined || after === undefined) return null;
+  const between = text.slice(before.end, after.start);
+  return PURPOSE.test(between) ? before : null;
+}
+
+const PURPOSE = /^[^,.;:]{0,60}?\sto\s(?!(?:be|get|have|make|reach)\b)[a-z]{3,}\s[^,.;:]{0,40}$/;
 
 /** Whether an operator or "=" follows a number, or an operator stands before it. */
 function isOperand(text: string, { start, end }: NumberToken): boolean {
-  const before = text.slice(Math.max(0, start - 6), start).trimEnd();
-  const after = text.slice(end, end + 6).trimStart();
+  const before = text
+    .slice(Math.max(0, start - 6), start)
+    .replace(/\*\*$/, "")
+    .trimEnd();
+  const after = text
+    .slice(end, end + 6)
+    .replace(/^\*\*/, "")
+    .trimStart();
   return /[\d)\s][-−+*/x×÷]$/.test(before) || /^(?:[+*/×÷=]|[-−x]\s)/.test(after);
 }
 

@@ -52,10 +52,10 @@ function startsNumber(text: string, at: number): boolean {
   return text[at] === "." && isDigit(text, at + 1) && !isDigit(text, at - 1);
 }
 
-/** One letter, or an underscore, right before the digits. "x" between digits is a multiplication sign. */
+/** One letter, an underscore or "#" right before the digits. "x" between digits is a multiplication sign. */
 function isPartOfName(text: string, at: number): boolean {
   const before = text[at - 1] ?? "";
-  if (before === "_") return true;
+  if (before === "_" || (before === "#" && text[at - 2] !== "#")) return true;
   if (!/[a-z]/i.test(before) || /[a-z]/i.test(text[at - 2] ?? "")) return false;
   return !(before.toLowerCase() === "x" && isDigit(text, at - 2));
 }

@@ -33,6 +33,13 @@ export function readYesNoMarker(marker: AnswerMarker): YesNo | null {
   return found.size === 1 ? ([...found][0] ?? null) : null;
 }
 
+/** A last line that is nothing but the answer, whatever was weighed before it. */
+export function readYesNoLastLine(text: string): YesNo | null {
+  return readYesNoWord(
+    /(?:^|\n)[^a-z\n]{0,8}(yes|no|true|false)[^a-z\n]{0,8}\s*$/i.exec(text.slice(-200))?.[1] ?? "",
+  );
+}
+
 /** "yes or no", "yes/no": a question, no answer. */
 const EITHER = /\byes\b[\s,]{0,3}(?:or|\/|and)[\s,]{0,3}\bno\b/i;
 

@@ -261,3 +261,40 @@ test("what is extracted keeps its key", () => {
     assert.equal(answer === null ? null : canonicalAnswer("math", answer), "\\frac{1}{2}", text);
   }
 });
+
+test("math: answers that are names, and what follows a heading or stands in bold", () => {
+  check("math", [
+    ["40 ÷ 7 leaves 5. It will be a Sunday 40 days from Tuesday. The answer is Sunday.", "Sunday"],
+    ["E. 8 is a factor of 160. (True)\n\nThe answer is A,B,E", "A,B,E"],
+    ["f(-x) = 3/(2x^6-5), so it is even.\nThe answer is even", "even"],
+    ["theta = 60 represents a line.\nSo, the answer is (A) Line.", "(A)"],
+    ["The answer is correct: 3 + 4 = 7.", "7"],
+    ["The answer is \\frac{1}{4} - \\frac{3}{7} i", "\\frac{1}{4} - \\frac{3}{7} i"],
+    ["only one (since there is one solution, the answer is 1).", "1"],
+    ["Answer:\n\nF = 2 x 125 = 250\n\nT + F = 125 + 250 = 375\n\nTherefore, it makes 375 of them.", "375"],
+    ["= $9.00 (soda) + $4.00 (water) = $13.00\n\nSo 3 sodas and 2 waters will cost **$13.00**.", "13"],
+    ["The cost with the 30% discount is **$70**.", "70"],
+    ["```output\n16.0\n```\n16 people think that horse #12 will win the big race.", "16"],
+    ["It takes the light 9 minutes to blink 459 times.", "9"],
+    ["in the form \\boxed{answer}, at the end.\nThere are 3 cats and 4 dogs, so 7.", "7"],
+  ]);
+});
+
+test("yes-no: a last line that is nothing but the answer goes before what was weighed", () => {
+  check("yes-no", [
+    ["If it means trained, the answer is almost certainly yes. However, it asks about taming.\n\nNo.", "no"],
+    ["The answer is no, some would say yes.\n**True**", "yes"],
+    ["The answer is yes. It is known that he said no.", "yes"],
+  ]);
+});
+
+test("multiple-choice: an answer's A behind a question's Q is no choice", () => {
+  check(
+    "multiple-choice",
+    [
+      ["A: (E) new york", "E"],
+      ["A: bank", "A"],
+    ],
+    PLACES,
+  );
+});

@@ -36,7 +36,9 @@ export async function readRunData(settings: SettledSettings, student: StudentTex
   const files = await Promise.all(settings.data.map((file) => loadMags([file], { use: "train" })));
   assertAgents(settings, files.flat());
   const given = settings.validation.length > 0;
-  const split = heldOut(files.flat(), given ? 0 : settings.validationShare, random(settings, "validation"));
+  // A single question is for training.
+  const isSplit = !given && new Set(files.flat().map(questionKey)).size > 1;
+  const split = heldOut(files.flat(), isSplit ? settings.validationShare : 0, random(settings, "validation"));
   const held = given ? await loadMags(settings.validation, { use: "train" }) : split.validation;
   const kept = new Set(held.map(questionKey));
   const parts = files.map((mags) =>
@@ -45,17 +47,13 @@ export async function readRunData(settings: SettledSettings, student: StudentTex
       settings,
     ),
   );
-  const training = balanced(limited(parts, settings), settings);
-  if (training.length === 0) {
-    throw new MagdiError(
-      "MAGDI_BAD_CONFIG",
-      `data: expected MAGs that the settings leave something of, found none in ${settings.data.join(", ")} (recipe ${settings.recipe})`,
-    );
-  }
-  const validation = selected(held, settings);
+  const training = part(balanced(limited(parts, settings), settings), settings, student);
+  assertSomething("data", settings.data, training, settings);
+  const validation = part(selected(held, settings), settings, student);
+  if (given) assertSomething("validation", settings.validation, validation, settings);
   return {
-    training: part(training, settings, student),
-    validation: validation.length === 0 ? null : part(validation, settings, student),
+    training,
+    validation: validation.data.items.length === 0 ? null : validation,
     alsoInValidation: given ? files.flat().filter((mag) => kept.has(questionKey(mag))).length : 0,
   };
 }
@@ -109,14 +107,24 @@ function balanced(parts: readonly (readonly Mag[])[], { balance }: SettledSettin
 function part(mags: readonly Mag[], settings: SettledSettings, student: StudentText): DataPart {
   const { maxTokens, tooLong } = settings;
   const { groups, counts } = tokenised(mags, settings.chains, student, { maxTokens, tooLong });
-  const data = dataOf(groups, settings);
-  if (data.items.length === 0) {
-    throw new MagdiError(
-      "MAGDI_BAD_CONFIG",
-      `data: nothing is left of ${mags.length} MAGs; maxTokens is ${maxTokens}, and ${counts.promptsTooLong} prompts and ${counts.rowsDropped} rows are longer`,
-    );
-  }
-  return { data, mags: mags.length, counts };
+  return { data: dataOf(groups, settings), mags: mags.length, counts };
+}
+
+function assertSomething(
+  key: string,
+  files: readonly string[],
+  { data, mags, counts }: DataPart,
+  { recipe, maxTokens }: SettledSettings,
+): void {
+  if (data.items.length > 0) return;
+  const why =
+    mags === 0
+      ? `the settings of recipe ${recipe} leave no MAG`
+      : `nothing is left of ${mags} MAGs; maxTokens is ${maxTokens}, and ${counts.promptsTooLong} prompts and ${counts.rowsDropped} rows are longer`;
+  throw new MagdiError(
+    "MAGDI_BAD_CONFIG",
+    `${key}: expected something to learn from in ${files.join(", ")}, found none: ${why}`,
+  );
 }
 
 function dataOf(groups: UnitGroups, settings: SettledSettings): TrainingData {

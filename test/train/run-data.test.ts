@@ -153,6 +153,17 @@ test("validation has its own questions, drawn or given", async () => {
   assert.deepEqual([given.training.mags, given.validation?.mags, given.alsoInValidation], [12, 4, 4]);
 });
 
+test("a single question is trained on, and validation that nothing is left of is none", async () => {
+  const one = path.join(scratch, "one.jsonl");
+  writeSums(one, 1);
+  const { training, validation } = await dataOf({ data: [one], validationShare: 0.5 });
+  assert.deepEqual([training.mags, validation], [1, null]);
+  await assert.rejects(
+    dataOf({ validation: [one], recipe: "magdi-without-densest", leaveOutGraphs: ["G1"] }),
+    /^MagdiError: validation: /,
+  );
+});
+
 test("what leaves nothing to learn from is said", async () => {
   await assert.rejects(dataOf({ recipe: "sit-z" }), /agents: expected some of x, y, found z/);
   await assert.rejects(
@@ -161,6 +172,6 @@ test("what leaves nothing to learn from is said", async () => {
   );
   await assert.rejects(
     dataOf({ leaveOutGraphs: ["G0", "G1"] }),
-    /expected MAGs that the settings leave something of/,
+    /^MagdiError: data: expected something to learn from in .*sums\.jsonl, found none: the settings of recipe magdi leave/,
   );
 });

@@ -35,7 +35,7 @@ export function canonicalLatex(raw: string): string {
   if (text.length > MAX_LATEX_LENGTH) return text.replace(/\s+/g, "");
   const words = parseNumberWords(text);
   if (words !== null) return String(words);
-  const elements = new Reader(tokenizeLatex(text.replace(/[\s.,;:!?]+$/, ""))).list(new Set(), 0);
+  const elements = new Reader(tokenizeLatex(text.replace(/[\s.,;:!?]+(?=\}?$)/, ""))).list(new Set(), 0);
   const canonical = elements.filter((element) => element !== "").join(", ");
   // (5), (\text{B}): brackets around one thing say nothing.
   return /^\(([^()[\],]+)\)$/.exec(canonical)?.[1] ?? canonical;

@@ -89,7 +89,10 @@ export const MAX_LATEX_LENGTH = 2000;
 export function tokenizeLatex(raw: string): LatexToken[] {
   const text = raw
     .replace(/[^\p{ASCII}]/gu, (character) => UNICODE[character] ?? character)
+    // 1, \! 000 is one number, and \\frac a command with its backslash escaped once more than it should be.
+    .replace(/,\s*\\!\s*(?=\d)/g, ",")
     .replace(/\\!/g, "")
+    .replace(/(?<!\\)\\\\(?=[dt]?frac|sqrt|text|left|right)/g, "\\")
     .replace(/\b([ap])\.m\b\.?/gi, "$1m");
   const tokens: LatexToken[] = [];
   let at = 0;

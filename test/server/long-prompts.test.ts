@@ -2,14 +2,16 @@
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import { test } from "node:test";
+import { setImmediate as nextTurn } from "node:timers/promises";
 import { WebSocket } from "ws";
-import type { ServedStudent } from "../../src/server/served-student.ts";
 import { type Json, runApp, runTiny } from "./support/running-app.ts";
-import { tinyStudent } from "./support/tiny-student.ts";
+import { type TinyStudent, tinyStudent } from "./support/tiny-student.ts";
 
 const CONTEXT = 512;
 /** As long as the server's default body can be; each word is a token of its own at least. */
 const LONG = "a ".repeat(500_000);
+
+const DISCONNECTS = 'magdi_request_failures_total{reason="disconnect"}';
 
 function assertBounded(error: Json, param: string): void {
   assert.equal(error.code, "context_length_exceeded");
@@ -66,23 +68,47 @@ test("a text of moderate length is counted to the end, also over the context", a
   assert.equal((await server.post("/v1/tokenize", { prompt })).body.count, prompt.length);
 });
 
-test("between two prompts of a batch others have their turn", async (t) => {
+/** A student that calls back before each text is encoded. */
+function heardStudent(onEncode: () => void): TinyStudent {
   const tiny = tinyStudent();
-  const turns: number[] = [];
-  let turn = 0;
-  const student: ServedStudent = {
+  return {
     ...tiny,
     tokenizer: {
       ...tiny.tokenizer,
       encode(text, options) {
-        turns.push(turn);
-        setImmediate(() => turn++);
+        onEncode();
         return tiny.tokenizer.encode(text, options);
       },
     },
   };
+}
+
+test("between two prompts of a batch others have their turn", async (t) => {
+  const turns: number[] = [];
+  let turn = 0;
+  const student = heardStudent(() => {
+    turns.push(turn);
+    setImmediate(() => turn++);
+  });
   const server = await runApp(t, student);
   const { status } = await server.post("/v1/completions", { prompt: ["{{a}}", "{{b}}", "{{c}}"] });
   assert.equal(status, 200);
   assert.deepEqual(turns, [0, 1, 2]);
+});
+
+test("a client gone between two prompts of a batch leaves nothing", async (t) => {
+  for (const stream of [false, true]) {
+    const client = new AbortController();
+    const student = heardStudent(() => client.abort());
+    const server = await runApp(t, student);
+    const body = { prompt: Array(32).fill("{{x*}}"), max_tokens: 400, stream };
+    const pending = server.send("/v1/completions", body, { signal: client.signal });
+    await assert.rejects(pending, { name: "AbortError" });
+    while ((await server.metric(DISCONNECTS)) === 0) await nextTurn();
+    assert.equal(server.app.admission.active, 0);
+    for (const gauge of ["requests_running", "requests_waiting", "samples_running"]) {
+      assert.equal(await server.metric(`magdi_${gauge}`), 0, gauge);
+    }
+    assert.equal((await server.get("/health")).status, 200);
+  }
 });

@@ -43,7 +43,8 @@ export interface Checkpoint {
 /** What the adapter's files say of themselves. */
 export type AdapterDescription = Omit<AdapterToWrite, "tensors">;
 
-const isHead = (key: string): boolean => !key.startsWith("base_model.model.");
+/** Whether a parameter is a training head's, and no adapter's. */
+export const isHead = (key: string): boolean => !key.startsWith("base_model.model.");
 
 /** Writes the folder beside its place and renames it: it is the old checkpoint or the whole new one.
  * @throws MAGDI_NOT_WRITTEN when the disk is full, read-only or not ours; the old checkpoint stays. */

@@ -12,6 +12,8 @@ export interface AdamWOptions {
   readonly beta2: number;
   readonly epsilon: number;
   readonly weightDecay: number;
+  /** A parameter's own share of every learning rate. */
+  readonly rateShare: (key: string) => number;
 }
 
 /** torch.optim.AdamW's own defaults. */
@@ -21,6 +23,7 @@ export const ADAMW_DEFAULTS = {
   beta2: 0.999,
   epsilon: 1e-8,
   weightDecay: 0.01,
+  rateShare: () => 1,
 } as const satisfies AdamWOptions;
 
 /** What an optimiser remembers between steps. */
@@ -85,16 +88,18 @@ export class AdamW {
   /** One step: θ ← θ·(1 − η·λ), m ← β₁m + (1 − β₁)g, v ← β₂v + (1 − β₂)g²,
    * θ ← θ − η/(1 − β₁ᵗ) · m / (√v/√(1 − β₂ᵗ) + ε). A parameter without a gradient is left as it is, as in PyTorch. */
   step(gradients: NamedFloats, learningRate = this.options.learningRate): void {
-    const { beta1, beta2, epsilon, weightDecay } = this.options;
+    const { beta1, beta2, epsilon, weightDecay, rateShare } = this.options;
     this.#step += 1;
-    const stepSize = learningRate / (1 - beta1 ** this.#step);
+    const meanCorrection = 1 - beta1 ** this.#step;
     const squareCorrection = Math.sqrt(1 - beta2 ** this.#step);
-    const kept = 1 - learningRate * weightDecay;
     for (const [key, parameter] of this.#parameters) {
       const gradient = gradients.get(key);
       if (gradient === undefined) continue;
       const mean = this.#mean.get(key)!; // made for every parameter
       const square = this.#square.get(key)!;
+      const rate = learningRate * rateShare(key);
+      const stepSize = rate / meanCorrection;
+      const kept = 1 - rate * weightDecay;
       for (let i = 0; i < parameter.length; i++) {
         const g = gradient[i]!;
         // Assigning rounds to float32; what follows uses the rounded values, as a resumed run would.

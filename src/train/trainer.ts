@@ -5,6 +5,7 @@ import path from "node:path";
 import { MagdiError } from "../errors.ts";
 import {
   type AdapterDescription,
+  isHead,
   type RunState,
   readCheckpoint,
   writeCheckpoint,
@@ -96,7 +97,11 @@ class Trainer {
       totalSteps: this.#totalSteps,
       finalShare: settings.finalShare,
     };
-    this.#optimiser = new AdamW(step.parameters, settings);
+    const headShare = (settings.headLearningRate ?? settings.learningRate) / settings.learningRate;
+    this.#optimiser = new AdamW(step.parameters, {
+      ...settings,
+      rateShare: (key) => (isHead(key) && settings.learningRate > 0 ? headShare : 1),
+    });
     const resumed = this.#resumed();
     this.#state = resumed ?? this.#beginning();
     this.#resumedStep = this.#state.step;

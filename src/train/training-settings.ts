@@ -143,6 +143,10 @@ export const SETTING_GROUPS = {
     learningRate: number(0, 1)
       .default(2e-4)
       .describe("highest learning rate; 2e-4 suits 135M, 5e-6 suits 7B"),
+    headLearningRate: number(0, 1)
+      .nullable()
+      .default(null)
+      .describe("highest learning rate of the score head and the node classifier; without it, the adapters'"),
     schedule: oneOf(SCHEDULES).default("cosine").describe("learning rate after the warm-up"),
     warmupShare: number(0, 1).default(0.03).describe("share of all steps in which the rate rises"),
     finalShare: number(0, 1).default(0).describe("share of the highest rate that a falling one ends at"),

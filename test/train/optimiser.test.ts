@@ -33,6 +33,15 @@ test("two steps by hand: decay apart from the gradient, and both means corrected
   );
 });
 
+test("a parameter may have a share of the rate, of its decay too", () => {
+  const at = (rateShare: (key: string) => number): number => {
+    const parameters = arrays(1);
+    new AdamW(parameters, { learningRate: 0.1, weightDecay: 0.5, rateShare }).step(arrays(3));
+    return parameters.get("w")![0]!;
+  };
+  close([at(() => 1), at((key) => (key === "w" ? 0.5 : 1))], [0.95 - 0.1, 0.975 - 0.05], 1e-6);
+});
+
 test("a learning rate of zero changes nothing, and no gradient leaves a parameter alone", () => {
   const parameters = new Map([
     ["w", Float32Array.of(1)],

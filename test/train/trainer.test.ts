@@ -99,6 +99,16 @@ test("losses fall, every step and validation has its line, and the best is kept"
   }
 });
 
+test("heads have a rate of their own where one is given", async () => {
+  const settings = { epochs: 1, maxSteps: 1, warmupShare: 0, weightDecay: 0, learningRate: 0.05 };
+  const { step } = await run({ validation: null, settings: { ...settings, headLearningRate: 0.01 } });
+  // The first step of AdamW is as long as its rate.
+  for (const [key, values] of step.parameters) {
+    const rate = key === "score.weight" ? 0.01 : 0.05;
+    for (const value of values) assert.ok(Math.abs(Math.abs(value - 0.5) - rate) < 1e-4, `${key}: ${value}`);
+  }
+});
+
 test("k steps, a stop, and the rest give the same bits as all at once", async () => {
   const whole = await run({ dropout: 0.3 });
   for (const stopBefore of [1, 5, 12, 20]) {

@@ -58,6 +58,7 @@ const NAMES: Readonly<Record<string, string>> = {
   array: "a list",
   tuple: "a list of two",
   object: "an object",
+  nonoptional: "a value",
 };
 
 /** A value as it stands in the file, cut short. */

@@ -7,13 +7,15 @@ import type { Mag, MagNode } from "./mag-schema.ts";
 
 type Question = Pick<Mag, "task" | "choices">;
 
-/** A last line or sentence that only announces the answer, in the ways that models have. */
+/** A last line or sentence that only announces the answer, in the ways that models have. One that computes stays. */
 const ANNOUNCEMENT =
-  /(?:^|\n|(?<=[.!?])\s)[ \t*]*(?:####[^\n]*|(?:(?:so|therefore|thus|hence|in conclusion),?\s)?(?:the )?(?:(?:final|correct|best) )?answer(?:\s\(yes or no\))?(?:\sis|:)[^\n]{0,200})\s*$/i;
+  /(?:^|\n|(?<=[.!?])\s)[ \t*]*(?:####[^\n]*|(?:(?:so|therefore|thus|hence|in conclusion),?\s)?(?:the |my |our )?(?:(?:final|correct|best|updated|updated and correct) )?answer(?:\s\(yes or no\))?(?:\sis|:)[^\n=]{0,200})\s*$/i;
+/** Some say it twice. */
+const MOST_ANNOUNCEMENTS = 3;
 
 /**
- * The completion of a node: its reasoning and "The answer is X.", which extractAnswer reads as the node's answer. A
- * last line that already announced the same answer is replaced. A node without an answer has its reasoning alone, one
+ * The completion of a node: its reasoning and "The answer is X.", which extractAnswer reads as the node's answer. Last
+ * lines that already announced the same answer are replaced. A node without an answer has its reasoning alone, one
  * without reasoning the sentence alone. Null when no way of saying the answer is read as it.
  *
  * @example completionOf({ task: "math", choices: null }, { reasoning: "3 + 4 = 7\n#### 7", answer: "7" })
@@ -47,10 +49,13 @@ export function answerSentence(question: Question, answer: string): string | nul
 }
 
 function withoutAnnouncement(question: Question, reasoning: string, answer: string): string {
-  const found = ANNOUNCEMENT.exec(reasoning);
-  return found !== null && reads(question, found[0], answer)
-    ? reasoning.slice(0, found.index).trimEnd()
-    : reasoning;
+  let rest = reasoning;
+  for (let times = 0; times < MOST_ANNOUNCEMENTS; times++) {
+    const found = ANNOUNCEMENT.exec(rest);
+    if (found === null || !reads(question, found[0], answer)) break;
+    rest = rest.slice(0, found.index).trimEnd();
+  }
+  return rest;
 }
 
 function reads({ task, choices }: Question, text: string, answer: string): boolean {

@@ -1,0 +1,75 @@
+// A file of records appears whole or not at all.
+
+import assert from "node:assert/strict";
+import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import path from "node:path";
+import { test } from "node:test";
+import { gunzipSync } from "node:zlib";
+import { JsonLinesWriter } from "../../../src/train/mag/json-lines-writer.ts";
+import { scratchFolder } from "../../support/scratch-folder.ts";
+
+const folder = scratchFolder();
+
+test("records stand beside the file until it appears", async () => {
+  const at = path.join(folder, "a.jsonl");
+  writeFileSync(at, "before\n");
+  const writer = new JsonLinesWriter(at);
+  for (let index = 0; index < 20_000; index++) await writer.write({ index, text: "é".repeat(100) });
+  assert.equal(readFileSync(at, "utf8"), "before\n");
+  await writer.close();
+  assert.equal(readFileSync(at, "utf8"), "before\n");
+  await writer.appear();
+  const lines = readFileSync(at, "utf8").trimEnd().split("\n");
+  assert.equal(writer.count, 20_000);
+  assert.deepEqual(
+    lines.map((line) => JSON.parse(line).index),
+    Array.from({ length: 20_000 }, (_, index) => index),
+  );
+  assert.deepEqual(readdirSync(folder), ["a.jsonl"]);
+});
+
+test("what is abandoned leaves the old file, and nothing else", async () => {
+  const at = path.join(folder, "a.jsonl");
+  writeFileSync(at, "before\n");
+  const writer = new JsonLinesWriter(at);
+  await writer.write({ a: 1 });
+  await writer.abandon();
+  assert.equal(readFileSync(at, "utf8"), "before\n");
+  assert.deepEqual(readdirSync(folder), ["a.jsonl"]);
+});
+
+test("a name that ends in .gz is gzipped", async () => {
+  const at = path.join(folder, "b.jsonl.gz");
+  const writer = new JsonLinesWriter(at);
+  await writer.write({ a: 1 });
+  await writer.close();
+  await writer.appear();
+  assert.equal(gunzipSync(readFileSync(at)).toString(), '{"a":1}\n');
+});
+
+test("where no file can be is an error that names it", async () => {
+  const at = path.join(folder, "none", "c.jsonl");
+  assert.throws(() => new JsonLinesWriter(at), {
+    code: "MAGDI_NOT_WRITTEN",
+    message: /c\.jsonl: cannot be written/,
+  });
+  assert.equal(existsSync(path.dirname(at)), false);
+});
+
+test("a full device is an error, whenever it is noticed", { skip: !existsSync("/dev/full") }, async () => {
+  // The device takes the place of the file beside.
+  const at = path.join(folder, "full.jsonl");
+  const { symlinkSync } = await import("node:fs");
+  symlinkSync("/dev/full", `${at}.${process.pid}.part`);
+  const writer = new JsonLinesWriter(at);
+  const writing = async (): Promise<void> => {
+    for (let index = 0; index < 50_000; index++) await writer.write({ index, text: "x".repeat(100) });
+    await writer.close();
+  };
+  await assert.rejects(writing(), {
+    code: "MAGDI_NOT_WRITTEN",
+    message: /full\.jsonl: cannot be written: .*ENOSPC/,
+  });
+  await writer.abandon();
+  assert.equal(existsSync(at), false);
+});

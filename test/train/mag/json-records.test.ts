@@ -1,0 +1,153 @@
+// Records of a file in every form that they come in, and what is said of broken ones.
+
+import assert from "node:assert/strict";
+import { writeFileSync } from "node:fs";
+import path from "node:path";
+import { describe, test } from "node:test";
+import { gzipSync } from "node:zlib";
+import { MagdiError } from "../../../src/errors.ts";
+import { readJsonRecords } from "../../../src/train/mag/json-records.ts";
+import { scratchFolder } from "../../support/scratch-folder.ts";
+
+const folder = scratchFolder();
+let files = 0;
+
+function file(content: string | Uint8Array): string {
+  files += 1;
+  const at = path.join(folder, `records-${files}`);
+  writeFileSync(at, content);
+  return at;
+}
+
+async function read(at: string, onBroken?: (error: MagdiError) => void): Promise<[string, unknown][]> {
+  const records: [string, unknown][] = [];
+  for await (const { where, value } of readJsonRecords(at, onBroken)) {
+    records.push([where.slice(at.length), value]);
+  }
+  return records;
+}
+
+const RECORDS = [
+  { text: 'a "quoted" [bracket] \\ {brace}, and\nmore' },
+  { list: [1, [2, { a: "]" }]] },
+  "é😀",
+  4,
+];
+
+describe("records", () => {
+  test("are read one a line, with the number of the line; empty lines are none", async () => {
+    const at = file(`\n${JSON.stringify(RECORDS[0])}\r\n\n  ${JSON.stringify(RECORDS[1])}\n4`);
+    assert.deepEqual(await read(at), [
+      [":2", RECORDS[0]],
+      [":4", RECORDS[1]],
+      [":5", 4],
+    ]);
+  });
+
+  test("are the same in an array, however it is laid out, with line and place", async () => {
+    assert.deepEqual(
+      (await read(file(JSON.stringify(RECORDS)))).map(([, value]) => value),
+      RECORDS,
+    );
+    const pretty = await read(file(`\n${JSON.stringify(RECORDS, null, 2)}\n`));
+    assert.deepEqual(
+      pretty.map(([, value]) => value),
+      RECORDS,
+    );
+    assert.deepEqual(
+      pretty.map(([where]) => where),
+      [":3[0]", ":6[1]", ":17[2]", ":18[3]"],
+    );
+    assert.deepEqual(await read(file("[]")), []);
+    assert.deepEqual(await read(file(" [ ] \n")), []);
+    assert.deepEqual(await read(file("")), []);
+  });
+
+  test("are the same gzipped and behind a byte order mark", async () => {
+    const lines = RECORDS.map((record) => JSON.stringify(record)).join("\n");
+    for (const text of [lines, JSON.stringify(RECORDS)]) {
+      const plain = (await read(file(text))).map(([, value]) => value);
+      assert.deepEqual(plain, RECORDS);
+      assert.deepEqual(
+        (await read(file(gzipSync(text)))).map(([, value]) => value),
+        RECORDS,
+      );
+      assert.deepEqual(
+        (await read(file(`\uFEFF${text}`))).map(([, value]) => value),
+        RECORDS,
+      );
+    }
+  });
+
+  test("may be longer than the pieces that a file is read in, and end anywhere in them", async () => {
+    // Lengths around the size of a piece, so that quotes, escapes and multi-byte characters fall on its edges.
+    const records = Array.from({ length: 12 }, (_, index) => ({
+      index,
+      text: `${'\\"é😀[{'.repeat(16_000 + index)}`,
+    }));
+    for (const text of [
+      records.map((one) => JSON.stringify(one)).join("\n"),
+      JSON.stringify(records, null, 1),
+    ]) {
+      const found = await read(file(text));
+      assert.deepEqual(
+        found.map(([, value]) => value),
+        records,
+      );
+    }
+  });
+});
+
+describe("broken records", () => {
+  test("end the reading with their file and line, and what was found", async () => {
+    const at = file('{"a": 1}\n{"a": \n{"a": 3}\n');
+    await assert.rejects(read(at), (error) => {
+      assert.ok(error instanceof MagdiError);
+      assert.equal(error.code, "MAGDI_BAD_FILE");
+      assert.equal(error.message, `${at}:2: expected a JSON record, found {"a":`);
+      return true;
+    });
+  });
+
+  test("are told and passed over when somebody listens", async () => {
+    for (const [text, wheres] of [
+      ['{"a": 1}\nnonsense\n{"a": 3}\n{"a"', [":2", ":4"]],
+      ['[{"a": 1}, nonsense,\n\n{"a": 3},,{"b": tru}]', [":1[1]", ":3[3]", ":3[4]"]],
+    ] as const) {
+      const at = file(text);
+      const told: string[] = [];
+      const records = await read(at, ({ message }) => told.push(message));
+      assert.deepEqual(
+        records.map(([, value]) => value),
+        [{ a: 1 }, { a: 3 }],
+      );
+      assert.deepEqual(
+        told.map((message) => message.slice(at.length, message.indexOf(": expected"))),
+        wheres,
+      );
+    }
+  });
+
+  test("are told from a file that is cut off, which is an error either way", async () => {
+    const whole = gzipSync(`${JSON.stringify(RECORDS[0])}\n`.repeat(5000));
+    for (const [content, pattern] of [
+      [whole.subarray(0, whole.length - 12), /cannot be read after \d+ characters: .*is the file whole\?/],
+      ['[{"a": 1}, {"a": ', /:1: expected \] at the end .* in record 1; is the file whole\?/],
+      ['[{"a": 1}] {"a": 2}', /:1: expected nothing behind the array of records, found \{"a": 2\}/],
+    ] as const) {
+      await assert.rejects(
+        read(file(content), () => undefined),
+        (error) => {
+          assert.ok(error instanceof MagdiError);
+          assert.match(error.message, pattern);
+          return true;
+        },
+      );
+    }
+  });
+
+  test("and files that are none say so", async () => {
+    await assert.rejects(read(path.join(folder, "none")), { code: "MAGDI_FILE_MISSING" });
+    await assert.rejects(read(folder), { code: "MAGDI_BAD_FILE" });
+  });
+});

@@ -6,8 +6,6 @@ import { parseArgs } from "node:util";
 import { MagdiError } from "../errors.ts";
 import { hubSettings } from "../student/hub.ts";
 import { RECIPES } from "../train/recipes/registry.ts";
-import type { ValidationLine } from "../train/run-log.ts";
-import type { TrainingProgress } from "../train/trainer.ts";
 import { createRun, runSettings, runTraining, STUDENT_FOLDER } from "../train/training-run.ts";
 import {
   resolveSettings,
@@ -16,7 +14,8 @@ import {
   settingFromText,
   type TrainingSettings,
 } from "../train/training-settings.ts";
-import { type Progress, terminalProgress } from "./progress.ts";
+import { terminalProgress } from "./progress.ts";
+import { dataTexts, stepText, validationText } from "./train-texts.ts";
 import { measurement, parseThreads, printStudent } from "./written-student.ts";
 
 const WIDTH = 26;
@@ -82,20 +81,12 @@ export async function runTrain(argv: readonly string[]): Promise<number> {
       hub: hubSettings(process.env),
       ...measure,
       onStage: (stage, done, total) => progress.report(stage, done, total),
-      onData({ training, validation, alsoInValidation }, step) {
+      onData(data, step) {
         progress.end();
-        const parameters = [...step.parameters.values()].reduce((sum, { length }) => sum + length, 0);
-        say(
-          `${training.mags} MAGs, ${training.counts.rows} rows, ${training.counts.tokens} tokens to learn from; ${validation?.mags ?? 0} MAGs to validate on; ${parameters.toLocaleString("en")} parameters`,
-        );
-        const { promptsTooLong, rowsDropped, rowsCut, unsayableAnswers } = training.counts;
-        if (promptsTooLong + rowsDropped + rowsCut + unsayableAnswers + alsoInValidation > 0) {
-          say(
-            `left out: ${promptsTooLong} MAGs with too long a prompt, ${rowsDropped} rows that are too long, ${unsayableAnswers} rows whose answer cannot be said, ${alsoInValidation} MAGs that validation has too; cut: ${rowsCut} rows`,
-          );
-        }
+        for (const line of dataTexts(data, step, settings)) say(line);
       },
-      onProgress: (state) => showStep(progress, state),
+      onProgress: (state) =>
+        progress.report("training, steps", state.step, state.totalSteps, stepText(state)),
       onValidation(line, isBest) {
         progress.end();
         say(validationText(line, isBest));
@@ -195,34 +186,6 @@ function readSettingsFile(file: string): Readonly<Record<string, unknown>> {
   // What a run wrote can be used again.
   const { settings } = content as { settings?: unknown }; // it is an object
   return (typeof settings === "object" && settings !== null ? settings : content) as Record<string, unknown>; // keys are checked next
-}
-
-function showStep(
-  progress: Progress,
-  { step, totalSteps, loss, tokensPerSecond, secondsLeft }: TrainingProgress,
-): void {
-  const note = `loss ${loss.toFixed(4)}, ${tokensPerSecond.toFixed(0)} tokens/s, ${duration(secondsLeft)} left`;
-  progress.report("training, steps", step, totalSteps, note);
-}
-
-function validationText(
-  { step, loss, nll, nodeAccuracy, majorityAccuracy }: ValidationLine,
-  isBest: boolean,
-): string {
-  const percent = (share: number): string => `${(100 * share).toFixed(1)} %`;
-  const nodes =
-    nodeAccuracy === null
-      ? ""
-      : `, node classifier right on ${percent(nodeAccuracy)}${majorityAccuracy === null ? "" : ` (the commoner label: ${percent(majorityAccuracy)})`}`;
-  return `validation after step ${step}: loss ${loss.toFixed(4)}, nll ${nll.toFixed(4)}${nodes}${isBest ? "; the best so far" : ""}`;
-}
-
-/** 95 → 1 min 35 s */
-function duration(seconds: number): string {
-  const whole = Math.round(seconds);
-  const [hours, minutes] = [Math.floor(whole / 3600), Math.floor((whole % 3600) / 60)];
-  if (hours > 0) return `${hours} h ${minutes} min`;
-  return minutes > 0 ? `${minutes} min ${whole % 60} s` : `${whole} s`;
 }
 
 const quoted = (file: string): string =>

@@ -1,0 +1,57 @@
+// What a training run says while it goes on. It knows no streams.
+
+import type { RunData } from "../train/run-data.ts";
+import type { ValidationLine } from "../train/run-log.ts";
+import type { TrainingProgress } from "../train/trainer.ts";
+import type { TrainingSettings } from "../train/training-settings.ts";
+import type { TrainingStep } from "../train/training-step.ts";
+
+/** What there is to learn from, and what of it may need attention: a line each. */
+export function dataTexts(
+  { training, validation, alsoInValidation }: RunData,
+  step: Pick<TrainingStep, "parameters">,
+  { microBatchTokens }: TrainingSettings,
+): string[] {
+  const { rows, tokens, promptsTooLong, rowsDropped, rowsCut, unsayableAnswers } = training.counts;
+  const parameters = [...step.parameters.values()].reduce((sum, { length }) => sum + length, 0);
+  const lines = [
+    `${training.mags} MAGs, ${rows} rows, ${tokens} tokens to learn from; ${validation?.mags ?? 0} MAGs to validate on; ${parameters.toLocaleString("en")} parameters`,
+  ];
+  if (promptsTooLong + rowsDropped + rowsCut + unsayableAnswers + alsoInValidation > 0) {
+    lines.push(
+      `left out: ${promptsTooLong} MAGs with too long a prompt, ${rowsDropped} rows that are too long, ${unsayableAnswers} rows whose answer cannot be said, ${alsoInValidation} MAGs that validation has too; cut: ${rowsCut} rows`,
+    );
+  }
+  const largest = training.data.items.reduce((most, { rows, columns }) => Math.max(most, rows * columns), 0);
+  if (largest > microBatchTokens) {
+    lines.push(
+      `the largest graph has ${largest} tokens with padding, more than the ${microBatchTokens} that run at once: it runs alone, and memory grows with it; --max-tokens and --recompute true need less`,
+    );
+  }
+  return lines;
+}
+
+/** Behind the step's number. */
+export function stepText({ loss, tokensPerSecond, secondsLeft }: TrainingProgress): string {
+  return `loss ${loss.toFixed(4)}, ${tokensPerSecond.toFixed(0)} tokens/s, ${duration(secondsLeft)} left`;
+}
+
+export function validationText(
+  { step, loss, nll, nodeAccuracy, majorityAccuracy }: ValidationLine,
+  isBest: boolean,
+): string {
+  const percent = (share: number): string => `${(100 * share).toFixed(1)} %`;
+  const nodes =
+    nodeAccuracy === null
+      ? ""
+      : `, node classifier right on ${percent(nodeAccuracy)}${majorityAccuracy === null ? "" : ` (the commoner label: ${percent(majorityAccuracy)})`}`;
+  return `validation after step ${step}: loss ${loss.toFixed(4)}, nll ${nll.toFixed(4)}${nodes}${isBest ? "; the best so far" : ""}`;
+}
+
+/** 95 → 1 min 35 s */
+function duration(seconds: number): string {
+  const whole = Math.round(seconds);
+  const [hours, minutes] = [Math.floor(whole / 3600), Math.floor((whole % 3600) / 60)];
+  if (hours > 0) return `${hours} h ${minutes} min`;
+  return minutes > 0 ? `${minutes} min ${whole % 60} s` : `${whole} s`;
+}

@@ -12,6 +12,7 @@ const SUBCOMMANDS: Readonly<Record<string, () => Promise<Pick<Command, "help" | 
     const { runTrainStats, TRAIN_STATS_HELP } = await import("../train/mag/stats-command.ts");
     return { help: TRAIN_STATS_HELP, run: runTrainStats };
   },
+  report: async () => (await import("./train-report.ts")).trainReportCommand,
   verify: async () => (await import("./train-verify.ts")).trainVerifyCommand,
 };
 
@@ -19,6 +20,7 @@ const HELP = `${TRAIN_RUN_HELP}
 Commands:
   import-mags                make MAGs of agents' outputs
   stats                      what files of MAGs hold
+  report                     draw the curves of training runs
   verify                     check training against a folder of reference results
 magdi train COMMAND --help explains each.
 `;

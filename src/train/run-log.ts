@@ -49,8 +49,8 @@ export type StepLine = Extract<RunLogLine, { kind: "step" }>;
 export type ValidationLine = Extract<RunLogLine, { kind: "validation" }>;
 
 /** The lines of a log; a last line that a crash cut short is left out.
- * @throws MAGDI_FILE_MISSING, or MAGDI_BAD_FILE for a line that is none of ours. */
-export function readRunLog(file: string): RunLogLine[] {
+ * @throws MAGDI_FILE_MISSING, or, without `onBroken`, MAGDI_BAD_FILE for a line that is none of ours. */
+export function readRunLog(file: string, onBroken?: (lineNumber: number) => void): RunLogLine[] {
   if (!existsSync(file)) {
     throw new MagdiError(
       "MAGDI_FILE_MISSING",
@@ -59,9 +59,13 @@ export function readRunLog(file: string): RunLogLine[] {
   }
   const texts = readFileSync(file, "utf8").split("\n");
   texts.pop(); // nothing, or what has no end yet
-  return texts.map((text, index) => {
+  return texts.flatMap((text, index) => {
     const parsed = lineSchema.safeParse(parsedOrUndefined(text));
-    if (parsed.success) return parsed.data;
+    if (parsed.success) return [parsed.data];
+    if (onBroken !== undefined) {
+      onBroken(index + 1);
+      return [];
+    }
     throw new MagdiError(
       "MAGDI_BAD_FILE",
       `${file}:${index + 1}: expected a line of training metrics, found ${JSON.stringify(text.slice(0, 80))}`,

@@ -39,7 +39,8 @@ const adamwSchema = z.object({
   betas: z.tuple([z.number(), z.number()]),
   eps: z.number(),
   weight_decay: z.number(),
-  clip_norm: z.number().positive(),
+  /** Null or 0: no clipping. */
+  clip_norm: z.number().nonnegative().nullable(),
   steps: z.array(lossesSchema.extend({ grad_norm: z.number() })).min(1),
 });
 export type ReferenceAdamW = z.infer<typeof adamwSchema>;

@@ -1,0 +1,94 @@
+// What a training run left behind, read so that a run that goes on, was cut off or is damaged in places still says what
+// it can. It draws nothing.
+
+import { existsSync, readFileSync, statSync } from "node:fs";
+import path from "node:path";
+import { MagdiError } from "../../errors.ts";
+import { type RunLogLine, readRunLog, type StepLine, type ValidationLine } from "../run-log.ts";
+import { METRICS_FILE } from "../trainer.ts";
+import { SETTINGS_FILE } from "../training-run.ts";
+
+export interface RunRecord {
+  /** The folder's name, with as much of its path before it as tells it from the others. */
+  readonly name: string;
+  readonly folder: string;
+  readonly steps: readonly StepLine[];
+  readonly validations: readonly ValidationLine[];
+  /** The validation whose adapter was kept. */
+  readonly best: { readonly step: number; readonly loss: number } | null;
+  /** Null for a run that goes on or was cut off. */
+  readonly end: Extract<RunLogLine, { kind: "end" }> | null;
+  /** As the run wrote them; empty when it did not. */
+  readonly settings: Readonly<Record<string, unknown>>;
+  /** What could not be read. */
+  readonly problems: readonly string[];
+}
+
+const MOST_NAMED = 5;
+
+function settingsOf(file: string, problems: string[]): Readonly<Record<string, unknown>> {
+  if (!existsSync(file)) {
+    problems.push(`${SETTINGS_FILE} is not there`);
+    return {};
+  }
+  try {
+    const json: unknown = JSON.parse(readFileSync(file, "utf8"));
+    const { settings } = (json ?? {}) as { settings?: unknown }; // any JSON value has fields or none
+    if (typeof settings === "object" && settings !== null) return settings as Record<string, unknown>; // an object
+    problems.push(`${SETTINGS_FILE} holds no settings`);
+  } catch {
+    problems.push(`${SETTINGS_FILE} is no JSON`);
+  }
+  return {};
+}
+
+function readRecord(folder: string, name: string): RunRecord {
+  if (!statSync(folder, { throwIfNoEntry: false })?.isDirectory()) {
+    throw new MagdiError("MAGDI_FILE_MISSING", `${folder}: expected a training run's folder, found none`);
+  }
+  const problems: string[] = [];
+  const broken: number[] = [];
+  const lines = readRunLog(path.join(folder, METRICS_FILE), (line) => broken.push(line));
+  if (broken.length > 0) {
+    const more = broken.length > MOST_NAMED ? ", …" : "";
+    const which = broken.slice(0, MOST_NAMED).join(", ");
+    problems.push(
+      `${METRICS_FILE}: ${broken.length} of ${lines.length + broken.length} lines could not be read (${which}${more})`,
+    );
+  }
+  return {
+    name,
+    folder,
+    steps: lines.filter((line) => line.kind === "step"),
+    validations: lines.filter((line) => line.kind === "validation"),
+    best: lines.findLast((line) => line.kind === "best") ?? null,
+    end: lines.findLast((line) => line.kind === "end") ?? null,
+    settings: settingsOf(path.join(folder, SETTINGS_FILE), problems),
+    problems,
+  };
+}
+
+/** The shortest ends of paths that tell all of them apart. */
+function shortNames(paths: readonly string[]): string[] {
+  const parts = paths.map((one) => one.split(path.sep).filter((part) => part !== ""));
+  const ends = (count: number): string[] => parts.map((part) => part.slice(-count).join("/"));
+  const longest = Math.max(0, ...parts.map(({ length }) => length));
+  for (let count = 1; count < longest; count++) {
+    if (new Set(ends(count)).size === paths.length) return ends(count);
+  }
+  return ends(longest);
+}
+
+/** Reads each run once, however often it is named.
+ * @throws MAGDI_FILE_MISSING for a folder that holds no run; MAGDI_BAD_FILE when none of them has a step or a
+ * validation. */
+export function readRunRecords(folders: readonly string[]): RunRecord[] {
+  const places = [...new Set(folders.map((folder) => path.resolve(folder)))];
+  const names = shortNames(places);
+  const records = places.map((place, index) => readRecord(place, names[index]!));
+  if (records.some(({ steps, validations }) => steps.length + validations.length > 0)) return records;
+  throw new MagdiError(
+    "MAGDI_BAD_FILE",
+    `${places.map((place) => path.join(place, METRICS_FILE)).join(", ")}: expected steps or validations to draw, found none yet`,
+  );
+}

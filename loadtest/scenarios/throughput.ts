@@ -9,15 +9,17 @@ import type { BareEngine, Scenario, ScenarioContext } from "./scenario.ts";
 
 const RATIO_LIMIT = 0.95;
 const CASES = [
-  { concurrent: 1, maxTokens: 128 },
-  { concurrent: 16, maxTokens: 64 },
+  { kind: "completion", how: "whole answers", concurrent: 1, maxTokens: 128 },
+  { kind: "completion-stream", how: "streams", concurrent: 1, maxTokens: 128 },
+  { kind: "completion", how: "whole answers", concurrent: 16, maxTokens: 64 },
+  { kind: "completion-stream", how: "streams", concurrent: 16, maxTokens: 64 },
 ] as const;
 type Case = (typeof CASES)[number];
 
 export const throughput: Scenario = {
   name: "throughput",
   summary:
-    "tokens a second through HTTP over the engine's own, at 1 and at 16 requests, in alternating rounds",
+    "tokens a second through HTTP over the engine's own, whole and streamed, at 1 and 16 requests, in turns",
   serverFlags: [],
   ownServer: true,
   timed: false,
@@ -33,7 +35,8 @@ export const throughput: Scenario = {
         const ratios: number[] = [];
         const alone: number[] = [];
         const served: number[] = [];
-        const group = results.group(`HTTP, ${each.concurrent} at once`);
+        const label = `${each.how}, ${each.concurrent} at once`;
+        const group = results.group(`HTTP, ${label}`);
         for (let round = -1; round < amounts.requests && !signal.aborted; round++) {
           const orders = ordersOf(context, each);
           // Every other round the other one goes first; the first round of all warms up.
@@ -46,10 +49,10 @@ export const throughput: Scenario = {
           served.push(http);
           ratios.push(http / engine);
         }
-        results.figure(`engine alone, ${each.concurrent} at once`, median(alone), "tokens/s");
-        results.figure(`through HTTP, ${each.concurrent} at once`, median(served), "tokens/s");
+        results.figure(`engine alone, ${label}`, median(alone), "tokens/s");
+        results.figure(`through HTTP, ${label}`, median(served), "tokens/s");
         const ratio = ratios.length === 0 ? null : median(ratios);
-        results.target(`HTTP over engine, ${each.concurrent} at once, median of rounds`, ratio, "", {
+        results.target(`HTTP over engine, ${label}, median of rounds`, ratio, "", {
           atLeast: RATIO_LIMIT,
         });
       }
@@ -59,11 +62,8 @@ export const throughput: Scenario = {
   },
 };
 
-/** Streams: the dearest way to answer. */
-function ordersOf({ workload }: ScenarioContext, { concurrent, maxTokens }: Case): Order[] {
-  return Array.from({ length: concurrent }, () =>
-    workload.next("completion-stream", { maxTokens, ignoreEos: true }),
-  );
+function ordersOf({ workload }: ScenarioContext, { kind, concurrent, maxTokens }: Case): Order[] {
+  return Array.from({ length: concurrent }, () => workload.next(kind, { maxTokens, ignoreEos: true }));
 }
 
 async function httpRate(

@@ -1,11 +1,12 @@
 // The commands magdi export and magdi train verify as users run them.
 
 import assert from "node:assert/strict";
-import { execFile } from "node:child_process";
-import { cpSync, existsSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { execFile, spawn } from "node:child_process";
+import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";
+import { readManifest } from "../../src/student/manifest.ts";
 import { post, ServeProcess } from "../e2e/serve-process.ts";
 import { writeRandomAdapter } from "../support/random-adapter.ts";
 import { writeRandomBase } from "../support/random-base.ts";
@@ -70,6 +71,31 @@ test("an exported student is served with no further step, and is not its base", 
   assert.notEqual(answers[0], answers[1]);
 });
 
+test("a killed export leaves the student that was there, and the next one is not in its way", async () => {
+  const base = path.join(folder, "killed-base");
+  const adapter = path.join(folder, "killed-adapter");
+  writeRandomAdapter(adapter, writeRandomBase(base));
+  const place = path.join(folder, "killed");
+  mkdirSync(place);
+  const out = path.join(place, "student");
+  const args = ["export", "--adapter", adapter, "--base", base, "--out", out, "--no-measure", "--force"];
+  const killed = async (): Promise<void> => {
+    const child = spawn(process.execPath, [COMMAND, ...args, "--dtype", "fp32,q8,q4"], {
+      stdio: ["ignore", "ignore", "pipe"],
+    });
+    child.stderr.once("data", () => child.kill("SIGKILL"));
+    await new Promise((resolve) => child.once("exit", resolve));
+  };
+  const isWhole = (): boolean => existsSync(out) && readManifest(out).level === null;
+  await killed();
+  assert.ok(!existsSync(out) || isWhole());
+  const { code, stderr } = await magdi(...args, "--dtype", "q8");
+  assert.equal(code, 0, stderr);
+  assert.deepEqual(readdirSync(place), ["student"]);
+  await killed();
+  assert.ok(isWhole(), "the student that was there, or the new one");
+});
+
 test("wrong flags are one line and the exit code 2, a wrong adapter one error and 1", async () => {
   const out = path.join(folder, "never");
   const tiny = ["--base", fixture("tiny-llama", "base"), "--out", out];
@@ -123,13 +149,46 @@ test("verify exits with 0 when all is within tolerance, and with 1 naming what i
   );
 });
 
+test("report writes a page and an SVG, and says which arguments it lacks", async () => {
+  const run = path.join(folder, "run");
+  mkdirSync(run);
+  const losses = { loss: 3, nll: 3, margin: 0, node: 0 };
+  const metrics = {
+    kind: "validation",
+    step: 0,
+    epoch: 0,
+    ...losses,
+    nodeAccuracy: null,
+    majorityAccuracy: null,
+  };
+  writeFileSync(path.join(run, "metrics.jsonl"), `${JSON.stringify(metrics)}\nbroken\n`);
+  const [one, none, several, nowhere] = await Promise.all([
+    magdi("train", "report", run),
+    magdi("train", "report"),
+    magdi("train", "report", run, folder),
+    magdi("train", "report", path.join(folder, "nowhere")),
+  ]);
+  assert.equal(one.code, 0, one.stderr);
+  const written = ["html", "svg"].map((ending) => path.join(run, "report", `report.${ending}`));
+  assert.equal(one.stdout, `${written.join("\n")}\n`);
+  assert.ok(written.every((file) => existsSync(file)));
+  assert.match(one.stderr, /^run: metrics\.jsonl: 1 of 2 lines could not be read \(2\)$/m);
+  assert.match(none.stderr, /^magdi train: expected at least one RUN, see: magdi train report --help\n$/);
+  assert.match(several.stderr, /expected --out DIR for a report of several runs/);
+  assert.match(nowhere.stderr, /nowhere: expected a training run's folder, found none\n$/);
+  assert.deepEqual([none.code, several.code, nowhere.code], [2, 2, 1]);
+});
+
 test("each command explains itself", async () => {
-  const [exporting, training, verifying] = await Promise.all([
+  const [exporting, reporting, training, verifying] = await Promise.all([
     magdi("export", "--help"),
+    magdi("train", "report", "--help"),
     magdi("train", "--help"),
     magdi("train", "verify", "--help"),
   ]);
   assert.match(exporting.stdout, /^Usage: magdi export --adapter DIR --base SOURCE --out DIR/);
+  assert.match(reporting.stdout, /^Usage: magdi train report RUN/);
   assert.match(training.stdout, /^Usage: magdi train/);
+  assert.match(training.stdout, /^ {2}report +draw the curves/m);
   assert.match(verifying.stdout, /^Usage: magdi train verify FOLDER/);
 });

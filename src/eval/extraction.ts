@@ -1,3 +1,173 @@
 // How well answers are read out of recorded outputs of language models: agreement with the answers that were recorded
-// with them. Where the two differ, it says what can be told of the text alone.
-export {};
+// with them, and where the two differ, what the text and the gold answer say about who is wrong.
+
+import { answersEqual, extractAnswer } from "../reasoning/answer.ts";
+import { findAnswerMarkers } from "../reasoning/answer-markers.ts";
+import type { Choice, Task } from "../reasoning/task.ts";
+import { datasetTitle, knownDataset } from "./datasets.ts";
+import { table } from "./markdown.ts";
+import { taskOf } from "./question-formats.ts";
+import { readRecords } from "./record-file.ts";
+
+/**
+ * What became of one output:
+ * - program: it is a program, whose output was recorded and does not stand in it;
+ * - unstated: it announces no answer, and what was recorded came from elsewhere or was guessed;
+ * - agree, and the ways to differ: what was recorded is a fragment of what is read ("7" of \frac{x+2}{7}); what is
+ *   read, or what was recorded, is the gold answer; neither is; nothing is read.
+ */
+export const EXTRACTION_KINDS = [
+  "program",
+  "unstated",
+  "agree",
+  "fragment",
+  "read right",
+  "recorded right",
+  "neither right",
+  "unread",
+] as const;
+export type ExtractionKind = (typeof EXTRACTION_KINDS)[number];
+
+export interface JudgedOutput {
+  readonly dataset: string;
+  readonly where: string;
+  readonly agent: string;
+  readonly kind: ExtractionKind;
+  /** For an unstated output: whether it is read as it was recorded all the same. */
+  readonly agrees: boolean;
+  readonly recorded: string;
+  readonly read: string | null;
+  readonly gold: string;
+  readonly text: string;
+}
+
+type Fields = Readonly<Record<string, unknown>>;
+
+/**
+ * Every output of a file of records `{question_id, choices?, gold, agents: [{agent, reasoning, answer}]}` for which an
+ * answer was recorded. Records and outputs of another shape are passed over.
+ * @throws MagdiError MAGDI_FILE_MISSING, MAGDI_BAD_FILE
+ */
+export function* judgeOutputs(file: string): Generator<JudgedOutput> {
+  for (const { value, where } of readRecords(file)) {
+    if (!isObject(value) || typeof value.gold !== "string" || !Array.isArray(value.agents)) continue;
+    const choices = choicesOf(value.choices);
+    const known = knownDataset(String(value.question_id ?? ""));
+    const task =
+      choices === null ? (known?.task ?? taskOf({ choices, gold: value.gold })) : "multiple-choice";
+    for (const output of value.agents as readonly unknown[]) {
+      if (!isObject(output) || typeof output.reasoning !== "string") continue;
+      if (typeof output.answer !== "string" || output.answer === "") continue;
+      const agent = String(output.agent ?? "");
+      const dataset = known?.name ?? "other";
+      const asked = { task, choices, gold: value.gold };
+      yield { dataset, where, agent, gold: value.gold, ...judge(output.reasoning, output.answer, asked) };
+    }
+  }
+}
+
+interface Asked {
+  readonly task: Task;
+  readonly choices: readonly Choice[] | null;
+  readonly gold: string;
+}
+
+function judge(text: string, recorded: string, { task, choices, gold }: Asked) {
+  const read = extractAnswer(task, text, { choices });
+  const equal = (a: string | null, b: string) => a !== null && answersEqual(task, a, b, { choices });
+  const agrees = equal(read, recorded);
+  const kind = (): ExtractionKind => {
+    if (isProgram(text)) return "program";
+    if (!states(task, text)) return "unstated";
+    if (agrees) return "agree";
+    if (read === null) return "unread";
+    if (read.length > recorded.length && read.includes(recorded) && task === "math") return "fragment";
+    if (equal(read, gold)) return "read right";
+    return equal(recorded, gold) ? "recorded right" : "neither right";
+  };
+  return { kind: kind(), agrees, recorded, read, text };
+}
+
+/** Python that ends without showing what it printed. */
+function isProgram(text: string): boolean {
+  return (
+    /^\s*(?:import |from |def |#|"""|[a-z_]\w* = )/.test(text) &&
+    /\n\s*(?:\w+ = |return )/.test(text) &&
+    !text.includes("```output")
+  );
+}
+
+/** Whether a text says what its answer is: an announcement, or a yes or no that stands as an answer. */
+function states(task: Task, text: string): boolean {
+  if (task !== "yes-no") return findAnswerMarkers(text).length > 0;
+  return /\byes\b|\bno(?=[.,;:!)"'”’*\n]|\s*$)|^\W*(?:true|false)\b|\b(?:true|false)\W*$/i.test(text);
+}
+
+export interface ExtractionCounts extends Readonly<Record<ExtractionKind, number>> {
+  readonly name: string;
+  readonly recorded: number;
+  /** Of the unstated ones, those that are read as recorded. */
+  readonly unstatedAgree: number;
+}
+
+/** Counts by data set. */
+export function countOutputs(outputs: Iterable<JudgedOutput>): ExtractionCounts[] {
+  const counts = new Map<string, Record<ExtractionKind, number> & { unstatedAgree: number }>();
+  for (const { dataset, kind, agrees } of outputs) {
+    const none = Object.fromEntries(EXTRACTION_KINDS.map((one) => [one, 0]));
+    // All kinds are there: it was just made of them.
+    const count = counts.get(dataset) ?? { ...(none as Record<ExtractionKind, number>), unstatedAgree: 0 };
+    count[kind] += 1;
+    if (kind === "unstated" && agrees) count.unstatedAgree += 1;
+    counts.set(dataset, count);
+  }
+  return [...counts].map(([name, count]) => {
+    const recorded = EXTRACTION_KINDS.reduce((sum, kind) => sum + count[kind], 0);
+    return { name, recorded, ...count };
+  });
+}
+
+/** Agreement where an answer is stated, and the same without records that are fragments or that the gold answer refutes. */
+export function agreementOf(counts: ExtractionCounts): { stated: number; sound: number } {
+  const stated = counts.recorded - counts.program - counts.unstated;
+  return {
+    stated: counts.agree / stated,
+    sound: counts.agree / (stated - counts.fragment - counts["read right"]),
+  };
+}
+
+export function extractionTable(all: readonly ExtractionCounts[]): string {
+  const head = ["data set", "recorded", "program", "unstated (agree)", "stated", "agree %", "fragment"];
+  const percent = (share: number) => (Number.isFinite(share) ? (100 * share).toFixed(2) : "–");
+  return table(
+    [...head, "read right", "recorded right", "neither", "unread", "agree % of sound records"],
+    all.map((counts) => {
+      const { stated, sound } = agreementOf(counts);
+      return [
+        datasetTitle(counts.name),
+        String(counts.recorded),
+        String(counts.program),
+        `${counts.unstated} (${counts.unstatedAgree})`,
+        String(counts.recorded - counts.program - counts.unstated),
+        percent(stated),
+        String(counts.fragment),
+        String(counts["read right"]),
+        String(counts["recorded right"]),
+        String(counts["neither right"]),
+        String(counts.unread),
+        percent(sound),
+      ];
+    }),
+  );
+}
+
+function isObject(value: unknown): value is Fields {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+function choicesOf(value: unknown): Choice[] | null {
+  if (!Array.isArray(value)) return null;
+  return value.flatMap((item: unknown) =>
+    isObject(item) ? [{ label: String(item.label ?? ""), text: String(item.text ?? "") }] : [],
+  );
+}

@@ -117,41 +117,56 @@ class ArrayRecords {
   *next(chunk: string): Generator<RecordText> {
     let from = 0;
     for (let at = 0; at < chunk.length; at++) {
+      if (this.#inString) {
+        at = this.#throughString(chunk, at);
+        continue;
+      }
       const code = chunk.charCodeAt(at);
       if (code === NEWLINE) this.#line += 1;
-      if (this.#inString) {
-        if (this.#escaped) this.#escaped = false;
-        else if (code === BACKSLASH) this.#escaped = true;
-        else if (code === QUOTE) this.#inString = false;
-        continue;
-      }
       if (code === NEWLINE || code === SPACE || code === TAB || code === RETURN) continue;
       if (this.#depth === 0) {
-        if (code !== OPEN_ARRAY || this.#index > 0) {
-          throw new MagdiError(
-            "MAGDI_BAD_FILE",
-            `${this.#path}:${this.#line}: expected nothing behind the array of records, found ${chunk.slice(at, at + 20)}`,
-          );
-        }
-        this.#depth = 1;
+        this.#open(chunk, at);
         from = at + 1;
-        continue;
-      }
-      const ends = this.#depth === 1 && (code === COMMA || code === CLOSE_ARRAY);
-      if (ends) {
+      } else if (this.#depth === 1 && (code === COMMA || code === CLOSE_ARRAY)) {
         this.#pieces.push(chunk.slice(from, at));
         from = at + 1;
         yield* this.#record(code === CLOSE_ARRAY);
         if (code === CLOSE_ARRAY) this.#depth = 0;
-        continue;
+      } else {
+        if (!this.#begun) this.#start = this.#line;
+        this.#begun = true;
+        if (code === QUOTE) this.#inString = true;
+        else if (code === OPEN_ARRAY || code === OPEN_OBJECT) this.#depth += 1;
+        else if (code === CLOSE_ARRAY || code === CLOSE_OBJECT) this.#depth -= 1;
       }
-      if (!this.#begun) this.#start = this.#line;
-      this.#begun = true;
-      if (code === QUOTE) this.#inString = true;
-      else if (code === OPEN_ARRAY || code === OPEN_OBJECT) this.#depth += 1;
-      else if (code === CLOSE_ARRAY || code === CLOSE_OBJECT) this.#depth -= 1;
     }
     if (this.#depth > 0) this.#pieces.push(chunk.slice(from));
+  }
+
+  #open(chunk: string, at: number): void {
+    if (chunk.charCodeAt(at) !== OPEN_ARRAY || this.#index > 0) {
+      throw new MagdiError(
+        "MAGDI_BAD_FILE",
+        `${this.#path}:${this.#line}: expected nothing behind the array of records, found ${chunk.slice(at, at + 20)}`,
+      );
+    }
+    this.#depth = 1;
+  }
+
+  /** From a place in a string to its end, or to that of the chunk: most of a file is text, and passed over fast. */
+  #throughString(chunk: string, at: number): number {
+    if (this.#escaped) {
+      this.#escaped = false;
+      return at;
+    }
+    const quote = chunk.indexOf('"', at);
+    const end = quote < 0 ? chunk.length : quote;
+    let backslashes = 0;
+    while (end - backslashes > at && chunk.charCodeAt(end - backslashes - 1) === BACKSLASH) backslashes += 1;
+    const isEscaped = backslashes % 2 === 1;
+    if (quote < 0) this.#escaped = isEscaped;
+    else this.#inString = isEscaped;
+    return end;
   }
 
   // biome-ignore lint/correctness/useYield: the counterpart of LineRecords' end, which yields

@@ -127,7 +127,7 @@ export function withLora(
       (g, x, y) => {
         const seen = noise === null ? x : dropped(g, x, noise, columns, lora.dropout, index);
         const narrow = op.fusedMatMul(g, seen, keyA, { transB: true });
-        return op.add(g, y, op.fusedMatMul(g, narrow, keyB, { transB: true, alpha: scale / kept }));
+        return op.gemm(g, narrow, keyB, y, { transB: true, alpha: scale / kept });
       },
     ]),
   );

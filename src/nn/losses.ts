@@ -2,7 +2,7 @@
 // may come in several runs, and is divided once.
 
 import { MagdiError } from "../errors.ts";
-import { stopGradient } from "../onnx/gradient.ts";
+import { stopGradient, withGradient } from "../onnx/gradient.ts";
 import type { Value } from "../onnx/graph.ts";
 import type { GraphBuilder } from "../onnx/graph-builder.ts";
 import * as op from "../onnx/operators.ts";
@@ -34,8 +34,16 @@ export function tokenLoss(
   const rows = op.gather(g, hidden, positions, 0);
   const logits = op.fusedMatMul(g, rows, head.weight, { transB: true });
   // The label's own logit by its row of the head: no second array of the vocabulary's width.
-  const picked = op.reduceSum(g, op.mul(g, rows, op.gather(g, head.weight, labels, 0)), -1, true);
-  return op.mul(g, op.sumAll(g, op.sub(g, logSumExp(g, logits), picked)), scale);
+  const labelRows = op.gather(g, head.weight, labels, 0);
+  const picked = op.reduceSum(g, op.mul(g, rows, labelRows), -1, true);
+  // The largest share is e^(largest − log Σ e^z), which is at least 1/V.
+  const shares = op.softmax(g, logits);
+  const logSum = op.sub(g, op.reduceMax(g, logits), op.log(g, op.reduceMax(g, shares)));
+  const loss = op.mul(g, op.sumAll(g, op.sub(g, logSum, picked)), scale);
+  // d loss / d rows = scale·(shares·head − label rows): no pass over the vocabulary's width but the product's own.
+  return withGradient(g, loss, [rows], ({ dy }) => [
+    () => op.mul(g, op.sub(g, op.matMul(g, shares, head.weight), labelRows), op.mul(g, dy, scale)),
+  ]);
 }
 
 /** Σ max(0, margin − (s⁺ − s⁻)) · scale (arXiv 2402.01620, eq. 5).

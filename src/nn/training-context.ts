@@ -4,6 +4,7 @@
 import type { Value } from "../onnx/graph.ts";
 import type { GraphBuilder } from "../onnx/graph-builder.ts";
 import * as op from "../onnx/operators.ts";
+import { plusProduct } from "../onnx/product-sum.ts";
 import { recomputed } from "../onnx/recomputation.ts";
 import type { DecoderContext } from "./decoder.ts";
 import type { DecoderConfig } from "./decoder-config.ts";
@@ -63,7 +64,7 @@ export function trainingContext(
     rotary: { cosine: weights.cosine, sine: weights.sine, positions: g.ints([0]) },
     norm: op.simplifiedLayerNormalization,
     addNorm: (g, branch, residual, weight, epsilon) => {
-      const sum = op.add(g, residual, branch);
+      const sum = plusProduct(g, residual, branch);
       return [op.simplifiedLayerNormalization(g, sum, weight, epsilon), sum];
     },
     layer: (g, build) => (recompute ? recomputed(g, build) : build()),

@@ -12,6 +12,7 @@ import { marginLoss, nodeLoss, tokenLoss } from "./losses.ts";
 import { type NodeClassifier, nodeClassifier, nodeClassifierShapes } from "./node-classifier.ts";
 import { pool } from "./pooling.ts";
 import { type ScoreHead, scoreHead, scoreHeadShapes } from "./score-head.ts";
+import { withSeparateLinears } from "./separate-linears.ts";
 import type { WeightLoader } from "./serving-graph.ts";
 import { trainingContext } from "./training-context.ts";
 
@@ -84,7 +85,7 @@ export function trainingGraph(
   for (const [key, shape] of parameters) g.input(key, "float32", shape);
   const columns = options.gradients && lora.dropout > 0 ? noiseColumns(config, lora) : null;
   const noise = columns === null ? null : g.input("lora_noise", "int32", ["tokens", columns]);
-  const weights = withLora(load(g), config, lora, noise);
+  const weights = withLora(withSeparateLinears(g, load(g)), config, lora, noise);
   const context = trainingContext(g, ids, config, weights, options.recompute ?? false);
   const hidden = decoder(g, ids, config, weights, context);
 
@@ -154,6 +155,7 @@ export function trainingGraph(
       return [key, output] as const;
     }),
   );
+  g.pruneUnused();
   const model = g.build("magdi_training");
   return { model, parameters, gradients: outputs, noiseColumns: columns, nodeMask };
 }
@@ -183,5 +185,6 @@ export function forwardGraph(config: DecoderConfig, load: WeightLoader, lora: Lo
   const shape = op.concatenate(g, [context.batchShape, g.ints([config.vocabSize])]);
   g.node("Reshape", [logits, shape], { outputs: ["logits"] });
   g.output("logits", "float32", ["batch_size", "sequence_length", config.vocabSize]);
+  g.pruneUnused();
   return g.build("magdi_forward");
 }

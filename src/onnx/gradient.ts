@@ -13,6 +13,7 @@ import {
 import { entryFor } from "./gradient-rules.ts";
 import type { Node, Value } from "./graph.ts";
 import type { GraphBuilder } from "./graph-builder.ts";
+import { plusProduct } from "./product-sum.ts";
 import { computeAgain, type Part, partsOf } from "./recomputation.ts";
 import { ValueFacts } from "./value-facts.ts";
 
@@ -64,15 +65,29 @@ function leadingFrom(parameters: readonly Value[], steps: readonly Step[], facts
 /** The cotangents that have arrived at each value, added up as they come. */
 class Cotangents {
   readonly #g: GraphBuilder;
+  readonly #facts: ValueFacts;
   readonly #sums = new Map<Value, Value>();
 
-  constructor(g: GraphBuilder) {
+  constructor(g: GraphBuilder, facts: ValueFacts) {
     this.#g = g;
+    this.#facts = facts;
   }
 
-  add(value: Value, cotangent: Value): void {
+  /** @param own whether the cotangent was made for this value alone */
+  add(value: Value, cotangent: Value, own: boolean): void {
     const there = this.#sums.get(value);
-    this.#sums.set(value, there === undefined ? cotangent : this.#g.value("Add", [there, cotangent]));
+    this.#sums.set(value, there === undefined ? cotangent : this.#sum(there, cotangent, own));
+  }
+
+  #sum(there: Value, cotangent: Value, own: boolean): Value {
+    const product = this.#g.producerOf(cotangent);
+    const values = [...(product?.inputs ?? []), there];
+    const matrices = values.every(
+      (value) => this.#facts.shape(value)?.length === 2 && this.#facts.type(value) === "float32",
+    );
+    return own && matrices
+      ? plusProduct(this.#g, there, cotangent)
+      : this.#g.value("Add", [there, cotangent]);
   }
 
   of(value: Value): Value | null {
@@ -148,10 +163,11 @@ class Walk {
       if (!this.#leading.has(input)) return;
       const make = functions[index] ?? null;
       if (make === null) throw unsupported(node, `none with respect to its input ${index}, ${input}`);
+      const before = this.#g.nodes.length;
       const made = make();
       const cotangent = entry.broadcasts ? undoBroadcast(this.#g, this.#facts, made, input) : made;
       this.#facts.learn(cotangent, this.#facts.shape(input));
-      this.#cotangents.add(input, cotangent);
+      this.#cotangents.add(input, cotangent, this.#g.nodes.length > before);
     });
   }
 }
@@ -173,11 +189,12 @@ export function gradients(g: GraphBuilder, loss: Value, parameters: readonly Val
   }
   const steps = stepsOf(g);
   const leading = leadingFrom(parameters, steps, facts);
-  const cotangents = new Cotangents(g);
+  const cotangents = new Cotangents(g, facts);
   const [end, parts] = [g.nodes.length, partsOf(g)];
   const walk = new Walk(g, facts, leading, cotangents);
   g.scoped("gradient", () => {
-    if (leading.has(loss)) cotangents.add(loss, g.float(1, type === "float64" ? "float64" : "float32"));
+    if (leading.has(loss))
+      cotangents.add(loss, g.float(1, type === "float64" ? "float64" : "float32"), false);
     for (const [index, { node, entry }] of [...steps.entries()].reverse()) {
       const reached = node.outputs.some((output) => leading.has(output) && cotangents.of(output) !== null);
       if (!reached || !node.inputs.some((input) => leading.has(input)) || entry === "steps") continue;

@@ -133,6 +133,16 @@ export class GraphBuilder {
     });
   }
 
+  /** A scalar uint8 constant, shared by all who ask for the same one. */
+  uint8(value: number): Value {
+    const bytes = Uint8Array.of(value);
+    return this.initializer(`constant.uint8.${value}`, {
+      type: "uint8",
+      shape: [],
+      data: { kind: "inline", bytes },
+    });
+  }
+
   /** Appends a node; returns the names of its outputs.
    * @throws MAGDI_BAD_GRAPH when one of `outputs` is another value's name. */
   node(operator: Operator, inputs: readonly Value[], options: NodeOptions = {}): readonly Value[] {
@@ -166,6 +176,14 @@ export class GraphBuilder {
       for (const output of node.outputs) if (output !== "") this.#producers.set(output, this.#nodes.length);
       this.#nodes.push(node);
     }
+  }
+
+  /** Drops every node that none of the graph's outputs needs. */
+  pruneUnused(): void {
+    this.prune(
+      0,
+      this.#outputs.map(({ name }) => name),
+    );
   }
 
   /** A node with one output. */

@@ -137,6 +137,14 @@ export function fusedMatMulTransposed(g: GraphBuilder, a: Value, b: Value): Valu
   });
 }
 
+/** a [M, K], b [K, N], either transposed, c [M, N] → alpha·a·b + c [M, N] */
+export function gemm(g: GraphBuilder, a: Value, b: Value, c: Value, options: FusedMatMulOptions): Value {
+  const { transA = false, transB = false, alpha = 1 } = options;
+  return g.value("Gemm", [a, b, c], {
+    attributes: { transA: transA ? 1 : 0, transB: transB ? 1 : 0, alpha: { float: alpha } },
+  });
+}
+
 export interface FusedMatMulOptions {
   readonly transA?: boolean;
   readonly transB?: boolean;
@@ -150,6 +158,22 @@ export function fusedMatMul(g: GraphBuilder, a: Value, b: Value, options: FusedM
     domain: MICROSOFT,
     attributes: { transA: transA ? 1 : 0, transB: transB ? 1 : 0, alpha: { float: alpha } },
   });
+}
+
+/** x [..., K] → codes uint8 [..., K] around 128 and scales float32 [..., 1], with x ≈ scale·(code − 128) and the
+ * largest of each row at ±127. A row is rounded without regard to the others. */
+export function quantizeRows(g: GraphBuilder, x: Value): { readonly codes: Value; readonly scales: Value } {
+  const largest = g.value("ReduceMax", [g.value("Abs", [x]), g.ints([-1])], { attributes: { keepdims: 1 } });
+  const scales = mul(g, largest, g.float(1 / 127));
+  // Of a row of zeros the quotients are no numbers; whatever their codes are, they are multiplied by the scale 0.
+  const codes = g.value("QuantizeLinear", [div(g, x, scales), g.float(1), g.uint8(128)]);
+  return { codes, scales };
+}
+
+/** a uint8 [..., K] around 128, b int8 [K, N], scales float32 [N] → (a − 128)·b∘scales [..., N], summed in integers:
+ * exact, whatever rows run together. */
+export function matMulIntegerToFloat(g: GraphBuilder, a: Value, b: Value, scales: Value): Value {
+  return g.value("MatMulIntegerToFloat", [a, b, g.float(1), scales, g.uint8(128)], { domain: MICROSOFT });
 }
 
 export interface BlockWeight {

@@ -2,17 +2,17 @@
 
 import { MagdiError } from "../errors.ts";
 import { dataByLoss, type GraphDataOptions, graphData, type UnitGroups } from "./graph-data.ts";
+import { loadMags } from "./mag/mag-file.ts";
+import { graphType, type Mag, withNodes } from "./mag/mag-schema.ts";
+import { shuffled } from "./mag/pairs.ts";
+import { heldOut, questionKey } from "./mag/selections.ts";
 import {
   rowsApart,
   type StudentText,
   type TokeniseCounts,
   tokeniseMags,
   tokeniseTwoTasks,
-} from "./mag/mag-batch.ts";
-import { loadMags } from "./mag/mag-file.ts";
-import { graphType, type Mag, withNodes } from "./mag/mag-schema.ts";
-import { shuffled } from "./mag/pairs.ts";
-import { heldOut, questionKey } from "./mag/selections.ts";
+} from "./mag/tokenised-mags.ts";
 import type { TrainingUnit } from "./mag/training-batch.ts";
 import { derivedSeed, seededRandom } from "./seeded-random.ts";
 import type { TrainingData } from "./training-data.ts";

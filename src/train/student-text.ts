@@ -8,7 +8,7 @@ import type { BaseModel } from "../student/base-model.ts";
 import { endTokens } from "../student/student-folder.ts";
 import { openChatTemplate, plainChatTemplate } from "../text/chat-template.ts";
 import { openTokenizer } from "../text/tokenizer.ts";
-import { endTokenOf, type StudentText } from "./mag/mag-batch.ts";
+import { endTokenOf, type StudentText } from "./mag/tokenised-mags.ts";
 
 /** @throws MAGDI_FILE_MISSING when the base has no tokenizer, MAGDI_BAD_FILE when it names no end token. */
 export async function studentText(base: BaseModel): Promise<StudentText> {

@@ -4,7 +4,7 @@ import path from "node:path";
 import { test } from "node:test";
 import { MagdiError } from "../../src/errors.ts";
 import { graphData } from "../../src/train/graph-data.ts";
-import type { TrainingUnit } from "../../src/train/mag/mag-batch.ts";
+import type { TrainingUnit } from "../../src/train/mag/training-batch.ts";
 import { type RunLogLine, readRunLog } from "../../src/train/run-log.ts";
 import { train } from "../../src/train/trainer.ts";
 import type { TrainingData } from "../../src/train/training-data.ts";

@@ -9,7 +9,7 @@ import type { TrainingLosses } from "../../nn/training-graph.ts";
 import { type Shape, shapeMismatches } from "../../tensor/shape-mismatch.ts";
 import type { HeadTensor } from "../heads-file.ts";
 import type { Adjacency } from "../mag/adjacency.ts";
-import { type TrainingUnit, trainingBatch } from "../mag/mag-batch.ts";
+import { type TrainingUnit, trainingBatch } from "../mag/training-batch.ts";
 import { adapterKey, type LoraModule, type PeftAdapter } from "../peft-adapter.ts";
 import type { StepBatch } from "../training-step.ts";
 import { PARAMETERS_FILE, type ReferenceFolder, type ReferenceMags } from "./reference-folder.ts";

@@ -2,7 +2,7 @@
 // it drops), so that the mean over tokens is quadratic in θ. Everything else about it is as the real one has it.
 
 import { graphData } from "../../../src/train/graph-data.ts";
-import type { TrainingUnit } from "../../../src/train/mag/mag-batch.ts";
+import type { TrainingUnit } from "../../../src/train/mag/training-batch.ts";
 import { seededRandom } from "../../../src/train/seeded-random.ts";
 import type { TrainingData } from "../../../src/train/training-data.ts";
 import {

@@ -8,9 +8,6 @@ import { answerSentence, completionOf } from "./completion.ts";
 import { type Mag, type MagNode, withNodes } from "./mag-schema.ts";
 import type { TrainingRow, TrainingUnit } from "./training-batch.ts";
 
-// Whoever tokenises graphs makes batches of them next.
-export * from "./training-batch.ts";
-
 /** What a student's text is made with. */
 export interface StudentText {
   readonly tokenizer: Tokenizer;

@@ -172,7 +172,7 @@ export function tidyExpression(raw: string): string | null {
     .replace(/^["“”\s]+/, "")
     // Inches behind feet stay.
     .replace(/(?:[\s.,;:!?“”]|(?<!\d['’]\s?\d{1,2})")+$/, "");
-  if (canonicalLatex(stripped) === "") return null;
+  if (canonicalLatex(stripped) === "" || /^\\begin\{\w+\*?\}$/.test(stripped)) return null;
   const side = /^[^=]*[^=<>\\!\s]\s*=\s*([^=]+)$/.exec(lastSides(stripped))?.[1]?.trim() ?? "";
   const answer = side !== "" && canonicalLatex(side) === canonicalLatex(stripped) ? side : stripped;
   const laidOut = answer.replace(/\\[dt]frac/g, "\\frac").replace(/\\(?:left|right|!)(?![a-z])/g, "");

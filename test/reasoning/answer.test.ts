@@ -275,6 +275,7 @@ test("math: answers that are names, and what follows a heading or stands in bold
     ["= $9.00 (soda) + $4.00 (water) = $13.00\n\nSo 3 sodas and 2 waters will cost **$13.00**.", "13"],
     ["The cost with the 30% discount is **$70**.", "70"],
     ["```output\n16.0\n```\n16 people think that horse #12 will win the big race.", "16"],
+    ["Solution: \\begin{align*}\n2a &= 6 \\\\\n&= 7\n\\end{align*}\nTherefore, the value is $7$.", "7"],
     ["It takes the light 9 minutes to blink 459 times.", "9"],
     ["in the form \\boxed{answer}, at the end.\nThere are 3 cats and 4 dogs, so 7.", "7"],
   ]);

@@ -1,0 +1,97 @@
+// The tokens per second of an evaluation over those of the engine given the same requests at once, in alternating
+// pairs in one process: node --import tsx loadtest/eval-throughput.ts --data FILE... [--questions 200] [--samples 10]
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import { parseArgs } from "node:util";
+import { systemClock } from "../src/engine/clock.ts";
+import { openEngine } from "../src/engine/open-engine.ts";
+import { seedOf } from "../src/eval/answer-record.ts";
+import { engineAsker } from "../src/eval/engine-asker.ts";
+import { readQuestionFiles } from "../src/eval/evaluation.ts";
+import { Journal } from "../src/eval/journal.ts";
+import { runQuestions } from "../src/eval/runner.ts";
+import { evalSettings, samplingOf } from "../src/eval/settings.ts";
+import { renderPrompt } from "../src/reasoning/prompts.ts";
+import { encodeChat } from "../src/text/chat-prompt.ts";
+import { DEFAULT_MODEL } from "./bare-engine.ts";
+
+const { values } = parseArgs({
+  options: {
+    data: { type: "string", multiple: true, default: [] as string[] },
+    model: { type: "string", default: DEFAULT_MODEL },
+    questions: { type: "string", default: "200" },
+    samples: { type: "string", default: "10" },
+    "max-tokens": { type: "string" },
+    threads: { type: "string", default: "2" },
+    rows: { type: "string", default: "32" },
+    pairs: { type: "string", default: "1" },
+  },
+});
+const [samples, batchRows] = [Number(values.samples), Number(values.rows)];
+const settings = evalSettings({
+  samples,
+  limit: Number(values.questions),
+  ...(values["max-tokens"] === undefined ? {} : { max_tokens: Number(values["max-tokens"]) }),
+});
+const questions = readQuestionFiles(values.data, settings).flatMap((file) => file.questions);
+const opened = await openEngine(values.model, {
+  dtype: null,
+  contextLength: null,
+  batchRows,
+  threads: Number(values.threads),
+  prefixCacheTokens: 2048,
+  queueSamples: questions.length * samples,
+  maxSamples: samples,
+  stallTimeoutMs: Number.POSITIVE_INFINITY,
+});
+
+/** Everything submitted at once, and nothing done with what comes back. */
+async function bare(): Promise<number> {
+  const startMs = systemClock.nowMs();
+  const results = await Promise.all(
+    questions.map(
+      (question, index) =>
+        opened.engine.submit({
+          id: String(index),
+          promptTokens: encodeChat(opened, renderPrompt(question)),
+          samples,
+          sampling: samplingOf(settings, question, seedOf(settings, question)),
+          queueTimeoutMs: Number.POSITIVE_INFINITY,
+          timeoutMs: Number.POSITIVE_INFINITY,
+        }).done,
+    ),
+  );
+  const tokens = results
+    .flatMap((result) => result.samples)
+    .reduce((sum, one) => sum + one.tokenIds.length, 0);
+  return (1000 * tokens) / (systemClock.nowMs() - startMs);
+}
+
+async function evaluated(): Promise<number> {
+  const folder = mkdtempSync(path.join(tmpdir(), "magdi-eval-"));
+  const model = { name: "engine", kind: "folder", dtype: null, files: null, left_out: [] } as const;
+  const startMs = systemClock.nowMs();
+  const records = await runQuestions({
+    questions,
+    settings,
+    asker: engineAsker({ ...opened, batchRows }, model, settings),
+    journal: Journal.open(path.join(folder, "journal.jsonl"), {}, { fresh: true }),
+    clock: systemClock,
+    signal: new AbortController().signal,
+  });
+  const tokens = records.flatMap((record) => record.samples).reduce((sum, one) => sum + one.tokens, 0);
+  const rate = (1000 * tokens) / (systemClock.nowMs() - startMs);
+  rmSync(folder, { recursive: true });
+  return rate;
+}
+
+for (let pair = 0; pair < Number(values.pairs); pair++) {
+  const [first, second] = pair % 2 === 0 ? [bare, evaluated] : [evaluated, bare];
+  const rates = [await first(), await second()];
+  const [engine, evaluation] = (pair % 2 === 0 ? rates : rates.toReversed()) as [number, number]; // two were pushed
+  console.log(
+    `engine ${engine.toFixed(1)} tokens/s, evaluation ${evaluation.toFixed(1)}: ratio ${(evaluation / engine).toFixed(3)}`,
+  );
+}
+await opened.engine.close();

@@ -3,8 +3,9 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { gradients } from "../../src/onnx/gradient.ts";
 import type { Value } from "../../src/onnx/graph.ts";
-import type { GraphBuilder } from "../../src/onnx/graph-builder.ts";
+import { GraphBuilder } from "../../src/onnx/graph-builder.ts";
 import * as op from "../../src/onnx/operators.ts";
 import { assertGradients, type Case, type Feed } from "./support/derivatives.ts";
 
@@ -121,4 +122,30 @@ test("QuickGelu: as SiLU and with a factor", async () => {
       (g, { x = "" }) => op.mul(g, x, op.sigmoid(g, op.mul(g, x, g.float(Math.fround(alpha), "float64")))),
     );
   }
+});
+
+test("products that add up to one gradient are added where they are multiplied", async () => {
+  const inputs = { x: { shape: [3, 4] }, w: { shape: [4, 5] }, v: { shape: [5, 4] } };
+  const build: Build = (g, { x = "", w = "", v = "" }) => {
+    const half = op.matMul(g, op.add(g, x, x), w);
+    return op.mul(
+      g,
+      half,
+      op.tanh(g, op.add(g, op.matMul(g, x, w), op.matMul(g, op.matMul(g, x, w), op.matMul(g, v, w)))),
+    );
+  };
+  await assertSameGradients({ inputs }, build, build);
+  const g = new GraphBuilder();
+  for (const [name, { shape }] of Object.entries(inputs)) g.input(name, "float32", shape);
+  const loss = op.sumAll(g, build(g, { x: "x", w: "w", v: "v" }));
+  const end = g.nodes.length;
+  const found = gradients(g, loss, ["x", "w", "v"]);
+  const added = g.nodes.slice(end);
+  assert.ok(added.some(({ operator }) => operator === "Gemm"));
+  const used = new Set([...added.flatMap(({ inputs }) => inputs), ...found.values()]);
+  for (const { name, outputs } of added)
+    assert.ok(
+      outputs.some((output) => used.has(output)),
+      name,
+    );
 });

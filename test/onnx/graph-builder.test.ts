@@ -77,3 +77,29 @@ test("a node without outputs has no value", () => {
   const g = new GraphBuilder();
   assert.throws(() => g.value("Identity", [], { outputs: [] }), /Identity has no output/);
 });
+
+test("what no output needs is dropped, and what remains keeps its place for later questions", () => {
+  const g = new GraphBuilder();
+  const x = g.input("x", "float32", [2, 3]);
+  const first = g.value("Neg", [x]);
+  g.value("Exp", [first]);
+  const normed = g.value("SimplifiedLayerNormalization", [first, "w"]);
+  const unused = g.value("Abs", [normed]);
+  g.value("Tanh", [unused]);
+  const last = g.value("Sqrt", [normed]);
+  g.output(last, "float32", [2, 3]);
+  g.pruneUnused();
+  assert.deepEqual(
+    g.nodes.map(({ operator }) => operator),
+    ["Neg", "SimplifiedLayerNormalization", "Sqrt"],
+  );
+  assert.equal(g.producerOf(unused), null);
+  assert.equal(g.producerOf(last)?.operator, "Sqrt");
+  const deviation = g.optionalOutput(normed, 1, "deviation");
+  assert.equal(g.producerOf(deviation)?.operator, "SimplifiedLayerNormalization");
+  g.prune(1, [normed]);
+  assert.deepEqual(
+    g.nodes.map(({ operator }) => operator),
+    ["Neg", "SimplifiedLayerNormalization"],
+  );
+});

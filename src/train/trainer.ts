@@ -83,6 +83,9 @@ class Trainer {
   readonly #secondsBefore: number;
   readonly #log: RunLog;
   #state: RunState;
+  /** Of this process: what all its steps took, and its last validation. */
+  #stepMs = 0;
+  #validationMs = 0;
 
   constructor(options: TrainerOptions) {
     this.#options = options;
@@ -213,6 +216,7 @@ class Trainer {
       settings.clipNorm > 0 ? clipGlobalNorm(gradients.sum, settings.clipNorm) : globalNorm(gradients.sum);
     const learningRate = learningRateAt(this.#schedule, index);
     this.#optimiser.step(gradients.sum, learningRate);
+    this.#stepMs += now() - startMs;
     const seconds = (now() - startMs) / 1000;
     const tokensPerSecond = seconds > 0 ? done.tokens / seconds : 0;
     this.#state = {
@@ -233,20 +237,31 @@ class Trainer {
       tokensPerSecond,
       seconds: this.#state.seconds,
     });
-    const stepsDone = this.#state.step - this.#resumedStep;
     this.#options.onProgress?.({
       step: this.#state.step,
       totalSteps: this.#totalSteps,
       loss: done.total,
       tokensPerSecond,
-      secondsLeft: ((now() - this.#startMs) / 1000 / stepsDone) * (this.#totalSteps - this.#state.step),
+      secondsLeft: this.#secondsLeft(),
     });
     return true;
   }
 
+  /** After a step, with the validations to come. */
+  #secondsLeft(): number {
+    const { settings, validation } = this.#options;
+    const { step } = this.#state;
+    const total = this.#totalSteps;
+    const every = settings.validateEvery === 0 ? this.#sampler.stepsPerEpoch : settings.validateEvery;
+    const validations = validation === null ? 0 : Math.ceil(total / every) - Math.floor((step - 1) / every);
+    const stepMs = this.#stepMs / (step - this.#resumedStep);
+    return ((total - step) * stepMs + validations * this.#validationMs) / 1000;
+  }
+
   async #validate(): Promise<boolean> {
-    const { settings, step, validation, signal } = this.#options;
+    const { settings, step, validation, signal, now } = this.#options;
     if (validation === null) return true;
+    const startMs = now();
     const done = await runBatches({
       step,
       data: validation,
@@ -259,6 +274,7 @@ class Trainer {
       signal,
     });
     if (done === null) return false;
+    this.#validationMs = now() - startMs;
     const at = this.#state.step;
     const line: ValidationLine = {
       kind: "validation",

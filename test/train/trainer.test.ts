@@ -6,7 +6,7 @@ import { MagdiError } from "../../src/errors.ts";
 import { graphData } from "../../src/train/graph-data.ts";
 import type { TrainingUnit } from "../../src/train/mag/training-batch.ts";
 import { type RunLogLine, readRunLog } from "../../src/train/run-log.ts";
-import { train } from "../../src/train/trainer.ts";
+import { type TrainingProgress, train } from "../../src/train/trainer.ts";
 import type { TrainingData } from "../../src/train/training-data.ts";
 import { resolveSettings, type TrainingSettings } from "../../src/train/training-settings.ts";
 import { scratchFolder } from "../support/scratch-folder.ts";
@@ -29,6 +29,8 @@ interface RunOptions extends QuadraticOptions {
   readonly folder?: string;
   readonly abort?: AbortController;
   readonly settingsHash?: string;
+  readonly now?: () => number;
+  readonly onProgress?: (progress: TrainingProgress) => void;
 }
 
 const SETTINGS: Partial<TrainingSettings> = {
@@ -53,7 +55,8 @@ async function run(options: RunOptions = {}) {
     validation: options.validation === undefined ? randomData(5, 2) : options.validation,
     adapter: { base: "base", rank: 2, alpha: 4, dropout: 0, targets: ["q_proj"] },
     signal: (options.abort ?? new AbortController()).signal,
-    now: () => 0,
+    now: options.now ?? (() => 0),
+    ...(options.onProgress === undefined ? {} : { onProgress: options.onProgress }),
   });
   const log = readRunLog(path.join(folder, "metrics.jsonl"));
   return { folder, step, outcome, log };
@@ -107,6 +110,22 @@ test("heads have a rate of their own where one is given", async () => {
     const rate = key === "score.weight" ? 0.01 : 0.05;
     for (const value of values) assert.ok(Math.abs(Math.abs(value - 0.5) - rate) < 1e-4, `${key}: ${value}`);
   }
+});
+
+test("the time that is left counts the steps and the validations to come", async () => {
+  let clock = 0;
+  const left: number[] = [];
+  // 20 graphs, 10 a step, all at once: 2 s a step; 5 graphs to validate on: 7 s.
+  await run({
+    settings: { batchSize: 10, epochs: 2, microBatchRows: 100 },
+    onRun: (_, mode) => {
+      clock += mode === "train" ? 2000 : 7000;
+    },
+    now: () => clock,
+    onProgress: ({ secondsLeft }) => left.push(secondsLeft),
+  });
+  // Validations follow steps 2 and 4.
+  assert.deepEqual(left, [3 * 2 + 14, 2 * 2 + 14, 2 + 7, 7]);
 });
 
 test("k steps, a stop, and the rest give the same bits as all at once", async () => {

@@ -35,8 +35,6 @@ const headSchema = z.object({
   ),
 });
 
-export type ReportHead = z.output<typeof headSchema>;
-
 const reportSchema = headSchema.extend({
   /** SHA-256 of the file of answers beside the report. */
   answers_sha256: z.string(),

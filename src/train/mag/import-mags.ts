@@ -2,7 +2,7 @@
 // It writes no file.
 
 import { MagdiError } from "../../errors.ts";
-import { formatOf, type ImportedRecord, type ImportFormat, importedRecord } from "./import-formats.ts";
+import { formatOf, type ImportFormat, importedRecord } from "./import-formats.ts";
 import { type OnBroken, readJsonRecords, stop } from "./json-records.ts";
 import type { Mag, Use } from "./mag-schema.ts";
 import { type ImportCounts, magOf, noCounts, type RecordOptions } from "./record-to-mag.ts";
@@ -53,27 +53,29 @@ export async function* importMags(
     let format = options.format;
     for await (const { where, value } of readJsonRecords(source, onBroken)) {
       format ??= formatOf(value);
-      const record = recordOf(value, format, where, onBroken);
+      const told = format;
+      const record = unlessBroken(() => importedRecord(value, told, where), onBroken);
       if (record === null) continue;
       count.records += 1;
       if ((record.use ?? "train") !== use) count.otherUse += 1;
       else if (use === "train" && excluded.has(questionKey(record))) count.excludedQuestions += 1;
       else {
-        const mag = magOf(record, source, options, count);
+        const mag = unlessBroken(
+          () => magOf(record, { source, where }, options, count),
+          (error) => {
+            count.records -= 1; // onBroken counts it
+            onBroken(error);
+          },
+        );
         if (mag !== null) yield { ...mag, id: uniqueId(mag.id, ids) };
       }
     }
   }
 }
 
-function recordOf(
-  value: unknown,
-  format: ImportFormat,
-  where: string,
-  onBroken: OnBroken,
-): ImportedRecord | null {
+function unlessBroken<T>(make: () => T, onBroken: OnBroken): T | null {
   try {
-    return importedRecord(value, format, where);
+    return make();
   } catch (error) {
     if (!(error instanceof MagdiError)) throw error;
     onBroken(error);

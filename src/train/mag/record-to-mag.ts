@@ -4,11 +4,12 @@
 import path from "node:path";
 import { extractAnswer } from "../../reasoning/answer.ts";
 import type { Task } from "../../reasoning/task.ts";
+import { checked } from "./checked-record.ts";
 import { type Cleaning, cleanReasoning } from "./cleaning.ts";
 import { type EdgeRule, edgesOf } from "./edges.ts";
 import type { ImportedNode, ImportedRecord } from "./import-formats.ts";
 import { type Asked, answerOf, hasGold, labelOf, taskOf } from "./labels.ts";
-import { type Mag, type MagNode, withNodes } from "./mag-schema.ts";
+import { type Mag, type MagNode, magSchema, withNodes } from "./mag-schema.ts";
 
 export interface RecordOptions {
   /** Default: what the format or the source says, else "rounds". */
@@ -59,10 +60,13 @@ const SOURCE_RULES: readonly (readonly [RegExp, EdgeRule])[] = [
   [/^utsa_debate/, "debaters"],
 ];
 
-/** Null, and counted why, when there is nothing to make a MAG of. `source`: the record's file. */
+/**
+ * Null, and counted why, when there is nothing to make a MAG of.
+ * @throws MAGDI_BAD_FILE when what comes of it is none, such as one with a single choice
+ */
 export function magOf(
   record: ImportedRecord,
-  source: string,
+  { source, where }: { readonly source: string; readonly where: string },
   options: RecordOptions,
   count: ImportCounts,
 ): Mag | null {
@@ -109,6 +113,7 @@ export function magOf(
     count.withoutNodes += 1;
     return null;
   }
+  checked(magSchema, mag, where);
   const kept = new Set(mag.nodes);
   for (const { node, relabelled, echoesRemoved, annotationsRemoved } of nodes) {
     if (!kept.has(node)) continue;

@@ -7,6 +7,7 @@ import { describe, test } from "node:test";
 import { type ImportOptions, importMags, questionsOf } from "../../../src/train/mag/import-mags.ts";
 import { type Mag, magSchema } from "../../../src/train/mag/mag-schema.ts";
 import type { ImportCounts } from "../../../src/train/mag/record-to-mag.ts";
+import { seededRandom } from "../../../src/train/seeded-random.ts";
 import { fixture, scratchFolder } from "../../support/scratch-folder.ts";
 
 const folder = scratchFolder();
@@ -212,6 +213,97 @@ describe("options", () => {
     assert.deepEqual([records, broken, made], [4, 2, 2]);
   });
 });
+
+test("records broken at random are named with their line, or make graphs that can be read again", async () => {
+  const random = seededRandom(6);
+  const output = { reasoning: "So 7.", answer: "7" };
+  const seeds: readonly unknown[] = [
+    {
+      question: "3 + 4?",
+      gold: 7,
+      use: "train",
+      question_id: "q-1",
+      choices: ["7", "8"],
+      agents: [
+        { agent: "a", round: 0, turn: 0, reasoning: "So 7.", answer: "A" },
+        { agent: "b", round: 0, turn: 1, reasoning: "So 8.", answer: "B", correct: false },
+        { agent: "a", round: 1, turn: 2, reasoning: "I agree.", answer: null },
+      ],
+    },
+    {
+      question: "3 + 4?",
+      gold_answer: "7",
+      options: null,
+      a_output_0: output,
+      b_output_0: output,
+      a_output_1: output,
+    },
+  ];
+  const VALUES = [
+    null,
+    true,
+    0,
+    1,
+    -1,
+    0.5,
+    "",
+    "a",
+    "7",
+    "A",
+    [],
+    ["x"],
+    ["x", "y"],
+    {},
+    { label: "A", text: "" },
+  ];
+  for (const seed of seeds) {
+    const records = Array.from({ length: 400 }, () => withSomethingBroken(seed, VALUES, random));
+    const at = file("random.jsonl", records);
+    const told: string[] = [];
+    // Held to the schema, one by one.
+    const { mags, counts } = await imported([at], { onBroken: ({ message }) => told.push(message) });
+    const {
+      records: read,
+      broken,
+      unreadableGold,
+      withoutNodes,
+      otherUse,
+      excludedQuestions,
+    } = counts.get(at)!;
+    assert.equal(read, 400);
+    assert.equal(broken, told.length);
+    assert.equal(mags.length + broken + unreadableGold + withoutNodes + otherUse + excludedQuestions, 400);
+    assert.ok(mags.length > 50 && broken > 50, `${mags.length} made, ${broken} broken`);
+    for (const message of told) {
+      const line = /^:(\d+): .*expected .*found/s.exec(message.slice(at.length));
+      assert.ok(line !== null, message);
+      assert.ok(Number(line[1]) >= 1 && Number(line[1]) <= 400);
+    }
+  }
+});
+
+/** A copy with none to two places changed or taken away. */
+function withSomethingBroken(value: unknown, values: readonly unknown[], random: () => number): unknown {
+  const copy: unknown = structuredClone(value);
+  for (let changes = Math.floor(random() * 3); changes > 0; changes--) {
+    let at = copy;
+    for (;;) {
+      const places = at as Record<string, unknown>; // objects and lists only get here
+      const keys = Object.keys(places);
+      const key = keys[Math.floor(random() * keys.length)];
+      if (key === undefined) break;
+      const next = places[key];
+      if (typeof next === "object" && next !== null && random() < 0.8) {
+        at = next;
+        continue;
+      }
+      if (random() < 0.15) delete places[key];
+      else places[key] = structuredClone(values[Math.floor(random() * values.length)]);
+      break;
+    }
+  }
+  return copy;
+}
 
 test("the authors' MAGs get the paper's edges, or those of the authors' code", async () => {
   const output = (answer: string) => ({ reasoning: `So ${answer}.`, answer });

@@ -1,18 +1,10 @@
 // The training loop: optimiser steps of accumulated batches, validation, early stopping, checkpoints, metrics. It knows
 // a step and data by their interfaces, and no model, file format or recipe.
 
-import path from "node:path";
-import { MagdiError } from "../errors.ts";
-import {
-  type AdapterDescription,
-  isHead,
-  type RunState,
-  readCheckpoint,
-  writeCheckpoint,
-  writing,
-} from "./checkpoint.ts";
+import { type AdapterDescription, isHead, type RunState } from "./checkpoint.ts";
 import { AdamW, clipGlobalNorm, globalNorm } from "./optimiser.ts";
-import { RunLog, type ValidationLine } from "./run-log.ts";
+import { BEST_FOLDER, CHECKPOINT_FOLDER, RunFiles } from "./run-files.ts";
+import type { ValidationLine } from "./run-log.ts";
 import { Sampler } from "./sampler.ts";
 import { learningRateAt, type Schedule } from "./schedule.ts";
 import { derivedSeed } from "./seeded-random.ts";
@@ -20,10 +12,6 @@ import { type Accumulated, GradientSum, runBatches } from "./step-batches.ts";
 import { hashOf, type TrainingData } from "./training-data.ts";
 import type { TrainingSettings } from "./training-settings.ts";
 import type { TrainingStep } from "./training-step.ts";
-
-export const METRICS_FILE = "metrics.jsonl";
-export const CHECKPOINT_FOLDER = "checkpoint";
-export const BEST_FOLDER = "best";
 
 export interface TrainingProgress {
   readonly step: number;
@@ -81,7 +69,7 @@ class Trainer {
   readonly #startMs: number;
   readonly #resumedStep: number;
   readonly #secondsBefore: number;
-  readonly #log: RunLog;
+  readonly #files: RunFiles;
   #state: RunState;
   /** Of this process: what all its steps took, and its last validation. */
   #stepMs = 0;
@@ -105,50 +93,12 @@ class Trainer {
       ...settings,
       rateShare: (key) => (isHead(key) && settings.learningRate > 0 ? headShare : 1),
     });
-    const resumed = this.#resumed();
-    this.#state = resumed ?? this.#beginning();
+    const dataHash = hashOf(training);
+    this.#files = new RunFiles({ ...options, optimiser: this.#optimiser, dataHash });
+    this.#state = this.#files.opened;
     this.#resumedStep = this.#state.step;
     this.#secondsBefore = this.#state.seconds;
     this.#startMs = options.now();
-    const file = path.join(options.folder, METRICS_FILE);
-    this.#log = writing(file, () => RunLog.open(file, resumed === null ? -1 : this.#state.step));
-  }
-
-  #beginning(): RunState {
-    return {
-      step: 0,
-      validatedStep: -1,
-      best: null,
-      validationsWithoutBetter: 0,
-      seconds: 0,
-      tokens: 0,
-      finished: false,
-      settingsHash: this.#options.settingsHash,
-      dataHash: hashOf(this.#options.training),
-    };
-  }
-
-  /** Takes parameters and optimiser from the last checkpoint; null where there is none. */
-  #resumed(): RunState | null {
-    const { folder, step } = this.#options;
-    const place = path.join(folder, CHECKPOINT_FOLDER);
-    const checkpoint = readCheckpoint(place, step.shapes);
-    if (checkpoint === null) return null;
-    const { state, parameters, optimiser } = checkpoint;
-    const now = this.#beginning();
-    for (const [what, key] of [
-      ["settings", "settingsHash"],
-      ["data", "dataHash"],
-    ] as const) {
-      if (state[key] === now[key]) continue;
-      throw new MagdiError(
-        "MAGDI_BAD_FILE",
-        `${place}: was made with other ${what} than there are now: going on would be another run; put them back, or train into a new folder`,
-      );
-    }
-    for (const [key, values] of parameters) step.parameters.get(key)?.set(values); // readCheckpoint checked the keys
-    this.#optimiser.restore(optimiser);
-    return state;
   }
 
   async run(): Promise<TrainingOutcome> {
@@ -163,11 +113,12 @@ class Trainer {
           if (!finished) this.#finish(reason);
           return this.#outcome(reason);
         }
-        if (step > this.#resumedStep && this.#checkpointIsDue()) this.#save(CHECKPOINT_FOLDER);
+        if (step > this.#resumedStep && this.#checkpointIsDue())
+          this.#files.save(CHECKPOINT_FOLDER, this.#state);
         if (!(await this.#step())) return this.#interrupted();
       }
     } finally {
-      this.#log.close();
+      this.#files.close();
     }
   }
 
@@ -225,7 +176,7 @@ class Trainer {
       tokens: this.#state.tokens + done.tokens,
       seconds: this.#seconds(),
     };
-    this.#append({
+    this.#files.append({
       kind: "step",
       step: index + 1,
       epoch: (index + 1) / this.#sampler.stepsPerEpoch,
@@ -286,7 +237,7 @@ class Trainer {
         ? Math.max(done.rightNodes, done.nodes - done.rightNodes) / done.nodes
         : null,
     };
-    this.#append(line);
+    this.#files.append(line);
     this.#state = { ...this.#state, validatedStep: at };
     // The untrained student is where the curve begins, and nothing to export.
     if (at === 0) {
@@ -301,8 +252,8 @@ class Trainer {
       seconds: this.#seconds(),
     };
     if (better) {
-      this.#append({ kind: "best", step: at, loss: done.total });
-      this.#save(BEST_FOLDER);
+      this.#files.append({ kind: "best", step: at, loss: done.total });
+      this.#files.save(BEST_FOLDER, this.#state);
     }
     this.#options.onValidation?.(line, better);
     return true;
@@ -314,14 +265,14 @@ class Trainer {
 
   #finish(reason: "done" | "early-stop"): void {
     this.#state = { ...this.#state, finished: true, seconds: this.#seconds() };
-    if (this.#options.validation === null) this.#save(BEST_FOLDER);
-    this.#save(CHECKPOINT_FOLDER);
-    this.#append({ kind: "end", step: this.#state.step, reason, seconds: this.#state.seconds });
+    if (this.#options.validation === null) this.#files.save(BEST_FOLDER, this.#state);
+    this.#files.save(CHECKPOINT_FOLDER, this.#state);
+    this.#files.append({ kind: "end", step: this.#state.step, reason, seconds: this.#state.seconds });
   }
 
   #interrupted(): TrainingOutcome {
     this.#state = { ...this.#state, seconds: this.#seconds() };
-    this.#save(CHECKPOINT_FOLDER);
+    this.#files.save(CHECKPOINT_FOLDER, this.#state);
     return this.#outcome("interrupted");
   }
 
@@ -331,20 +282,6 @@ class Trainer {
 
   #seconds(): number {
     return this.#secondsBefore + (this.#options.now() - this.#startMs) / 1000;
-  }
-
-  #append(line: Parameters<RunLog["append"]>[0]): void {
-    writing(path.join(this.#options.folder, METRICS_FILE), () => this.#log.append(line));
-  }
-
-  #save(name: string): void {
-    const { folder, step, adapter } = this.#options;
-    const checkpoint = {
-      state: this.#state,
-      parameters: step.parameters,
-      optimiser: this.#optimiser.state(),
-    };
-    writeCheckpoint(path.join(folder, name), checkpoint, step.shapes, adapter);
   }
 }
 

@@ -14,15 +14,9 @@ import { exportStudent, TRAINING_METADATA } from "./export-student.ts";
 import { initialiseParameters } from "./initial-parameters.ts";
 import { findRecipe } from "./recipes/registry.ts";
 import { type RunData, readRunData } from "./run-data.ts";
+import { BEST_FOLDER, CHECKPOINT_FOLDER, SETTINGS_FILE } from "./run-files.ts";
 import { studentText } from "./student-text.ts";
-import {
-  BEST_FOLDER,
-  CHECKPOINT_FOLDER,
-  type TrainerOptions,
-  type TrainingOutcome,
-  type TrainingProgress,
-  train,
-} from "./trainer.ts";
+import { type TrainerOptions, type TrainingOutcome, type TrainingProgress, train } from "./trainer.ts";
 import {
   checkedSettings,
   type SettledSettings,
@@ -31,7 +25,6 @@ import {
 } from "./training-settings.ts";
 import { openTrainingStep, type TrainingStep } from "./training-step.ts";
 
-export const SETTINGS_FILE = "settings.json";
 export const STUDENT_FOLDER = "student";
 const FORMAT = 1;
 

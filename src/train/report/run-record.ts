@@ -4,9 +4,8 @@
 import { existsSync, readFileSync, statSync } from "node:fs";
 import path from "node:path";
 import { MagdiError } from "../../errors.ts";
+import { METRICS_FILE, SETTINGS_FILE } from "../run-files.ts";
 import { type RunLogLine, readRunLog, type StepLine, type ValidationLine } from "../run-log.ts";
-import { METRICS_FILE } from "../trainer.ts";
-import { SETTINGS_FILE } from "../training-run.ts";
 
 export interface RunRecord {
   /** The folder's name, with as much of its path before it as tells it from the others. */

@@ -1,0 +1,99 @@
+// A run's files while it trains: metrics and checkpoints, and where the last checkpoint says that it goes on. It knows
+// no losses.
+
+import path from "node:path";
+import { MagdiError } from "../errors.ts";
+import {
+  type AdapterDescription,
+  type RunState,
+  readCheckpoint,
+  writeCheckpoint,
+  writing,
+} from "./checkpoint.ts";
+import type { AdamW } from "./optimiser.ts";
+import { RunLog, type RunLogLine } from "./run-log.ts";
+import type { TrainingStep } from "./training-step.ts";
+
+/** As they were resolved. */
+export const SETTINGS_FILE = "settings.json";
+export const METRICS_FILE = "metrics.jsonl";
+/** The last state. */
+export const CHECKPOINT_FOLDER = "checkpoint";
+/** The state after the best validation. */
+export const BEST_FOLDER = "best";
+
+export interface RunFilesOptions {
+  /** The run's folder, which is there. */
+  readonly folder: string;
+  /** Takes its parameters from the last checkpoint. */
+  readonly step: TrainingStep;
+  readonly optimiser: AdamW;
+  readonly adapter: AdapterDescription;
+  /** Of the settings that a run's course depends on, and of its data. */
+  readonly settingsHash: string;
+  readonly dataHash: string;
+}
+
+export class RunFiles {
+  /** Where the run stood when it was opened. */
+  readonly opened: RunState;
+  readonly #options: RunFilesOptions;
+  readonly #log: RunLog;
+
+  /** Opens a run at its last checkpoint, or at the beginning where there is none.
+   * @throws MAGDI_BAD_FILE for a checkpoint of other settings, data or parameters, MAGDI_NOT_WRITTEN */
+  constructor(options: RunFilesOptions) {
+    this.#options = options;
+    const resumed = this.#resumed();
+    const { settingsHash, dataHash } = options;
+    this.opened = resumed ?? {
+      step: 0,
+      validatedStep: -1,
+      best: null,
+      validationsWithoutBetter: 0,
+      seconds: 0,
+      tokens: 0,
+      finished: false,
+      settingsHash,
+      dataHash,
+    };
+    const file = path.join(options.folder, METRICS_FILE);
+    this.#log = writing(file, () => RunLog.open(file, resumed?.step ?? -1));
+  }
+
+  #resumed(): RunState | null {
+    const { folder, step, optimiser, ...now } = this.#options;
+    const place = path.join(folder, CHECKPOINT_FOLDER);
+    const checkpoint = readCheckpoint(place, step.shapes);
+    if (checkpoint === null) return null;
+    for (const [what, key] of [
+      ["settings", "settingsHash"],
+      ["data", "dataHash"],
+    ] as const) {
+      if (checkpoint.state[key] === now[key]) continue;
+      throw new MagdiError(
+        "MAGDI_BAD_FILE",
+        `${place}: was made with other ${what} than there are now: going on would be another run; put them back, or train into a new folder`,
+      );
+    }
+    for (const [key, values] of checkpoint.parameters) step.parameters.get(key)?.set(values); // readCheckpoint checked the keys
+    optimiser.restore(checkpoint.optimiser);
+    return checkpoint.state;
+  }
+
+  /** @throws MAGDI_NOT_WRITTEN */
+  append(line: RunLogLine): void {
+    writing(path.join(this.#options.folder, METRICS_FILE), () => this.#log.append(line));
+  }
+
+  /** @throws MAGDI_NOT_WRITTEN; what was saved before stays. */
+  save(name: typeof CHECKPOINT_FOLDER | typeof BEST_FOLDER, state: RunState): void {
+    const { folder, step, adapter, optimiser } = this.#options;
+    const checkpoint = { state, parameters: step.parameters, optimiser: optimiser.state() };
+    writeCheckpoint(path.join(folder, name), checkpoint, step.shapes, adapter);
+  }
+
+  close(): void {
+    this.#log.close();
+  }
+}

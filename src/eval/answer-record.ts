@@ -73,6 +73,19 @@ export function recordOf(
   };
 }
 
+/** The same samples read and voted on again: a run that goes on with another version is read by one. */
+export function rereadRecord(question: Question, settings: EvalSettings, record: AnswerRecord): AnswerRecord {
+  if (record.error !== undefined) return record;
+  const samples = record.samples.map((sample) => ({
+    index: sample.index,
+    text: sample.text,
+    tokens: sample.tokens,
+    logprobMean: sample.logprob_mean ?? Number.NaN,
+    finishReason: sample.finish_reason,
+  }));
+  return recordOf(question, settings, record.seed, { samples, promptTokens: record.prompt_tokens });
+}
+
 /** A question that could not be asked counts as one without an answer. */
 export function tooLongRecord({ dataset, id, gold }: Question, seed: number): AnswerRecord {
   return {

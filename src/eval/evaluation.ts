@@ -6,7 +6,7 @@ import path from "node:path";
 import { type Clock, systemClock } from "../engine/clock.ts";
 import { MagdiError } from "../errors.ts";
 import type { Baselines } from "../reasoning/baselines.ts";
-import type { AnswerRecord } from "./answer-record.ts";
+import { type AnswerRecord, rereadRecord } from "./answer-record.ts";
 import type { Asker } from "./asker.ts";
 import { drawFigure, figuresOf } from "./figures.ts";
 import { Journal } from "./journal.ts";
@@ -84,7 +84,7 @@ export async function evaluate(options: EvaluationOptions): Promise<{ report: Re
   mkdirSync(path.dirname(path.resolve(out)), { recursive: true });
   const journal = Journal.open(paths.journal, head, { fresh: options.fresh });
   const questions = files.flatMap((file) => file.questions);
-  const records = await runQuestions({
+  const answered = await runQuestions({
     questions,
     settings,
     asker,
@@ -93,6 +93,7 @@ export async function evaluate(options: EvaluationOptions): Promise<{ report: Re
     signal: options.signal,
     ...(options.onProgress === undefined ? {} : { onProgress: options.onProgress }),
   });
+  const records = answered.map((record, index) => rereadRecord(questions[index]!, settings, record));
   const answers = answersText(records);
   const report: Report = {
     ...head,

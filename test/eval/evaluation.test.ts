@@ -105,6 +105,20 @@ test("a run that was cut and goes on comes to the same files, half a line and al
   }
 });
 
+test("what an earlier version read is read again when the run goes on", async () => {
+  const stop = new AbortController();
+  const onProgress = () => stop.abort();
+  await assert.rejects(run(folder, "old", here(), { signal: stop.signal, onProgress }), {
+    code: "MAGDI_CANCELLED",
+  });
+  const { journal } = runFiles(path.join(folder, "old.json"));
+  const changed = readFileSync(journal, "utf8").replaceAll('"answer":"4"', '"answer":"44"');
+  assert.notEqual(changed, readFileSync(journal, "utf8"));
+  writeFileSync(journal, changed);
+  await run(folder, "old", here());
+  assert.equal(text("old.answers.jsonl"), text("one.answers.jsonl"));
+});
+
 test("another run's beginning is not gone on with, unless it is thrown away", async () => {
   const stop = new AbortController();
   stop.abort();

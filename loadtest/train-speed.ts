@@ -84,6 +84,10 @@ const range = (values: readonly number[], digits: number): string => {
   return `${median.toFixed(digits)} (${lowest.toFixed(digits)}–${highest.toFixed(digits)})`;
 };
 
+/** Of each measured step: what a busy machine's wall clock does not tell, if one thread runs and none spins. */
+const cpuSeconds = (steps: readonly StepMeasurement[] = []): number[] =>
+  steps.slice(1).map((step, index) => step.cpuSeconds - (steps[index]?.cpuSeconds ?? 0));
+
 function report(shape: Shape, steps: ReadonlyMap<Subject, readonly StepMeasurement[]>): string {
   const tokens = shape.rows * shape.columns;
   const speeds = (subject: Subject): number[] =>
@@ -95,9 +99,12 @@ function report(shape: Shape, steps: ReadonlyMap<Subject, readonly StepMeasureme
   const [own, peer] = [speeds("ours"), speeds("PyTorch")];
   const labels = shape.prompt === 0 ? "all" : `${shape.columns - shape.prompt} of ${shape.columns}`;
   const cells = [`${shape.rows}×${shape.columns}`, labels, range(own, 0)];
-  if (peer.length === 0) return `| ${[...cells, "", "", peak("ours"), ""].join(" | ")} |`;
+  if (peer.length === 0) return `| ${[...cells, "", "", "", peak("ours"), ""].join(" | ")} |`;
   const ratios = own.map((speed, pair) => speed / (peer[pair] ?? Number.NaN));
-  return `| ${[...cells, range(peer, 0), range(ratios, 2), peak("ours"), peak("PyTorch")].join(" | ")} |`;
+  const [ownCpu, peerCpu] = [cpuSeconds(steps.get("ours")), cpuSeconds(steps.get("PyTorch"))];
+  const cpuRatios = ownCpu.map((seconds, pair) => (peerCpu[pair] ?? Number.NaN) / seconds);
+  const measured = [range(peer, 0), range(ratios, 2), range(cpuRatios, 2), peak("ours"), peak("PyTorch")];
+  return `| ${[...cells, ...measured].join(" | ")} |`;
 }
 
 async function main(): Promise<void> {
@@ -129,8 +136,10 @@ async function main(): Promise<void> {
   console.log(
     `${machine.threads} × ${machine.processor}, load ${machine.loadAverage.toFixed(1)} at the start\n`,
   );
-  console.log("| shape | labels | ours tok/s | PyTorch tok/s | ratio | our peak | PyTorch's peak |");
-  console.log("|---|---|---|---|---|---|---|");
+  console.log(
+    "| shape | labels | ours tok/s | PyTorch tok/s | ratio | ratio of CPU time | our peak | PyTorch's peak |",
+  );
+  console.log("|---|---|---|---|---|---|---|---|");
   const results = [];
   for (const shape of shapesOf(values.shapes)) {
     const steps = await measure(shape, commands, Number(pairs));

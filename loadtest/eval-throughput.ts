@@ -1,5 +1,6 @@
 // The tokens per second of an evaluation over those of the engine given the same requests at once, in alternating
-// pairs in one process: node --import tsx loadtest/eval-throughput.ts --data FILE... [--questions 200] [--samples 10]
+// pairs in one process, and what holds on a busy machine too: the steps that each took, and the share of the time that
+// the engine was in one. node --import tsx loadtest/eval-throughput.ts --data FILE... [--questions 200] [--samples 10]
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
@@ -35,6 +36,7 @@ const settings = evalSettings({
   ...(values["max-tokens"] === undefined ? {} : { max_tokens: Number(values["max-tokens"]) }),
 });
 const questions = readQuestionFiles(values.data, settings).flatMap((file) => file.questions);
+const steps = { count: 0, seconds: 0 };
 const opened = await openEngine(values.model, {
   dtype: null,
   contextLength: null,
@@ -44,11 +46,28 @@ const opened = await openEngine(values.model, {
   queueSamples: questions.length * samples,
   maxSamples: samples,
   stallTimeoutMs: Number.POSITIVE_INFINITY,
+  onStep({ seconds }) {
+    steps.count += 1;
+    steps.seconds += seconds;
+  },
 });
+
+interface Measured {
+  readonly tokensPerSecond: number;
+  readonly steps: number;
+  readonly busy: number;
+}
+
+async function measured(ask: () => Promise<number>): Promise<Measured> {
+  Object.assign(steps, { count: 0, seconds: 0 });
+  const startMs = systemClock.nowMs();
+  const tokens = await ask();
+  const seconds = (systemClock.nowMs() - startMs) / 1000;
+  return { tokensPerSecond: tokens / seconds, steps: steps.count, busy: steps.seconds / seconds };
+}
 
 /** Everything submitted at once, and nothing done with what comes back. */
 async function bare(): Promise<number> {
-  const startMs = systemClock.nowMs();
   const results = await Promise.all(
     questions.map(
       (question, index) =>
@@ -71,7 +90,6 @@ async function bare(): Promise<number> {
 async function evaluated(): Promise<number> {
   const folder = mkdtempSync(path.join(tmpdir(), "magdi-eval-"));
   const model = { name: "engine", kind: "folder", dtype: null, files: null, left_out: [] } as const;
-  const startMs = systemClock.nowMs();
   const records = await runQuestions({
     questions,
     settings,
@@ -80,18 +98,20 @@ async function evaluated(): Promise<number> {
     clock: systemClock,
     signal: new AbortController().signal,
   });
-  const tokens = records.flatMap((record) => record.samples).reduce((sum, one) => sum + one.tokens, 0);
-  const rate = (1000 * tokens) / (systemClock.nowMs() - startMs);
   rmSync(folder, { recursive: true });
-  return rate;
+  return records.flatMap((record) => record.samples).reduce((sum, one) => sum + one.tokens, 0);
 }
 
 for (let pair = 0; pair < Number(values.pairs); pair++) {
   const [first, second] = pair % 2 === 0 ? [bare, evaluated] : [evaluated, bare];
-  const rates = [await first(), await second()];
-  const [engine, evaluation] = (pair % 2 === 0 ? rates : rates.toReversed()) as [number, number]; // two were pushed
-  console.log(
-    `engine ${engine.toFixed(1)} tokens/s, evaluation ${evaluation.toFixed(1)}: ratio ${(evaluation / engine).toFixed(3)}`,
-  );
+  const both = [await measured(first), await measured(second)];
+  const [engine, evaluation] = (pair % 2 === 0 ? both : both.toReversed()) as [Measured, Measured]; // two were put in
+  for (const [name, one] of Object.entries({ engine, evaluation })) {
+    const share = (100 * one.busy).toFixed(2);
+    console.log(
+      `${name}: ${one.tokensPerSecond.toFixed(1)} tokens/s, ${one.steps} steps, ${share} % of the time in them`,
+    );
+  }
+  console.log(`ratio ${(evaluation.tokensPerSecond / engine.tokensPerSecond).toFixed(3)}`);
 }
 await opened.engine.close();

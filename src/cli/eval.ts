@@ -2,8 +2,7 @@
 // subcommands are loaded when they are called.
 
 import { parseArgs } from "node:util";
-import { MagdiConnectionError } from "../client/client-error.ts";
-import { MagdiApiError } from "../client/index.ts";
+import { MagdiApiError, MagdiConnectionError } from "../client/client-error.ts";
 import { MagdiError } from "../errors.ts";
 import { DATASETS } from "../eval/datasets.ts";
 import { DTYPES, parseDtypes } from "../student/dtype.ts";

@@ -36,7 +36,7 @@ on where it stopped when the same command is given again.
 
 In this process:
   --dtype NAME          ${DTYPES.join(", ")} (default: the smallest that the folder holds)
-  --threads N           default: all cores
+  --threads N           default: one a processor that this process may use
   --batch-rows N        samples that decode at the same time (default 32)
   --context-length N    tokens of prompt and answer together (default: the student's, at most 4096)
 

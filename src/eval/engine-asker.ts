@@ -1,6 +1,5 @@
 // Asks a student folder in this process, through the engine that serves.
 
-import { availableParallelism } from "node:os";
 import { openEngine } from "../engine/open-engine.ts";
 import type { GenerationEngine } from "../engine/request.ts";
 import { renderPrompt } from "../reasoning/prompts.ts";
@@ -26,7 +25,6 @@ const QUEUE_FACTOR = 2;
 export async function openEngineAsker(options: EngineAskerOptions, settings: EvalSettings): Promise<Asker> {
   const { folder, engine, ...speaker } = await openEngine(options.folder, {
     ...options,
-    threads: options.threads ?? availableParallelism(),
     prefixCacheTokens: 2048,
     queueSamples: (QUEUE_FACTOR + 1) * (options.batchRows + settings.samples),
     maxSamples: settings.samples,

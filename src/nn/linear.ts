@@ -1,4 +1,5 @@
-// A linear layer y = x·Wᵀ + b over weights in floats or in quantised blocks, and an embedding over the same.
+// A linear layer y = x·Wᵀ + b over weights in floats, in quantised blocks or in quantised rows, and an embedding over
+// the first two.
 
 import type { Value } from "../onnx/graph.ts";
 import type { GraphBuilder } from "../onnx/graph-builder.ts";
@@ -20,15 +21,28 @@ export type LinearWeight =
       readonly offsets: Value | null;
     });
 
+/** A weight whose rows have a scale each, [rows, columns], for products of integers. */
+export interface RowWeight {
+  readonly kind: "rows";
+  /** int8 [columns, rows] */
+  readonly codes: Value;
+  /** float32 [rows] */
+  readonly scales: Value;
+  readonly rows: number;
+  readonly columns: number;
+}
+
 /** What a module adds to its product: x [T, K], y [T, rows] → [T, rows] */
 export type Adapter = (g: GraphBuilder, x: Value, y: Value) => Value;
 
 /** Several modules' rows in one weight, in this order, because they share their input. */
 export interface LinearGroup {
   readonly rows: readonly number[];
-  readonly weight: LinearWeight;
+  readonly weight: LinearWeight | RowWeight;
   /** float32 [Σ rows] */
   readonly bias: Value | null;
+  /** Told of the input x [T, K] when the product is built. */
+  readonly observe?: (x: Value) => void;
   /** One for each of `rows`, null where a module has none; left out when no module has one. */
   readonly adapters?: readonly (Adapter | null)[];
 }
@@ -48,9 +62,13 @@ function blockSummer(g: GraphBuilder, { columns, blockSize }: op.BlockWeight): V
  * x·(scale·(code − z))ᵀ, which runs in integers, and blockSums(x)·offsetᵀ, which is 32 times smaller. */
 export function linear(g: GraphBuilder, x: Value, group: LinearGroup): Value {
   const { weight, bias } = group;
+  group.observe?.(x);
   let y: Value;
   if (weight.kind === "float") y = op.fusedMatMulTransposed(g, x, weight.weight);
-  else {
+  else if (weight.kind === "rows") {
+    const { codes, scales } = op.quantizeRows(g, x);
+    y = op.mul(g, op.matMulIntegerToFloat(g, codes, weight.codes, weight.scales), scales);
+  } else {
     y = op.matMulNBits(g, x, weight.codes, weight.scales, weight);
     if (weight.offsets !== null) {
       y = op.gemmTransposed(g, op.matMul(g, x, blockSummer(g, weight)), weight.offsets, y);

@@ -15,7 +15,8 @@ export type WeightLoader = (g: GraphBuilder) => DecoderWeights;
 /** Candidates that a step picks in the graph: enough for top_k 50 and the end tokens that min_tokens masks. */
 export const CANDIDATES = 64;
 
-function cacheInputs(g: GraphBuilder, config: DecoderConfig): void {
+/** past_key_values.{layer}.key and .value, float32 [B, keyValueHeads, capacity, D] */
+export function cacheInputs(g: GraphBuilder, config: DecoderConfig): void {
   for (let layer = 0; layer < config.layers; layer++) {
     for (const part of ["key", "value"]) {
       const shape = ["batch_size", config.keyValueHeads, "past_sequence_length", config.headSize];

@@ -28,7 +28,9 @@ const RULES: Readonly<Record<Operator, TableEntry>> = {
   // Of the serving graphs, which nothing learns through; Range and TopK count and rank.
   GatherBlockQuantized: "unsupported",
   GroupQueryAttention: "unsupported",
+  MatMulIntegerToFloat: "unsupported",
   MatMulNBits: "unsupported",
+  QuantizeLinear: "unsupported",
   Range: "unsupported",
   TopK: "unsupported",
 };

@@ -244,6 +244,10 @@ export class ValueFacts {
       case "FusedMatMul":
       case "Gemm":
         return [this.#product(node, x, second.shape)];
+      case "MatMulIntegerToFloat":
+        return [this.#product(node, x, second.shape)];
+      case "QuantizeLinear":
+        return [x];
       case "MatMulNBits":
         return [x && [...x.slice(0, -1), intAttribute(node, "N", 0)]];
       case "Transpose": {

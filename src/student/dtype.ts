@@ -2,10 +2,10 @@
 
 import { MagdiError } from "../errors.ts";
 
-export const DTYPES = ["fp32", "q8", "q4"] as const;
+export const DTYPES = ["fp32", "q8", "int8", "q4"] as const;
 export type Dtype = (typeof DTYPES)[number];
 
-const SUFFIXES: Readonly<Record<Dtype, string>> = { fp32: "", q8: "_quantized", q4: "_q4" };
+const SUFFIXES: Readonly<Record<Dtype, string>> = { fp32: "", q8: "_quantized", int8: "_int8", q4: "_q4" };
 
 /** The graph that transformers.js loads with this dtype. */
 export const modelFileName = (dtype: Dtype): string => `model${SUFFIXES[dtype]}.onnx`;

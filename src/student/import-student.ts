@@ -5,9 +5,11 @@ import { existsSync, mkdirSync, readdirSync, rmSync, statSync, writeFileSync } f
 import path from "node:path";
 import { MagdiError } from "../errors.ts";
 import { expectedTensors } from "../nn/decoder-config.ts";
-import { engineGraph, transformersGraph } from "../nn/serving-graph.ts";
+import { engineGraph, transformersGraph, type WeightLoader } from "../nn/serving-graph.ts";
 import { encodeModel } from "../onnx/encode.ts";
+import { usableProcessors } from "../runtime/usable-processors.ts";
 import type { BaseModel } from "./base-model.ts";
+import { inputMaxima } from "./calibration.ts";
 import { type Dtype, engineFileName, modelFileName } from "./dtype.ts";
 import { partialPath, putInPlace, restoreReplaced } from "./folder-place.ts";
 import { openGgufBase } from "./gguf-base.ts";
@@ -15,6 +17,7 @@ import { downloadFromHub, type HubOptions, parseHubId } from "./hub.ts";
 import { openHuggingFaceBase } from "./hugging-face-base.ts";
 import { fingerprint, MANIFEST_FILE, type Manifest, type Quality, type Training } from "./manifest.ts";
 import { modelCard } from "./model-card.ts";
+import { smoothed } from "./smoothing.ts";
 import { StoredWeights } from "./stored-weights.ts";
 import { WeightFiles } from "./weight-files.ts";
 
@@ -48,6 +51,8 @@ export interface ImportOptions {
   readonly origin?: string;
   /** The hub that a source which is not on disk may name; without it nothing is downloaded. */
   readonly hub?: Omit<HubOptions, "onProgress">;
+  /** Of what is run on the way; without it, as many as there are processors to use. */
+  readonly threads?: number;
   /** Replace an existing student folder. */
   readonly force?: boolean;
   readonly onProgress?: (progress: ImportProgress) => void;
@@ -105,6 +110,7 @@ function assertFree(out: string, force: boolean): void {
 }
 
 interface Written extends WrittenDtype {
+  readonly load: WeightLoader;
   readonly manifest: Omit<NonNullable<Manifest["dtypes"][Dtype]>, "quality">;
   readonly dataFiles: number;
 }
@@ -112,7 +118,7 @@ interface Written extends WrittenDtype {
 function writeDtype(base: BaseModel, folder: string, dtype: Dtype, options: ImportOptions): Written {
   mkdirSync(path.join(folder, "onnx"), { recursive: true });
   const parameters = countParameters(base);
-  const bytesEach = dtype === "fp32" ? 4 : dtype === "q8" ? 1.2 : 0.8;
+  const bytesEach = dtype === "fp32" ? 4 : dtype === "q4" ? 0.8 : 1.3;
   const files = new WeightFiles(path.join(folder, "onnx"), modelFileName(dtype), parameters * bytesEach);
   try {
     const weights = new StoredWeights(base, dtype, files, (done, total) =>
@@ -126,6 +132,7 @@ function writeDtype(base: BaseModel, folder: string, dtype: Dtype, options: Impo
     }
     return {
       dtype,
+      load: (g) => weights.load(g),
       engineGraph: path.join(folder, names.engine),
       dataFiles: files.count,
       manifest: {
@@ -167,9 +174,15 @@ export async function importStudent(options: ImportOptions): Promise<Manifest> {
     const base = adapted?.base ?? opened;
     rmSync(partial, { recursive: true, force: true });
     mkdirSync(partial, { recursive: true });
-    const written = options.dtypes.map((dtype) => writeDtype(base, partial, dtype, options));
     for (const [name, text] of base.textFiles) writeFileSync(path.join(partial, name), text);
-    const quality = await measureAll(base, partial, written, options);
+    const references = new References(base, partial, options);
+    const written: Written[] = [];
+    for (const dtype of options.dtypes) {
+      const balanced = dtype === "int8" ? await references.balanced() : base;
+      written.push(writeDtype(balanced, partial, dtype, options));
+    }
+    const quality = await measureAll(base, references, partial, written, options);
+    references.remove();
     writeFileSync(path.join(partial, "config.json"), configFor(base, written));
     writeFileSync(
       path.join(partial, "generation_config.json"),
@@ -213,19 +226,56 @@ export async function importStudent(options: ImportOptions): Promise<Manifest> {
   }
 }
 
+/** The float32 export that others are balanced and measured by, written when it is first asked for. */
+class References {
+  readonly #base: BaseModel;
+  readonly #partial: string;
+  readonly #options: ImportOptions;
+  #float32: Written | null = null;
+
+  constructor(base: BaseModel, partial: string, options: ImportOptions) {
+    this.#base = base;
+    this.#partial = partial;
+    this.#options = options;
+  }
+
+  get #folder(): string {
+    return path.join(this.#partial, ".reference");
+  }
+
+  get float32(): Written {
+    this.#float32 ??= writeDtype(this.#base, this.#folder, "fp32", this.#options);
+    return this.#float32;
+  }
+
+  /** The base with its inputs balanced; as it is where it has no tokenizer to read texts with. */
+  async balanced(): Promise<BaseModel> {
+    if (!this.#base.textFiles.has("tokenizer.json")) return this.#base;
+    const { load, engineGraph } = this.float32;
+    const maxima = await inputMaxima(this.#base.config, {
+      textFolder: this.#partial,
+      graphFolder: path.dirname(engineGraph),
+      load,
+      threads: this.#options.threads ?? usableProcessors(),
+      onProgress: (done, total) =>
+        this.#options.onProgress?.({ stage: "reading calibration texts", done, total }),
+    });
+    return smoothed(this.#base, maxima);
+  }
+
+  remove(): void {
+    rmSync(this.#folder, { recursive: true, force: true });
+  }
+}
+
 async function measureAll(
   base: BaseModel,
+  references: References,
   partial: string,
   written: readonly Written[],
   options: ImportOptions,
 ): Promise<ReadonlyMap<Dtype, Quality>> {
   if (options.measure === undefined || !base.textFiles.has("tokenizer.json")) return new Map();
-  const reference = path.join(partial, ".reference");
   const own = written.find(({ dtype }) => dtype === "fp32");
-  const fp32 = own ?? writeDtype(base, reference, "fp32", options);
-  try {
-    return await options.measure(partial, base, fp32, written);
-  } finally {
-    rmSync(reference, { recursive: true, force: true });
-  }
+  return options.measure(partial, base, own ?? references.float32, written);
 }

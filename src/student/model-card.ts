@@ -44,7 +44,8 @@ ${lines.join("\n")}
 }
 
 export function modelCard(manifest: Manifest): string {
-  const smallest = (["q4", "q8", "fp32"] as const).find((dtype: Dtype) => manifest.dtypes[dtype]) ?? "fp32";
+  const smallest =
+    (["q4", "int8", "q8", "fp32"] as const).find((dtype: Dtype) => manifest.dtypes[dtype]) ?? "fp32";
   return `---
 library_name: transformers.js
 license: ${manifest.licence ?? "unknown"}

@@ -108,6 +108,44 @@ export function roundToAffine4(values: Float32Array): BlockGrid {
   return { bits: 4, codes, scales, mins };
 }
 
+/** The largest code of a row. With uint8 on the other side, the sum of two products then fits the 16 bits that
+ * processors without VNNI add them up in (255·63·2 < 2¹⁵); a full 127 would saturate there. */
+const LARGEST_ROW_CODE = 63;
+
+/** A weight whose rows have a scale each. */
+export interface RowCodes {
+  /** int8 [rows, columns] */
+  readonly codes: Int8Array;
+  /** [rows] */
+  readonly scales: Float32Array;
+}
+
+/** w [rows, columns] → codes from −63 to 63, scale = largest magnitude of the row / 63. */
+export function roundRows(values: Float32Array, rows: number): RowCodes {
+  const columns = values.length / rows;
+  const codes = new Int8Array(values.length);
+  const scales = new Float32Array(rows);
+  for (let row = 0; row < rows; row++) {
+    const of = values.subarray(row * columns, (row + 1) * columns);
+    const largest = of.reduce((worst, value) => Math.max(worst, Math.abs(value)), 0);
+    const scale = Math.fround(largest / LARGEST_ROW_CODE);
+    scales[row] = scale;
+    if (scale > 0) for (let i = 0; i < columns; i++) codes[row * columns + i] = Math.round(of[i]! / scale);
+  }
+  return { codes, scales };
+}
+
+/** [rows, columns] → [columns, rows] */
+export function transposed(codes: Int8Array, rows: number): Int8Array {
+  const columns = codes.length / rows;
+  const result = new Int8Array(codes.length);
+  for (let row = 0; row < rows; row++) {
+    for (let column = 0; column < columns; column++)
+      result[column * rows + row] = codes[row * columns + column]!;
+  }
+  return result;
+}
+
 /** A grid as products take it: its code `centre` is stored as 2^(bits−1), which is zero to them, so that the integers
  * that they multiply are small. */
 export interface CentredGrid {

@@ -1,7 +1,7 @@
 // One weight matrix stored as floats or as blocks: which of them a tensor becomes in a dtype, its parts in the data
 // files, and how a graph loads them. It knows no layers.
 
-import type { LinearWeight } from "../nn/linear.ts";
+import type { LinearWeight, RowWeight } from "../nn/linear.ts";
 import type { TensorData, Value } from "../onnx/graph.ts";
 import type { GraphBuilder } from "../onnx/graph-builder.ts";
 import * as op from "../onnx/operators.ts";
@@ -15,12 +15,24 @@ import {
   centredAt,
   fitsFloat16,
   packCodes,
+  type RowCodes,
+  roundRows,
   roundToAffine4,
   roundToSymmetric8,
+  transposed,
 } from "./quantise.ts";
 import type { WeightFiles } from "./weight-files.ts";
 
 export type StoredLinear =
+  | {
+      readonly kind: "rows";
+      readonly rows: number;
+      readonly columns: number;
+      /** int8 [columns, rows] */
+      readonly codes: TensorData;
+      /** float32 [rows] */
+      readonly scales: TensorData;
+    }
   | { readonly kind: "float"; readonly rows: number; readonly columns: number; readonly weight: TensorData }
   | {
       readonly kind: "blocks";
@@ -36,7 +48,10 @@ export type StoredLinear =
     };
 
 /** A tensor's values, ready to be stored. */
-export type Values = { readonly floats: Float32Array } | { readonly blocks: CentredGrid };
+export type Values =
+  | { readonly floats: Float32Array }
+  | { readonly blocks: CentredGrid }
+  | { readonly rowCodes: RowCodes };
 
 /** What a tensor is stored as: its own grid where the source has one, whatever that needs in bits, else rounded;
  * rows that are no multiple of a block stay in float32.
@@ -49,9 +64,12 @@ export function valuesFor(
 ): Values {
   const { shape, sourceBits } = base.tensors.get(name)!; // checked against the configuration
   if (dtype === "fp32" || (shape[1] ?? 1) % BLOCK_SIZE !== 0) return { floats: finiteFloats(base, name) };
+  if (dtype === "int8" && role === "linear") {
+    return { rowCodes: roundRows(finiteFloats(base, name), shape[0] ?? 1) };
+  }
   const grid = finiteGrid(base, name);
   if (grid !== null) {
-    const blocks = centred(grid, dtype === "q8" || role === "vocabulary" ? 8 : grid.bits);
+    const blocks = centred(grid, dtype !== "q4" || role === "vocabulary" ? 8 : grid.bits);
     // The vocabulary is looked up by row too, which has no place for minimums.
     if (role === "linear" || blocks.symmetric) return { blocks };
   }
@@ -65,11 +83,12 @@ export function valuesFor(
 /** Equal for values that can be stored as one weight. */
 export function formatOf(values: Values): string {
   if ("floats" in values) return "float32";
+  if ("rowCodes" in values) return "8 bits by row";
   const { bits, centre, symmetric } = values.blocks;
   return `${bits} bits around ${centre}${symmetric ? "" : " with minimums"}`;
 }
 
-export function concatenate<T extends Float32Array | Uint8Array>(parts: readonly T[]): T {
+export function concatenate<T extends Float32Array | Uint8Array | Int8Array>(parts: readonly T[]): T {
   const [first] = parts as readonly [T, ...T[]]; // never called with none
   if (parts.length === 1) return first;
   const Constructor = first.constructor as new (length: number) => T; // the parts' own class
@@ -95,6 +114,18 @@ export function storeLinear(
   rows: number,
   columns: number,
 ): StoredLinear {
+  const byRow = parts.flatMap((part) => ("rowCodes" in part ? [part.rowCodes] : []));
+  if (byRow.length > 0) {
+    const codes = transposed(concatenate(byRow.map((part) => part.codes)), rows);
+    const scales = concatenate(byRow.map((part) => part.scales));
+    return {
+      kind: "rows",
+      rows,
+      columns,
+      codes: files.add("int8", [columns, rows], codes),
+      scales: files.add("float32", [rows], scales),
+    };
+  }
   const grids = parts.flatMap((part) => ("blocks" in part ? [part.blocks] : []));
   const [first] = grids;
   if (first === undefined) {
@@ -123,7 +154,25 @@ function widened(g: GraphBuilder, name: Value, tensor: TensorData): Value {
   return tensor.type === "float32" ? stored : op.cast(g, stored, "float32");
 }
 
-export function loadLinear(g: GraphBuilder, name: string, weight: StoredLinear): LinearWeight {
+/** @throws never; for the vocabulary, which is looked up by row too */
+export function loadVocabulary(g: GraphBuilder, name: string, weight: StoredLinear): LinearWeight {
+  const loaded = loadLinear(g, name, weight);
+  if (loaded.kind !== "rows") return loaded;
+  throw new Error(`${name}: a look-up needs floats or blocks`); // no role of a look-up is stored so
+}
+
+export function loadLinear(g: GraphBuilder, name: string, weight: StoredLinear): LinearWeight | RowWeight {
+  if (weight.kind === "rows") {
+    const { rows, columns } = weight;
+    const codes = g.initializer(`${name}.weight.codes`, weight.codes);
+    return {
+      kind: "rows",
+      rows,
+      columns,
+      codes,
+      scales: g.initializer(`${name}.weight.scales`, weight.scales),
+    };
+  }
   if (weight.kind === "float") {
     const { rows, columns } = weight;
     return { kind: "float", weight: g.initializer(`${name}.weight`, weight.weight), rows, columns };

@@ -12,6 +12,7 @@ import {
   concatenate,
   formatOf,
   loadLinear,
+  loadVocabulary,
   type StoredLinear,
   storeLinear,
   valuesFor,
@@ -118,13 +119,13 @@ export class StoredWeights {
 
   /** Puts the weights into a graph; each is added when a layer first asks for it. */
   load(g: GraphBuilder): DecoderWeights {
-    const embedding = loadLinear(g, "model.embed_tokens", this.#embedding);
+    const embedding = loadVocabulary(g, "model.embed_tokens", this.#embedding);
     return {
       linears: (modules) =>
         [...new Set(modules.map((module) => this.#groups.get(module)!))].map((group) => loadGroup(g, group)),
       vector: (name) => g.initializer(name, this.#vectors.get(name)!),
       embedding,
-      head: this.#head === null ? embedding : loadLinear(g, "lm_head", this.#head),
+      head: this.#head === null ? embedding : loadVocabulary(g, "lm_head", this.#head),
       cosine: g.initializer("rotary.cosine", this.#tables.cosine),
       sine: g.initializer("rotary.sine", this.#tables.sine),
     };
@@ -136,7 +137,12 @@ export class StoredWeights {
     const weights = [...new Set(this.#groups.values())].map((group) => group.weight);
     for (const weight of [this.#embedding, ...(this.#head ? [this.#head] : []), ...weights]) {
       const minimum = weight.kind === "blocks" && weight.mins !== null ? " with block minimums" : "";
-      const name = weight.kind === "float" ? "float32" : `${weight.bits} bits${minimum}`;
+      const name =
+        weight.kind === "float"
+          ? "float32"
+          : weight.kind === "rows"
+            ? "8 bits by row"
+            : `${weight.bits} bits${minimum}`;
       counts.set(name, (counts.get(name) ?? 0) + weight.rows * weight.columns);
     }
     return counts;

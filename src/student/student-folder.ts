@@ -21,7 +21,7 @@ export interface StudentFolder {
 }
 
 /** The smallest first: what a CPU serves fastest. */
-const PREFERENCE: readonly Dtype[] = ["q4", "q8", "fp32"];
+const PREFERENCE: readonly Dtype[] = ["q4", "int8", "q8", "fp32"];
 
 /** The tokens that end an answer: what generation_config.json says, else config.json. */
 export function endTokens(generation: ConfigJson, config: ConfigJson): ReadonlySet<number> {

@@ -36,14 +36,17 @@ test("a student folder holds what its manifest says, under the names of the ecos
   const stages = new Set<string>();
   const manifest = await importTo(out, {
     source: base,
-    dtypes: ["fp32", "q8", "q4"],
+    dtypes: ["fp32", "q8", "int8", "q4"],
     onProgress: ({ stage, done, total }) => {
       assert.ok(done >= 1 && done <= total);
       stages.add(stage);
     },
     ...measured,
   });
-  assert.deepEqual([...stages], ["writing fp32", "writing q8", "writing q4", "hashing"]);
+  assert.deepEqual(
+    [...stages],
+    ["writing fp32", "writing q8", "reading calibration texts", "writing int8", "writing q4", "hashing"],
+  );
   assert.deepEqual(readManifest(out), manifest);
   const there = readdirSync(out, { recursive: true, encoding: "utf8" }).sort();
   assert.deepEqual(there, [...Object.keys(manifest.files), "onnx", "student.json"].sort());
@@ -53,17 +56,23 @@ test("a student folder holds what its manifest says, under the names of the ecos
   assert.equal(manifest.parameters, 640 * 64 + 64 * 3 + 2 * 64 * 64 + 2 * 32 * 64 + 3 * 64 * 96);
   const config = JSON.parse(readFileSync(path.join(out, "config.json"), "utf8"));
   assert.deepEqual(config["transformers.js_config"], {
-    use_external_data_format: { "model.onnx": 1, "model_quantized.onnx": 1, "model_q4.onnx": 1 },
+    use_external_data_format: {
+      "model.onnx": 1,
+      "model_quantized.onnx": 1,
+      "model_int8.onnx": 1,
+      "model_q4.onnx": 1,
+    },
   });
 
-  const { fp32, q8, q4 } = manifest.dtypes;
+  const { fp32, q8, int8, q4 } = manifest.dtypes;
   assert.equal(fp32?.quality?.agreement, 1);
   assert.equal(fp32?.quality?.positions, 12 * 48);
   assert.ok(q8!.quality!.agreement > 0.9 && q4!.quality!.agreement > 0.4, JSON.stringify([q8, q4]));
+  assert.ok(int8!.quality!.agreement > 0.8, JSON.stringify(int8));
   assert.ok(fp32!.quality!.perplexity > 100);
   const card = readFileSync(path.join(out, "README.md"), "utf8");
   assert.match(card, new RegExp(`${(100 * q8!.quality!.agreement).toFixed(1)} % of 576`));
-  for (const dtype of ["fp32", "q8", "q4"] as const) {
+  for (const dtype of ["fp32", "q8", "int8", "q4"] as const) {
     const student = openStudentFolder(out, dtype);
     assert.ok(existsSync(student.engineGraph) && existsSync(student.modelGraph));
     assert.deepEqual([...student.endTokenIds], [2]);

@@ -18,10 +18,11 @@ import {
   type CentredGrid,
   centred,
   centredAt,
+  roundRows,
   roundToAffine4,
   roundToSymmetric8,
 } from "../../src/student/quantise.ts";
-import { loadLinear, storeLinear } from "../../src/student/stored-linear.ts";
+import { loadLinear, loadVocabulary, storeLinear } from "../../src/student/stored-linear.ts";
 import { WeightFiles } from "../../src/student/weight-files.ts";
 import type { BlockGrid } from "../../src/tensor/ggml-blocks.ts";
 import { decodeFloat16 } from "../../src/tensor/half.ts";
@@ -164,13 +165,13 @@ function fiveBitGrid(): BlockGrid {
 async function openGraph(
   name: string,
   weight: CentredGrid,
-  build: (g: GraphBuilder, weight: ReturnType<typeof loadLinear>) => void,
+  build: (g: GraphBuilder, weight: ReturnType<typeof loadVocabulary>) => void,
 ): Promise<Session> {
   const files = new WeightFiles(folder, `${name}.onnx`, 0);
   const stored = storeLinear(files, [{ blocks: weight }], ROWS, COLUMNS);
   files.close();
   const g = new GraphBuilder();
-  build(g, loadLinear(g, "w", stored));
+  build(g, loadVocabulary(g, "w", stored));
   const file = path.join(folder, `${name}.onnx`);
   writeFileSync(file, encodeModel(g.build(name)));
   return Session.open(file, { label: name, threads: 1 });
@@ -242,4 +243,44 @@ test("rows are looked up exactly", async () => {
     }),
   );
   assert.deepEqual(y.data, Float32Array.from(wanted));
+});
+
+test("a product over quantised rows is that of the rounded numbers, exactly, also where all are largest", async () => {
+  const tokens = 3;
+  const weights = randoms(3, ROWS * COLUMNS, 0.3);
+  weights.fill(2, 0, COLUMNS); // a row of the largest code alone
+  weights.fill(0, COLUMNS, 2 * COLUMNS);
+  const { codes, scales } = roundRows(weights, ROWS);
+  const files = new WeightFiles(folder, "rows-product.onnx", 0);
+  const stored = storeLinear(files, [{ rowCodes: { codes, scales } }], ROWS, COLUMNS);
+  files.close();
+  const g = new GraphBuilder();
+  const group = { rows: [ROWS], weight: loadLinear(g, "w", stored), bias: null };
+  g.node("Identity", [linear(g, g.input("x", "float32", ["t", COLUMNS]), group)], { outputs: ["y"] });
+  g.output("y", "float32", ["t", ROWS]);
+  const file = path.join(folder, "rows-product.onnx");
+  writeFileSync(file, encodeModel(g.build("rows")));
+  const session = await Session.open(file, { label: "rows", threads: 1 });
+  const x = new OrtTensor("float32", [tokens, COLUMNS], randoms(4, tokens * COLUMNS, 3));
+  x.data.fill(5, 0, COLUMNS); // all largest
+  x.data.fill(0, COLUMNS, 2 * COLUMNS);
+  const y = OrtTensor.zeros("float32", [tokens, ROWS]);
+  await session.run(new Binding({ x }, { y }));
+  session.close();
+  for (let token = 0; token < tokens; token++) {
+    const inputs = x.data.subarray(token * COLUMNS, (token + 1) * COLUMNS);
+    const scale = Math.fround(Math.max(...inputs.map(Math.abs)) * Math.fround(1 / 127));
+    for (let row = 0; row < ROWS; row++) {
+      let sum = 0;
+      inputs.forEach((input, column) => {
+        const code = scale === 0 ? 0 : Math.round(input / scale);
+        sum += code * codes[row * COLUMNS + column]!;
+      });
+      const wanted = sum * scales[row]! * scale;
+      const found = y.data[token * ROWS + row]!;
+      // One code of a tie may round the other way; the rest is float32's last bits.
+      const bound = 1e-5 * Math.abs(wanted) + 64 * scales[row]! * scale * (token === 2 ? 1 : 0);
+      assert.ok(Math.abs(found - wanted) <= bound, `token ${token}, row ${row}: ${found}, ${wanted}`);
+    }
+  }
 });

@@ -21,6 +21,7 @@ for (const name of [
     const folders = await importTiny(source, path.join(folder, name.replaceAll("/", "-")), [
       "fp32",
       "q8",
+      "int8",
       "q4",
     ]);
     const prompt = reference.greedy.subarray(0, 9);

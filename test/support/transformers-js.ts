@@ -5,7 +5,7 @@ import { AutoModelForCausalLM, env, type PreTrainedModel, Tensor } from "@huggin
 import type { StudentFolder } from "../../src/student/student-folder.ts";
 
 /** transformers.js' names of our dtypes. */
-const DTYPES = { fp32: "fp32", q8: "q8", q4: "q4" } as const;
+const DTYPES = { fp32: "fp32", q8: "q8", int8: "int8", q4: "q4" } as const;
 
 export async function openInTransformersJs(student: StudentFolder): Promise<PreTrainedModel> {
   env.allowRemoteModels = false;

@@ -54,7 +54,15 @@ test("wrong flags are one line and the exit code 2, a wrong source one line and 
   const out = path.join(folder, "never");
   const cases: [code: number, pattern: RegExp, ...args: string[]][] = [
     [2, /expected one SOURCE and --out DIR, see: magdi import --help/, TINY],
-    [2, /--dtype: expected some of fp32, q8, int8, q4, found "int3"/, TINY, "--out", out, "--dtype", "q4,int3"],
+    [
+      2,
+      /--dtype: expected some of fp32, q8, int8, q4, found "int3"/,
+      TINY,
+      "--out",
+      out,
+      "--dtype",
+      "q4,int3",
+    ],
     [2, /--threads: expected a whole number from 1, found "none"/, TINY, "--out", out, "--threads", "none"],
     [2, /Unknown option '--outt'.*see: magdi import --help/, TINY, "--outt", out],
     [

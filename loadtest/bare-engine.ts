@@ -1,11 +1,9 @@
 // The default student's engine in this process, with the server's own settings: what HTTP is compared with.
-import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
+import { DEFAULT_STUDENT } from "../src/cli/default-student.ts";
 import { loadConfig } from "../src/server/config.ts";
 import { openStudent } from "../src/server/open-student.ts";
 import type { BareEngine } from "./scenarios/scenario.ts";
-
-export const DEFAULT_MODEL = fileURLToPath(new URL("../models/smollm2-135m-instruct", import.meta.url));
 
 /** `serverFlags` are the server's; those that the engine does not know are left out. */
 export async function openBareEngine(serverFlags: readonly string[]): Promise<BareEngine> {
@@ -14,7 +12,7 @@ export async function openBareEngine(serverFlags: readonly string[]): Promise<Ba
     Object.entries(values).filter((entry): entry is [string, string] => typeof entry[1] === "string"),
   );
   const config = loadConfig({ environment: process.env, flags });
-  const student = await openStudent(config.model ?? DEFAULT_MODEL, { config, onStep: () => {} });
+  const student = await openStudent(config.model ?? DEFAULT_STUDENT, { config, onStep: () => {} });
   return {
     engine: student.engine,
     encode: (text) => student.tokenizer.encode(text, { addSpecialTokens: true }),

@@ -5,6 +5,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { parseArgs } from "node:util";
+import { DEFAULT_STUDENT } from "../src/cli/default-student.ts";
 import { systemClock } from "../src/engine/clock.ts";
 import { openEngine } from "../src/engine/open-engine.ts";
 import { seedOf } from "../src/eval/answer-record.ts";
@@ -15,12 +16,11 @@ import { runQuestions } from "../src/eval/runner.ts";
 import { evalSettings, samplingOf } from "../src/eval/settings.ts";
 import { renderPrompt } from "../src/reasoning/prompts.ts";
 import { encodeChat } from "../src/text/chat-prompt.ts";
-import { DEFAULT_MODEL } from "./bare-engine.ts";
 
 const { values } = parseArgs({
   options: {
     data: { type: "string", multiple: true, default: [] as string[] },
-    model: { type: "string", default: DEFAULT_MODEL },
+    model: { type: "string", default: DEFAULT_STUDENT },
     questions: { type: "string", default: "200" },
     samples: { type: "string", default: "10" },
     "max-tokens": { type: "string" },

@@ -1,6 +1,7 @@
 // The machine that a load test ran on, as far as its numbers depend on it.
 import { readFileSync } from "node:fs";
-import { availableParallelism, cpus, loadavg, platform, release, totalmem } from "node:os";
+import { cpus, loadavg, platform, release, totalmem } from "node:os";
+import { usableProcessors } from "../src/runtime/usable-processors.ts";
 
 export interface Machine {
   readonly processor: string;
@@ -15,7 +16,7 @@ export interface Machine {
 export function describeMachine(): Machine {
   return {
     processor: cpus()[0]?.model.trim() ?? "unknown",
-    threads: availableParallelism(),
+    threads: usableProcessors(),
     memoryBytes: totalmem(),
     system: `${platform()} ${release()}`,
     node: process.version,

@@ -2,12 +2,12 @@
 // on one engine: node --import tsx loadtest/prefix-reuse.ts --pairs 9. The cold one of a pair asks in a scope of its own.
 
 import { parseArgs } from "node:util";
+import { DEFAULT_STUDENT } from "../src/cli/default-student.ts";
 import type { GenerationEngine, GenerationResult } from "../src/engine/request.ts";
 import { renderPrompt } from "../src/reasoning/prompts.ts";
 import { loadConfig } from "../src/server/config.ts";
 import { openStudent } from "../src/server/open-student.ts";
 import { encodeChat } from "../src/text/chat-prompt.ts";
-import { DEFAULT_MODEL } from "./bare-engine.ts";
 import { type Spread, spreadOf } from "./bench/statistics.ts";
 
 const THINGS = ["marbles", "stamps", "shells", "coins", "cards", "seeds", "buttons", "pencils"];
@@ -49,7 +49,7 @@ async function main(): Promise<void> {
   const { values } = parseArgs({ options: { pairs: { type: "string", default: "9" } } });
   // Room for all that a pair leaves: what is measured is reuse, not eviction.
   const config = loadConfig({ flags: { "prefix-cache-tokens": "16384" } });
-  const student = await openStudent(DEFAULT_MODEL, { config, onStep: () => {} });
+  const student = await openStudent(DEFAULT_STUDENT, { config, onStep: () => {} });
   const user = (content: string) => encodeChat(student, [{ role: "user", content }]);
   const zeroShot = (number: number) => renderPrompt({ task: "math", question: question(number) })[0].content;
   const instructionFirst = (number: number) => zeroShot(number).split("\n\n").reverse().join("\n\n");

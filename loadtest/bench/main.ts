@@ -1,9 +1,10 @@
 // npm run bench: our engine, our server and their peers on the same weights, alternating in one run. It owns the
 // command line; what is measured stands in cases.ts, how in subject-process.ts.
 import { readFileSync, writeFileSync } from "node:fs";
-import { availableParallelism, cpus, totalmem } from "node:os";
+import { cpus, totalmem } from "node:os";
 import path from "node:path";
 import { parseArgs } from "node:util";
+import { usableProcessors } from "../../src/runtime/usable-processors.ts";
 import { DTYPES, type Dtype } from "../../src/student/dtype.ts";
 import type { Manifest } from "../../src/student/manifest.ts";
 import { openStudentFolder } from "../../src/student/student-folder.ts";
@@ -46,7 +47,7 @@ async function main(): Promise<void> {
       "llama-bench": { type: "string" },
       subjects: { type: "string" },
       cases: { type: "string", default: "" },
-      threads: { type: "string", default: String(availableParallelism()) },
+      threads: { type: "string", default: String(usableProcessors()) },
       rows: { type: "string", default: "32" },
       repeats: { type: "string", default: "5" },
       json: { type: "string" },

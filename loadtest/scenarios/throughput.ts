@@ -1,7 +1,7 @@
 // Tokens a second through HTTP beside the engine alone, on the same student, prompts and lengths: in turns, so that the
 // machine's moods meet both.
-import { availableParallelism } from "node:os";
 import type { SamplingParams } from "../../src/engine/request.ts";
+import { usableProcessors } from "../../src/runtime/usable-processors.ts";
 import { median } from "../measures/distribution.ts";
 import type { LoadGroup } from "../measures/load-group.ts";
 import type { Order } from "../requests/order.ts";
@@ -28,7 +28,7 @@ export const throughput: Scenario = {
   comparesCounters: true,
   async run(context) {
     const { openEngine, results, say, amounts, signal } = context;
-    say(`the engine in this process, ${availableParallelism()} threads; the server idles in the meantime`);
+    say(`the engine in this process, ${usableProcessors()} threads; the server idles in the meantime`);
     const bare = await openEngine();
     try {
       for (const each of CASES) {

@@ -1,4 +1,4 @@
-// What the dispatcher needs to know of a command. It knows none of them.
+// What the dispatcher needs to know of a command, and how a command finds its own. It knows none of them.
 
 export interface Command {
   readonly name: string;
@@ -10,4 +10,15 @@ export interface Command {
   helpFor?(argv: readonly string[]): Promise<string>;
   /** Runs with the arguments after the command's name; resolves to the exit code. */
   run(argv: readonly string[]): Promise<number>;
+}
+
+/** A command's own commands by name, each loaded when it is called. */
+export type Subcommands = Readonly<Record<string, () => Promise<Pick<Command, "help" | "run">>>>;
+
+/** The one of that name, or undefined: then the first argument is no subcommand. */
+export function subcommandOf(
+  commands: Subcommands,
+  name: string | undefined,
+): Subcommands[string] | undefined {
+  return name !== undefined && Object.hasOwn(commands, name) ? commands[name] : undefined;
 }

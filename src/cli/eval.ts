@@ -6,7 +6,7 @@ import { MagdiApiError, MagdiConnectionError } from "../client/client-error.ts";
 import { MagdiError } from "../errors.ts";
 import { DATASETS } from "../eval/datasets.ts";
 import { DTYPES, parseDtypes } from "../student/dtype.ts";
-import type { Command } from "./command.ts";
+import { type Command, type Subcommands, subcommandOf } from "./command.ts";
 import { type EvalRun, runEvaluation } from "./eval-run.ts";
 
 const HELP = `Usage: magdi eval --data FILE... --json OUT [--model DIR|URL] [options]
@@ -162,25 +162,21 @@ function choice<const T extends string>(
   throw new MagdiError("MAGDI_BAD_CONFIG", `--${flag}: expected one of ${of.join(", ")}, found ${value}`);
 }
 
-const SUBCOMMANDS: Readonly<Record<string, () => Promise<Pick<Command, "help" | "run">>>> = {
+const SUBCOMMANDS: Subcommands = {
   rerun: async () => (await import("./eval-rerun.ts")).evalRerunCommand,
   compare: async () => (await import("./eval-compare.ts")).evalCompareCommand,
   report: async () => (await import("./eval-report.ts")).evalReportCommand,
   extraction: async () => (await import("./eval-extraction.ts")).evalExtractionCommand,
 };
 
-function subcommand(name: string | undefined) {
-  return name !== undefined && Object.hasOwn(SUBCOMMANDS, name) ? SUBCOMMANDS[name] : undefined;
-}
-
 export const evalCommand: Command = {
   name: "eval",
   summary: "measure a student or a server on benchmarks",
   help: HELP,
-  helpFor: async ([name]) => (await subcommand(name)?.())?.help ?? HELP,
+  helpFor: async ([name]) => (await subcommandOf(SUBCOMMANDS, name)?.())?.help ?? HELP,
   async run(argv) {
     const [name, ...rest] = argv;
-    const load = subcommand(name);
+    const load = subcommandOf(SUBCOMMANDS, name);
     try {
       return load === undefined ? await runEvaluation(evalRun(argv)) : await (await load()).run(rest);
     } catch (error) {

@@ -1,9 +1,9 @@
 // magdi train: trains, or finds the subcommand; each is loaded only when it is called.
 
-import type { Command } from "./command.ts";
+import { type Command, type Subcommands, subcommandOf } from "./command.ts";
 import { runTrain, TRAIN_RUN_HELP } from "./train-run.ts";
 
-const SUBCOMMANDS: Readonly<Record<string, () => Promise<Pick<Command, "help" | "run">>>> = {
+const SUBCOMMANDS: Subcommands = {
   "import-mags": async () => {
     const { IMPORT_MAGS_HELP, runImportMags } = await import("../train/mag/import-command.ts");
     return { help: IMPORT_MAGS_HELP, run: runImportMags };
@@ -25,18 +25,14 @@ Commands:
 magdi train COMMAND --help explains each.
 `;
 
-function subcommand(name: string | undefined): (() => Promise<Pick<Command, "help" | "run">>) | undefined {
-  return name !== undefined && Object.hasOwn(SUBCOMMANDS, name) ? SUBCOMMANDS[name] : undefined;
-}
-
 export const trainCommand: Command = {
   name: "train",
   summary: "train a student on interaction graphs, and what belongs to it",
   help: HELP,
-  helpFor: async ([name]) => (await subcommand(name)?.())?.help ?? HELP,
+  helpFor: async ([name]) => (await subcommandOf(SUBCOMMANDS, name)?.())?.help ?? HELP,
   async run(argv) {
     const [name, ...rest] = argv;
-    const load = subcommand(name);
+    const load = subcommandOf(SUBCOMMANDS, name);
     return load === undefined ? runTrain(argv) : (await load()).run(rest);
   },
 };

@@ -7,7 +7,7 @@ import * as op from "../onnx/operators.ts";
 import { decoder } from "./decoder.ts";
 import type { DecoderConfig } from "./decoder-config.ts";
 import { servingContext } from "./serving-context.ts";
-import { cacheInputs, type WeightLoader } from "./serving-graph.ts";
+import { stepInputs, type WeightLoader } from "./serving-graph.ts";
 
 /** The inputs of each layer's products, by the first module that takes them, with their widths. */
 export function observedInputs(config: DecoderConfig): ReadonlyMap<string, number> {
@@ -27,10 +27,7 @@ export function observedInputs(config: DecoderConfig): ReadonlyMap<string, numbe
  * each of `observedInputs` float32 [K], under its name */
 export function calibrationGraph(config: DecoderConfig, load: WeightLoader): Model {
   const g = new GraphBuilder();
-  const ids = g.input("input_ids", "int64", ["batch_size", "sequence_length"]);
-  const lengths = g.input("lengths", "int32", ["batch_size"]);
-  const totalLength = g.input("total_length", "int32", []);
-  cacheInputs(g, config);
+  const { ids, lengths, totalLength } = stepInputs(g, config);
   const weights = load(g);
   const widths = observedInputs(config);
   const observe = (name: string, x: string): void => {

@@ -16,7 +16,7 @@ export type WeightLoader = (g: GraphBuilder) => DecoderWeights;
 export const CANDIDATES = 64;
 
 /** past_key_values.{layer}.key and .value, float32 [B, keyValueHeads, capacity, D] */
-export function cacheInputs(g: GraphBuilder, config: DecoderConfig): void {
+function cacheInputs(g: GraphBuilder, config: DecoderConfig): void {
   for (let layer = 0; layer < config.layers; layer++) {
     for (const part of ["key", "value"]) {
       const shape = ["batch_size", config.keyValueHeads, "past_sequence_length", config.headSize];
@@ -34,15 +34,22 @@ function cacheOutputs(g: GraphBuilder, config: DecoderConfig): void {
   }
 }
 
+/** What a step over our cache takes: input_ids int64 [B, S], lengths int32 [B] (tokens after the step, minus one),
+ * total_length int32 [] (the longest) and the caches. */
+export function stepInputs(g: GraphBuilder, config: DecoderConfig) {
+  const ids = g.input("input_ids", "int64", ["batch_size", "sequence_length"]);
+  const lengths = g.input("lengths", "int32", ["batch_size"]);
+  const totalLength = g.input("total_length", "int32", []);
+  cacheInputs(g, config);
+  return { ids, lengths, totalLength };
+}
+
 /** input_ids int64 [B, S], lengths int32 [B] (tokens after the step, minus one), total_length int32 [] (the
  * longest), caches [B, heads, capacity, D] → candidate_logits [B, K], candidate_ids int64 [B, K], top_probability [B],
  * logits [B, V], all of the last position, and the caches, bound to the same memory as the inputs. */
 export function engineGraph(config: DecoderConfig, load: WeightLoader): Model {
   const g = new GraphBuilder();
-  const ids = g.input("input_ids", "int64", ["batch_size", "sequence_length"]);
-  const lengths = g.input("lengths", "int32", ["batch_size"]);
-  const totalLength = g.input("total_length", "int32", []);
-  cacheInputs(g, config);
+  const { ids, lengths, totalLength } = stepInputs(g, config);
   const weights = load(g);
   const batchShape = op.shape(g, ids);
   const context = servingContext(g, ids, config, weights, { batchShape, lengths, totalLength });

@@ -1,18 +1,9 @@
 // An ONNX graph as plain data: values by name, nodes in order, initialisers inline or in files beside the model.
 // It knows no operator's meaning.
 
-/** TensorProto.DataType by name. */
-export const DATA_TYPES = {
-  float32: 1,
-  uint8: 2,
-  int8: 3,
-  int32: 6,
-  int64: 7,
-  bool: 9,
-  float16: 10,
-  float64: 11,
-} as const;
-export type DataType = keyof typeof DATA_TYPES;
+import type { DataType } from "../tensor/data-type.ts";
+
+export { DATA_TYPES, type DataType } from "../tensor/data-type.ts";
 
 /** Bytes of one element. */
 export const DATA_TYPE_BYTES: Readonly<Record<DataType, number>> = {

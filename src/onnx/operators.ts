@@ -163,8 +163,7 @@ export function fusedMatMul(g: GraphBuilder, a: Value, b: Value, options: FusedM
 /** x [..., K] → codes uint8 [..., K] around 128 and scales float32 [..., 1], with x ≈ scale·(code − 128) and the
  * largest of each row at ±127. A row is rounded without regard to the others. */
 export function quantizeRows(g: GraphBuilder, x: Value): { readonly codes: Value; readonly scales: Value } {
-  const largest = g.value("ReduceMax", [g.value("Abs", [x]), g.ints([-1])], { attributes: { keepdims: 1 } });
-  const scales = mul(g, largest, g.float(1 / 127));
+  const scales = mul(g, reduceMax(g, g.value("Abs", [x])), g.float(1 / 127));
   // Of a row of zeros the quotients are no numbers; whatever their codes are, they are multiplied by the scale 0.
   const codes = g.value("QuantizeLinear", [div(g, x, scales), g.float(1), g.uint8(128)]);
   return { codes, scales };

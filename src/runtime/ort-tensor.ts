@@ -2,20 +2,8 @@
 // no names and no sessions.
 
 import { MagdiError } from "../errors.ts";
+import { DATA_TYPES, type DataType } from "../tensor/data-type.ts";
 import { OrtLibrary, type Pointer } from "./ort-library.ts";
-
-/** Element types by their ONNX TensorProto.DataType number. */
-const ELEMENT_TYPES = {
-  float32: 1,
-  uint8: 2,
-  int8: 3,
-  int32: 6,
-  int64: 7,
-  bool: 9,
-  float16: 10,
-  float64: 11,
-} as const;
-export type ElementType = keyof typeof ELEMENT_TYPES;
 
 type ArrayOf = {
   float32: Float32Array;
@@ -39,7 +27,7 @@ const CONSTRUCTORS = {
   float64: Float64Array,
 } as const;
 
-export class OrtTensor<T extends ElementType = ElementType> {
+export class OrtTensor<T extends DataType = DataType> {
   readonly type: T;
   readonly shape: readonly number[];
   /** The values; alive as long as this object, which whoever runs a session with it must hold. */
@@ -71,12 +59,12 @@ export class OrtTensor<T extends ElementType = ElementType> {
       data.byteLength,
       dims,
       shape.length,
-      ELEMENT_TYPES[type],
+      DATA_TYPES[type],
     );
   }
 
   /** A new tensor of zeros. */
-  static zeros<T extends ElementType>(type: T, shape: readonly number[]): OrtTensor<T> {
+  static zeros<T extends DataType>(type: T, shape: readonly number[]): OrtTensor<T> {
     const count = shape.reduce((product, size) => product * size, 1);
     const construct = CONSTRUCTORS[type];
     const buffer = new ArrayBuffer(count * construct.BYTES_PER_ELEMENT);

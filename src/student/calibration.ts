@@ -1,7 +1,7 @@
 // What a base model's products are given on plain texts: the largest magnitude of each input channel, as SmoothQuant
 // needs it (Xiao et al. 2022, arXiv 2211.10438). It runs the float32 graph.
 
-import { writeFileSync } from "node:fs";
+import { rmSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { calibrationGraph, observedInputs } from "../nn/calibration-graph.ts";
 import type { DecoderConfig } from "../nn/decoder-config.ts";
@@ -21,7 +21,7 @@ const LONGEST_TOKENS = 256;
 export interface CalibrationOptions {
   /** Holds the tokenizer's files. */
   readonly textFolder: string;
-  /** Where the data files lie that `load` names; the graph is written beside them. */
+  /** Where the data files lie that `load` names; the graph lies beside them while it is run. */
   readonly graphFolder: string;
   readonly load: WeightLoader;
   readonly threads: number;
@@ -76,5 +76,6 @@ export async function inputMaxima(config: DecoderConfig, options: CalibrationOpt
   } finally {
     session.close();
     for (const each of tensors) each.release();
+    rmSync(graphPath, { force: true });
   }
 }

@@ -175,8 +175,8 @@ export async function importStudent(options: ImportOptions): Promise<Manifest> {
     rmSync(partial, { recursive: true, force: true });
     mkdirSync(partial, { recursive: true });
     for (const [name, text] of base.textFiles) writeFileSync(path.join(partial, name), text);
-    const references = new References(base, partial, options);
     const written: Written[] = [];
+    const references = new References(base, partial, written, options);
     for (const dtype of options.dtypes) {
       const balanced = dtype === "int8" ? await references.balanced() : base;
       written.push(writeDtype(balanced, partial, dtype, options));
@@ -226,16 +226,19 @@ export async function importStudent(options: ImportOptions): Promise<Manifest> {
   }
 }
 
-/** The float32 export that others are balanced and measured by, written when it is first asked for. */
+/** The float32 export that others are balanced and measured by: the student's own where it is written already, else
+ * one for the time being, made when it is first asked for. */
 class References {
   readonly #base: BaseModel;
   readonly #partial: string;
+  readonly #written: readonly Written[];
   readonly #options: ImportOptions;
-  #float32: Written | null = null;
+  #own: Written | null = null;
 
-  constructor(base: BaseModel, partial: string, options: ImportOptions) {
+  constructor(base: BaseModel, partial: string, written: readonly Written[], options: ImportOptions) {
     this.#base = base;
     this.#partial = partial;
+    this.#written = written;
     this.#options = options;
   }
 
@@ -244,8 +247,10 @@ class References {
   }
 
   get float32(): Written {
-    this.#float32 ??= writeDtype(this.#base, this.#folder, "fp32", this.#options);
-    return this.#float32;
+    const written = this.#written.find(({ dtype }) => dtype === "fp32");
+    if (written !== undefined) return written;
+    this.#own ??= writeDtype(this.#base, this.#folder, "fp32", this.#options);
+    return this.#own;
   }
 
   /** The base with its inputs balanced; as it is where it has no tokenizer to read texts with. */
@@ -276,6 +281,5 @@ async function measureAll(
   options: ImportOptions,
 ): Promise<ReadonlyMap<Dtype, Quality>> {
   if (options.measure === undefined || !base.textFiles.has("tokenizer.json")) return new Map();
-  const own = written.find(({ dtype }) => dtype === "fp32");
-  return options.measure(partial, base, own ?? references.float32, written);
+  return options.measure(partial, base, references.float32, written);
 }

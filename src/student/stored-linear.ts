@@ -154,7 +154,7 @@ function widened(g: GraphBuilder, name: Value, tensor: TensorData): Value {
   return tensor.type === "float32" ? stored : op.cast(g, stored, "float32");
 }
 
-/** @throws never; for the vocabulary, which is looked up by row too */
+/** As loadLinear, for a weight that is looked up by row too, which is never stored as quantised rows. */
 export function loadVocabulary(g: GraphBuilder, name: string, weight: StoredLinear): LinearWeight {
   const loaded = loadLinear(g, name, weight);
   if (loaded.kind !== "rows") return loaded;

@@ -1,33 +1,18 @@
 // The commands magdi export and magdi train verify as users run them.
 
 import assert from "node:assert/strict";
-import { execFile, spawn } from "node:child_process";
+import { spawn } from "node:child_process";
 import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { test } from "node:test";
-import { fileURLToPath } from "node:url";
 import { readManifest } from "../../src/student/manifest.ts";
 import { post, ServeProcess } from "../e2e/serve-process.ts";
+import { COMMAND, magdi } from "../support/magdi-command.ts";
 import { writeRandomAdapter } from "../support/random-adapter.ts";
 import { writeRandomBase } from "../support/random-base.ts";
 import { fixture, scratchFolder } from "../support/scratch-folder.ts";
 
-const COMMAND = fileURLToPath(new URL("../../bin/magdi.js", import.meta.url));
 const folder = scratchFolder();
-
-interface Finished {
-  readonly code: number;
-  readonly stdout: string;
-  readonly stderr: string;
-}
-
-function magdi(...args: readonly string[]): Promise<Finished> {
-  return new Promise((resolve) => {
-    execFile(process.execPath, [COMMAND, ...args], (error, stdout, stderr) => {
-      resolve({ code: Number(error?.code ?? 0), stdout, stderr });
-    });
-  });
-}
 
 test("an exported student is served with no further step, and is not its base", async (t) => {
   const base = path.join(folder, "base");

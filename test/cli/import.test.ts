@@ -1,32 +1,17 @@
 // The command magdi import as users run it: killed half way, run again, and with wrong flags.
 
 import assert from "node:assert/strict";
-import { execFile, spawn } from "node:child_process";
+import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { existsSync, readdirSync } from "node:fs";
 import path from "node:path";
 import { test } from "node:test";
-import { fileURLToPath } from "node:url";
+import { COMMAND, magdi } from "../support/magdi-command.ts";
 import { writeRandomBase } from "../support/random-base.ts";
 import { fixture, scratchFolder } from "../support/scratch-folder.ts";
 
-const COMMAND = fileURLToPath(new URL("../../bin/magdi.js", import.meta.url));
 const TINY = fixture("tiny-llama/base");
 const folder = scratchFolder();
-
-interface Finished {
-  readonly code: number;
-  readonly stdout: string;
-  readonly stderr: string;
-}
-
-function magdi(...args: readonly string[]): Promise<Finished> {
-  return new Promise((resolve) => {
-    execFile(process.execPath, [COMMAND, ...args], (error, stdout, stderr) => {
-      resolve({ code: Number(error?.code ?? 0), stdout, stderr });
-    });
-  });
-}
 
 test("an import killed half way leaves no student, and the next one succeeds", async () => {
   const base = path.join(folder, "base");

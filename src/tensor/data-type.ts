@@ -1,0 +1,13 @@
+// ONNX's element types: TensorProto.DataType by name, as graphs, the runtime and data files of them say it.
+
+export const DATA_TYPES = {
+  float32: 1,
+  uint8: 2,
+  int8: 3,
+  int32: 6,
+  int64: 7,
+  bool: 9,
+  float16: 10,
+  float64: 11,
+} as const;
+export type DataType = keyof typeof DATA_TYPES;

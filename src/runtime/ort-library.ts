@@ -35,28 +35,49 @@ const API = {
   SessionGetOutputCount: [31, "void *session, _Out_ size_t *out"],
   SessionGetInputName: [36, "void *session, size_t index, void *allocator, _Out_ void **out"],
   SessionGetOutputName: [37, "void *session, size_t index, void *allocator, _Out_ void **out"],
+  CreateTensorAsOrtValue: [
+    48,
+    "void *allocator, const int64_t *shape, size_t rank, int type, _Out_ void **out",
+  ],
   CreateTensorWithDataAsOrtValue: [
     49,
     "void *memoryInfo, void *data, size_t sizeBytes, const int64_t *shape, size_t rank, int type, _Out_ void **out",
   ],
+  GetTensorMutableData: [51, "void *value, _Out_ void **out"],
+  CreateMemoryInfo: [68, "const char *name, int allocatorType, int deviceId, int memType, _Out_ void **out"],
   CreateCpuMemoryInfo: [69, "int allocatorType, int memType, _Out_ void **out"],
   AllocatorFree: [76, "void *allocator, void *pointer"],
   GetAllocatorWithDefaultOptions: [78, "_Out_ void **out"],
   AddSessionConfigEntry: [130, "void *options, const char *key, const char *value"],
+  CreateAllocator: [131, "void *session, void *memoryInfo, _Out_ void **out"],
+  SessionOptionsAppendExecutionProvider_CUDA_V2: [204, "void *options, void *cudaOptions"],
+  CreateCUDAProviderOptions: [205, "_Out_ void **out"],
+  UpdateCUDAProviderOptions: [206, "void *cudaOptions, const void *keys, const void *values, size_t count"],
+  SessionOptionsAppendExecutionProvider: [
+    216,
+    "void *options, const char *provider, const void *keys, const void *values, size_t count",
+  ],
+  CopyTensors: [386, "void *env, const void *sources, const void *targets, void *stream, size_t count"],
 } as const satisfies Record<string, readonly [number, string]>;
 
 const RELEASE = {
   ReleaseStatus: 93,
+  ReleaseMemoryInfo: 94,
   ReleaseSession: 95,
   ReleaseValue: 96,
   ReleaseSessionOptions: 100,
+  ReleaseAllocator: 132,
+  ReleaseCUDAProviderOptions: 208,
 } as const;
 
 type ApiName = keyof typeof API;
 type ReleaseName = keyof typeof RELEASE;
-const TABLE_LENGTH = 140;
+const TABLE_LENGTH = 390;
+const ASYNC_STACK_BYTES = 4 * 1024 * 1024;
 
-function libraryPath(): string {
+/** The file that is loaded; its providers lie beside it.
+ * @throws MAGDI_RUNTIME when the package has none for this platform. */
+export function libraryPath(): string {
   const packageJson = createRequire(import.meta.url).resolve("onnxruntime-node/package.json");
   const folder = path.join(path.dirname(packageJson), "bin", "napi-v6", process.platform, process.arch);
   const names = ["libonnxruntime.so.1", "libonnxruntime.dylib", "libonnxruntime.1.dylib", "onnxruntime.dll"];
@@ -93,6 +114,8 @@ export class OrtLibrary {
   }
 
   private constructor() {
+    // Drivers compile shaders and device code on the stack of the call, which is 128 KiB by default.
+    koffi.config({ async_stack_size: ASYNC_STACK_BYTES });
     this.#library = koffi.load(libraryPath());
     const base = this.#library.func("OrtGetApiBase", "void *", [])();
     const [getApi, getVersion] = koffi.decode(base, koffi.array("void *", 2));
@@ -183,4 +206,23 @@ export class OrtLibrary {
  * have been made over an explicit ArrayBuffer. */
 export function addressOf(array: ArrayBufferView): Pointer {
   return koffi.address(array);
+}
+
+/** Names as native strings, kept alive with the array of their addresses. */
+export class NativeNames {
+  readonly count: number;
+  readonly addresses: BigUint64Array;
+  readonly #strings: Uint8Array[] = [];
+
+  constructor(names: readonly string[]) {
+    this.count = names.length;
+    this.addresses = new BigUint64Array(new ArrayBuffer(Math.max(names.length, 1) * 8));
+    names.forEach((name, index) => {
+      const encoded = new TextEncoder().encode(name);
+      const string = new Uint8Array(new ArrayBuffer(encoded.length + 1));
+      string.set(encoded);
+      this.#strings.push(string);
+      this.addresses[index] = addressOf(string);
+    });
+  }
 }

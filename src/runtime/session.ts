@@ -2,12 +2,15 @@
 // again on every run. It knows no model.
 
 import { MagdiError } from "../errors.ts";
-import { addressOf, OrtLibrary, type Pointer } from "./ort-library.ts";
+import { addProvider, type Device } from "./execution-provider.ts";
+import { NativeNames, OrtLibrary, type Pointer } from "./ort-library.ts";
 import type { OrtTensor } from "./ort-tensor.ts";
 
 export interface SessionOptions {
   /** Named in every error, so that a failing step says which graph it was. */
   readonly label: string;
+  /** Where what has a kernel there runs; default cpu. */
+  readonly device?: Device;
   readonly threads?: number;
   readonly optimise?: boolean;
   /** Off saves memory on graphs whose shapes change with every run. */
@@ -24,23 +27,6 @@ function explain(label: string, error: unknown): MagdiError {
     ? `session ${label}: operator ${match[1]}, node ${match[2]}: ${match[3]?.trim()}`
     : `session ${label}: ${text}`;
   return new MagdiError("MAGDI_RUNTIME", message, { cause: error });
-}
-
-/** Names as native strings, kept alive with the array of their addresses. */
-class NativeNames {
-  readonly addresses: BigUint64Array;
-  readonly #strings: Uint8Array[] = [];
-
-  constructor(names: readonly string[]) {
-    this.addresses = new BigUint64Array(new ArrayBuffer(Math.max(names.length, 1) * 8));
-    names.forEach((name, index) => {
-      const encoded = new TextEncoder().encode(name);
-      const string = new Uint8Array(new ArrayBuffer(encoded.length + 1));
-      string.set(encoded);
-      this.#strings.push(string);
-      this.addresses[index] = addressOf(string);
-    });
-  }
 }
 
 /** Named tensors as the native call takes them: arrays of names and of handles, in one order. */
@@ -102,7 +88,8 @@ export class Session {
   }
 
   /** Opens a graph file (its external data beside it) or a graph in memory, on a thread of libuv's pool.
-   * @throws MAGDI_RUNTIME with the label when the graph cannot be loaded. */
+   * @throws MAGDI_RUNTIME with the label when the graph cannot be loaded, MAGDI_UNSUPPORTED when the device cannot be
+   * used. */
   static async open(graph: string | Uint8Array, options: SessionOptions): Promise<Session> {
     const library = OrtLibrary.load();
     const settings = library.create("CreateSessionOptions");
@@ -115,6 +102,7 @@ export class Session {
       for (const [key, value] of Object.entries(options.config ?? {})) {
         library.call("AddSessionConfigEntry", settings, key, value);
       }
+      await addProvider(settings, options.device ?? "cpu");
       const out: (Pointer | null)[] = [null];
       try {
         if (typeof graph === "string")

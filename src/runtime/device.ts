@@ -1,0 +1,65 @@
+// Which device a session can run on here: each is tried with a graph of one addition. It knows no model and no setting's
+// source.
+
+import { MagdiError } from "../errors.ts";
+import { DEVICES, type Device } from "./execution-provider.ts";
+import { OrtTensor } from "./ort-tensor.ts";
+import { Binding, Session } from "./session.ts";
+
+export { DEVICES, type Device } from "./execution-provider.ts";
+
+/** What a setting may name. */
+export const DEVICE_SETTINGS = [...DEVICES, "auto"] as const;
+export type DeviceSetting = (typeof DEVICE_SETTINGS)[number];
+
+/** An ONNX graph of y = x + x over float32 [4], as src/onnx encodes it. */
+const ADDITION = Buffer.from(
+  "CAoSBW1hZ2RpOjwKEwoBeAoBeBIBeRoDQWRkIgNBZGQSA3RyeVoPCgF4EgoKCAgBEgQKAggEYg8KAXkSCgoICAESBAoCCARCBAoAEBVCEQoNY29tLm1pY3Jvc29mdBAB",
+  "base64",
+);
+
+/** Why no session can run on the device here, in a sentence; null when one does: it is opened, run and closed. */
+export async function unavailable(device: Device): Promise<string | null> {
+  const x = OrtTensor.zeros("float32", [4]);
+  const y = OrtTensor.zeros("float32", [4]);
+  try {
+    const session = await Session.open(ADDITION, { label: `test of ${device}`, device, threads: 1 });
+    x.data.set([1, 2, 3, 4]);
+    try {
+      await session.run(new Binding({ x }, { y }));
+    } finally {
+      session.close();
+    }
+    const wrong = y.data.findIndex((value, at) => value !== 2 * x.data[at]!);
+    return wrong < 0 ? null : `it adds wrongly: expected ${2 * x.data[wrong]!}, found ${y.data[wrong]}`;
+  } catch (error) {
+    if (!(error instanceof MagdiError)) throw error;
+    return error.message.replace(`device ${device}: `, "");
+  } finally {
+    x.release();
+    y.release();
+  }
+}
+
+export interface DeviceChoice {
+  readonly device: Device;
+  /** The devices that were tried before, each with why it cannot be used. */
+  readonly passedOver: readonly { readonly device: Device; readonly reason: string }[];
+}
+
+/** The fastest first; the processor is always there. */
+const BY_SPEED: readonly Device[] = ["cuda", "webgpu", "cpu"];
+
+/** The device that a setting names, or for "auto" the first of cuda, webgpu and cpu that a session runs on.
+ * @throws MAGDI_UNSUPPORTED when the one named cannot be used. */
+export async function chooseDevice(setting: DeviceSetting): Promise<DeviceChoice> {
+  if (setting === "cpu") return { device: setting, passedOver: [] };
+  const passedOver: { device: Device; reason: string }[] = [];
+  for (const device of setting === "auto" ? BY_SPEED : [setting]) {
+    const reason = device === "cpu" ? null : await unavailable(device);
+    if (reason === null) return { device, passedOver };
+    passedOver.push({ device, reason });
+  }
+  const reasons = passedOver.map(({ device, reason }) => `device ${device} cannot be used: ${reason}`);
+  throw new MagdiError("MAGDI_UNSUPPORTED", `${reasons.join("; ")}; magdi doctor tells what is missing`);
+}

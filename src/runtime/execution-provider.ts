@@ -1,0 +1,85 @@
+// The execution providers of ONNX Runtime by device: how session options get one, and with which settings. It
+// opens no session.
+
+import { existsSync } from "node:fs";
+import path from "node:path";
+import { MagdiError } from "../errors.ts";
+import { libraryPath, NativeNames, OrtLibrary, type Pointer } from "./ort-library.ts";
+
+/** What a session runs on: the processor, whatever Vulkan, Metal or Direct3D drive, or an NVIDIA GPU. */
+export const DEVICES = ["cpu", "webgpu", "cuda"] as const;
+export type Device = (typeof DEVICES)[number];
+
+const WEBGPU_OPTIONS = {
+  "ep.webgpuexecutionprovider.powerPreference": "high-performance",
+  // Token ids and positions are int64: without their kernels each would be computed on the processor.
+  "ep.webgpuexecutionprovider.enableInt64": "1",
+};
+
+/** As documented for onnxruntime_c_api.h's UpdateCUDAProviderOptions. */
+const CUDA_OPTIONS = {
+  device_id: "0",
+  // Exactly what is asked for: doubling would take a cache's memory twice.
+  arena_extend_strategy: "kSameAsRequested",
+  do_copy_in_default_stream: "1",
+};
+
+/** The libraries that the CUDA provider lies in, which the package brings only where its install script ran. */
+const CUDA_LIBRARIES =
+  process.platform === "win32"
+    ? ["onnxruntime_providers_shared.dll", "onnxruntime_providers_cuda.dll"]
+    : ["libonnxruntime_providers_shared.so", "libonnxruntime_providers_cuda.so"];
+
+/** Adds the device's provider to session options, before the processor's own, which runs whatever has no kernel there.
+ * @throws MAGDI_UNSUPPORTED saying why the device cannot be used. */
+export async function addProvider(settings: Pointer, device: Device): Promise<void> {
+  if (device === "cpu") return;
+  const library = OrtLibrary.load();
+  try {
+    if (device === "webgpu") {
+      const [keys, values] = textPairs(WEBGPU_OPTIONS);
+      await library.callAsync(
+        "SessionOptionsAppendExecutionProvider",
+        settings,
+        "WebGPU",
+        keys.addresses,
+        values.addresses,
+        keys.count,
+      );
+    } else await addCuda(library, settings);
+  } catch (cause) {
+    throw new MagdiError("MAGDI_UNSUPPORTED", `device ${device}: ${reasonOf(cause)}`, { cause });
+  }
+}
+
+async function addCuda(library: OrtLibrary, settings: Pointer): Promise<void> {
+  const folder = path.dirname(libraryPath());
+  const missing = CUDA_LIBRARIES.filter((name) => !existsSync(path.join(folder, name)));
+  if (missing.length > 0) {
+    throw new MagdiError(
+      "MAGDI_UNSUPPORTED",
+      `expected ${missing.join(" and ")} in ${folder}, found none; the install script of onnxruntime-node fetches them: npm rebuild onnxruntime-node --ignore-scripts=false`,
+    );
+  }
+  const options = library.create("CreateCUDAProviderOptions");
+  try {
+    const [keys, values] = textPairs(CUDA_OPTIONS);
+    library.call("UpdateCUDAProviderOptions", options, keys.addresses, values.addresses, keys.count);
+    await library.callAsync("SessionOptionsAppendExecutionProvider_CUDA_V2", settings, options);
+  } finally {
+    library.release("ReleaseCUDAProviderOptions", options);
+  }
+}
+
+function textPairs(options: Readonly<Record<string, string>>): readonly [NativeNames, NativeNames] {
+  return [new NativeNames(Object.keys(options)), new NativeNames(Object.values(options))];
+}
+
+/** The library's messages begin with a place in its sources and the condition that did not hold there. */
+function reasonOf(error: unknown): string {
+  const text = error instanceof Error ? error.message : String(error);
+  return text
+    .replace(/^\w+: /, "")
+    .replace(/^\S*onnxruntime_src\S* .*? was false\. /s, "")
+    .trim();
+}

@@ -32,7 +32,7 @@ export interface ModelRunner {
   /** Where prompts may be cut: a position's keys, values and logits are bit for bit the same wherever its prompt was
    * cut at multiples of this (and as in prompt-chunks.ts). Even, and a divisor of prefillChunkTokens. */
   readonly cutTokens: number;
-  /** Floats of one token's keys and values. */
+  /** Words of 32 bits that one token's keys and values take. */
   readonly tokenLength: number;
 
   /** Appends `tokens` [S] to the prompt row, which holds `past` tokens; the output's row 0 is the last position. */

@@ -76,14 +76,21 @@ export class OnnxModelRunner implements ModelRunner {
       );
     }
     const label = graphPath.split(/[\\/]/).slice(-3).join("/");
-    const cache = new KvCache({
-      layers: config.layers,
-      rows: maxRows + 1,
-      keyValueHeads: config.keyValueHeads,
-      capacityTokens: contextLength,
-      headSize: config.headSize,
-    });
     const session = await Session.open(graphPath, { label, threads });
+    let cache: KvCache;
+    try {
+      cache = new KvCache({
+        layers: config.layers,
+        rows: maxRows + 1,
+        keyValueHeads: config.keyValueHeads,
+        capacityTokens: contextLength,
+        headSize: config.headSize,
+        floats: session.inputType("past_key_values.0.key") === "float16" ? "float16" : "float32",
+      });
+    } catch (error) {
+      session.close();
+      throw error;
+    }
     const runner = new OnnxModelRunner(session, cache, options);
     try {
       await runner.#probe(options.probeCuts ?? false);

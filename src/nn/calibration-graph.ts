@@ -27,8 +27,8 @@ export function observedInputs(config: DecoderConfig): ReadonlyMap<string, numbe
  * each of `observedInputs` float32 [K], under its name */
 export function calibrationGraph(config: DecoderConfig, load: WeightLoader): Model {
   const g = new GraphBuilder();
-  const { ids, lengths, totalLength } = stepInputs(g, config);
   const weights = load(g);
+  const { ids, lengths, totalLength } = stepInputs(g, config, weights.floats);
   const widths = observedInputs(config);
   const observe = (name: string, x: string): void => {
     const attributes = { keepdims: 0 };

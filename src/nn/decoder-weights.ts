@@ -1,17 +1,19 @@
 // What a decoder needs of its weights: by Hugging Face key, in whatever format they were put into the graph.
 
-import type { Value } from "../onnx/graph.ts";
+import type { FloatType, Value } from "../onnx/graph.ts";
 import type { LinearGroup, LinearWeight } from "./linear.ts";
 
 export interface DecoderWeights {
+  /** Of activations, norms, tables, keys and values, and of all floats among the weights. */
+  readonly floats: FloatType;
   /** The modules' weights and biases; neighbours of one format come as one group, which is one product. */
   linears(modules: readonly string[]): readonly LinearGroup[];
-  /** A norm's weight, float32. */
+  /** A norm's weight. */
   vector(name: string): Value;
   readonly embedding: LinearWeight;
   /** The vocabulary projection; the embedding's own bytes when the head is tied. */
   readonly head: LinearWeight;
-  /** float32 [positions, headSize/2] */
+  /** [positions, headSize/2] */
   readonly cosine: Value;
   readonly sine: Value;
 }

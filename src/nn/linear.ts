@@ -1,22 +1,31 @@
 // A linear layer y = x·Wᵀ + b over weights in floats, in quantised blocks or in quantised rows, and an embedding over
 // the first two.
 
-import type { Value } from "../onnx/graph.ts";
+import type { FloatType, Value } from "../onnx/graph.ts";
 import type { GraphBuilder } from "../onnx/graph-builder.ts";
 import * as op from "../onnx/operators.ts";
+import { encodeFloat16 } from "../tensor/half.ts";
 
 /** A weight [rows, columns] that is already in the graph. */
 export type LinearWeight =
-  | { readonly kind: "float"; readonly weight: Value; readonly rows: number; readonly columns: number }
+  | {
+      readonly kind: "float";
+      readonly floats: FloatType;
+      readonly weight: Value;
+      readonly rows: number;
+      readonly columns: number;
+    }
   | (op.BlockWeight & {
       readonly kind: "blocks";
+      /** Of inputs, scales and offsets. */
+      readonly floats: FloatType;
       /** uint8 [rows, columns/block, block·bits/8] */
       readonly codes: Value;
       /** The same bytes as uint8 [rows, columns·bits/8], for a look-up by row. */
       readonly codeRows: () => Value;
-      /** float32 [rows, columns/block] */
+      /** [rows, columns/block] */
       readonly scales: Value;
-      /** float32 [rows, columns/block], what each block's values lie above scale·(code − 2^(bits−1)); null when
+      /** [rows, columns/block], what each block's values lie above scale·(code − 2^(bits−1)); null when
        * that is nothing. */
       readonly offsets: Value | null;
     });
@@ -39,7 +48,7 @@ export type Adapter = (g: GraphBuilder, x: Value, y: Value) => Value;
 export interface LinearGroup {
   readonly rows: readonly number[];
   readonly weight: LinearWeight | RowWeight;
-  /** float32 [Σ rows] */
+  /** [Σ rows] */
   readonly bias: Value | null;
   /** Told of the input x [T, K] when the product is built. */
   readonly observe?: (x: Value) => void;
@@ -48,14 +57,17 @@ export interface LinearGroup {
 }
 
 /** The matrix [K, K/block] of zeros and ones that sums a row's blocks. */
-function blockSummer(g: GraphBuilder, { columns, blockSize }: op.BlockWeight): Value {
+function blockSummer(
+  g: GraphBuilder,
+  { columns, blockSize, floats }: op.BlockWeight & { readonly floats: FloatType },
+): Value {
   const blocks = columns / blockSize;
   const matrix = new Float32Array(columns * blocks);
   for (let column = 0; column < columns; column++)
     matrix[column * blocks + Math.floor(column / blockSize)] = 1;
-  const bytes = new Uint8Array(matrix.buffer);
+  const bytes = new Uint8Array((floats === "float32" ? matrix : encodeFloat16(matrix)).buffer);
   const name = `constant.block_sums.${columns}_${blockSize}`;
-  return g.initializer(name, { type: "float32", shape: [columns, blocks], data: { kind: "inline", bytes } });
+  return g.initializer(name, { type: floats, shape: [columns, blocks], data: { kind: "inline", bytes } });
 }
 
 /** x [T, K], group [N, K] → x·Wᵀ + b [T, N], of a group of one module its adapter's too. With w = scale·(code − z) + offset a product splits exactly into
@@ -64,8 +76,12 @@ export function linear(g: GraphBuilder, x: Value, group: LinearGroup): Value {
   const { weight, bias } = group;
   group.observe?.(x);
   let y: Value;
-  if (weight.kind === "float") y = op.fusedMatMulTransposed(g, x, weight.weight);
-  else if (weight.kind === "rows") {
+  if (weight.kind === "float") {
+    y =
+      weight.floats === "float32"
+        ? op.fusedMatMulTransposed(g, x, weight.weight)
+        : op.gemmTransposed(g, x, weight.weight);
+  } else if (weight.kind === "rows") {
     const { codes, scales } = op.quantizeRows(g, x);
     y = op.mul(g, op.matMulIntegerToFloat(g, codes, weight.codes, weight.scales), scales);
   } else {

@@ -3,7 +3,7 @@
 
 import type { DataType } from "../tensor/data-type.ts";
 
-export { DATA_TYPES, type DataType } from "../tensor/data-type.ts";
+export { DATA_TYPES, type DataType, type FloatType } from "../tensor/data-type.ts";
 
 /** Bytes of one element. */
 export const DATA_TYPE_BYTES: Readonly<Record<DataType, number>> = {

@@ -125,8 +125,8 @@ export function topK(g: GraphBuilder, x: Value, k: number, values: Value, indice
 export const matMul = (g: GraphBuilder, a: Value, b: Value): Value => g.value("MatMul", [a, b]);
 
 /** a [M, K], b [N, K], c [M, N] → a·bᵀ + c [M, N] */
-export function gemmTransposed(g: GraphBuilder, a: Value, b: Value, c: Value): Value {
-  return g.value("Gemm", [a, b, c], { attributes: { transB: 1 } });
+export function gemmTransposed(g: GraphBuilder, a: Value, b: Value, c: Value | null = null): Value {
+  return g.value("Gemm", c === null ? [a, b] : [a, b, c], { attributes: { transB: 1 } });
 }
 
 /** a [..., K], b [N, K] → a·bᵀ [..., N] */

@@ -2,6 +2,7 @@
 // again on every run. It knows no model.
 
 import { MagdiError } from "../errors.ts";
+import { DATA_TYPES, type DataType } from "../tensor/data-type.ts";
 import { addProvider, type Device } from "./execution-provider.ts";
 import { NativeNames, OrtLibrary, type Pointer } from "./ort-library.ts";
 import type { OrtTensor } from "./ort-tensor.ts";
@@ -115,6 +116,27 @@ export class Session {
       return new Session(BigInt(out[0] ?? 0), options.label);
     } finally {
       library.release("ReleaseSessionOptions", settings);
+    }
+  }
+
+  /** The element type of a named input. @throws MAGDI_RUNTIME when there is no such tensor. */
+  inputType(name: string): DataType {
+    const library = OrtLibrary.load();
+    const index = this.inputNames.indexOf(name);
+    if (index < 0) throw new MagdiError("MAGDI_RUNTIME", `session ${this.label} has no input ${name}`);
+    const info = library.create("SessionGetInputTypeInfo", this.#handle, index);
+    try {
+      // What it gives belongs to the type.
+      const element = Number(
+        library.create("GetTensorElementType", library.create("CastTypeInfoToTensorInfo", info)),
+      );
+      for (const [type, code] of Object.entries(DATA_TYPES)) if (code === element) return type as DataType; // its key
+      throw new MagdiError(
+        "MAGDI_RUNTIME",
+        `session ${this.label}: input ${name} is of ONNX's type ${element}`,
+      );
+    } finally {
+      library.release("ReleaseTypeInfo", info);
     }
   }
 

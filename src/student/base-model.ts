@@ -3,6 +3,7 @@
 
 import { MagdiError } from "../errors.ts";
 import { type DecoderConfig, expectedTensors } from "../nn/decoder-config.ts";
+import type { FloatType } from "../tensor/data-type.ts";
 import type { BlockGrid } from "../tensor/ggml-blocks.ts";
 import { shapeMismatches } from "../tensor/shape-mismatch.ts";
 import type { ConfigJson } from "./config-json.ts";
@@ -56,10 +57,25 @@ function assertFinite(base: BaseModel, name: string, values: Float32Array): void
   );
 }
 
-/** A tensor's floats [product of shape]. @throws MAGDI_BAD_FILE naming it when it holds NaN or an infinity. */
-export function finiteFloats(base: BaseModel, name: string): Float32Array {
+/** The least number that float16 rounds to infinity. */
+const BEYOND_FLOAT16 = 65520;
+
+/** @throws MAGDI_UNSUPPORTED naming the tensor when one of its numbers is beyond the type. */
+export function assertWithin(base: BaseModel, name: string, type: FloatType, values: Float32Array): void {
+  const found = type === "float32" ? undefined : values.find((value) => Math.abs(value) >= BEYOND_FLOAT16);
+  if (found === undefined) return;
+  throw new MagdiError(
+    "MAGDI_UNSUPPORTED",
+    `${base.source}: tensor ${name}: float16 reaches to 65504, found ${found}; choose a dtype that computes in float32`,
+  );
+}
+
+/** A tensor's floats [product of shape], fit to be rounded to the type. @throws MAGDI_BAD_FILE naming it when it holds
+ * NaN or an infinity, MAGDI_UNSUPPORTED when it is beyond the type. */
+export function finiteFloats(base: BaseModel, name: string, type: FloatType = "float32"): Float32Array {
   const values = base.tensors.get(name)!.readFloat32(); // checked against the configuration
   assertFinite(base, name, values);
+  assertWithin(base, name, type, values);
   return values;
 }
 

@@ -1,11 +1,23 @@
 // The formats a student can be exported in, and the file names that transformers.js gives them.
 
 import { MagdiError } from "../errors.ts";
+import type { FloatType } from "../tensor/data-type.ts";
 
-export const DTYPES = ["fp32", "q8", "int8", "q4"] as const;
+export const DTYPES = ["fp32", "fp16", "q8", "int8", "q4", "q4f16"] as const;
 export type Dtype = (typeof DTYPES)[number];
 
-const SUFFIXES: Readonly<Record<Dtype, string>> = { fp32: "", q8: "_quantized", int8: "_int8", q4: "_q4" };
+const SUFFIXES: Readonly<Record<Dtype, string>> = {
+  fp32: "",
+  fp16: "_fp16",
+  q8: "_quantized",
+  int8: "_int8",
+  q4: "_q4",
+  q4f16: "_q4f16",
+};
+
+/** What a dtype's graphs compute in: float16 is for GPUs. */
+export const floatsOf = (dtype: Dtype): FloatType =>
+  dtype === "fp16" || dtype === "q4f16" ? "float16" : "float32";
 
 /** The graph that transformers.js loads with this dtype. */
 export const modelFileName = (dtype: Dtype): string => `model${SUFFIXES[dtype]}.onnx`;

@@ -118,7 +118,7 @@ interface Written extends WrittenDtype {
 function writeDtype(base: BaseModel, folder: string, dtype: Dtype, options: ImportOptions): Written {
   mkdirSync(path.join(folder, "onnx"), { recursive: true });
   const parameters = countParameters(base);
-  const bytesEach = dtype === "fp32" ? 4 : dtype === "q4" ? 0.8 : 1.3;
+  const bytesEach = { fp32: 4, fp16: 2, q8: 1.3, int8: 1.3, q4: 0.8, q4f16: 0.8 }[dtype];
   const files = new WeightFiles(path.join(folder, "onnx"), modelFileName(dtype), parameters * bytesEach);
   try {
     const weights = new StoredWeights(base, dtype, files, (done, total) =>

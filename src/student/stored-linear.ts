@@ -2,12 +2,12 @@
 // files, and how a graph loads them. It knows no layers.
 
 import type { LinearWeight, RowWeight } from "../nn/linear.ts";
-import type { TensorData, Value } from "../onnx/graph.ts";
+import type { FloatType, TensorData, Value } from "../onnx/graph.ts";
 import type { GraphBuilder } from "../onnx/graph-builder.ts";
 import * as op from "../onnx/operators.ts";
 import { encodeFloat16 } from "../tensor/half.ts";
-import { type BaseModel, finiteFloats, finiteGrid } from "./base-model.ts";
-import type { Dtype } from "./dtype.ts";
+import { assertWithin, type BaseModel, finiteFloats, finiteGrid } from "./base-model.ts";
+import { type Dtype, floatsOf } from "./dtype.ts";
 import {
   BLOCK_SIZE,
   type CentredGrid,
@@ -33,9 +33,17 @@ export type StoredLinear =
       /** float32 [rows] */
       readonly scales: TensorData;
     }
-  | { readonly kind: "float"; readonly rows: number; readonly columns: number; readonly weight: TensorData }
+  | {
+      readonly kind: "float";
+      readonly floats: FloatType;
+      readonly rows: number;
+      readonly columns: number;
+      readonly weight: TensorData;
+    }
   | {
       readonly kind: "blocks";
+      /** What products over it are given. */
+      readonly floats: FloatType;
       readonly bits: 4 | 8;
       /** The grid's own code that is stored as 2^(bits−1). */
       readonly centre: number;
@@ -49,13 +57,13 @@ export type StoredLinear =
 
 /** A tensor's values, ready to be stored. */
 export type Values =
-  | { readonly floats: Float32Array }
-  | { readonly blocks: CentredGrid }
+  | { readonly floats: Float32Array; readonly type: FloatType }
+  | { readonly blocks: CentredGrid; readonly type: FloatType }
   | { readonly rowCodes: RowCodes };
 
 /** What a tensor is stored as: its own grid where the source has one, whatever that needs in bits, else rounded;
- * rows that are no multiple of a block stay in float32.
- * @throws MAGDI_BAD_FILE naming a tensor that holds NaN or an infinity. */
+ * rows that are no multiple of a block stay in floats.
+ * @throws MAGDI_BAD_FILE naming a tensor that holds NaN or an infinity, MAGDI_UNSUPPORTED one that is beyond float16. */
 export function valuesFor(
   base: BaseModel,
   name: string,
@@ -63,26 +71,37 @@ export function valuesFor(
   role: "linear" | "vocabulary",
 ): Values {
   const { shape, sourceBits } = base.tensors.get(name)!; // checked against the configuration
-  if (dtype === "fp32" || (shape[1] ?? 1) % BLOCK_SIZE !== 0) return { floats: finiteFloats(base, name) };
+  const type = floatsOf(dtype);
+  const inFour = dtype === "q4" || dtype === "q4f16";
+  if (dtype === "fp32" || dtype === "fp16" || (shape[1] ?? 1) % BLOCK_SIZE !== 0) {
+    return { floats: finiteFloats(base, name, type), type };
+  }
   if (dtype === "int8" && role === "linear") {
     return { rowCodes: roundRows(finiteFloats(base, name), shape[0] ?? 1) };
   }
   const grid = finiteGrid(base, name);
   if (grid !== null) {
-    const blocks = centred(grid, dtype !== "q4" || role === "vocabulary" ? 8 : grid.bits);
+    const blocks = centred(grid, !inFour || role === "vocabulary" ? 8 : grid.bits);
     // The vocabulary is looked up by row too, which has no place for minimums.
-    if (role === "linear" || blocks.symmetric) return { blocks };
+    if (role === "linear" || blocks.symmetric) return blocksIn(base, name, type, blocks);
   }
   const inEight = dtype === "q8" || role === "vocabulary" || (sourceBits !== null && sourceBits > 4);
   const floats = finiteFloats(base, name);
-  return {
-    blocks: inEight ? centredAt(roundToSymmetric8(floats), 8, 128) : centredAt(roundToAffine4(floats), 4, 8),
-  };
+  const rounded = inEight
+    ? centredAt(roundToSymmetric8(floats), 8, 128)
+    : centredAt(roundToAffine4(floats), 4, 8);
+  return blocksIn(base, name, type, rounded);
+}
+
+/** @throws MAGDI_UNSUPPORTED naming a tensor whose scales or minimums are beyond the type. */
+function blocksIn(base: BaseModel, name: string, type: FloatType, blocks: CentredGrid): Values {
+  for (const values of [blocks.grid.scales, blocks.grid.mins]) assertWithin(base, name, type, values);
+  return { blocks, type };
 }
 
 /** Equal for values that can be stored as one weight. */
 export function formatOf(values: Values): string {
-  if ("floats" in values) return "float32";
+  if ("floats" in values) return values.type;
   if ("rowCodes" in values) return "8 bits by row";
   const { bits, centre, symmetric } = values.blocks;
   return `${bits} bits around ${centre}${symmetric ? "" : " with minimums"}`;
@@ -101,10 +120,25 @@ export function concatenate<T extends Float32Array | Uint8Array | Int8Array>(par
   return whole;
 }
 
-/** float16 where that is exact, which halves the scales' bytes; graphs widen it when they are loaded. */
-function storeScales(files: WeightFiles, shape: readonly number[], values: Float32Array): TensorData {
-  if (fitsFloat16(values)) return files.add("float16", shape, encodeFloat16(values));
-  return files.add("float32", shape, values);
+/** Rounded to the type. */
+export function storeFloats(
+  files: WeightFiles,
+  type: FloatType,
+  shape: readonly number[],
+  values: Float32Array,
+): TensorData {
+  return files.add(type, shape, type === "float32" ? values : encodeFloat16(values));
+}
+
+/** For float32 too in float16 where that is exact, which halves the scales' bytes; graphs widen it when they are
+ * loaded. */
+function storeScales(
+  files: WeightFiles,
+  type: FloatType,
+  shape: readonly number[],
+  values: Float32Array,
+): TensorData {
+  return storeFloats(files, fitsFloat16(values) ? "float16" : type, shape, values);
 }
 
 /** Stores parts of one format, whose rows follow each other, as one weight [rows, columns]. */
@@ -126,11 +160,18 @@ export function storeLinear(
       scales: files.add("float32", [rows], scales),
     };
   }
+  const floats = parts.some((part) => "type" in part && part.type === "float16") ? "float16" : "float32";
   const grids = parts.flatMap((part) => ("blocks" in part ? [part.blocks] : []));
   const [first] = grids;
   if (first === undefined) {
-    const floats = concatenate(parts.flatMap((part) => ("floats" in part ? [part.floats] : [])));
-    return { kind: "float", rows, columns, weight: files.add("float32", [rows, columns], floats) };
+    const values = concatenate(parts.flatMap((part) => ("floats" in part ? [part.floats] : [])));
+    return {
+      kind: "float",
+      floats,
+      rows,
+      columns,
+      weight: storeFloats(files, floats, [rows, columns], values),
+    };
   }
   const { bits, centre, symmetric } = first;
   const shape = [rows, columns / BLOCK_SIZE];
@@ -138,13 +179,14 @@ export function storeLinear(
   const mins = concatenate(grids.map(({ grid }) => grid.mins));
   return {
     kind: "blocks",
+    floats,
     bits,
     centre,
     rows,
     columns,
     codes: files.add("uint8", [...shape, (BLOCK_SIZE * bits) / 8], concatenate(grids.map(packCodes))),
-    scales: storeScales(files, shape, scales),
-    mins: symmetric ? null : storeScales(files, shape, mins),
+    scales: storeScales(files, floats, shape, scales),
+    mins: symmetric ? null : storeScales(files, floats, shape, mins),
   };
 }
 
@@ -174,17 +216,24 @@ export function loadLinear(g: GraphBuilder, name: string, weight: StoredLinear):
     };
   }
   if (weight.kind === "float") {
-    const { rows, columns } = weight;
-    return { kind: "float", weight: g.initializer(`${name}.weight`, weight.weight), rows, columns };
+    return { ...weight, weight: g.initializer(`${name}.weight`, weight.weight) };
   }
-  const { bits, centre, rows, columns, mins } = weight;
+  const { floats, bits, centre, rows, columns, mins } = weight;
   const codes = g.initializer(`${name}.weight.codes`, weight.codes);
   const byRow = { ...weight.codes, shape: [rows, (columns * bits) / 8] };
-  const scales = widened(g, `${name}.weight.scales`, weight.scales);
-  const offsets = (stored: TensorData): Value =>
-    op.add(g, widened(g, `${name}.weight.mins`, stored), op.mul(g, scales, g.float(centre)));
+  const narrow = floats === "float16";
+  const scales = narrow
+    ? g.initializer(`${name}.weight.scales`, weight.scales)
+    : widened(g, `${name}.weight.scales`, weight.scales);
+  // In float32 also for float16, because minimum and centre nearly cancel.
+  const offsets = (stored: TensorData): Value => {
+    const wide = narrow ? op.cast(g, scales, "float32") : scales;
+    const sum = op.add(g, widened(g, `${name}.weight.mins`, stored), op.mul(g, wide, g.float(centre)));
+    return narrow ? op.cast(g, sum, "float16") : sum;
+  };
   return {
     kind: "blocks",
+    floats,
     bits,
     rows,
     columns,

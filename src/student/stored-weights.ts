@@ -4,16 +4,17 @@
 import type { DecoderWeights } from "../nn/decoder-weights.ts";
 import type { LinearGroup } from "../nn/linear.ts";
 import { rotaryTables } from "../nn/rope.ts";
-import type { TensorData } from "../onnx/graph.ts";
+import type { FloatType, TensorData } from "../onnx/graph.ts";
 import type { GraphBuilder } from "../onnx/graph-builder.ts";
 import { type BaseModel, finiteFloats } from "./base-model.ts";
-import type { Dtype } from "./dtype.ts";
+import { type Dtype, floatsOf } from "./dtype.ts";
 import {
   concatenate,
   formatOf,
   loadLinear,
   loadVocabulary,
   type StoredLinear,
+  storeFloats,
   storeLinear,
   valuesFor,
 } from "./stored-linear.ts";
@@ -28,6 +29,7 @@ interface StoredGroup {
 }
 
 export class StoredWeights {
+  readonly #floats: FloatType;
   readonly #groups = new Map<string, StoredGroup>();
   readonly #vectors = new Map<string, TensorData>();
   readonly #embedding: StoredLinear;
@@ -42,14 +44,16 @@ export class StoredWeights {
     onProgress: (done: number, total: number) => void,
   ) {
     const { config } = base;
+    const floats = floatsOf(dtype);
+    this.#floats = floats;
     const total = config.layers + 2;
     const vocabulary = (name: string): StoredLinear =>
       storeLinear(files, [valuesFor(base, name, dtype, "vocabulary")], config.vocabSize, config.hiddenSize);
     this.#embedding = vocabulary("model.embed_tokens.weight");
     onProgress(1, total);
     const vector = (name: string): void => {
-      const values = finiteFloats(base, name);
-      this.#vectors.set(name, files.add("float32", [values.length], values));
+      const values = finiteFloats(base, name, floats);
+      this.#vectors.set(name, storeFloats(files, floats, [values.length], values));
     };
     for (let layer = 0; layer < config.layers; layer++) {
       const prefix = `model.layers.${layer}`;
@@ -80,8 +84,8 @@ export class StoredWeights {
     const tables = rotaryTables(config);
     const shape = [config.positions, config.headSize / 2];
     this.#tables = {
-      cosine: files.add("float32", shape, tables.cosine),
-      sine: files.add("float32", shape, tables.sine),
+      cosine: storeFloats(files, floats, shape, tables.cosine),
+      sine: storeFloats(files, floats, shape, tables.sine),
     };
     onProgress(total, total);
   }
@@ -100,7 +104,8 @@ export class StoredWeights {
       const totalRows = rows.reduce((sum, count) => sum + count, 0);
       const biases = run.map(({ module }) => `${module}.bias`).filter((name) => base.tensors.has(name));
       // All modules of a group have one, or none has: the configuration says so.
-      const bias = biases.length > 0 ? concatenate(biases.map((name) => finiteFloats(base, name))) : null;
+      const bias =
+        biases.length > 0 ? concatenate(biases.map((name) => finiteFloats(base, name, this.#floats))) : null;
       const group: StoredGroup = {
         modules: run.map((part) => part.module),
         rows,
@@ -110,7 +115,7 @@ export class StoredWeights {
           totalRows,
           parts[start]!.tensor.shape[1]!,
         ),
-        bias: bias === null ? null : files.add("float32", [totalRows], bias),
+        bias: bias === null ? null : storeFloats(files, this.#floats, [totalRows], bias),
       };
       for (const part of run) this.#groups.set(part.module, group);
       start = end;
@@ -121,6 +126,7 @@ export class StoredWeights {
   load(g: GraphBuilder): DecoderWeights {
     const embedding = loadVocabulary(g, "model.embed_tokens", this.#embedding);
     return {
+      floats: this.#floats,
       linears: (modules) =>
         [...new Set(modules.map((module) => this.#groups.get(module)!))].map((group) => loadGroup(g, group)),
       vector: (name) => g.initializer(name, this.#vectors.get(name)!),
@@ -139,7 +145,7 @@ export class StoredWeights {
       const minimum = weight.kind === "blocks" && weight.mins !== null ? " with block minimums" : "";
       const name =
         weight.kind === "float"
-          ? "float32"
+          ? weight.floats
           : weight.kind === "rows"
             ? "8 bits by row"
             : `${weight.bits} bits${minimum}`;

@@ -11,3 +11,6 @@ export const DATA_TYPES = {
   float64: 11,
 } as const;
 export type DataType = keyof typeof DATA_TYPES;
+
+/** What a student's activations, and so its keys and values, are computed in. */
+export type FloatType = "float32" | "float16";

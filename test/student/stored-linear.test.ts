@@ -168,7 +168,7 @@ async function openGraph(
   build: (g: GraphBuilder, weight: ReturnType<typeof loadVocabulary>) => void,
 ): Promise<Session> {
   const files = new WeightFiles(folder, `${name}.onnx`, 0);
-  const stored = storeLinear(files, [{ blocks: weight }], ROWS, COLUMNS);
+  const stored = storeLinear(files, [{ blocks: weight, type: "float32" }], ROWS, COLUMNS);
   files.close();
   const g = new GraphBuilder();
   build(g, loadVocabulary(g, "w", stored));

@@ -4,14 +4,11 @@ import path from "node:path";
 import { AutoModelForCausalLM, env, type PreTrainedModel, Tensor } from "@huggingface/transformers";
 import type { StudentFolder } from "../../src/student/student-folder.ts";
 
-/** transformers.js' names of our dtypes. */
-const DTYPES = { fp32: "fp32", q8: "q8", int8: "int8", q4: "q4" } as const;
-
 export async function openInTransformersJs(student: StudentFolder): Promise<PreTrainedModel> {
   env.allowRemoteModels = false;
   env.localModelPath = `${path.dirname(student.path)}${path.sep}`;
   return AutoModelForCausalLM.from_pretrained(path.basename(student.path), {
-    dtype: DTYPES[student.dtype],
+    dtype: student.dtype,
     device: "cpu",
     local_files_only: true,
   });

@@ -27,6 +27,7 @@ Families: Llama, Mistral, Qwen2 and Qwen2.5, Qwen3.
                    q4: 4-bit blocks of 32 with float minimums; a GGUF's own grid is kept exactly
                    int8: products of 8-bit rows, fastest for long prompts and many samples at once
                    q8: 8-bit blocks; fp32: as they are
+                   fp16, q4f16: fp32 and q4 with all that is computed in float16, for GPUs
   --name NAME      the student's name (default: the folder's)
   --origin TEXT    where the base comes from, for the card (default: SOURCE's file name or hub id)
   --threads N      threads for the measurements (default: all cores)

@@ -45,7 +45,6 @@ async function prefilled(
   return [logits, tokens];
 }
 
-/** Equal words that are no number, as two float16s can look like one, count as the same. */
 function sameNumbers(a: Float32Array, b: Float32Array): boolean {
-  return a.length === b.length && a.every((value, index) => value === b[index] || Object.is(value, b[index]));
+  return a.length === b.length && a.every((value, index) => value === b[index]);
 }

@@ -1,6 +1,6 @@
 // README.md of a student folder: what it is, how it was made, how each dtype was measured.
 
-import type { Dtype } from "./dtype.ts";
+import { type Dtype, floatsOf } from "./dtype.ts";
 import type { Manifest } from "./manifest.ts";
 
 const percent = (share: number): string => `${(100 * share).toFixed(1)} %`;
@@ -45,7 +45,9 @@ ${lines.join("\n")}
 
 export function modelCard(manifest: Manifest): string {
   const smallest =
-    (["q4", "int8", "q8", "fp32"] as const).find((dtype: Dtype) => manifest.dtypes[dtype]) ?? "fp32";
+    (["q4", "int8", "q8", "fp32", "q4f16", "fp16"] as const).find((dtype: Dtype) => manifest.dtypes[dtype]) ??
+    "fp32";
+  const device = floatsOf(smallest) === "float16" ? "webgpu" : "cpu";
   return `---
 library_name: transformers.js
 license: ${manifest.licence ?? "unknown"}
@@ -61,7 +63,13 @@ ${qualityTable(manifest)}
 
 Agreement: the share of positions at which the most likely token is float32's, teacher-forced on float32's own greedy
 answers to a dozen questions. Perplexity: on short passages of plain prose. Both as measured where it was made: products
-in blocks quantise their inputs too, and processors round those differently in the last bits.
+in blocks quantise their inputs too, and processors round those differently in the last bits.${
+    manifest.dtypes.fp16 || manifest.dtypes.q4f16
+      ? `
+fp16 and q4f16 compute in float16 and are for GPUs; the CPU that measured them widens products of floats to float32,
+and rounds what they give to float16.`
+      : ""
+  }
 
 \`\`\`sh
 npx magdi serve --model ${manifest.name}
@@ -69,7 +77,7 @@ npx magdi serve --model ${manifest.name}
 
 \`\`\`js
 import { pipeline } from "@huggingface/transformers";
-const generate = await pipeline("text-generation", "${manifest.name}", { dtype: "${smallest}", device: "cpu" });
+const generate = await pipeline("text-generation", "${manifest.name}", { dtype: "${smallest}", device: "${device}" });
 \`\`\`
 
 \`onnx/model*.onnx\` are for transformers.js and ONNX Runtime, \`onnx/engine_*.onnx\` for magdi's engine; both read the

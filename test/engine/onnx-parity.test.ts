@@ -18,6 +18,8 @@ import {
 
 const folder = scratchFolder();
 const TOLERANCE = 1e-4;
+/** In float16, where a number has eleven bits and the largest logits are about 5. */
+const HALF_TOLERANCE = 0.02;
 
 function largestDifference(found: Float32Array, wanted: Float32Array): number {
   assert.equal(found.length, wanted.length);
@@ -80,5 +82,22 @@ for (const { name, source, reference } of tinyStudents()) {
     runner.close();
     const whole = await logitsOfModelGraph(fp32, reference);
     assert.ok(largestDifference(whole, logits) < TOLERANCE, "the graph for transformers.js");
+  });
+
+  test(`${name}: in float16 logits are nearly the reference's, and greedy tokens are`, async () => {
+    const { fp16 } = await importTiny(source, path.join(folder, `${name.replaceAll("/", "-")}-fp16`), [
+      "fp16",
+    ]);
+    const runner = await openRunner(fp16);
+    const { ids, logits, vocabSize, greedy } = reference;
+    for (const [row, tokens] of ids.entries()) {
+      const last = logits.subarray((row + 1) * tokens.length * vocabSize - vocabSize).subarray(0, vocabSize);
+      for (const chunkTokens of [5, 16]) {
+        const found = await prefilled(runner, tokens, chunkTokens);
+        assert.ok(largestDifference(found, last) < HALF_TOLERANCE, `row ${row} in chunks of ${chunkTokens}`);
+      }
+    }
+    assert.deepEqual(await greedyTokens(runner, greedy.subarray(0, 9), 24), [...greedy.subarray(9)]);
+    runner.close();
   });
 }

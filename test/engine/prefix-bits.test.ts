@@ -152,6 +152,12 @@ for (const name of ["tiny-llama/base", "tiny-qwen3/base"]) {
   });
 }
 
+test("float16 keys and values are kept and reused as they are, at whole chunks", async () => {
+  const { source } = tinyStudent("tiny-llama/base");
+  const folders = await importTiny(source, path.join(folder, "float16"), ["fp16", "q4f16"]);
+  for (const student of Object.values(folders)) await assertReuseDoesNotShow(student, 16);
+});
+
 test("the shipped student: wherever a prompt is cut in even pieces, its bits are the same", {
   skip,
 }, async () => {

@@ -4,6 +4,7 @@ import path from "node:path";
 import { test } from "node:test";
 import { measureQuality } from "../../src/engine/quality.ts";
 import { MagdiError } from "../../src/errors.ts";
+import { DTYPES } from "../../src/student/dtype.ts";
 import { type ImportOptions, importStudent } from "../../src/student/import-student.ts";
 import { readManifest } from "../../src/student/manifest.ts";
 import { openStudentFolder } from "../../src/student/student-folder.ts";
@@ -36,7 +37,7 @@ test("a student folder holds what its manifest says, under the names of the ecos
   const stages = new Set<string>();
   const manifest = await importTo(out, {
     source: base,
-    dtypes: ["fp32", "q8", "int8", "q4"],
+    dtypes: ["fp32", "fp16", "q8", "int8", "q4", "q4f16"],
     onProgress: ({ stage, done, total }) => {
       assert.ok(done >= 1 && done <= total);
       stages.add(stage);
@@ -45,7 +46,16 @@ test("a student folder holds what its manifest says, under the names of the ecos
   });
   assert.deepEqual(
     [...stages],
-    ["writing fp32", "writing q8", "reading calibration texts", "writing int8", "writing q4", "hashing"],
+    [
+      "writing fp32",
+      "writing fp16",
+      "writing q8",
+      "reading calibration texts",
+      "writing int8",
+      "writing q4",
+      "writing q4f16",
+      "hashing",
+    ],
   );
   assert.deepEqual(readManifest(out), manifest);
   const there = readdirSync(out, { recursive: true, encoding: "utf8" }).sort();
@@ -58,21 +68,27 @@ test("a student folder holds what its manifest says, under the names of the ecos
   assert.deepEqual(config["transformers.js_config"], {
     use_external_data_format: {
       "model.onnx": 1,
+      "model_fp16.onnx": 1,
       "model_quantized.onnx": 1,
       "model_int8.onnx": 1,
       "model_q4.onnx": 1,
+      "model_q4f16.onnx": 1,
     },
   });
 
-  const { fp32, q8, int8, q4 } = manifest.dtypes;
+  const { fp32, fp16, q8, int8, q4, q4f16 } = manifest.dtypes;
   assert.equal(fp32?.quality?.agreement, 1);
   assert.equal(fp32?.quality?.positions, 12 * 48);
   assert.ok(q8!.quality!.agreement > 0.9 && q4!.quality!.agreement > 0.4, JSON.stringify([q8, q4]));
+  assert.ok(fp16!.quality!.agreement > 0.98, JSON.stringify(fp16));
+  assert.ok(Math.abs(q4f16!.quality!.agreement - q4!.quality!.agreement) < 0.1, JSON.stringify(q4f16));
+  assert.deepEqual(Object.keys(fp16!.weights), ["float16"]);
+  assert.deepEqual(q4f16!.weights, q4!.weights);
   assert.ok(int8!.quality!.agreement > 0.8, JSON.stringify(int8));
   assert.ok(fp32!.quality!.perplexity > 100);
   const card = readFileSync(path.join(out, "README.md"), "utf8");
   assert.match(card, new RegExp(`${(100 * q8!.quality!.agreement).toFixed(1)} % of 576`));
-  for (const dtype of ["fp32", "q8", "int8", "q4"] as const) {
+  for (const dtype of DTYPES) {
     const student = openStudentFolder(out, dtype);
     assert.ok(existsSync(student.engineGraph) && existsSync(student.modelGraph));
     assert.deepEqual([...student.endTokenIds], [2]);
@@ -175,6 +191,28 @@ test("huge weights and tiny ones are imported with finite scales", async () => {
       ...measured,
     });
     assert.ok(dtypes.q8!.quality!.agreement > 0.8, JSON.stringify(dtypes));
+  }
+});
+
+test("what float16 does not hold is refused by name, and float32 takes it", async () => {
+  for (const [tensor, dtype, value] of [
+    ["model.layers.0.mlp.down_proj.weight", "fp16", 65520],
+    ["model.layers.0.mlp.down_proj.weight", "q4f16", -2e6],
+    ["model.norm.weight", "q4f16", 1e5],
+  ] as const) {
+    const base = path.join(folder, `beyond-${tensor}-${dtype}`);
+    writeRandomBase(base, {
+      change: (name, values) => {
+        if (name === tensor) values[3] = value;
+      },
+    });
+    const out = path.join(folder, "beyond");
+    await assert.rejects(
+      importTo(out, { source: base, dtypes: [dtype] }),
+      refused("MAGDI_UNSUPPORTED", new RegExp(`tensor ${tensor}: float16 reaches to 65504, found .*choose`)),
+    );
+    assert.ok(!existsSync(out));
+    await importTo(path.join(folder, "within"), { source: base, dtypes: ["fp32", "q4"], force: true });
   }
 });
 

@@ -8,8 +8,9 @@ import { test } from "node:test";
 import { embedding, linear } from "../../src/nn/linear.ts";
 import { decodeModel } from "../../src/onnx/decode.ts";
 import { encodeModel } from "../../src/onnx/encode.ts";
-import type { Graph, Value } from "../../src/onnx/graph.ts";
+import type { FloatType, Graph, Value } from "../../src/onnx/graph.ts";
 import { GraphBuilder } from "../../src/onnx/graph-builder.ts";
+import * as op from "../../src/onnx/operators.ts";
 import { OrtTensor } from "../../src/runtime/ort-tensor.ts";
 import { Binding, Session } from "../../src/runtime/session.ts";
 import type { Dtype } from "../../src/student/dtype.ts";
@@ -166,9 +167,10 @@ async function openGraph(
   name: string,
   weight: CentredGrid,
   build: (g: GraphBuilder, weight: ReturnType<typeof loadVocabulary>) => void,
+  type: FloatType = "float32",
 ): Promise<Session> {
   const files = new WeightFiles(folder, `${name}.onnx`, 0);
-  const stored = storeLinear(files, [{ blocks: weight, type: "float32" }], ROWS, COLUMNS);
+  const stored = storeLinear(files, [{ blocks: weight, type }], ROWS, COLUMNS);
   files.close();
   const g = new GraphBuilder();
   build(g, loadVocabulary(g, "w", stored));
@@ -185,14 +187,20 @@ const grids: Record<string, CentredGrid> = {
   "5 bits with minimums, in 8": centred(fiveBitGrid(), 8),
 };
 
-for (const [name, weight] of Object.entries(grids)) {
-  test(`a product over ${name} is the float product but for its inputs' rounding to int8`, async () => {
+const products = Object.entries(grids).flatMap(([name, weight]) =>
+  (["float32", "float16"] as const).map((type) => [name, weight, type] as const),
+);
+
+for (const [name, weight, type] of products) {
+  test(`a product over ${name} is the float product but for its inputs' rounding to int8, in ${type}`, async () => {
     const tokens = 5;
-    const session = await openGraph(`product-${name}`, weight, (g, loaded) => {
+    const build = (g: GraphBuilder, loaded: ReturnType<typeof loadVocabulary>): void => {
       const group = { rows: [ROWS], weight: loaded, bias: null };
-      g.node("Identity", [linear(g, g.input("x", "float32", ["t", COLUMNS]), group)], { outputs: ["y"] });
+      const x = op.cast(g, g.input("x", "float32", ["t", COLUMNS]), type);
+      g.node("Identity", [op.cast(g, linear(g, x, group), "float32")], { outputs: ["y"] });
       g.output("y", "float32", ["t", ROWS]);
-    });
+    };
+    const session = await openGraph(`product-${name}-${type}`, weight, build, type);
     const x = new OrtTensor("float32", [tokens, COLUMNS], randoms(2, tokens * COLUMNS, 3));
     const y = OrtTensor.zeros("float32", [tokens, ROWS]);
     await session.run(new Binding({ x }, { y }));
@@ -212,6 +220,9 @@ for (const [name, weight] of Object.entries(grids)) {
             const code = codes[at * 32 + i]!;
             wanted += input * (scales[at]! * code + mins[at]!);
             bound += halfStep * scales[at]! * Math.abs(code - weight.centre);
+            // Input, scale, minimum and sums are rounded to eleven bits.
+            if (type === "float16")
+              bound += 2 ** -9 * Math.abs(input) * (scales[at]! * 16 + Math.abs(mins[at]!));
           });
         }
         const error = Math.abs(y.data[token * ROWS + row]! - wanted);

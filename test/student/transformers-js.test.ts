@@ -20,9 +20,11 @@ for (const name of [
     const { source, reference } = tinyStudent(name);
     const folders = await importTiny(source, path.join(folder, name.replaceAll("/", "-")), [
       "fp32",
+      "fp16",
       "q8",
       "int8",
       "q4",
+      "q4f16",
     ]);
     const prompt = reference.greedy.subarray(0, 9);
     for (const student of Object.values(folders)) {

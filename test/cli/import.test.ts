@@ -41,7 +41,7 @@ test("wrong flags are one line and the exit code 2, a wrong source one line and 
     [2, /expected one SOURCE and --out DIR, see: magdi import --help/, TINY],
     [
       2,
-      /--dtype: expected some of fp32, q8, int8, q4, found "int3"/,
+      /--dtype: expected some of fp32, fp16, q8, int8, q4, q4f16, found "int3"/,
       TINY,
       "--out",
       out,

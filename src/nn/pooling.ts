@@ -17,3 +17,7 @@ export function pool(
   const summed = op.matMul(g, op.unsqueeze(g, weights, 1), inBatch);
   return op.reshape(g, summed, [-1, hiddenSize]);
 }
+
+/** The same of nodes that may lie anywhere. hidden [S, C], weights [N, S] → [N, C] */
+export const poolAnywhere = (g: GraphBuilder, hidden: Value, weights: Value): Value =>
+  op.matMul(g, weights, hidden);

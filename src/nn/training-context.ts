@@ -22,13 +22,41 @@ function causalMask(g: GraphBuilder, places: Value, window: number | null): Valu
   return op.where(g, hidden, g.float(MASKED), g.float(0));
 }
 
-/** ids int64 [B, T]. With `recompute`, only what goes from layer to layer is kept for the way back. */
+/** Several chains in one sequence, one behind the other, after the prompt that all of them have. */
+export interface SharedPrompts {
+  /** int64 [B, T]: a token's place in its prompt and chain, as if no other chain were there. */
+  readonly positions: Value;
+  /** int64 [B, T]: 0 in the prompt and on padding, else which chain. A chain attends to the prompt and to itself. */
+  readonly chains: Value;
+}
+
+/** As causalMask, → [B, 1, 1, T, T]: MASKED also where the key is of another chain. */
+function chainMask(
+  g: GraphBuilder,
+  places: Value,
+  { chains, positions }: SharedPrompts,
+  window: number | null,
+): Value {
+  const [query, key] = [op.unsqueeze(g, chains, 2), op.unsqueeze(g, chains, 1)];
+  // 0 where the key is the prompt's or of the query's own chain.
+  const apart = op.mul(g, key, op.sub(g, key, query));
+  let mask = op.where(g, op.equal(g, apart, g.ints(0)), causalMask(g, places, null), g.float(MASKED));
+  if (window !== null) {
+    const distance = op.sub(g, op.unsqueeze(g, positions, 2), op.unsqueeze(g, positions, 1));
+    mask = op.where(g, op.greater(g, distance, g.ints(window - 1)), g.float(MASKED), mask);
+  }
+  return g.value("Unsqueeze", [mask, g.ints([1, 2])]);
+}
+
+/** ids int64 [B, T]. With `recompute`, only what goes from layer to layer is kept for the way back. With `shared`, each
+ * sequence holds several chains. */
 export function trainingContext(
   g: GraphBuilder,
   ids: Value,
   config: DecoderConfig,
   weights: DecoderWeights,
   recompute: boolean,
+  shared: SharedPrompts | null = null,
 ): DecoderContext {
   const { heads, keyValueHeads, headSize } = config;
   const group = heads / keyValueHeads;
@@ -53,7 +81,9 @@ export function trainingContext(
   const places = op.range(g, g.ints(0), op.gather(g, batchShape, g.ints(1), 0), g.ints(1));
   const masks = new Map<number | null, Value>();
   const maskOf = (window: number | null): Value => {
-    const mask = masks.get(window) ?? causalMask(g, places, window);
+    const made = (): Value =>
+      shared === null ? causalMask(g, places, window) : chainMask(g, places, shared, window);
+    const mask = masks.get(window) ?? made();
     masks.set(window, mask);
     return mask;
   };
@@ -61,7 +91,7 @@ export function trainingContext(
     op.transpose(g, op.reshapeTo(g, x, shapes.keys), [0, 2, 1, 3]);
   return {
     batchShape,
-    rotary: { cosine: weights.cosine, sine: weights.sine, positions: g.ints([0]) },
+    rotary: { cosine: weights.cosine, sine: weights.sine, positions: shared?.positions ?? g.ints([0]) },
     norm: op.simplifiedLayerNormalization,
     addNorm: (g, branch, residual, weight, epsilon) => {
       const sum = plusProduct(g, residual, branch);

@@ -10,7 +10,7 @@ import type { DecoderConfig } from "./decoder-config.ts";
 import { adapterShapes, type LoraOptions, noiseColumns, withLora } from "./lora.ts";
 import { marginLoss, nodeLoss, tokenLoss } from "./losses.ts";
 import { type NodeClassifier, nodeClassifier, nodeClassifierShapes } from "./node-classifier.ts";
-import { pool } from "./pooling.ts";
+import { pool, poolAnywhere } from "./pooling.ts";
 import { type ScoreHead, scoreHead, scoreHeadShapes } from "./score-head.ts";
 import { withSeparateLinears } from "./separate-linears.ts";
 import type { WeightLoader } from "./serving-graph.ts";
@@ -38,6 +38,8 @@ export interface TrainingGraphOptions {
   /** Computes each layer's activations a second time on the way back instead of keeping them: a third more time, a
    * fraction of the memory. */
   readonly recompute?: boolean;
+  /** A sequence holds several nodes behind the prompt that they have in common, which is computed once. */
+  readonly sharedPrompts?: boolean;
 }
 
 export interface TrainingGraph {
@@ -66,11 +68,13 @@ export function trainingParameters(
   ]);
 }
 
-/** Inputs: input_ids int64 [B, T]; the parameters; and for the losses it has
+/** Inputs: input_ids int64 [B, T], a sequence for each node; the parameters; and for the losses it has
  * nll: label_positions int64 [L] (b·T + t of the token before the label), label_ids int64 [L], nll_scale [];
  * margin: pairs int64 [P, 2] (rows: a correct one, an incorrect one), margin_scale [];
  * node: adjacency [B, B] (Â, over all graphs of the batch), node_labels int64 [B] (negative: none), node_scale [];
  * margin or node: pooling_weights [B, T]; dropout: lora_noise int32 [B·T, noiseColumns], node_mask [B, width].
+ * With sharedPrompts there are S sequences of B nodes: input_ids, positions and chains int64 [S, T] (see SharedPrompts),
+ * label_positions s·T + t, pooling_weights [B, S·T], lora_noise [S·T, noiseColumns].
  * Outputs: total [] and nll, margin, node [] (before their weights), pooled [B, C], scores [B],
  * node_logits [B, classes], gradient.{key}. */
 export function trainingGraph(
@@ -78,15 +82,18 @@ export function trainingGraph(
   load: WeightLoader,
   options: TrainingGraphOptions,
 ): TrainingGraph {
-  const { lora, losses } = options;
+  const { lora, losses, recompute = false, sharedPrompts = false } = options;
   const g = new GraphBuilder();
-  const ids = g.input("input_ids", "int64", ["batch_size", "sequence_length"]);
+  const sequences = [sharedPrompts ? "sequences" : "batch_size", "sequence_length"];
+  const perToken = (name: string): Value => g.input(name, "int64", sequences);
+  const ids = perToken("input_ids");
+  const shared = sharedPrompts ? { positions: perToken("positions"), chains: perToken("chains") } : null;
   const parameters = trainingParameters(config, lora, losses);
   for (const [key, shape] of parameters) g.input(key, "float32", shape);
   const columns = options.gradients && lora.dropout > 0 ? noiseColumns(config, lora) : null;
   const noise = columns === null ? null : g.input("lora_noise", "int32", ["tokens", columns]);
   const weights = withLora(withSeparateLinears(g, load(g)), config, lora, noise);
-  const context = trainingContext(g, ids, config, weights, options.recompute ?? false);
+  const context = trainingContext(g, ids, config, weights, recompute, shared);
   const hidden = decoder(g, ids, config, weights, context);
 
   const terms: Value[] = [];
@@ -104,8 +111,13 @@ export function trainingGraph(
   }
   let pooled: Value = "";
   if (losses.margin !== null || losses.node !== null) {
-    const shares = g.input("pooling_weights", "float32", ["batch_size", "sequence_length"]);
-    pooled = g.scoped("pooling", () => pool(g, hidden, shares, context.batchShape, config.hiddenSize));
+    const places = sharedPrompts ? "tokens" : "sequence_length";
+    const shares = g.input("pooling_weights", "float32", ["batch_size", places]);
+    pooled = g.scoped("pooling", () =>
+      sharedPrompts
+        ? poolAnywhere(g, hidden, shares)
+        : pool(g, hidden, shares, context.batchShape, config.hiddenSize),
+    );
     g.node("Identity", [pooled], { outputs: ["pooled"] });
     g.output("pooled", "float32", ["batch_size", config.hiddenSize]);
   }

@@ -1,6 +1,7 @@
 // Tokenised graphs as the trainer takes them: items with sizes, and a batch of any of them. It does not plan steps.
 
 import { contrastivePairs } from "./mag/pairs.ts";
+import { chainsTogether } from "./mag/sequence-layout.ts";
 import {
   type BatchOptions,
   type TrainingBatch,
@@ -13,7 +14,8 @@ import type { TrainingData } from "./training-data.ts";
 export interface GraphDataOptions extends Omit<BatchOptions, "pairs"> {
   /** Drawn anew by each batch's seed, or in order as in the released code. Default drawn. */
   readonly pairs?: "drawn" | "in-order";
-  /** Whether a token's weight is its place in its row, or in the batch padded on the left. Default tokens. */
+  /** Whether a token's weight is its place in its row, or in the batch padded on the left, where each node has a
+   * sequence of its own. Default tokens. */
   readonly pooling?: "tokens" | "padded";
 }
 
@@ -29,12 +31,13 @@ export function graphData(
     members.map((unit) => ({ group, unit })),
   );
   return {
-    items: units.map(({ group, unit }) => ({
-      name: unit.id,
-      rows: unit.rows.length,
-      columns: Math.max(...unit.rows.map(({ tokenIds }) => tokenIds.length)),
-      group,
-    })),
+    items: units.map(({ group, unit }) => {
+      const lengths =
+        options.sharedPrompts === true
+          ? chainsTogether(unit).map(({ length }) => length)
+          : unit.rows.map(({ tokenIds }) => tokenIds.length);
+      return { name: unit.id, rows: lengths.length, columns: Math.max(...lengths), group };
+    }),
     batch(items, seed) {
       const random = pairs === "drawn" ? seededRandom(seed) : undefined;
       const batch = trainingBatch(
@@ -55,7 +58,7 @@ export function graphData(
 
 const NO_LABELS = { labelPositions: new BigInt64Array(0), labelIds: new BigInt64Array(0), labelTokens: 0 };
 const NO_PAIRS = { pairs: new BigInt64Array(0) };
-const noNodes = ({ rows }: TrainingBatch) => ({ nodeLabels: new BigInt64Array(rows).fill(-1n) });
+const noNodes = ({ nodeLabels }: TrainingBatch) => ({ nodeLabels: nodeLabels.map(() => -1n) });
 
 /** What a batch keeps that only one loss is to learn from. */
 const ONLY = {

@@ -127,9 +127,24 @@ function assertSomething(
   );
 }
 
+/** Whether a run's batches have shared prompts. Not where a vector depends on the padding of its own sequence, nor where
+ * a node attends to the tokens of others one by one: the prompt's would count once instead of once a node. */
+export function sharesPrompts({ sharedPrompts, pooling, nodeClassifier, losses }: SettledSettings): boolean {
+  const byToken = losses.includes("node") && nodeClassifier === "token-attention";
+  const graphs = losses.includes("margin") || losses.includes("node");
+  return sharedPrompts && graphs && pooling === "tokens" && !byToken;
+}
+
 function dataOf(groups: UnitGroups, settings: SettledSettings): TrainingData {
   const { losses, edges, lossOnPrompt, pairing, pooling, questions } = settings;
-  const options: GraphDataOptions = { adjacency: edges, lossOnPrompt, pairs: pairing, pooling };
+  const sharedPrompts = sharesPrompts(settings);
+  const options: GraphDataOptions = {
+    adjacency: edges,
+    lossOnPrompt,
+    pairs: pairing,
+    pooling,
+    sharedPrompts,
+  };
   const mapped = (map: (units: readonly TrainingUnit[]) => readonly TrainingUnit[]): TrainingData =>
     graphData(
       Object.fromEntries(Object.entries(groups).map(([group, units]) => [group, map(units)])),

@@ -13,7 +13,7 @@ import { type AdapterDescription, readRunState, writing } from "./checkpoint.ts"
 import { exportStudent, TRAINING_METADATA } from "./export-student.ts";
 import { initialiseParameters } from "./initial-parameters.ts";
 import { findRecipe } from "./recipes/registry.ts";
-import { type RunData, readRunData } from "./run-data.ts";
+import { type RunData, readRunData, sharesPrompts } from "./run-data.ts";
 import { BEST_FOLDER, CHECKPOINT_FOLDER, SETTINGS_FILE } from "./run-files.ts";
 import { studentText } from "./student-text.ts";
 import { type TrainerOptions, type TrainingOutcome, type TrainingProgress, train } from "./trainer.ts";
@@ -153,6 +153,7 @@ async function trained(options: TrainingRunOptions, source: string): Promise<Tra
       },
       losses: lossesOf(settings),
       recompute: settings.recompute,
+      sharedPrompts: sharesPrompts(settings),
       ...(settings.threads === null ? {} : { threads: settings.threads }),
       onProgress: (done, total) => onStage("reading the base", done, total),
     });

@@ -180,6 +180,9 @@ export const SETTING_GROUPS = {
     microBatchRows: wholeNumber(1)
       .default(64)
       .describe("chains that run at once at most; a MAG is never cut"),
+    sharedPrompts: onOff()
+      .default(true)
+      .describe("compute the prompt that a MAG's chains have in common once; the same losses and gradients"),
     recompute: onOff()
       .default(false)
       .describe("compute activations again on the way back: a third more time, a fraction of the memory"),

@@ -61,8 +61,10 @@ export interface TrainingStep {
 export interface TrainingStepOptions extends BaseSessionOptions {
   readonly lora: LoraOptions;
   readonly losses: TrainingLosses;
-  /** Less memory for a third more time: see TrainingGraphOptions. */
+  /** See TrainingGraphOptions. */
   readonly recompute?: boolean;
+  /** Batches have shared prompts. */
+  readonly sharedPrompts?: boolean;
 }
 
 /** The counts of a batch by itself. */
@@ -79,9 +81,9 @@ export function countsOf(batch: StepBatch): StepCounts {
 export async function openTrainingStep(base: BaseModel, options: TrainingStepOptions): Promise<TrainingStep> {
   const sessions = new BaseSessions(base, options);
   try {
-    const { lora, losses, recompute = false } = options;
+    const { lora, losses, recompute = false, sharedPrompts = false } = options;
     const graphOf = (gradients: boolean): TrainingGraph =>
-      trainingGraph(base.config, sessions.load, { lora, losses, gradients, recompute });
+      trainingGraph(base.config, sessions.load, { lora, losses, gradients, recompute, sharedPrompts });
     const step = new SessionStep(sessions, { train: graphOf(true), validate: graphOf(false) });
     await step.open("train");
     return step;
@@ -135,7 +137,7 @@ class SessionStep implements TrainingStep {
     const graph = this.#graphs[mode];
     const counts = countsOf(batch);
     const own = this.#inputs(batch, graph, options);
-    const results = resultTensors(graph, batch.rows, session.outputNames);
+    const results = resultTensors(graph, nodesOf(batch), session.outputNames);
     const gradients = [...graph.gradients].map(
       ([key, name]) => [name, this.#gradientTensors.get(key)!] as const,
     );
@@ -162,7 +164,8 @@ class SessionStep implements TrainingStep {
   }
 
   #inputs(batch: StepBatch, graph: TrainingGraph, options: RunOptions): Map<string, OrtTensor> {
-    const { rows, columns } = batch;
+    const { rows, columns, shared } = batch;
+    const nodes = nodesOf(batch);
     const counts = options.counts ?? countsOf(batch);
     // The device takes no empty arrays: a label or pair stands in for none, with a scale of 0.
     const some = (values: BigInt64Array, length: number): BigInt64Array =>
@@ -176,13 +179,20 @@ class SessionStep implements TrainingStep {
       ["label_positions", integerTensor([labels.length], some(batch.labelPositions, 1))],
       ["label_ids", integerTensor([labels.length], labels)],
       ["nll_scale", scale(own.labelTokens, counts.labelTokens)],
-      ["pooling_weights", floatTensor([rows, columns], batch.poolingWeights)],
+      [
+        "pooling_weights",
+        floatTensor([nodes, shared === undefined ? columns : rows * columns], batch.poolingWeights),
+      ],
       ["pairs", integerTensor([pairs.length / 2, 2], pairs)],
       ["margin_scale", scale(own.pairs, counts.pairs)],
-      ["adjacency", floatTensor([rows, rows], batch.adjacency)],
-      ["node_labels", integerTensor([rows], batch.nodeLabels)],
+      ["adjacency", floatTensor([nodes, nodes], batch.adjacency)],
+      ["node_labels", integerTensor([nodes], batch.nodeLabels)],
       ["node_scale", scale(own.nodes, counts.nodes)],
     ]);
+    if (shared !== undefined) {
+      inputs.set("positions", integerTensor([rows, columns], shared.positions));
+      inputs.set("chains", integerTensor([rows, columns], shared.chains));
+    }
     if (graph.noiseColumns !== null) {
       const noise = OrtTensor.zeros("int32", [rows * columns, graph.noiseColumns]);
       fillNoise(noise.data, options.dropoutSeed ?? this.#trainingRuns);
@@ -191,7 +201,7 @@ class SessionStep implements TrainingStep {
     if (graph.nodeMask !== null) {
       const { width, share } = graph.nodeMask;
       const seed = derivedSeed(options.dropoutSeed ?? this.#trainingRuns, "nodes");
-      inputs.set("node_mask", floatTensor([rows, width], dropoutMask(rows * width, share, seed)));
+      inputs.set("node_mask", floatTensor([nodes, width], dropoutMask(nodes * width, share, seed)));
     }
     return inputs;
   }
@@ -206,16 +216,19 @@ class SessionStep implements TrainingStep {
   }
 }
 
+/** Sequences, unless several nodes have one. */
+const nodesOf = ({ rows, shared }: StepBatch): number => shared?.nodes ?? rows;
+
 function resultTensors(
   graph: TrainingGraph,
-  rows: number,
+  nodes: number,
   outputs: readonly string[],
 ): Map<string, OrtTensor<"float32">> {
   const results = new Map<string, OrtTensor<"float32">>();
   for (const { name, shape } of graph.model.graph.outputs) {
     const isResult = ["total", "nll", "margin", "node", "node_logits"].includes(name);
     if (!isResult || !outputs.includes(name)) continue;
-    const sizes = shape.map((size) => (typeof size === "number" ? size : rows));
+    const sizes = shape.map((size) => (typeof size === "number" ? size : nodes));
     results.set(name, OrtTensor.zeros("float32", sizes));
   }
   return results;

@@ -4,8 +4,9 @@
 import { type Adjacency, normalisedAdjacency } from "./adjacency.ts";
 import type { Edge } from "./mag-schema.ts";
 import { contrastivePairs, type Pair } from "./pairs.ts";
+import { ownSequences, type SharedPlaces, sharedSequences } from "./sequence-layout.ts";
 
-/** Every array is row-major; rows are sequences, padded on the right. */
+/** Every array is row-major; rows are sequences, padded on the right: one for each node, unless prompts are shared. */
 export interface TrainingBatch {
   /** [rows · columns] */
   readonly tokenIds: BigInt64Array;
@@ -13,17 +14,20 @@ export interface TrainingBatch {
   readonly columns: number;
   /** [rows]: tokens that are no padding */
   readonly lengths: Int32Array;
+  /** Where several nodes have a prompt in common. */
+  readonly shared?: SharedPlaces;
   /** [labels]: row · columns + t of the position whose next token is the label */
   readonly labelPositions: BigInt64Array;
   /** [labels] */
   readonly labelIds: BigInt64Array;
-  /** [rows · columns]: t / Σt with t = 1, 2, … over a row's tokens, 0 on padding */
+  /** [rows · columns], or where prompts are shared [nodes · rows · columns]: t / Σt with t = 1, 2, … over a node's
+   * tokens, 0 elsewhere */
   readonly poolingWeights: Float32Array;
-  /** [pairs · 2]: the rows of a right and a wrong chain of one question */
+  /** [pairs · 2]: the nodes of a right and a wrong chain of one question */
   readonly pairs: BigInt64Array;
-  /** [rows · rows]: Â, a block for each graph */
+  /** [nodes · nodes]: Â, a block for each graph */
   readonly adjacency: Float32Array;
-  /** [rows]: 1 right, 0 wrong */
+  /** [nodes]: 1 right, 0 wrong */
   readonly nodeLabels: BigInt64Array;
   /** How many labels there are: the mean of an optimiser step divides by the sum over its batches. */
   readonly labelTokens: number;
@@ -49,6 +53,8 @@ export interface BatchOptions {
   readonly lossOnPrompt?: boolean;
   /** What padding is filled with; it is no label and in no pooled vector whatever it is. Default 0. */
   readonly padTokenId?: number;
+  /** Computes the prompt of a unit's rows once: they must begin with the same one. Default false. */
+  readonly sharedPrompts?: boolean;
   /** The pairs of a unit, as indices of its rows. Default: contrastivePairs in order. */
   readonly pairs?: (unit: TrainingUnit) => readonly Pair[];
 }
@@ -60,40 +66,37 @@ export interface BatchOptions {
 export function trainingBatch(units: readonly TrainingUnit[], options: BatchOptions): TrainingBatch {
   const all = units.flatMap((unit) => unit.rows);
   if (all.length === 0) throw new RangeError("expected at least one row in a batch");
-  const rows = all.length;
-  const columns = Math.max(...all.map(({ tokenIds }) => tokenIds.length));
-  const tokenIds = new BigInt64Array(rows * columns).fill(BigInt(options.padTokenId ?? 0));
-  const poolingWeights = new Float32Array(rows * columns);
+  for (const [row, { tokenIds, promptLength }] of all.entries()) {
+    if (promptLength >= 1 && promptLength <= tokenIds.length) continue;
+    throw new RangeError(
+      `row ${row}: expected a prompt of 1 to ${tokenIds.length} tokens, found ${promptLength}`,
+    );
+  }
+  const { sharedPrompts = false, padTokenId = 0, lossOnPrompt = false } = options;
+  const layout = sharedPrompts ? sharedSequences(units, padTokenId) : ownSequences(all, padTokenId);
+  const { placeOf, shared, ...sequences } = layout;
+  const tokens = layout.rows * layout.columns;
+  const poolingWeights = new Float32Array(shared === null ? tokens : all.length * tokens);
   const positions: bigint[] = [];
   const ids: bigint[] = [];
-  for (const [row, { tokenIds: tokens, promptLength, label }] of all.entries()) {
-    if (promptLength < 1 || promptLength > tokens.length) {
-      throw new RangeError(
-        `row ${row}: expected a prompt of 1 to ${tokens.length} tokens, found ${promptLength}`,
-      );
-    }
-    const start = row * columns;
-    const weightSum = (tokens.length * (tokens.length + 1)) / 2;
-    for (const [t, id] of tokens.entries()) {
-      tokenIds[start + t] = BigInt(id);
-      poolingWeights[start + t] = (t + 1) / weightSum;
-    }
+  for (const [node, { tokenIds, promptLength, label }] of all.entries()) {
+    const weightSum = (tokenIds.length * (tokenIds.length + 1)) / 2;
+    const first = shared === null ? 0 : node * tokens;
+    for (let t = 0; t < tokenIds.length; t++) poolingWeights[first + placeOf(node, t)] = (t + 1) / weightSum;
     if (label !== 1) continue;
-    for (let t = options.lossOnPrompt === true ? 1 : promptLength; t < tokens.length; t++) {
-      positions.push(BigInt(start + t - 1));
-      ids.push(BigInt(tokens[t]!));
+    for (let t = lossOnPrompt ? 1 : promptLength; t < tokenIds.length; t++) {
+      positions.push(BigInt(placeOf(node, t - 1)));
+      ids.push(BigInt(tokenIds[t]!));
     }
   }
   return {
-    tokenIds,
-    rows,
-    columns,
-    lengths: Int32Array.from(all, (row) => row.tokenIds.length),
+    ...sequences,
+    ...(shared === null ? {} : { shared }),
     labelPositions: BigInt64Array.from(positions),
     labelIds: BigInt64Array.from(ids),
     poolingWeights,
     pairs: pairsOf(units, options.pairs ?? inOrder),
-    adjacency: blockDiagonal(units, rows, options.adjacency),
+    adjacency: blockDiagonal(units, all.length, options.adjacency),
     nodeLabels: BigInt64Array.from(all, ({ label }) => BigInt(label)),
     labelTokens: ids.length,
   };

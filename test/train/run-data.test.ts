@@ -34,7 +34,7 @@ function dataOf(values: Partial<TrainingSettings>): Promise<RunData> {
   return readRunData(settledSettings(settings, base), text);
 }
 
-/** By group: items, rows, right rows, label tokens, pairs, nodes with a label. */
+/** By group: items, rows (sequences), right rows, label tokens, pairs, nodes with a label. */
 function contents(data: TrainingData): Record<string, Record<string, number>> {
   const groups: Record<string, Record<string, number>> = {};
   for (const [index, { group, rows }] of data.items.entries()) {
@@ -49,7 +49,7 @@ function contents(data: TrainingData): Record<string, Record<string, number>> {
     add("labels", batch.labelIds.length > 0 ? 1 : 0);
     add("pairs", batch.pairs.length / 2);
     add("nodes", batch.nodeLabels.filter((label) => label >= 0n).length);
-    add("edges", batch.adjacency.filter((weight) => weight > 0).length - rows);
+    add("edges", batch.adjacency.filter((weight) => weight > 0).length - batch.nodeLabels.length);
   }
   return groups;
 }
@@ -68,7 +68,7 @@ test("every recipe keeps the nodes that it learns from", async () => {
   });
   const graphs = {
     items: 12,
-    rows: ALL.rows,
+    rows: 12, // the chains of a graph behind one prompt
     labels: 12,
     pairs: ALL.pairs,
     nodes: ALL.rows,
@@ -119,9 +119,21 @@ test("apart, each loss learns from items of its own", async () => {
   });
 });
 
+test("a prompt is computed once where nothing depends on each node's own sequence", async () => {
+  const rows = async (values: Partial<TrainingSettings>) =>
+    (await dataOf(values)).training.data.items.reduce((sum, item) => sum + item.rows, 0);
+  assert.equal(await rows({}), 12);
+  const apart: Partial<TrainingSettings>[] = [
+    { sharedPrompts: false },
+    { pooling: "padded" },
+    { nodeClassifier: "token-attention" },
+  ];
+  for (const values of apart) assert.equal(await rows(values), ALL.rows, JSON.stringify(values));
+});
+
 test("a token's weight counts the padding where pooling does", async () => {
   const weights = async (pooling: "tokens" | "padded") => {
-    const { data } = (await dataOf({ pooling })).training;
+    const { data } = (await dataOf({ pooling, sharedPrompts: false })).training;
     // Questions of one digit and of two differ in length.
     const batch = data.batch([0, 11], 0);
     const row = [...batch.lengths].findIndex((length) => length < batch.columns);

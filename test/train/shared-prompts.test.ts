@@ -4,10 +4,10 @@
 import assert from "node:assert/strict";
 import path from "node:path";
 import { after, test } from "node:test";
-import type { TrainingUnit } from "../../src/train/mag/training-batch.ts";
-import { trainingBatch } from "../../src/train/mag/training-batch.ts";
 import { openBase } from "../../src/student/import-student.ts";
 import { initialiseParameters } from "../../src/train/initial-parameters.ts";
+import type { TrainingUnit } from "../../src/train/mag/training-batch.ts";
+import { trainingBatch } from "../../src/train/mag/training-batch.ts";
 import { openTrainingStep, type StepBatch, type TrainingStep } from "../../src/train/training-step.ts";
 import { writeRandomBase } from "../support/random-base.ts";
 import { fixture, scratchFolder } from "../support/scratch-folder.ts";
@@ -93,7 +93,9 @@ function graphs(): TrainingUnit[] {
 
 test("a window, labels on prompts and graphs of several sequences change nothing that sharing could", async () => {
   const folder = path.join(scratch, "windowed");
-  writeRandomBase(folder, { config: { model_type: "mistral", sliding_window: 17, max_position_embeddings: 512 } });
+  writeRandomBase(folder, {
+    config: { model_type: "mistral", sliding_window: 17, max_position_embeddings: 512 },
+  });
   const gradients: Map<string, Float32Array>[] = [];
   const totals: number[] = [];
   for (const sharedPrompts of [false, true]) {
@@ -113,7 +115,7 @@ test("a window, labels on prompts and graphs of several sequences change nothing
     opened.push(step);
     initialiseParameters(step.parameters, step.shapes, 3);
     for (const [key, values] of step.parameters)
-      if (key.endsWith("lora_B.weight")) values.forEach((_, index) => (values[index] = Math.sin(index) / 20));
+      if (key.endsWith("lora_B.weight")) values.set(values.map((_, index) => Math.sin(index) / 20));
     const batch = trainingBatch(graphs(), { adjacency: "directed", lossOnPrompt: true, sharedPrompts });
     assert.equal(batch.rows, sharedPrompts ? 3 : 8);
     totals.push((await step.run(batch, "train")).total);

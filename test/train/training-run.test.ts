@@ -106,67 +106,71 @@ test("losses fall, and the folder says with what settings", async () => {
   ]);
 });
 
-test("two batches of 8 graphs have the losses and gradients of one of 16", async () => {
-  const opened = openBase(base);
-  const settings = settledSettings(settingsOf({ validationShare: 0, mags: 16 }), opened);
-  const { training } = await readRunData(settings, await studentText(opened));
-  assert.equal(training.data.items.length, 16);
-  const step = await openTrainingStep(opened, {
-    lora: { rank: 4, scale: 2, targets: ["q_proj", "down_proj"], dropout: 0 },
-    losses: {
-      nll: { weight: 1 },
-      margin: { weight: 0.1, margin: 1, head: { kind: "linear" } },
-      node: { weight: 1, features: "live", classifier: { kind: "gcn", width: 16, classes: 2 } },
-    },
-    threads: 1,
-    scratchFolder: scratch,
+for (const sharedPrompts of [true, false]) {
+  const layout = sharedPrompts ? "prompts shared" : "a sequence for each node";
+  test(`two batches of 8 graphs have the losses and gradients of one of 16, ${layout}`, async () => {
+    const opened = openBase(base);
+    const settings = settledSettings(settingsOf({ validationShare: 0, mags: 16, sharedPrompts }), opened);
+    const { training } = await readRunData(settings, await studentText(opened));
+    assert.equal(training.data.items.length, 16);
+    const step = await openTrainingStep(opened, {
+      lora: { rank: 4, scale: 2, targets: ["q_proj", "down_proj"], dropout: 0 },
+      losses: {
+        nll: { weight: 1 },
+        margin: { weight: 0.1, margin: 1, head: { kind: "linear" } },
+        node: { weight: 1, features: "live", classifier: { kind: "gcn", width: 16, classes: 2 } },
+      },
+      sharedPrompts,
+      threads: 1,
+      scratchFolder: scratch,
+    });
+    opened.close();
+    try {
+      initialiseParameters(step.parameters, step.shapes, 1);
+      // B begins as zero: A would have no gradient.
+      for (const [key, values] of step.parameters) {
+        if (key.endsWith("lora_B.weight")) values.set(values.map((_, index) => Math.sin(index) / 10));
+      }
+      const accumulated = async (maxRows: number) => {
+        const gradients = new GradientSum(step.gradients);
+        let batches = 0;
+        const losses = await runBatches({
+          step,
+          data: training.data,
+          items: training.data.items.map((_, index) => index),
+          mode: "train",
+          limits: { maxRows, maxTokens: 1_000_000 },
+          place: "here",
+          batchSeed: 0,
+          dropoutSeed: 0,
+          signal: new AbortController().signal,
+          onBatch: (names, last) => {
+            batches += 1;
+            gradients.add(last, "here", names);
+          },
+        });
+        return { losses, gradients: gradients.sum, batches };
+      };
+      const rows = training.data.items.reduce((sum, item) => sum + item.rows, 0);
+      const one = await accumulated(rows);
+      const two = await accumulated(Math.ceil(rows / 2));
+      assert.equal(one.batches, 1);
+      assert.ok(two.batches >= 2);
+      for (const name of ["total", "nll", "margin", "node"] as const) {
+        const [a, b] = [one.losses![name], two.losses![name]];
+        assert.ok(Math.abs(a - b) < 1e-6 * Math.abs(a), `${name}: ${a}, ${b}`);
+      }
+      const norm = globalNorm(one.gradients);
+      for (const [key, values] of one.gradients) {
+        const other = two.gradients.get(key)!;
+        const apart = Math.hypot(...values.map((value, index) => value - other[index]!));
+        assert.ok(apart <= 1e-6 * norm, `${key}: ${apart} of ${norm}`);
+      }
+    } finally {
+      step.close();
+    }
   });
-  opened.close();
-  try {
-    initialiseParameters(step.parameters, step.shapes, 1);
-    // B begins as zero: A would have no gradient.
-    for (const [key, values] of step.parameters) {
-      if (key.endsWith("lora_B.weight")) values.set(values.map((_, index) => Math.sin(index) / 10));
-    }
-    const accumulated = async (maxRows: number) => {
-      const gradients = new GradientSum(step.gradients);
-      let batches = 0;
-      const losses = await runBatches({
-        step,
-        data: training.data,
-        items: training.data.items.map((_, index) => index),
-        mode: "train",
-        limits: { maxRows, maxTokens: 1_000_000 },
-        place: "here",
-        batchSeed: 0,
-        dropoutSeed: 0,
-        signal: new AbortController().signal,
-        onBatch: (names, last) => {
-          batches += 1;
-          gradients.add(last, "here", names);
-        },
-      });
-      return { losses, gradients: gradients.sum, batches };
-    };
-    const rows = training.data.items.reduce((sum, item) => sum + item.rows, 0);
-    const one = await accumulated(rows);
-    const two = await accumulated(Math.ceil(rows / 2));
-    assert.equal(one.batches, 1);
-    assert.ok(two.batches >= 2);
-    for (const name of ["total", "nll", "margin", "node"] as const) {
-      const [a, b] = [one.losses![name], two.losses![name]];
-      assert.ok(Math.abs(a - b) < 1e-6 * Math.abs(a), `${name}: ${a}, ${b}`);
-    }
-    const norm = globalNorm(one.gradients);
-    for (const [key, values] of one.gradients) {
-      const other = two.gradients.get(key)!;
-      const apart = Math.hypot(...values.map((value, index) => value - other[index]!));
-      assert.ok(apart <= 1e-6 * norm, `${key}: ${apart} of ${norm}`);
-    }
-  } finally {
-    step.close();
-  }
-});
+}
 
 test("a broken record names its line, and the checkpoint that was there survives", async () => {
   const own = path.join(scratch, "own.jsonl");

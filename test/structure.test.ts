@@ -23,7 +23,20 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   eval: ["engine", "reasoning", "student", "text", "client"],
   client: ["server"],
   train: ["tensor", "onnx", "nn", "runtime", "text", "student", "reasoning"],
-  cli: ["tensor", "runtime", "train", "eval", "client", "engine", "reasoning", "student", "text", "server"],
+  doctor: ["tensor", "onnx", "runtime"],
+  cli: [
+    "tensor",
+    "doctor",
+    "runtime",
+    "train",
+    "eval",
+    "client",
+    "engine",
+    "reasoning",
+    "student",
+    "text",
+    "server",
+  ],
 };
 
 /** Packages that one room alone may name. */

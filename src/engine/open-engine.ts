@@ -11,7 +11,7 @@ import { OnnxModelRunner } from "./onnx-model-runner.ts";
 import type { StepReport } from "./request.ts";
 
 /** Context that is reserved unless a setting says otherwise, where the student's own is longer. */
-const DEFAULT_CONTEXT_TOKENS = 4096;
+export const DEFAULT_CONTEXT_TOKENS = 4096;
 /** Tokens of a prompt that are computed between two decode steps. */
 const PREFILL_CHUNK_TOKENS = 128;
 

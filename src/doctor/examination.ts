@@ -1,0 +1,95 @@
+// All checks of a machine, and what follows from them for each device: whether it can serve. It prints nothing.
+
+import path from "node:path";
+import { DEVICES, type Device, unavailable } from "../runtime/device.ts";
+import { libraryPath } from "../runtime/ort-library.ts";
+import type { Check } from "./check.ts";
+import { distributionName } from "./distribution.ts";
+import { float16Check } from "./float16.ts";
+import type { Host } from "./host.ts";
+import { nvidiaChecks } from "./nvidia.ts";
+import { instructionCheck, quotaCheck } from "./processor.ts";
+import { nodeCheck, runtimeCheck } from "./programs.ts";
+import { descriptorCheck, diskCheck, memoryCheck, type StudentNeeds } from "./resources.ts";
+import { vulkanChecks } from "./vulkan.ts";
+
+export interface Verdict {
+  readonly device: Device;
+  /** Whether a student can be served on it. */
+  readonly serves: boolean;
+  /** Why not; null when it serves. */
+  readonly reason: string | null;
+}
+
+export interface Examination {
+  readonly system: string;
+  readonly checks: readonly Check[];
+  readonly verdicts: readonly Verdict[];
+}
+
+export interface ExaminationOptions {
+  readonly host: Host;
+  /** Whose disk is looked at. */
+  readonly folder: string;
+  /** Null where there is no student to be served. */
+  readonly student: StudentNeeds | null;
+  /** Those to be looked at. */
+  readonly devices: readonly Device[];
+}
+
+/** Looks at the machine, and opens and runs a session on each device where one can be. */
+export async function examine(options: ExaminationOptions): Promise<Examination> {
+  const { host, folder, student, devices } = options;
+  const runtime = runtimeCheck();
+  const general = [
+    nodeCheck(process.version),
+    runtime,
+    ...(student === null ? [] : [memoryCheck(host, student)]),
+    diskCheck(folder),
+    descriptorCheck(host),
+  ];
+  const common = general.find(({ status }) => status === "missing");
+  const halves = student?.dtype === "fp16" || student?.dtype === "q4f16";
+  const checks = [...general];
+  const verdicts: Verdict[] = [];
+  for (const device of DEVICES.filter((known) => devices.includes(known))) {
+    const own = checksOf(device, host, runtime.status === "ok");
+    const refused = runtime.status === "ok" ? await unavailable(device) : runtime.found;
+    if (refused === null) {
+      const float16 = await float16Check(device, halves);
+      checks.push(...own.map(settled), sessionCheck(device, null), float16);
+      const lacking = common ?? (float16.status === "missing" ? float16 : undefined);
+      verdicts.push({
+        device,
+        serves: lacking === undefined,
+        reason: lacking === undefined ? null : said(lacking),
+      });
+    } else {
+      checks.push(...own, sessionCheck(device, refused));
+      const lacking = own.find(({ status }) => status === "missing");
+      verdicts.push({ device, serves: false, reason: lacking === undefined ? refused : said(lacking) });
+    }
+  }
+  const system = host.platform === "linux" ? distributionName(host) : host.platform;
+  return { system: `${system}, ${host.architecture}`, checks, verdicts };
+}
+
+const said = ({ name, found }: Check): string => `${name}: ${found}`;
+
+function checksOf(device: Device, host: Host, library: boolean): Check[] {
+  if (device === "cpu") return [instructionCheck(host), quotaCheck(host)];
+  if (device === "webgpu") return vulkanChecks(host);
+  return nvidiaChecks(host, library ? path.dirname(libraryPath()) : "onnxruntime-node");
+}
+
+/** A session ran on the device: what we did not find, others found elsewhere. */
+function settled(check: Check): Check {
+  if (check.status !== "missing") return check;
+  return { ...check, status: "note", found: `${check.found}; yet a session runs`, remedy: null };
+}
+
+function sessionCheck(device: Device, refused: string | null): Check {
+  const name = "a session";
+  if (refused === null) return { name, device, status: "ok", found: "opened, run and closed", remedy: null };
+  return { name, device, status: "missing", found: refused, remedy: null };
+}

@@ -1,0 +1,63 @@
+// The processor: what of it ONNX Runtime's kernels can use, and how much of it this process may.
+
+import { availableParallelism } from "node:os";
+import { usableProcessors } from "../runtime/usable-processors.ts";
+import type { Check } from "./check.ts";
+import type { Host } from "./host.ts";
+
+/** By architecture: what /proc/cpuinfo calls it, what people do; the first is what all fast kernels need. */
+const FEATURES: Readonly<Record<string, readonly (readonly [flag: string, name: string])[]>> = {
+  x64: [
+    ["avx2", "AVX2"],
+    ["avx_vnni", "AVX-VNNI"],
+    ["avx512f", "AVX-512"],
+    ["avx512_vnni", "AVX-512 VNNI"],
+    ["amx_int8", "AMX"],
+  ],
+  arm64: [
+    ["asimddp", "dot products"],
+    ["i8mm", "int8 matrices"],
+    ["asimdhp", "float16"],
+  ],
+};
+
+/** Instructions and model of the processor. */
+export function instructionCheck(host: Host): Check {
+  const name = "processor";
+  const text = host.read("/proc/cpuinfo");
+  const known = FEATURES[host.architecture];
+  if (text === null || known === undefined) {
+    const found = `${host.platform} on ${host.architecture}; its instructions cannot be told`;
+    return { name, device: "cpu", status: "note", found, remedy: null };
+  }
+  const model = /^model name\s*:\s*(.*)$/m.exec(text)?.[1] ?? host.architecture;
+  const flags = new Set((/^(?:flags|Features)\s*:\s*(.*)$/m.exec(text)?.[1] ?? "").split(" "));
+  const has = known.filter(([flag]) => flags.has(flag)).map(([, feature]) => feature);
+  const lacks = known.filter(([flag]) => !flags.has(flag)).map(([, feature]) => feature);
+  const found = `${model}: ${has.join(", ") || "none of the instructions that matter"}${
+    lacks.length === 0 ? "" : `; without ${lacks.join(", ")}`
+  }`;
+  const [needed] = known;
+  if (needed === undefined || flags.has(needed[0])) {
+    return { name, device: "cpu", status: "ok", found, remedy: null };
+  }
+  const remedy = `${needed[1]} makes products several times as fast: choose a machine or a virtual processor that has it`;
+  return { name, device: "cpu", status: "warning", found, remedy };
+}
+
+/** How many processors threads are started for. `parallelism` is what the system lets this process run on. */
+export function quotaCheck(host: Host, parallelism = availableParallelism()): Check {
+  const usable = usableProcessors({
+    parallelism,
+    controlGroups: host.place("/sys/fs/cgroup"),
+    membership: host.place("/proc/self/cgroup"),
+  });
+  const bounded = usable < parallelism;
+  return {
+    name: "processors",
+    device: "cpu",
+    status: usable === 1 ? "warning" : "ok",
+    found: `${usable} to use${bounded ? `, of ${parallelism}: a container's quota bounds them` : ""}`,
+    remedy: usable === 1 ? "decoding and requests share one; give it two, as with docker run --cpus 2" : null,
+  };
+}

@@ -1,0 +1,36 @@
+// The programs that all of magdi runs on: Node, and ONNX Runtime's library.
+
+import { OrtLibrary } from "../runtime/ort-library.ts";
+import type { Check } from "./check.ts";
+
+const LEAST_NODE = [20, 19] as const;
+
+/** `version` as in process.version. */
+export function nodeCheck(version: string): Check {
+  const [major = 0, minor = 0] = version.replace("v", "").split(".").map(Number);
+  const [leastMajor, leastMinor] = LEAST_NODE;
+  const enough = major > leastMajor || (major === leastMajor && minor >= leastMinor);
+  return {
+    name: "Node",
+    device: null,
+    status: enough ? "ok" : "missing",
+    found: enough ? version : `${version}; ${LEAST_NODE.join(".")} or later is needed`,
+    remedy: enough ? null : "install a newer one, from https://nodejs.org or with: nvm install --lts",
+  };
+}
+
+/** Loads the library as sessions do. */
+export function runtimeCheck(load: () => { readonly version: string } = () => OrtLibrary.load()): Check {
+  const base = { name: "ONNX Runtime", device: null } as const;
+  try {
+    const { version } = load();
+    return { ...base, status: "ok", found: `${version}, loaded`, remedy: null };
+  } catch (error) {
+    const found = error instanceof Error ? error.message : String(error);
+    const musl = /ld-linux|GLIBC|musl/.test(found);
+    const remedy = musl
+      ? "it is built for glibc: take a distribution or an image that has it (Debian's, not Alpine's)"
+      : "npm ci, with Node's architecture that of the machine";
+    return { ...base, status: "missing", found, remedy };
+  }
+}

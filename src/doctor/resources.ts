@@ -1,0 +1,99 @@
+// What a server takes of the machine besides its processor: memory, disk, file descriptors.
+
+import { statfsSync } from "node:fs";
+import { freemem } from "node:os";
+import type { Check } from "./check.ts";
+import type { Host } from "./host.ts";
+
+/** What a student takes when it is served. */
+export interface StudentNeeds {
+  readonly name: string;
+  readonly dtype: string;
+  /** Of the data files. */
+  readonly weightBytes: number;
+  /** Of keys and values when every row is full. */
+  readonly cacheBytes: number;
+}
+
+/** Node, the libraries, the server and its requests. */
+const PROCESS_BYTES = 200e6;
+const MEBIBYTE = 2 ** 20;
+const mebibytes = (bytes: number): string => `${Math.round(bytes / MEBIBYTE)} MiB`;
+
+/** Of all groups that the process is in, the least that is left. */
+function leftInGroups(host: Host): number {
+  let least = Number.POSITIVE_INFINITY;
+  for (const line of (host.read("/proc/self/cgroup") ?? "").split("\n")) {
+    const [, number, controllers = "", group = "/"] = /^(\d+):([^:]*):(.*)$/.exec(line) ?? [];
+    if (number !== "0" && !controllers.split(",").includes("memory")) continue;
+    const root = number === "0" ? "/sys/fs/cgroup" : "/sys/fs/cgroup/memory";
+    const names =
+      number === "0" ? ["memory.max", "memory.current"] : ["memory.limit_in_bytes", "memory.usage_in_bytes"];
+    for (let parts = group.split("/").filter((part) => part !== ""); ; parts = parts.slice(0, -1)) {
+      const [limit, used] = names.map((name) =>
+        Number(host.read([root, ...parts, name].join("/")) || Number.NaN),
+      );
+      if (limit !== undefined && limit > 0) least = Math.min(least, limit - (used || 0));
+      if (parts.length === 0) break;
+    }
+  }
+  return least;
+}
+
+function availableBytes(host: Host): number {
+  const text = host.read("/proc/meminfo") ?? "";
+  const kibibytes = Number(/^MemAvailable:\s*(\d+) kB$/m.exec(text)?.[1] ?? Number.NaN);
+  const free = Number.isNaN(kibibytes) ? freemem() : kibibytes * 1024;
+  return Math.min(free, leftInGroups(host));
+}
+
+/** Memory against what the student needs; a GPU holds its weights and cache itself, but they pass through here. */
+export function memoryCheck(host: Host, needs: StudentNeeds): Check {
+  const free = availableBytes(host);
+  const least = needs.weightBytes + PROCESS_BYTES;
+  const most = least + needs.cacheBytes;
+  const found = `${mebibytes(free)} available; ${needs.name} in ${needs.dtype} takes ${mebibytes(least)}, and ${mebibytes(most)} when every row is full`;
+  const base = { name: "memory", device: null, found } as const;
+  if (free >= most) return { ...base, status: "ok", remedy: null };
+  if (free >= least) {
+    const remedy = "serve with a smaller --context-length or --batch-rows, or give it more memory";
+    return { ...base, status: "warning", remedy };
+  }
+  const remedy = "give it more memory, import the student in a smaller --dtype, or serve a smaller student";
+  return { ...base, status: "missing", remedy };
+}
+
+const LEAST_DISK_BYTES = 1e9;
+
+/** Room where students are written and downloads kept. `folder` is a real one. */
+export function diskCheck(folder: string): Check {
+  const base = { name: "disk", device: null } as const;
+  try {
+    const { bavail, bsize } = statfsSync(folder);
+    const free = bavail * bsize;
+    const found = `${mebibytes(free)} free in ${folder}`;
+    if (free >= LEAST_DISK_BYTES) return { ...base, status: "ok", found, remedy: null };
+    const remedy =
+      "free some: an import writes the student beside its place first, and $MAGDI_CACHE holds what was downloaded";
+    return { ...base, status: "warning", found, remedy };
+  } catch {
+    return { ...base, status: "note", found: `${folder} cannot be looked at`, remedy: null };
+  }
+}
+
+/** A connection takes one, a student some dozens. */
+const LEAST_DESCRIPTORS = 1024;
+
+export function descriptorCheck(host: Host): Check {
+  const base = { name: "file descriptors", device: null } as const;
+  const limits = host.read("/proc/self/limits") ?? "";
+  const [, soft, hard] = /^Max open files\s+(\S+)\s+(\S+)/m.exec(limits) ?? [];
+  if (soft === undefined)
+    return { ...base, status: "note", found: "their limit cannot be told", remedy: null };
+  const found = `at most ${soft}, which may be raised to ${hard}`;
+  if (soft === "unlimited" || Number(soft) >= LEAST_DESCRIPTORS) {
+    return { ...base, status: "ok", found, remedy: null };
+  }
+  const remedy = `each connection takes one: ulimit -n ${LEAST_DESCRIPTORS * 4}, or LimitNOFILE= in a unit of systemd`;
+  return { ...base, status: "warning", found, remedy };
+}

@@ -50,9 +50,10 @@ export class SubjectProcess {
   }
 
   async close(): Promise<void> {
+    const exited = new Promise((resolve) => this.#child.once("exit", resolve));
     await this.#call({ kind: "close" });
     this.#child.disconnect();
-    await new Promise((resolve) => this.#child.once("exit", resolve));
+    await exited;
   }
 
   #call(call: Call): Promise<unknown> {
@@ -71,6 +72,8 @@ export class SubjectProcess {
 
 async function serveCalls(): Promise<void> {
   let subject: Awaited<ReturnType<OpenSubject>> | null = null;
+  // The bench is gone, by a signal perhaps: nobody else would end this process or those that it started.
+  process.once("disconnect", () => void Promise.resolve(subject?.close()).finally(() => process.exit()));
   const answer = async (call: Call): Promise<unknown> => {
     if (call.kind === "open") {
       const { openSubject } = (await import(call.module)) as { openSubject: OpenSubject }; // a file of subjects/
@@ -81,6 +84,7 @@ async function serveCalls(): Promise<void> {
     if (call.kind === "run") return subject.run(call.workload);
     if (call.kind === "memory") return residentBytes(process.pid);
     await subject.close();
+    subject = null;
     return null;
   };
   process.on("message", (call: Call) => {

@@ -16,6 +16,7 @@ Turns a base model into a student folder that magdi serve and transformers.js lo
 SOURCE is one of
   a Hugging Face folder (config.json, safetensors, tokenizer files)
   a .gguf file
+  a student folder that holds q4 or fp32, to make other formats of it
   OWNER/NAME[@REVISION] on a Hugging Face hub, such as HuggingFaceTB/SmolLM2-135M-Instruct
   OWNER/NAME[@REVISION]:FILE.gguf, one GGUF file of a repository there
 What exists on disk wins over the hub. Downloads are resumed and kept in $MAGDI_CACHE (default

@@ -48,6 +48,22 @@ function alignTokenizerConfig(files: Map<string, string>, folder: string): void 
   files.set(name, `${JSON.stringify(aligned, null, 2)}\n`);
 }
 
+/** What a folder says beside its weights.
+ * @throws MAGDI_FILE_MISSING, MAGDI_BAD_FILE when config.json is not there or a file is not JSON. */
+export function readHuggingFaceTexts(
+  folder: string,
+): Pick<BaseModel, "configJson" | "generationConfig" | "textFiles"> {
+  const configJson = readJsonFile(path.join(folder, "config.json"));
+  const textFiles = new Map<string, string>();
+  for (const name of TEXT_FILES) {
+    const full = path.join(folder, name);
+    if (existsSync(full) && statSync(full).isFile()) textFiles.set(name, readFileSync(full, "utf8"));
+  }
+  alignTokenizerConfig(textFiles, folder);
+  const generation = path.join(folder, "generation_config.json");
+  return { configJson, generationConfig: existsSync(generation) ? readJsonFile(generation) : {}, textFiles };
+}
+
 /** Opens the folder; tensors are read when asked for.
  * @throws MAGDI_FILE_MISSING, MAGDI_BAD_FILE, MAGDI_UNSUPPORTED naming what is wrong. */
 export function openHuggingFaceBase(folder: string): BaseModel {
@@ -57,7 +73,8 @@ export function openHuggingFaceBase(folder: string): BaseModel {
       `${folder}: expected a Hugging Face model folder with a config.json in it, or a .gguf file`,
     );
   }
-  const configJson = readJsonFile(path.join(folder, "config.json"));
+  const texts = readHuggingFaceTexts(folder);
+  const { configJson } = texts;
   const config = readConfigJson(configJson, path.join(folder, "config.json"));
   const single = path.join(folder, "model.safetensors");
   const index = path.join(folder, "model.safetensors.index.json");
@@ -67,14 +84,6 @@ export function openHuggingFaceBase(folder: string): BaseModel {
       `${folder}: expected model.safetensors or model.safetensors.index.json; other weight formats are not read`,
     );
   }
-  const textFiles = new Map<string, string>();
-  for (const name of TEXT_FILES) {
-    const full = path.join(folder, name);
-    if (existsSync(full) && statSync(full).isFile()) textFiles.set(name, readFileSync(full, "utf8"));
-  }
-  alignTokenizerConfig(textFiles, folder);
-  const generation = path.join(folder, "generation_config.json");
-  const generationConfig = existsSync(generation) ? readJsonFile(generation) : {};
   const file = existsSync(single) ? openSafetensors(single) : openShardedSafetensors(index);
   closingOnError(file, () => checkTensors(folder, config, file.entries));
   const tensors = new Map<string, BaseTensor>(
@@ -89,12 +98,10 @@ export function openHuggingFaceBase(folder: string): BaseModel {
     ]),
   );
   return {
+    ...texts,
     source: folder,
     config,
-    configJson,
-    generationConfig,
     tensors,
-    textFiles,
     licence: typeof configJson.license === "string" ? configJson.license : null,
     close: () => file.close(),
   };

@@ -15,10 +15,18 @@ import { partialPath, putInPlace, restoreReplaced } from "./folder-place.ts";
 import { openGgufBase } from "./gguf-base.ts";
 import { downloadFromHub, type HubOptions, parseHubId } from "./hub.ts";
 import { openHuggingFaceBase } from "./hugging-face-base.ts";
-import { fingerprint, MANIFEST_FILE, type Manifest, type Quality, type Training } from "./manifest.ts";
+import {
+  fingerprint,
+  MANIFEST_FILE,
+  type Manifest,
+  type Quality,
+  readManifest,
+  type Training,
+} from "./manifest.ts";
 import { modelCard } from "./model-card.ts";
 import { smoothed } from "./smoothing.ts";
 import { StoredWeights } from "./stored-weights.ts";
+import { openStudentBase } from "./student-base.ts";
 import { WeightFiles } from "./weight-files.ts";
 
 export interface ImportProgress {
@@ -67,17 +75,20 @@ export interface ImportOptions {
   ) => Promise<ReadonlyMap<Dtype, Quality>>;
 }
 
-/** A Hugging Face folder or a .gguf file. @throws MAGDI_FILE_MISSING when there is neither. */
+/** A Hugging Face folder, a student folder or a .gguf file. @throws MAGDI_FILE_MISSING when there is neither. */
 export function openBase(source: string): BaseModel {
   const found = statSync(source, { throwIfNoEntry: false });
   if (found === undefined) {
     throw new MagdiError(
       "MAGDI_FILE_MISSING",
-      `${source}: expected a Hugging Face folder, a .gguf file or a hub id (OWNER/NAME[@REVISION][:FILE.gguf]), found none of them`,
+      `${source}: expected a Hugging Face folder, a student folder, a .gguf file or a hub id (OWNER/NAME[@REVISION][:FILE.gguf]), found none of them`,
     );
   }
-  return found.isDirectory() ? openHuggingFaceBase(source) : openGgufBase(source);
+  if (!found.isDirectory()) return openGgufBase(source);
+  return isStudent(source) ? openStudentBase(source) : openHuggingFaceBase(source);
 }
+
+const isStudent = (folder: string): boolean => existsSync(path.join(folder, MANIFEST_FILE));
 
 /** Where the source lies and what the card calls it. What exists on disk wins over a hub id of the same name. */
 export async function locateBase(
@@ -99,7 +110,7 @@ function assertFree(out: string, force: boolean): void {
   const found = statSync(out, { throwIfNoEntry: false });
   if (found === undefined) return;
   const empty = found.isDirectory() && readdirSync(out).length === 0;
-  const student = existsSync(path.join(out, MANIFEST_FILE));
+  const student = isStudent(out);
   if (empty || (force && student)) return;
   throw new MagdiError(
     "MAGDI_BAD_CONFIG",
@@ -188,17 +199,20 @@ export async function importStudent(options: ImportOptions): Promise<Manifest> {
       path.join(partial, "generation_config.json"),
       `${JSON.stringify(base.generationConfig, null, 2)}\n`,
     );
+    // A student in another format is the same student; what it learns besides is said by whoever taught it.
+    const parent = isStudent(source.path) ? readManifest(source.path) : null;
+    const training = adapted?.training ?? parent?.training;
     const manifest: Manifest = {
       format: 1,
       name: options.name ?? path.basename(out),
-      base: options.origin ?? source.name,
+      base: options.origin ?? parent?.base ?? source.name,
       family: String(base.configJson.model_type),
       parameters: countParameters(base),
       contextLength: base.config.positions,
       licence: base.licence,
-      level: adapted?.level ?? null,
-      tasks: [],
-      ...(adapted === undefined ? {} : { training: adapted.training }),
+      level: adapted?.level ?? parent?.level ?? null,
+      tasks: parent?.tasks ?? [],
+      ...(training === undefined ? {} : { training }),
       dtypes: Object.fromEntries(
         written.map(({ dtype, manifest }) => [dtype, { ...manifest, quality: quality.get(dtype) ?? null }]),
       ),

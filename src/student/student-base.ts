@@ -1,0 +1,188 @@
+// A base model from a student folder: the weights that its graph file names, as floats or on the grid that they are
+// stored on, so that another format is made of the same numbers.
+
+import { readFileSync } from "node:fs";
+import path from "node:path";
+import { MagdiError } from "../errors.ts";
+import { expectedTensors } from "../nn/decoder-config.ts";
+import { decodeModel } from "../onnx/decode.ts";
+import { DATA_TYPE_BYTES, elementsOf, type TensorData } from "../onnx/graph.ts";
+import { FileBytes } from "../tensor/file-bytes.ts";
+import type { BlockGrid } from "../tensor/ggml-blocks.ts";
+import { decodeFloat16 } from "../tensor/half.ts";
+import { type BaseModel, type BaseTensor, checkTensors } from "./base-model.ts";
+import type { Dtype } from "./dtype.ts";
+import { readHuggingFaceTexts } from "./hugging-face-base.ts";
+import { BLOCK_SIZE, unpackCodes4 } from "./quantise.ts";
+import { openStudentFolder } from "./student-folder.ts";
+
+/** The formats that hold a student's weights as its base had them, the more faithful first. */
+const FAITHFUL: readonly Dtype[] = ["fp32", "q4"];
+
+/** Opens the folder; tensors are read when asked for.
+ * @throws MAGDI_FILE_MISSING, MAGDI_BAD_FILE, MAGDI_BAD_CONFIG when it holds no format that keeps the weights. */
+export function openStudentBase(folder: string): BaseModel {
+  const anyDtype = openStudentFolder(folder);
+  const dtype = FAITHFUL.find((name) => anyDtype.manifest.dtypes[name] !== undefined);
+  if (dtype === undefined) {
+    throw new MagdiError(
+      "MAGDI_BAD_CONFIG",
+      `${folder}: a student is made into other formats from its ${FAITHFUL.join(" or ")}, found ${Object.keys(anyDtype.manifest.dtypes).join(", ")}; import what it was made from`,
+    );
+  }
+  const { engineGraph, config, manifest } = openStudentFolder(folder, dtype);
+  const stored = new StoredTensors(engineGraph);
+  try {
+    const tensors = tensorsOf(stored, expectedTensors(config));
+    checkTensors(folder, config, tensors);
+    return {
+      ...readHuggingFaceTexts(folder),
+      source: folder,
+      config,
+      tensors,
+      licence: manifest.licence,
+      close: () => stored.close(),
+    };
+  } catch (error) {
+    stored.close();
+    throw error;
+  }
+}
+
+/** The initializers of a graph file, read when asked for. */
+class StoredTensors {
+  readonly #graphPath: string;
+  readonly #initializers: ReadonlyMap<string, TensorData>;
+  readonly #files = new Map<string, FileBytes>();
+
+  constructor(graphPath: string) {
+    this.#graphPath = graphPath;
+    this.#initializers = decodeModel(readFileSync(graphPath)).graph.initializers;
+  }
+
+  get names(): Iterable<string> {
+    return this.#initializers.keys();
+  }
+
+  has(name: string): boolean {
+    return this.#initializers.has(name);
+  }
+
+  /** Of the last axes, which one block of a row takes. */
+  blockBytes(name: string): number {
+    return this.#initializers.get(name)?.shape.at(-1) ?? 0;
+  }
+
+  /** Rows [first, first + rows) of a tensor whose first axis is rows, which has `rowLength` values in each.
+   * @throws MAGDI_BAD_FILE when it is not there or not so large */
+  bytes(name: string, first: number, rows: number, rowLength: number): Uint8Array<ArrayBuffer> {
+    const tensor = this.#initializers.get(name);
+    const values = tensor === undefined ? 0 : elementsOf(tensor.shape);
+    if (tensor === undefined || values < (first + rows) * rowLength || values % rowLength !== 0) {
+      const found = tensor === undefined ? "nothing" : `a shape of [${tensor.shape.join(", ")}]`;
+      throw new MagdiError(
+        "MAGDI_BAD_FILE",
+        `${this.#graphPath}: ${name}: expected at least ${first + rows} rows of ${rowLength}, found ${found}`,
+      );
+    }
+    const width = DATA_TYPE_BYTES[tensor.type] * rowLength;
+    const { data } = tensor;
+    if (data.kind === "inline")
+      return new Uint8Array(data.bytes.slice(first * width, (first + rows) * width));
+    const file = path.join(path.dirname(this.#graphPath), data.location);
+    let open = this.#files.get(file);
+    if (open === undefined) {
+      open = new FileBytes(file);
+      this.#files.set(file, open);
+    }
+    return open.read(data.offset + first * width, rows * width, `tensor "${name}"`);
+  }
+
+  /** The same of a tensor of floats. */
+  floats(name: string, first: number, rows: number, rowLength: number): Float32Array<ArrayBuffer> {
+    const bytes = this.bytes(name, first, rows, rowLength);
+    return this.#initializers.get(name)?.type === "float16"
+      ? decodeFloat16(bytes)
+      : new Float32Array(bytes.buffer);
+  }
+
+  close(): void {
+    for (const file of this.#files.values()) file.close();
+  }
+}
+
+/** Every expected tensor that is stored, by its own name. */
+function tensorsOf(
+  stored: StoredTensors,
+  expected: ReadonlyMap<string, readonly number[]>,
+): Map<string, BaseTensor> {
+  const groups = groupsOf(stored.names);
+  const rowsOf = (module: string): number => expected.get(`${module}.weight`)?.[0] ?? 0;
+  const tensors = new Map<string, BaseTensor>();
+  for (const [name, shape] of expected) {
+    const module = name.slice(0, name.lastIndexOf("."));
+    const group = groups.get(module);
+    if (group === undefined) continue;
+    const before = group.modules.slice(0, group.modules.indexOf(module));
+    const firstRow = before.reduce((sum, other) => sum + rowsOf(other), 0);
+    const whole = group.name + name.slice(module.length);
+    tensors.set(
+      name,
+      stored.has(`${whole}.codes`)
+        ? gridTensor(stored, whole, firstRow, shape)
+        : {
+            shape,
+            sourceBits: null,
+            readFloat32: () => stored.floats(whole, firstRow, shape[0] ?? 1, shape[1] ?? 1),
+            readGrid: () => null,
+          },
+    );
+  }
+  return tensors;
+}
+
+/** By module: the group that holds its rows. One named "…q_proj+k_proj" holds those of both, in this order. */
+function groupsOf(
+  names: Iterable<string>,
+): Map<string, { readonly name: string; readonly modules: readonly string[] }> {
+  const groups = new Map<string, { name: string; modules: string[] }>();
+  for (const initializer of names) {
+    const name = /^(.*)\.(?:weight|bias)(?:\.codes)?$/.exec(initializer)?.[1];
+    if (name === undefined) continue;
+    const parent = name.slice(0, name.lastIndexOf(".") + 1);
+    const modules = name
+      .slice(parent.length)
+      .split("+")
+      .map((module) => parent + module);
+    for (const module of modules) groups.set(module, { name, modules });
+  }
+  return groups;
+}
+
+/** Rows of a matrix in blocks; codes of 8 bits lie around 128, those of 4 around 8 unless they have minimums. */
+function gridTensor(
+  stored: StoredTensors,
+  name: string,
+  firstRow: number,
+  shape: readonly number[],
+): BaseTensor {
+  const [rows = 1, columns = 1] = shape;
+  const blocks = columns / BLOCK_SIZE;
+  const bits = stored.blockBytes(`${name}.codes`) < BLOCK_SIZE ? 4 : 8;
+  const readGrid = (): BlockGrid => {
+    const packed = stored.bytes(`${name}.codes`, firstRow, rows, (columns * bits) / 8);
+    const scales = stored.floats(`${name}.scales`, firstRow, rows, blocks);
+    const mins = stored.has(`${name}.mins`)
+      ? stored.floats(`${name}.mins`, firstRow, rows, blocks)
+      : scales.map((scale) => -(2 ** (bits - 1)) * scale);
+    return { bits, codes: bits === 8 ? packed : unpackCodes4(packed), scales, mins };
+  };
+  const readFloat32 = (): Float32Array => {
+    const { codes, scales, mins } = readGrid();
+    return Float32Array.from(codes, (code, at) => {
+      const block = Math.floor(at / BLOCK_SIZE);
+      return mins[block]! + scales[block]! * code;
+    });
+  };
+  return { shape, sourceBits: bits, readFloat32, readGrid };
+}

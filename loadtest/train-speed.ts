@@ -4,6 +4,7 @@
 import { writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
+import { openBase } from "../src/student/import-student.ts";
 import { spreadOf } from "./bench/statistics.ts";
 import { type StepMeasurement, StepProcess } from "./bench-train/step-process.ts";
 import { describeMachine } from "./machine.ts";
@@ -15,7 +16,8 @@ const HELP = `Usage: npm run bench-train -- --base DIR --python PYTHON [flags]
   --shapes LIST      rows x columns, and behind a colon the tokens of each row that are prompt and have no label
                      (default 4x128,4x256,4x256:128)
   --pairs N          measured steps of each (default 7), behind one step that is not
-  --threads N        (default 2)
+  --device NAME      cpu (default), webgpu or cuda; on the latter PyTorch's base is bfloat16, ours float32
+  --threads N        of the processor (default 2)
   --rank N           of the adapters, on queries and values (default 16)
   --recompute        compute our activations again on the way back
   --json FILE        write everything that was measured
@@ -23,7 +25,7 @@ const HELP = `Usage: npm run bench-train -- --base DIR --python PYTHON [flags]
 `;
 
 const here = (file: string): string => fileURLToPath(new URL(`bench-train/${file}`, import.meta.url));
-const VOCABULARY = 40_000;
+const VOCABULARY = 40_000; // or the base's, where that is smaller
 
 interface Shape {
   readonly rows: number;
@@ -41,11 +43,11 @@ function shapesOf(text: string): Shape[] {
 }
 
 /** The same numbers on every machine. */
-function tokensOf({ rows, columns }: Shape): number[] {
+function tokensOf({ rows, columns }: Shape, vocabulary: number): number[] {
   let state = 1;
   return Array.from({ length: rows * columns }, () => {
     state = (Math.imul(state, 1103515245) + 12345) >>> 0;
-    return (state >>> 8) % VOCABULARY;
+    return (state >>> 8) % vocabulary;
   });
 }
 
@@ -56,6 +58,7 @@ async function measure(
   shape: Shape,
   commands: Partial<Record<Subject, readonly string[]>>,
   pairs: number,
+  vocabulary: number,
 ): Promise<Map<Subject, StepMeasurement[]>> {
   const processes = new Map<Subject, StepProcess>();
   const steps = new Map<Subject, StepMeasurement[]>();
@@ -66,7 +69,7 @@ async function measure(
       const process = await StepProcess.open(command);
       processes.set(subject, process);
       steps.set(subject, []);
-      await process.batch(shape.rows, shape.columns, shape.prompt, tokensOf(shape));
+      await process.batch(shape.rows, shape.columns, shape.prompt, tokensOf(shape, vocabulary));
     }
     for (let pair = 0; pair <= pairs; pair++) {
       const order = [...processes];
@@ -114,6 +117,7 @@ async function main(): Promise<void> {
       python: { type: "string" },
       shapes: { type: "string", default: "4x128,4x256,4x256:128" },
       pairs: { type: "string", default: "7" },
+      device: { type: "string", default: "cpu" },
       threads: { type: "string", default: "2" },
       rank: { type: "string", default: "16" },
       recompute: { type: "boolean", default: false },
@@ -121,31 +125,36 @@ async function main(): Promise<void> {
       help: { type: "boolean", default: false },
     },
   });
-  const { base, python, threads, rank, pairs } = values;
+  const { base, python, threads, rank, pairs, device } = values;
   if (values.help || base === undefined) {
     console.log(HELP);
     process.exitCode = values.help ? 0 : 1;
     return;
   }
-  const own = [process.execPath, "--import", "tsx", here("own.ts"), base, threads, rank];
+  const own = [process.execPath, "--import", "tsx", here("own.ts"), base, threads, rank, device];
   const commands = {
     ours: values.recompute ? [...own, "recompute"] : own,
-    ...(python === undefined ? {} : { PyTorch: [python, here("peer.py"), base, threads, rank] }),
+    ...(python === undefined
+      ? {}
+      : { PyTorch: [python, here("peer.py"), base, threads, rank, device === "cpu" ? "cpu" : "cuda"] }),
   };
   const machine = describeMachine();
   console.log(
-    `${machine.threads} × ${machine.processor}, load ${machine.loadAverage.toFixed(1)} at the start\n`,
+    `${machine.threads} × ${machine.processor}, load ${machine.loadAverage.toFixed(1)} at the start; on ${device}\n`,
   );
   console.log(
     "| shape | labels | ours tok/s | PyTorch tok/s | ratio | ratio of CPU time | our peak | PyTorch's peak |",
   );
   console.log("|---|---|---|---|---|---|---|---|");
+  const opened = openBase(base);
+  const vocabulary = Math.min(VOCABULARY, opened.config.vocabSize);
+  opened.close();
   const results = [];
   for (const shape of shapesOf(values.shapes)) {
-    const steps = await measure(shape, commands, Number(pairs));
+    const steps = await measure(shape, commands, Number(pairs), vocabulary);
     console.log(report(shape, steps));
     results.push({ ...shape, steps: Object.fromEntries(steps) });
-    const written = { machine, threads: Number(threads), rank: Number(rank), results };
+    const written = { machine, device, threads: Number(threads), rank: Number(rank), results };
     if (values.json !== undefined) writeFileSync(values.json, `${JSON.stringify(written, null, 2)}\n`);
   }
 }

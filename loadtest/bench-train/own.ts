@@ -1,10 +1,11 @@
 // A LoRA training step of ours, as a process that is told what to do in the same lines as peer.py:
-// node --import tsx own.ts BASE_FOLDER THREADS RANK [recompute].
+// node --import tsx own.ts BASE_FOLDER THREADS RANK DEVICE [recompute].
 
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { createInterface } from "node:readline";
+import { DEVICES } from "../../src/runtime/device.ts";
 import { openBase } from "../../src/student/import-student.ts";
 import { initialiseParameters } from "../../src/train/initial-parameters.ts";
 import { AdamW } from "../../src/train/optimiser.ts";
@@ -33,10 +34,13 @@ function batchOf(rows: number, columns: number, prompt: number, ids: readonly st
 }
 
 async function main(): Promise<void> {
-  const [folder = "", threads = "1", rank = "16", memory] = process.argv.slice(2);
+  const [folder = "", threads = "1", rank = "16", name = "cpu", memory] = process.argv.slice(2);
+  const device = DEVICES.find((known) => known === name);
+  if (device === undefined) throw new Error(`expected one of ${DEVICES.join(", ")}, found ${name}`);
   const scratchFolder = mkdtempSync(path.join(tmpdir(), "magdi-bench-"));
   const base = openBase(folder);
   const step = await openTrainingStep(base, {
+    device,
     threads: Number(threads),
     scratchFolder,
     recompute: memory === "recompute",

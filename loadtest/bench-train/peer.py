@@ -1,6 +1,7 @@
 """A LoRA training step of PyTorch and PEFT, as a process that is told what to do: a line in, a line of JSON out.
 
-Usage: python peer.py BASE_FOLDER THREADS RANK. It needs torch, transformers and peft. Lines in: "batch ROWS COLUMNS
+Usage: python peer.py BASE_FOLDER THREADS RANK DEVICE. It needs torch, transformers and peft. On cuda the base is bfloat16
+and the adapters float32, as PEFT has them; peak memory is then the device's. Lines in: "batch ROWS COLUMNS
 PROMPT ID…" and "step"; a step is forward, backward and AdamW, its loss the mean over each row's tokens behind the first
 PROMPT ones."""
 
@@ -15,22 +16,26 @@ from transformers import AutoModelForCausalLM
 
 
 def main() -> None:
-    folder, threads, rank = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
+    folder, threads, rank, device = sys.argv[1], int(sys.argv[2]), int(sys.argv[3]), sys.argv[4]
+    on_gpu = device == "cuda"
+    if on_gpu and not torch.cuda.is_available():
+        sys.exit("torch has no CUDA device here")
     torch.set_num_threads(threads)
-    base = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32)
+    base = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.bfloat16 if on_gpu else torch.float32)
+    base = base.to(device)
     targets = ["q_proj", "v_proj"]
     lora = LoraConfig(r=rank, lora_alpha=2 * rank, lora_dropout=0.0, target_modules=targets)
     model = get_peft_model(base, lora)
     model.train()
     learned = [parameter for parameter in model.parameters() if parameter.requires_grad]
     optimiser = torch.optim.AdamW(learned, lr=1e-4)
-    tokens = labels = torch.zeros((1, 1), dtype=torch.int64)
+    tokens = labels = torch.zeros((1, 1), dtype=torch.int64, device=device)
     answer({"version": torch.__version__, "parameters": sum(parameter.numel() for parameter in learned)})
     for line in sys.stdin:
         words = line.split()
         if words[0] == "batch":
             rows, columns, prompt = (int(word) for word in words[1:4])
-            tokens = torch.tensor([int(word) for word in words[4:]]).reshape(rows, columns)
+            tokens = torch.tensor([int(word) for word in words[4:]], device=device).reshape(rows, columns)
             labels = tokens.clone()
             labels[:, :prompt] = -100
             answer({})
@@ -41,8 +46,11 @@ def main() -> None:
             optimiser.step()
             optimiser.zero_grad()
             value = loss.item()
+            if on_gpu:
+                torch.cuda.synchronize()
             seconds = time.perf_counter() - start
-            peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+            resident = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+            peak = torch.cuda.max_memory_allocated() if on_gpu else resident
             answer({"loss": value, "seconds": seconds, "cpuSeconds": time.process_time(), "peakBytes": peak})
 
 

@@ -5,8 +5,6 @@ import { cpus, totalmem } from "node:os";
 import path from "node:path";
 import { parseArgs } from "node:util";
 import { usableProcessors } from "../../src/runtime/usable-processors.ts";
-import { DTYPES, type Dtype } from "../../src/student/dtype.ts";
-import type { Manifest } from "../../src/student/manifest.ts";
 import { openStudentFolder } from "../../src/student/student-folder.ts";
 import { openTokenizer } from "../../src/text/tokenizer.ts";
 import { benchCases, type PromptSource, stepCases } from "./cases.ts";
@@ -15,14 +13,17 @@ import { runLlamaBench } from "./llama-bench.ts";
 import { nodeLlamaCppEntry } from "./peers.ts";
 import { promptSource } from "./prompts.ts";
 import { readBandwidth } from "./read-bandwidth.ts";
-import { type BenchReport, type CaseReport, markdownOf, OURS, type SubjectReport } from "./report.ts";
+import { type BenchReport, markdownOf, OURS, type SubjectReport } from "./report.ts";
+import { runRounds } from "./rounds.ts";
 import { spreadOf } from "./statistics.ts";
 import { SubjectProcess } from "./subject-process.ts";
+import { dtypeOf, weightBytes } from "./weights.ts";
 import { decodeRate, type SubjectOptions } from "./workload.ts";
 
 const HELP = `Usage: npm run bench -- [options]
 
 Measures the engine, the server and their peers on the same weights, in turns, and prints a Markdown table.
+With --device cpu, webgpu or cuda it measures that device, and --device NAME --help tells its other options.
 
   --model DIR          student folder (default models/smollm2-135m-instruct)
   --dtype NAME         weights (default: the smallest that the folder holds)
@@ -78,7 +79,8 @@ async function main(): Promise<void> {
   };
   const wanted = values.subjects?.split(",");
   const { running, subjects } = await openSubjects(options, values.gguf ?? null, wanted ?? null);
-  const cases = await runCases(running, source, { rows, repeats, filter: values.cases });
+  const asked = benchCases(source, rows).filter(({ name }) => name.includes(values.cases));
+  const cases = await runRounds(running, asked, repeats, say);
   const steps = await runSteps(running.get(OURS) ?? null, source, rows, repeats);
   for (const [name, subject] of running) {
     const report = subjects[name];
@@ -114,13 +116,6 @@ async function main(): Promise<void> {
   if (values.json) writeFileSync(values.json, `${JSON.stringify(report, null, 2)}\n`);
   if (values.markdown) writeFileSync(values.markdown, markdown);
   if (values.svg) writeFileSync(values.svg, await drawBench(report));
-}
-
-function dtypeOf(name: string | undefined): Dtype | undefined {
-  if (name === undefined) return undefined;
-  const dtype = DTYPES.find((known) => known === name);
-  if (dtype === undefined) throw new Error(`--dtype: expected one of ${DTYPES.join(", ")}, found ${name}`);
-  return dtype;
 }
 
 /** Progress, apart from the result. */
@@ -165,39 +160,6 @@ async function openSubjects(
   return { running, subjects };
 }
 
-async function runCases(
-  running: ReadonlyMap<string, SubjectProcess>,
-  source: PromptSource,
-  { rows, repeats, filter }: { rows: number; repeats: number; filter: string },
-): Promise<CaseReport[]> {
-  const reports: CaseReport[] = [];
-  for (const { name, unit, workload, value } of benchCases(source, rows)) {
-    if (!name.includes(filter)) continue;
-    const values = new Map<string, number[]>([...running.keys()].map((subject) => [subject, []]));
-    for (let round = -1; round < repeats; round++) {
-      for (const [subject, process] of running) {
-        const measured = value(await process.run(workload));
-        if (round >= 0) values.get(subject)?.push(measured); // the first round warms up
-      }
-    }
-    const ours = values.get(OURS);
-    const results = Object.fromEntries([...values].map(([subject, list]) => [subject, spreadOf(list)]));
-    const ratios = Object.fromEntries(
-      [...values]
-        .filter(([subject]) => ours !== undefined && subject !== OURS)
-        .map(([subject, list]) => [
-          subject,
-          spreadOf(list.map((theirs, round) => (ours?.[round] ?? 0) / theirs)),
-        ]),
-    );
-    reports.push({ name, unit, results, ratios });
-    say(
-      `${name}: ${[...values].map(([s, l]) => `${s} ${spreadOf(l).median.toFixed(1)}`).join(", ")} ${unit}`,
-    );
-  }
-  return reports;
-}
-
 async function runSteps(
   engine: SubjectProcess | null,
   source: PromptSource,
@@ -219,10 +181,8 @@ async function runSteps(
   }));
 }
 
-/** Bytes of the dtype's data files: what a step reads. */
-function weightBytes({ dtypes, files }: Manifest, dtype: Dtype): number {
-  const data = dtypes[dtype]?.data ?? [];
-  return data.reduce((sum, name) => sum + (files[name]?.bytes ?? 0), 0);
-}
-
-await main();
+const argv = process.argv.slice(2);
+if (argv.some((argument) => /^--device(=|$)/.test(argument))) {
+  const { runDeviceBench } = await import("./device/main.ts");
+  await runDeviceBench(argv);
+} else await main();

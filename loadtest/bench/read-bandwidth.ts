@@ -4,9 +4,9 @@ import { Worker } from "node:worker_threads";
 const BUFFER_BYTES = 256 * 1024 * 1024;
 const ROUNDS = 4;
 
-const COMPARE = `
+const compare = (bytes: number) => `
 const { parentPort } = require("node:worker_threads");
-const a = Buffer.alloc(${BUFFER_BYTES}, 1), b = Buffer.alloc(${BUFFER_BYTES}, 1);
+const a = Buffer.alloc(${bytes}, 1), b = Buffer.alloc(${bytes}, 1);
 parentPort.on("message", () => {
   const startMs = performance.timeOrigin + performance.now();
   for (let round = 0; round < ${ROUNDS}; round++) if (a.compare(b) !== 0) throw new Error("equal buffers differ");
@@ -21,8 +21,8 @@ interface Span {
 }
 
 /** Bytes a second that `threads` threads read together: the best of three rounds. */
-export async function readBandwidth(threads: number): Promise<number> {
-  const workers = Array.from({ length: threads }, () => new Worker(COMPARE, { eval: true }));
+export async function readBandwidth(threads: number, bufferBytes = BUFFER_BYTES): Promise<number> {
+  const workers = Array.from({ length: threads }, () => new Worker(compare(bufferBytes), { eval: true }));
   const next = (worker: Worker) =>
     new Promise<Span>((resolve, reject) => worker.once("message", resolve).once("error", reject));
   try {
@@ -34,7 +34,7 @@ export async function readBandwidth(threads: number): Promise<number> {
       const done = await Promise.all(spans);
       const elapsedMs =
         Math.max(...done.map(({ endMs }) => endMs)) - Math.min(...done.map(({ startMs }) => startMs));
-      best = Math.max(best, (1000 * threads * ROUNDS * 2 * BUFFER_BYTES) / elapsedMs);
+      best = Math.max(best, (1000 * threads * ROUNDS * 2 * bufferBytes) / elapsedMs);
     }
     return best;
   } finally {

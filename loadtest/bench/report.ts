@@ -43,7 +43,7 @@ export interface CaseReport {
 
 export const OURS = "magdi";
 
-const number = (value: number) =>
+export const number = (value: number) =>
   value >= 100 ? value.toFixed(0) : value >= 10 ? value.toFixed(1) : value.toFixed(2);
 const spread = ({ median, lowest, highest }: Spread) =>
   `${number(median)} (${number(lowest)}–${number(highest)})`;
@@ -110,9 +110,9 @@ function bandwidthLine({ machine, weightBytes, steps }: BenchReport): string {
   return `The weights are ${(weightBytes / 1e6).toFixed(0)} MB: memory alone would allow ${number(limit)} tok/s on one stream, of which a step of one row reaches ${((100 * rate) / limit).toFixed(0)} %.`;
 }
 
-const cell = (value: Spread | undefined) => (value === undefined ? "–" : spread(value));
+export const cell = (value: Spread | undefined) => (value === undefined ? "–" : spread(value));
 
-function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
+export function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
   const line = (cells: readonly string[]) => `| ${cells.join(" | ")} |`;
   return [line(head), line(head.map(() => "---")), ...rows.map(line)].join("\n");
 }

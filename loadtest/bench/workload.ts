@@ -31,6 +31,8 @@ export interface SubjectOptions {
   /** Rows or sequences that run at the same time. */
   readonly rows: number;
   readonly contextLength: number;
+  /** Of our engine; the processor where there is none. */
+  readonly device?: string;
 }
 
 export type OpenSubject = (options: SubjectOptions) => Promise<Subject>;

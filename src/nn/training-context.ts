@@ -48,6 +48,15 @@ function chainMask(
   return g.value("Unsqueeze", [mask, g.ints([1, 2])]);
 }
 
+/** x [..., C], weight [C] → x / rms(x) ∘ weight out of plain operators, for a runtime whose fused one does not give the
+ * deviation that its gradient is made of, which WebGPU's does not. */
+export function plainNorm(g: GraphBuilder, x: Value, weight: Value, epsilon: number): Value {
+  const attributes = { keepdims: 1 };
+  const mean = g.value("ReduceMean", [op.mul(g, x, x), g.ints([-1])], { attributes });
+  const deviation = g.value("Sqrt", [op.add(g, mean, g.float(epsilon))]);
+  return op.mul(g, op.div(g, x, deviation), weight);
+}
+
 /** ids int64 [B, T]. With `recompute`, only what goes from layer to layer is kept for the way back. With `shared`, each
  * sequence holds several chains. */
 export function trainingContext(
@@ -57,6 +66,7 @@ export function trainingContext(
   weights: DecoderWeights,
   recompute: boolean,
   shared: SharedPrompts | null = null,
+  norm: DecoderContext["norm"] = op.simplifiedLayerNormalization,
 ): DecoderContext {
   const { heads, keyValueHeads, headSize } = config;
   const group = heads / keyValueHeads;
@@ -92,10 +102,10 @@ export function trainingContext(
   return {
     batchShape,
     rotary: { cosine: weights.cosine, sine: weights.sine, positions: shared?.positions ?? g.ints([0]) },
-    norm: op.simplifiedLayerNormalization,
+    norm,
     addNorm: (g, branch, residual, weight, epsilon) => {
       const sum = plusProduct(g, residual, branch);
-      return [op.simplifiedLayerNormalization(g, sum, weight, epsilon), sum];
+      return [norm(g, sum, weight, epsilon), sum];
     },
     layer: (g, build) => (recompute ? recomputed(g, build) : build()),
     packed: false,

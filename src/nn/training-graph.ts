@@ -14,7 +14,7 @@ import { pool, poolAnywhere } from "./pooling.ts";
 import { type ScoreHead, scoreHead, scoreHeadShapes } from "./score-head.ts";
 import { withSeparateLinears } from "./separate-linears.ts";
 import type { WeightLoader } from "./serving-graph.ts";
-import { trainingContext } from "./training-context.ts";
+import { plainNorm, trainingContext } from "./training-context.ts";
 
 /** The losses of a graph; null leaves one out, with its inputs, its head and its gradients. */
 export interface TrainingLosses {
@@ -38,6 +38,8 @@ export interface TrainingGraphOptions {
   /** Computes each layer's activations a second time on the way back instead of keeping them: a third more time, a
    * fraction of the memory. */
   readonly recompute?: boolean;
+  /** Norms out of plain operators: see plainNorm. */
+  readonly plainNorms?: boolean;
   /** A sequence holds several nodes behind the prompt that they have in common, which is computed once. */
   readonly sharedPrompts?: boolean;
 }
@@ -93,7 +95,8 @@ export function trainingGraph(
   const columns = options.gradients && lora.dropout > 0 ? noiseColumns(config, lora) : null;
   const noise = columns === null ? null : g.input("lora_noise", "int32", ["tokens", columns]);
   const weights = withLora(withSeparateLinears(g, load(g)), config, lora, noise);
-  const context = trainingContext(g, ids, config, weights, recompute, shared);
+  const norm = options.plainNorms === true ? plainNorm : op.simplifiedLayerNormalization;
+  const context = trainingContext(g, ids, config, weights, recompute, shared, norm);
   const hidden = decoder(g, ids, config, weights, context);
 
   const terms: Value[] = [];

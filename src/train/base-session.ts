@@ -9,12 +9,15 @@ import { expectedTensors } from "../nn/decoder-config.ts";
 import type { WeightLoader } from "../nn/serving-graph.ts";
 import { encodeModel } from "../onnx/encode.ts";
 import { elementsOf, type Model } from "../onnx/graph.ts";
+import type { Device } from "../runtime/device.ts";
 import { Session } from "../runtime/session.ts";
 import type { BaseModel } from "../student/base-model.ts";
 import { StoredWeights } from "../student/stored-weights.ts";
 import { WeightFiles } from "../student/weight-files.ts";
 
 export interface BaseSessionOptions {
+  /** Which holds the base's weights; what else goes in or out is copied. Default cpu. */
+  readonly device?: Device;
   /** Threads of the device; without it, what it chooses. */
   readonly threads?: number;
   /** Where the base's weights lie in float32 meanwhile; without it, the system's folder for such files. */
@@ -31,6 +34,7 @@ const removeAll = (): void => {
 export class BaseSessions {
   readonly config: DecoderConfig;
   readonly #folder: string;
+  readonly #device: Device;
   readonly #threads: number | undefined;
   readonly #weights: StoredWeights;
   readonly #sessions: Session[] = [];
@@ -38,6 +42,7 @@ export class BaseSessions {
   /** Writes the weights; the base may be closed afterwards. @throws MAGDI_BAD_FILE for numbers that are not finite. */
   constructor(base: BaseModel, options: BaseSessionOptions) {
     this.config = base.config;
+    this.#device = options.device ?? "cpu";
     this.#threads = options.threads;
     const folder = mkdtempSync(path.join(options.scratchFolder ?? tmpdir(), "magdi-base-"));
     this.#folder = folder;
@@ -67,6 +72,7 @@ export class BaseSessions {
     writeFileSync(file, encodeModel(model));
     const session = await Session.open(file, {
       label,
+      device: this.#device,
       ...(this.#threads === undefined ? {} : { threads: this.#threads }),
       // Every batch has a shape of its own.
       memoryPattern: false,

@@ -82,8 +82,16 @@ export async function openTrainingStep(base: BaseModel, options: TrainingStepOpt
   const sessions = new BaseSessions(base, options);
   try {
     const { lora, losses, recompute = false, sharedPrompts = false } = options;
+    const plainNorms = options.device === "webgpu";
     const graphOf = (gradients: boolean): TrainingGraph =>
-      trainingGraph(base.config, sessions.load, { lora, losses, gradients, recompute, sharedPrompts });
+      trainingGraph(base.config, sessions.load, {
+        lora,
+        losses,
+        gradients,
+        recompute,
+        sharedPrompts,
+        plainNorms,
+      });
     const step = new SessionStep(sessions, { train: graphOf(true), validate: graphOf(false) });
     await step.open("train");
     return step;

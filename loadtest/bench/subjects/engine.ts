@@ -20,7 +20,14 @@ function samplingOf({ temperature, maxTokens }: Workload): SamplingParams {
   };
 }
 
-export const openSubject: OpenSubject = async ({ model, dtype, threads, rows, contextLength }) => {
+export const openSubject: OpenSubject = async ({
+  model,
+  dtype,
+  threads,
+  rows,
+  contextLength,
+  device = "cpu",
+}) => {
   const flags = {
     model,
     dtype,
@@ -28,8 +35,13 @@ export const openSubject: OpenSubject = async ({ model, dtype, threads, rows, co
     "batch-rows": String(rows),
     "context-length": String(contextLength),
     "prefix-cache-tokens": "0",
+    "max-samples": String(rows),
+    "queue-samples": String(Math.max(256, rows)),
+    ...(device === "cpu" ? {} : { device }),
   };
   const student = await openStudent(model, { config: loadConfig({ flags }), onStep: () => {} });
+  const served = student.manifest.device ?? "cpu";
+  if (served !== device) throw new Error(`expected an engine on ${device}, found one on ${served}`);
   return {
     async run(workload) {
       const startMs = performance.now();

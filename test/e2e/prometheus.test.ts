@@ -1,26 +1,22 @@
 // A real Prometheus scrapes a running server, and its answers are the client's own count.
 import assert from "node:assert/strict";
-import { spawn } from "node:child_process";
-import { once } from "node:events";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { createInterface } from "node:readline";
 import { type TestContext, test } from "node:test";
 import { setTimeout as wait } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import type { Json } from "../server/support/running-app.ts";
-import { missing } from "../support/prometheus-tools.ts";
+import { missing, queryPrometheus, startPrometheus } from "../support/prometheus-tools.ts";
 import { post, ServeProcess, TINY } from "./serve-process.ts";
 
 const RULES = fileURLToPath(new URL("../../deploy/prometheus", import.meta.url));
 const SCRAPE_MS = 100;
 const GIVE_UP_MS = 30_000;
 
-/** A Prometheus that scrapes `target`, on a port of its own until the test ends; gives its address. */
-async function startPrometheus(t: TestContext, target: string): Promise<string> {
+/** A Prometheus that scrapes `target` until the test ends; gives its address. */
+function scrape(t: TestContext, target: string): Promise<string> {
   const folder = mkdtempSync(join(tmpdir(), "magdi-prometheus-"));
-  t.after(() => rmSync(folder, { recursive: true, force: true, maxRetries: 5 }));
   // JSON is YAML.
   const config = {
     global: { scrape_interval: `${SCRAPE_MS}ms`, evaluation_interval: `${SCRAPE_MS}ms` },
@@ -28,42 +24,15 @@ async function startPrometheus(t: TestContext, target: string): Promise<string> 
     scrape_configs: [{ job_name: "magdi", static_configs: [{ targets: [target] }] }],
   };
   writeFileSync(join(folder, "prometheus.yaml"), JSON.stringify(config));
-  const child = spawn(
-    "prometheus",
-    [
-      `--config.file=${join(folder, "prometheus.yaml")}`,
-      `--storage.tsdb.path=${join(folder, "data")}`,
-      "--web.listen-address=127.0.0.1:0",
-    ],
-    { stdio: ["ignore", "ignore", "pipe"] },
-  );
-  const closed = once(child, "close");
-  t.after(async () => {
-    child.kill("SIGKILL");
-    await closed;
-  });
-  let log = "";
-  for await (const line of createInterface({ input: child.stderr })) {
-    log += `${line}\n`;
-    const address = /msg="Listening on" address=(\S+)/.exec(line)?.[1];
-    if (address === undefined) continue;
-    child.stderr.resume();
-    return `http://${address}`;
-  }
-  throw new Error(`prometheus ended before it listened: ${log}`);
+  const started = startPrometheus(t, join(folder, "prometheus.yaml"), join(folder, "data"));
+  t.after(() => rmSync(folder, { recursive: true, force: true, maxRetries: 5 }));
+  return started;
 }
 
 /** The values of an instant query, by their labels. */
 async function query(prometheus: string, promql: string): Promise<number[]> {
-  const response = await fetch(`${prometheus}/api/v1/query?query=${encodeURIComponent(promql)}`);
-  if (response.status === 503) return []; // it still starts
-  const { status, data, error } = (await response.json()) as {
-    status: string;
-    error?: string;
-    data: { result: { value: [number, string] }[] };
-  }; // Prometheus' documented answer to an instant query of a vector
-  assert.equal(status, "success", error);
-  return data.result.map(({ value }) => Number(value[1]));
+  const found = (await queryPrometheus(prometheus, promql)) ?? [];
+  return found.map(({ values }) => Number(values[0]?.[1]));
 }
 
 /** Asks until the answer is `expected`: a scrape comes when it comes. */
@@ -84,7 +53,7 @@ test("behaviour 42: Prometheus scrapes the server and counts what the client cou
 }, async (t) => {
   const server = new ServeProcess(t, [...TINY, "--port", "0"]);
   const url = await server.ready();
-  const prometheus = await startPrometheus(t, new URL(url).host);
+  const prometheus = await scrape(t, new URL(url).host);
   await eventually(prometheus, 'up{job="magdi"}', [1]);
   await eventually(prometheus, "magdi_generation_tokens_total", [0]);
 

@@ -6,8 +6,8 @@ import { tinyStudent } from "../server/support/tiny-student.ts";
 const command = createServeCommand(async (folder, { config, onStep }) => {
   if (folder === "missing")
     throw new MagdiError("MAGDI_FILE_MISSING", `${folder}: expected a student folder`);
-  const { batchRows: maxRows, queueSamples: maxWaitingSamples } = config;
-  return tinyStudent({ onStep, contextLength: 65_536, maxRows, maxWaitingSamples });
+  const { batchRows: maxRows, queueSamples: maxWaitingSamples, prefixCacheTokens } = config;
+  return tinyStudent({ onStep, contextLength: 65_536, maxRows, maxWaitingSamples, prefixCacheTokens });
 });
 try {
   process.exitCode = await command.run(process.argv.slice(2));

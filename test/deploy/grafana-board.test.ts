@@ -108,7 +108,7 @@ const hasValue = (series: readonly Series[] | null) =>
   series?.some(({ values }) => values.some(([, value]) => Number.isFinite(Number(value)))) ?? false;
 
 test("each query of the board finds data", { skip: missing("prometheus") }, async (t) => {
-  const server = new ServeProcess(t, [...TINY, "--port", "0"]);
+  const server = new ServeProcess(t, [...TINY, "--port", "0", "--prefix-cache-tokens", "2048"]);
   const url = await server.ready();
   const target = new URL(url).host;
   const prometheus = await startPrometheus(t, configurationFor(target), path.join(scratch, "data"));

@@ -13,9 +13,11 @@ interface Operand {
 
 const flipped = ({ value, transposed }: Operand): Operand => ({ value, transposed: !transposed });
 
+/** Such as a head's values, or an adapter's rank. */
+const NARROW = 128;
+
 /** x [..., M, N] → [..., N, M] */
-function exchanged(back: Backward, x: Value): Value {
-  const rank = back.facts.shape(x)?.length;
+function exchanged(back: Backward, x: Value, rank = back.facts.shape(x)?.length): Value {
   if (rank === undefined) throw unsupported(back.node, `the rank of ${x} is not known before the graph runs`);
   const axes = Array.from({ length: rank }, (_, axis) => axis);
   return op.transpose(back.g, x, [...axes.slice(0, -2), rank - 1, rank - 2]);
@@ -33,6 +35,17 @@ function product(back: Backward, left: Operand, right: Operand, alpha: number): 
   const [a, b] = [left, right].map((x) => (x.transposed ? exchanged(back, x.value) : x.value));
   const y = op.matMul(g, a ?? "", b ?? "");
   return alpha === 1 ? y : op.mul(g, y, constant(back, alpha, left.value));
+}
+
+/** alpha · leftᵀ · right. Reading a matrix turned costs by its width: of a wide left and a narrow right, the right is
+ * turned, and the narrow result once more. */
+function turnedProduct(back: Backward, left: Operand, right: Operand, alpha: number): Value {
+  const { facts } = back;
+  const [wide, narrow] = [left, right].map(({ value }) => facts.shape(value)?.at(-1));
+  const isNarrow =
+    typeof narrow === "number" && narrow <= NARROW && !(typeof wide === "number" && wide <= narrow);
+  if (left.transposed || right.transposed || !isNarrow) return product(back, flipped(left), right, alpha);
+  return exchanged(back, product(back, flipped(right), left, alpha), facts.shape(left.value)?.length);
 }
 
 /** Y = α·op(A)·op(B): with op(A) = A, dA = α·dY·op(B)ᵀ; with op(A) = Aᵀ, dA = α·op(B)·dYᵀ.
@@ -65,8 +78,8 @@ const matrixProduct: Rule = (back) => {
       const left = { value: rows(a.value), transposed: a.transposed };
       const right = { value: rows(cotangent), transposed: false };
       const db = b.transposed
-        ? product(back, flipped(right), left, alpha)
-        : product(back, flipped(left), right, alpha);
+        ? turnedProduct(back, right, left, alpha)
+        : turnedProduct(back, left, right, alpha);
       return bRank === 1 ? g.value("Squeeze", [db, g.ints([-1])]) : db;
     },
   ];

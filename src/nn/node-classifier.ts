@@ -15,24 +15,31 @@ import { type GraphNodes, type HeadShapes, headLayer, layerShapes } from "./head
 export type NodeClassifier = (Gcn | GraphAttention) & { readonly classes: number };
 export const NODE_CLASSIFIERS = ["gcn", "node-attention", "token-attention"] as const;
 
-/** The classifier's own tensors, and node.* [classes, width] */
+const isDirect = (classifier: NodeClassifier): boolean =>
+  classifier.kind === "gcn" && classifier.direct === true;
+
+/** The classifier's own tensors, and node.* [classes, width], unless it gives the logits itself */
 export function nodeClassifierShapes(classifier: NodeClassifier, hiddenSize: number): HeadShapes {
   return new Map([
     ...(classifier.kind === "gcn"
       ? gcnShapes(classifier, hiddenSize)
       : graphAttentionShapes(classifier, hiddenSize)),
-    ...layerShapes("node", classifier.classes, classifier.width),
+    ...(isDirect(classifier) ? [] : layerShapes("node", classifier.classes, classifier.width)),
   ]);
 }
 
-/** A batch's graphs → [B, width], by kind. */
-const MIXERS = {
-  gcn,
-  "node-attention": nodeAttention,
-  "token-attention": tokenAttention,
-} satisfies Record<NodeClassifier["kind"], unknown>;
+/** Whether a parameter is a node classifier's, by its key. */
+export const isOfClassifier = (key: string): boolean => /^(gcn|attention|node)\./.test(key);
+
+/** A batch's graphs → [B, width]; of a direct classifier, its logits */
+function mixed(g: GraphBuilder, graph: GraphNodes, classifier: NodeClassifier): Value {
+  if (classifier.kind === "gcn") return gcn(g, graph, classifier);
+  const attend = classifier.kind === "node-attention" ? nodeAttention : tokenAttention;
+  return attend(g, graph, classifier.width);
+}
 
 /** A batch's graphs → logits [B, classes] */
 export function nodeClassifier(g: GraphBuilder, graph: GraphNodes, classifier: NodeClassifier): Value {
-  return headLayer(g, "node", MIXERS[classifier.kind](g, graph, classifier.width));
+  const nodes = mixed(g, graph, classifier);
+  return isDirect(classifier) ? nodes : headLayer(g, "node", nodes);
 }

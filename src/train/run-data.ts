@@ -10,6 +10,7 @@ import {
   rowsApart,
   type StudentText,
   type TokeniseCounts,
+  type TokeniseOptions,
   tokeniseMags,
   tokeniseTwoTasks,
 } from "./mag/tokenised-mags.ts";
@@ -105,8 +106,10 @@ function balanced(parts: readonly (readonly Mag[])[], { balance }: SettledSettin
 }
 
 function part(mags: readonly Mag[], settings: SettledSettings, student: StudentText): DataPart {
-  const { maxTokens, tooLong } = settings;
-  const { groups, counts } = tokenised(mags, settings.chains, student, { maxTokens, tooLong });
+  const { maxTokens, tooLong, losses } = settings;
+  const missingNodes = settings.missingNodes === "third-class" && losses.includes("node");
+  const options = { maxTokens, tooLong, missingNodes };
+  const { groups, counts } = tokenised(mags, settings.chains, student, options);
   return { data: dataOf(groups, settings), mags: mags.length, counts };
 }
 
@@ -155,10 +158,12 @@ function dataOf(groups: UnitGroups, settings: SettledSettings): TrainingData {
     rowsApart(units).filter(({ rows }) => rows.some(({ label }) => label === 1));
   if (!losses.includes("margin") && !losses.includes("node")) return mapped(chains);
   if (questions === "together") return mapped((units) => units);
+  const there = (units: readonly TrainingUnit[]): readonly TrainingUnit[] =>
+    units.map((unit) => ({ ...unit, rows: unit.rows.filter(({ label }) => label !== 2), edges: [] }));
   const differ = ({ rows }: TrainingUnit): boolean => new Set(rows.map(({ label }) => label)).size > 1;
   const unitsOf = {
     nll: chains,
-    margin: (units: readonly TrainingUnit[]) => units.filter(differ),
+    margin: (units: readonly TrainingUnit[]) => there(units).filter(differ),
     node: (units: readonly TrainingUnit[]) => units,
   };
   return dataByLoss(losses.map((loss) => [loss, mapped(unitsOf[loss])]));
@@ -168,7 +173,7 @@ function tokenised(
   mags: readonly Mag[],
   chains: SettledSettings["chains"],
   student: StudentText,
-  options: { readonly maxTokens: number; readonly tooLong: "cut" | "drop" },
+  options: TokeniseOptions,
 ): { readonly groups: UnitGroups; readonly counts: TokeniseCounts } {
   if (chains === "two-tasks") {
     const { rationale, label, counts } = tokeniseTwoTasks(mags, student, options);

@@ -2,6 +2,7 @@
 // added up. It knows no optimiser.
 
 import { MagdiError } from "../errors.ts";
+import { isOfClassifier } from "../nn/node-classifier.ts";
 import { derivedSeed } from "./seeded-random.ts";
 import { type BatchLimits, planBatches, type TrainingData } from "./training-data.ts";
 import { countsOf, type StepCounts, type StepMode, type TrainingStep } from "./training-step.ts";
@@ -14,9 +15,9 @@ export interface Accumulated {
   readonly node: number;
   /** Real tokens, without padding. */
   readonly tokens: number;
-  /** Rows that are nodes, and those among them whose answer is right. */
+  /** Nodes with a label, and how many of them have the commonest. */
   readonly nodes: number;
-  readonly rightNodes: number;
+  readonly commonest: number;
   /** Nodes that a classifier saw, and those that it was right about. */
   readonly classified: number;
   readonly nodesRight: number;
@@ -56,10 +57,12 @@ export async function runBatches(run: BatchesToRun): Promise<Accumulated | null>
     node: 0,
     tokens: 0,
     nodes: 0,
-    rightNodes: 0,
+    commonest: 0,
     classified: 0,
     nodesRight: 0,
   };
+  const labels = new Map<bigint, number>();
+  const classifies = [...step.parameters.keys()].some(isOfClassifier);
   for (const [index, { group, names, batch }] of batches.entries()) {
     if (signal.aborted) return null;
     const result = await step.run(batch, mode, {
@@ -72,8 +75,11 @@ export async function runBatches(run: BatchesToRun): Promise<Accumulated | null>
     }
     for (const length of batch.lengths) sum.tokens += length;
     sum.nodes += result.counts.nodes;
-    for (const label of batch.nodeLabels) if (label === 1n) sum.rightNodes += 1;
-    sum.classified += step.parameters.has("node.weight") ? result.counts.nodes : 0;
+    for (const label of batch.nodeLabels) {
+      if (label >= 0n) labels.set(label, (labels.get(label) ?? 0) + 1);
+    }
+    sum.commonest = Math.max(0, ...labels.values());
+    if (classifies) sum.classified += result.counts.nodes;
     sum.nodesRight += result.nodesRight;
     run.onBatch?.(names, step);
   }

@@ -233,9 +233,7 @@ class Trainer {
       epoch: at / this.#sampler.stepsPerEpoch,
       ...lossesOf(done),
       nodeAccuracy: accuracy(done),
-      majorityAccuracy: this.#hasNodeLoss()
-        ? Math.max(done.rightNodes, done.nodes - done.rightNodes) / done.nodes
-        : null,
+      majorityAccuracy: this.#hasNodeLoss() ? done.commonest / done.nodes : null,
     };
     this.#files.append(line);
     this.#state = { ...this.#state, validatedStep: at };

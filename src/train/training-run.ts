@@ -6,6 +6,7 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, writeFile
 import path from "node:path";
 import { z } from "zod";
 import { MagdiError } from "../errors.ts";
+import type { NodeClassifier } from "../nn/node-classifier.ts";
 import type { TrainingLosses } from "../nn/training-graph.ts";
 import { type ImportOptions, importStudent, locateBase, openBase } from "../student/import-student.ts";
 import type { Manifest } from "../student/manifest.ts";
@@ -183,6 +184,12 @@ async function trained(options: TrainingRunOptions, source: string): Promise<Tra
   }
 }
 
+function classifierOf(settings: SettledSettings): NodeClassifier {
+  const { nodeClassifier: kind, gcnWidth: width, nodeHead } = settings;
+  const classes = settings.missingNodes === "third-class" ? 3 : 2;
+  return kind === "gcn" ? { kind, width, classes, direct: nodeHead === "none" } : { kind, width, classes };
+}
+
 /** The losses that a step's graph is made with. */
 function lossesOf(settings: SettledSettings): TrainingLosses {
   const { losses, scoreWidth: width } = settings;
@@ -199,7 +206,7 @@ function lossesOf(settings: SettledSettings): TrainingLosses {
       ? {
           weight: settings.nodeWeight,
           features: settings.nodeFeatures,
-          classifier: { kind: settings.nodeClassifier, width: settings.gcnWidth, classes: 2 },
+          classifier: classifierOf(settings),
           dropout: { share: settings.gcnDropout, whenValidating: settings.gcnDropoutWhenValidating },
         }
       : null,

@@ -102,6 +102,16 @@ export const SETTING_GROUPS = {
         "how nodes hear each other: graph convolutions, or attention over the nodes or the tokens that a node heard",
       ),
     gcnWidth: wholeNumber(1).default(256).describe("width of the node classifier"),
+    nodeHead: oneOf(["linear", "none"])
+      .default("linear")
+      .describe(
+        "what gives the node classifier's logits: a linear layer behind it, or, of graph convolutions, the second one itself, as in the released code",
+      ),
+    missingNodes: oneOf(["left-out", "third-class"])
+      .default("left-out")
+      .describe(
+        "answers that are not in a MAG: no nodes, or a node of a third class for each agent in each of four rounds, as in the released code",
+      ),
     gcnDropout: number(0, 0.95)
       .default(0)
       .describe("share dropped behind the node classifier's first layer; 0.5 in the released code"),
@@ -252,6 +262,12 @@ export function settledSettings(
 ): SettledSettings {
   const { positions, hiddenSize } = config;
   const maxTokens = settings.maxTokens ?? Math.min(MAX_TOKENS, positions);
+  if (settings.nodeHead === "none" && settings.nodeClassifier !== "gcn") {
+    throw new MagdiError(
+      "MAGDI_BAD_CONFIG",
+      `nodeHead: expected linear with the node classifier ${settings.nodeClassifier}, found none`,
+    );
+  }
   if (maxTokens <= positions) {
     return { ...settings, maxTokens, scoreWidth: settings.scoreWidth ?? hiddenSize };
   }

@@ -2,13 +2,13 @@
 
 import assert from "node:assert/strict";
 import { after, test } from "node:test";
-import { NODE_CLASSIFIERS } from "../../src/nn/node-classifier.ts";
+import { NODE_CLASSIFIERS, type NodeClassifier } from "../../src/nn/node-classifier.ts";
 import type { TrainingLosses } from "../../src/nn/training-graph.ts";
 import { openBase } from "../../src/student/import-student.ts";
 import { initialiseParameters } from "../../src/train/initial-parameters.ts";
 import { openTrainingStep, type StepBatch, type TrainingStep } from "../../src/train/training-step.ts";
 import { fixture, scratchFolder } from "../support/scratch-folder.ts";
-import { TrainingFixture } from "../support/training-fixture.ts";
+import { readTensors, TrainingFixture } from "../support/training-fixture.ts";
 import { SeededRandom } from "../text/seeded-random.ts";
 
 const scratch = scratchFolder();
@@ -20,12 +20,15 @@ after(() => {
 
 type NodeLoss = NonNullable<TrainingLosses["node"]>;
 
-async function stepOf(
-  kind: (typeof NODE_CLASSIFIERS)[number],
-  rest: Partial<NodeLoss> = {},
-): Promise<TrainingStep> {
+/** Each kind, and the released code's, which has no layer behind its second and three classes. */
+const CLASSIFIERS: Readonly<Record<string, NodeClassifier>> = {
+  ...Object.fromEntries(NODE_CLASSIFIERS.map((kind) => [kind, { kind, width: 12, classes: 2 }])),
+  "direct gcn": { kind: "gcn", width: 12, classes: 3, direct: true },
+};
+
+async function stepOf(classifier: NodeClassifier, rest: Partial<NodeLoss> = {}): Promise<TrainingStep> {
   const base = openBase(fixture("tiny-llama", "base"));
-  const node = { weight: 1, features: "live" as const, classifier: { kind, width: 12, classes: 2 }, ...rest };
+  const node = { weight: 1, features: "live" as const, classifier, ...rest };
   const step = await openTrainingStep(base, {
     lora: own.lora,
     losses: { nll: null, margin: null, node },
@@ -53,9 +56,9 @@ function labelled(batch: StepBatch, row: number): StepBatch {
   return { ...batch, nodeLabels: batch.nodeLabels.map((label, index) => (index === row ? label : -1n)) };
 }
 
-for (const kind of NODE_CLASSIFIERS) {
+for (const [kind, classifier] of Object.entries(CLASSIFIERS)) {
   test(`${kind}: the gradient is the slope in a random direction, and reaches the adapters`, async () => {
-    const step = await stepOf(kind);
+    const step = await stepOf(classifier);
     const batch = own.batch("directed");
     await step.run(batch, "train");
     const random = new SeededRandom(11);
@@ -90,7 +93,7 @@ for (const kind of NODE_CLASSIFIERS) {
   });
 
   test(`${kind}: a node hears those that point to it, through others too, and nobody else`, async () => {
-    const step = await stepOf(kind);
+    const step = await stepOf(classifier);
     const batch = own.batch("directed");
     const { rows, adjacency } = batch;
     const heard = (to: number, from: number): boolean => adjacency[to * rows + from]! > 0;
@@ -119,11 +122,59 @@ for (const kind of NODE_CLASSIFIERS) {
 test("dropout in the classifier depends on its seed, and validation has it only when told", async () => {
   const batch = own.batch("directed");
   for (const whenValidating of [false, true]) {
-    const step = await stepOf("gcn", { dropout: { share: 0.5, whenValidating } });
+    const step = await stepOf(CLASSIFIERS.gcn!, { dropout: { share: 0.5, whenValidating } });
     const loss = async (mode: "train" | "validate", dropoutSeed: number) =>
       (await step.run(batch, mode, { dropoutSeed })).node;
     assert.equal(await loss("train", 1), await loss("train", 1));
     assert.notEqual(await loss("train", 1), await loss("train", 2));
     assert.equal((await loss("validate", 1)) !== (await loss("validate", 2)), whenValidating);
   }
+});
+
+/** rows [n, k], weight [m, k], bias [m] → [n, m] */
+const affine = (rows: readonly number[][], weight: Float32Array, bias: Float32Array): number[][] =>
+  rows.map((row) =>
+    [...bias].map((start, out) =>
+      row.reduce((sum, x, at) => sum + x * weight[out * row.length + at]!, start),
+    ),
+  );
+
+/** matrix [n, n], rows [n, k] → matrix·rows */
+const mixedBy = (matrix: Float32Array, rows: readonly number[][]): number[][] =>
+  rows.map((row, to) =>
+    row.map((_, at) =>
+      rows.reduce((sum, from, index) => sum + matrix[to * rows.length + index]! * from[at]!, 0),
+    ),
+  );
+
+test("a direct classifier's loss is that of softmax(Â·ReLU(Â·X·W₀ᵀ + b₀)·W₁ᵀ + b₁) over three classes", async () => {
+  const step = await stepOf(CLASSIFIERS["direct gcn"]!);
+  assert.deepEqual(
+    [...step.shapes].filter(([key]) => !key.startsWith("base_")),
+    [
+      ["gcn.0.weight", [12, 64]],
+      ["gcn.0.bias", [12]],
+      ["gcn.1.weight", [3, 12]],
+      ["gcn.1.bias", [3]],
+    ],
+  );
+  step.parameters.get("gcn.1.bias")?.set([0.3, -0.2, 0.1]);
+  const batch = { ...own.batch("directed", [0]) };
+  const pooled = readTensors("tiny-llama", "activations.safetensors").get("pooled.0")!;
+  const labels = batch.nodeLabels.map((label, row) => (row === 0 ? 2n : label));
+  const nodes = Array.from({ length: batch.rows }, (_, row) => [...pooled.subarray(row * 64, row * 64 + 64)]);
+  const [weight0, bias0, weight1, bias1] = ["gcn.0.weight", "gcn.0.bias", "gcn.1.weight", "gcn.1.bias"].map(
+    (key) => step.parameters.get(key)!,
+  );
+  const first = affine(mixedBy(batch.adjacency, nodes), weight0!, bias0!);
+  const inner = first.map((row) => row.map((x) => Math.max(0, x)));
+  const logits = affine(mixedBy(batch.adjacency, inner), weight1!, bias1!);
+  const expected = logits.map(
+    (row, at) => Math.log(row.reduce((sum, x) => sum + Math.exp(x), 0)) - row[Number(labels[at])]!,
+  );
+  const { node, nodesRight } = await step.run({ ...batch, nodeLabels: labels }, "validate");
+  const mean = expected.reduce((sum, x) => sum + x, 0) / expected.length;
+  assert.ok(Math.abs(node - mean) < 1e-5, `${node} instead of ${mean}`);
+  const right = logits.filter((row, at) => row.indexOf(Math.max(...row)) === Number(labels[at]));
+  assert.equal(nodesRight, right.length);
 });

@@ -114,8 +114,9 @@ test("apart, each loss learns from items of its own", async () => {
   const found = contents(training.data);
   assert.deepEqual(found, {
     "chains nll": { items: 28, rows: 28, labels: 28, pairs: 0, nodes: 0, edges: 0 },
-    "chains margin": { items: 12, rows: 40, labels: 0, pairs: ALL.pairs, nodes: 0, edges: ALL.edges },
-    "chains node": { items: 12, rows: 40, labels: 0, pairs: 0, nodes: 40, edges: ALL.edges },
+    "chains margin": { items: 12, rows: 40, labels: 0, pairs: ALL.pairs, nodes: 0, edges: 0 },
+    // Twelve of the released code's edges are between its first two agents' places.
+    "chains node": { items: 12, rows: 96, labels: 0, pairs: 0, nodes: 96, edges: 12 * 12 },
   });
 });
 
@@ -129,6 +130,24 @@ test("a prompt is computed once where nothing depends on each node's own sequenc
     { nodeClassifier: "token-attention" },
   ];
   for (const values of apart) assert.equal(await rows(values), ALL.rows, JSON.stringify(values));
+});
+
+test("answers that are not there are nodes of a third class, which only the classifier sees", async () => {
+  const { training } = await dataOf({ missingNodes: "third-class" });
+  const labels = training.data.items.map((_, item) => training.data.batch([item], 0));
+  for (const { nodeLabels } of labels) assert.equal(nodeLabels.length, 8); // two agents, four rounds
+  const third = labels.flatMap(({ nodeLabels }) => [...nodeLabels].filter((label) => label === 2n));
+  assert.equal(third.length, 12 * 8 - ALL.rows);
+  const without = (await dataOf({})).training.data;
+  for (const [item, batch] of labels.entries()) {
+    const plain = without.batch([item], 0);
+    assert.deepEqual(batch.pairs, plain.pairs);
+    assert.deepEqual(batch.labelIds, plain.labelIds);
+  }
+  await assert.rejects(
+    async () => await dataOf({ nodeHead: "none", nodeClassifier: "node-attention" }),
+    /nodeHead: expected linear with the node classifier node-attention, found none/,
+  );
 });
 
 test("a token's weight counts the padding where pooling does", async () => {

@@ -10,7 +10,7 @@ export type Pair = readonly [number, number];
  *
  * @example contrastivePairs([1, 0, 1]) // [[0, 1], [2, 1]]
  */
-export function contrastivePairs(labels: readonly (0 | 1)[], random?: () => number): Pair[] {
+export function contrastivePairs(labels: readonly number[], random?: () => number): Pair[] {
   const right = labels.flatMap((label, index) => (label === 1 ? [index] : []));
   const wrong = labels.flatMap((label, index) => (label === 0 ? [index] : []));
   if (right.length === 0 || wrong.length === 0) return [];

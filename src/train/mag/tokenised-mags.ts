@@ -6,7 +6,8 @@ import type { ChatTemplate } from "../../text/chat-template.ts";
 import type { Tokenizer } from "../../text/tokenizer.ts";
 import { answerSentence, completionOf } from "./completion.ts";
 import { type Mag, type MagNode, withNodes } from "./mag-schema.ts";
-import type { TrainingRow, TrainingUnit } from "./training-batch.ts";
+import { missingNodes, withMissing } from "./missing-nodes.ts";
+import type { RowLabel, TrainingRow, TrainingUnit } from "./training-batch.ts";
 
 /** What a student's text is made with. */
 export interface StudentText {
@@ -26,6 +27,8 @@ export interface TokeniseOptions {
   readonly maxTokens: number;
   /** What happens to a row with more. Default "cut". */
   readonly tooLong?: keyof typeof TOO_LONG;
+  /** Gives answers that are not there a node of a third class each, as the released code does. Default false. */
+  readonly missingNodes?: boolean;
 }
 
 export interface TokeniseCounts {
@@ -148,19 +151,22 @@ class RowTokeniser {
       return null;
     }
     const rowOf = new Map<MagNode, TrainingRow>();
-    for (const node of mag.nodes) {
+    const put = (node: MagNode, label: RowLabel): void => {
       const text = completionOf(mag, node);
       if (text === null) this.counts.unsayableAnswers += 1;
-      const row = text === null ? null : this.row(prompt, text, node.label);
+      const row = text === null ? null : this.row(prompt, text, label);
       if (row !== null) rowOf.set(node, row);
-    }
-    const kept = withNodes(mag, (node) => rowOf.has(node));
+    };
+    for (const node of mag.nodes) put(node, node.label);
+    const missing = this.#options.missingNodes === true ? missingNodes(mag) : [];
+    for (const node of missing) put(node, 2);
+    const kept = withNodes(missing.length === 0 ? mag : withMissing(mag, missing), (node) => rowOf.has(node));
     if (kept === null) return null;
     return { id: mag.id, rows: kept.nodes.map((node) => rowOf.get(node)!), edges: kept.edges };
   }
 
   /** Null when it is too long and such rows are dropped. */
-  row(prompt: Int32Array, completion: string, label: 0 | 1): TrainingRow | null {
+  row(prompt: Int32Array, completion: string, label: RowLabel): TrainingRow | null {
     const { tokenizer, endTokenId } = this.#student;
     const ids = tokenizer.encode(this.#plain(completion), { addSpecialTokens: false });
     const room = Math.max(0, this.#options.maxTokens - prompt.length);

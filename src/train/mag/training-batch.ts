@@ -27,17 +27,20 @@ export interface TrainingBatch {
   readonly pairs: BigInt64Array;
   /** [nodes · nodes]: Â, a block for each graph */
   readonly adjacency: Float32Array;
-  /** [nodes]: 1 right, 0 wrong */
+  /** [nodes] */
   readonly nodeLabels: BigInt64Array;
   /** How many labels there are: the mean of an optimiser step divides by the sum over its batches. */
   readonly labelTokens: number;
 }
 
+/** 0 wrong, 1 right, 2 an answer that is not there: see missing-nodes.ts. */
+export type RowLabel = 0 | 1 | 2;
+
 /** One sequence: the prompt's tokens, then the completion's, its end token last. */
 export interface TrainingRow {
   readonly tokenIds: Int32Array;
   readonly promptLength: number;
-  readonly label: 0 | 1;
+  readonly label: RowLabel;
 }
 
 /** What must be in one batch: a graph's rows, or a single one when nothing relates it to others. */

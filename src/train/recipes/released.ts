@@ -12,6 +12,8 @@ export const released: Recipe = {
     lossOnPrompt: true,
     scoreHead: "mlp",
     gcnWidth: 512,
+    nodeHead: "none",
+    missingNodes: "third-class",
     gcnDropout: 0.5,
     gcnDropoutWhenValidating: true,
     pooling: "padded",

@@ -6,7 +6,7 @@ import { parseArgs } from "node:util";
 import { MagdiError } from "../errors.ts";
 import { hubSettings } from "../student/hub.ts";
 import { RECIPES } from "../train/recipes/registry.ts";
-import { createRun, runSettings, runTraining, STUDENT_FOLDER } from "../train/training-run.ts";
+import { createRun, runSettings, runTraining, STUDENT_FOLDER, stopIfAborted } from "../train/training-run.ts";
 import {
   resolveSettings,
   SETTINGS,
@@ -14,8 +14,8 @@ import {
   settingFromText,
   type TrainingSettings,
 } from "../train/training-settings.ts";
-import { terminalProgress } from "./progress.ts";
-import { dataTexts, stepText, validationText } from "./train-texts.ts";
+import { type Progress, terminalProgress } from "./progress.ts";
+import { dataTexts, interruptedText, stepText, validationText } from "./train-texts.ts";
 import { measurement, parseThreads, printStudent } from "./written-student.ts";
 
 const WIDTH = 26;
@@ -64,23 +64,32 @@ export async function runTrain(argv: readonly string[]): Promise<number> {
   const folder = resume ?? settings.out;
   if (folder === null) throw missing("--out RUN");
   const progress = terminalProgress(process.stderr);
+  let stopping = "stopping after the batch that runs, with a checkpoint; once more ends it at once";
   const stop = new StopSignals(() => {
     progress.end();
-    say("stopping after the batch that runs, with a checkpoint; once more ends it at once");
+    say(stopping);
   });
   try {
     if (resume === undefined) createRun(folder, settings);
     const measure =
       given.get("no-measure") === true
         ? {}
-        : { measure: measurement(settings.threads ?? parseThreads(undefined), progress) };
-    const { outcome, student } = await runTraining({
+        : {
+            measure: measurement(
+              settings.threads ?? parseThreads(undefined),
+              stoppable(progress, stop.signal),
+            ),
+          };
+    const { outcome, student, interrupted } = await runTraining({
       settings,
       folder,
       signal: stop.signal,
       hub: hubSettings(process.env),
       ...measure,
       onStage: (stage, done, total) => progress.report(stage, done, total),
+      onExport() {
+        stopping = "stopping before the student is written; once more ends it at once";
+      },
       onData(data, step) {
         progress.end();
         for (const line of dataTexts(data, step, settings)) say(line);
@@ -93,10 +102,8 @@ export async function runTrain(argv: readonly string[]): Promise<number> {
       },
     });
     progress.end();
-    if (outcome?.reason === "interrupted") {
-      say(
-        `stopped after step ${outcome.step} of ${outcome.totalSteps}; go on with: npx magdi train --resume ${quoted(folder)}`,
-      );
+    if (interrupted !== null) {
+      say(interruptedText(interrupted, outcome, folder));
       return stop.exitCode;
     }
     if (outcome !== null) {
@@ -115,6 +122,15 @@ export async function runTrain(argv: readonly string[]): Promise<number> {
     stop.close();
   }
 }
+
+/** The same progress, which ends what it is told of once the signal has come. */
+const stoppable = (progress: Progress, signal: AbortSignal): Progress => ({
+  ...progress,
+  report(...state) {
+    stopIfAborted(signal);
+    progress.report(...state);
+  },
+});
 
 function textOf(value: unknown): string | undefined {
   return typeof value === "string" ? value : undefined;
@@ -187,9 +203,6 @@ function readSettingsFile(file: string): Readonly<Record<string, unknown>> {
   const { settings } = content as { settings?: unknown }; // it is an object
   return (typeof settings === "object" && settings !== null ? settings : content) as Record<string, unknown>; // keys are checked next
 }
-
-const quoted = (file: string): string =>
-  /^[\w./~-]+$/.test(file) ? file : `'${file.replaceAll("'", `'\\''`)}'`;
 
 function say(line: string): void {
   process.stderr.write(`${line}\n`);

@@ -2,7 +2,8 @@
 
 import type { RunData } from "../train/run-data.ts";
 import type { ValidationLine } from "../train/run-log.ts";
-import type { TrainingProgress } from "../train/trainer.ts";
+import type { TrainingOutcome, TrainingProgress } from "../train/trainer.ts";
+import type { TrainingRunResult } from "../train/training-run.ts";
 import type { TrainingSettings } from "../train/training-settings.ts";
 import type { TrainingStep } from "../train/training-step.ts";
 
@@ -47,6 +48,23 @@ export function validationText(
       : `, node classifier right on ${percent(nodeAccuracy)}${majorityAccuracy === null ? "" : ` (the commoner label: ${percent(majorityAccuracy)})`}`;
   return `validation after step ${step}: loss ${loss.toFixed(4)}, nll ${nll.toFixed(4)}${nodes}${isBest ? "; the best so far" : ""}`;
 }
+
+/** Where a run was interrupted, and the command that goes on with it. */
+export function interruptedText(
+  what: NonNullable<TrainingRunResult["interrupted"]>,
+  outcome: TrainingOutcome | null,
+  folder: string,
+): string {
+  const steps = outcome === null ? "" : ` after step ${outcome.step} of ${outcome.totalSteps}`;
+  const where =
+    what === "training"
+      ? steps
+      : `${outcome === null ? "" : `${steps}, training done,`} before the student was written`;
+  return `stopped${where}; go on with: npx magdi train --resume ${quoted(folder)}`;
+}
+
+const quoted = (file: string): string =>
+  /^[\w./~-]+$/.test(file) ? file : `'${file.replaceAll("'", `'\\''`)}'`;
 
 /** 95 → 1 min 35 s */
 function duration(seconds: number): string {

@@ -58,7 +58,7 @@ export class RunFiles {
       dataHash,
     };
     const file = path.join(options.folder, METRICS_FILE);
-    this.#log = writing(file, () => RunLog.open(file, resumed?.step ?? -1));
+    this.#log = writing(file, () => RunLog.open(file, resumed?.step ?? -1, resumed?.finished));
   }
 
   #resumed(): RunState | null {

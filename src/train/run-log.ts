@@ -88,10 +88,11 @@ export class RunLog {
     this.#fd = fd;
   }
 
-  /** Opens a log to go on after optimiser step `step`: what came later is dropped. The file system's errors pass. */
-  static open(file: string, step: number): RunLog {
+  /** Opens a log to go on after optimiser step `step`: what came later is dropped, and unless the run has finished, its
+   * end. The file system's errors pass. */
+  static open(file: string, step: number, finished = false): RunLog {
     const kept = existsSync(file)
-      ? readRunLog(file).filter((line) => line.step <= step && line.kind !== "end")
+      ? readRunLog(file).filter((line) => line.step <= step && (finished || line.kind !== "end"))
       : [];
     const beside = `${file}.${process.pid}.part`;
     const fd = openSync(beside, "w");

@@ -40,6 +40,8 @@ export interface TrainingRunOptions {
   readonly onData: (data: RunData, step: TrainingStep) => void;
   readonly onProgress: (progress: TrainingProgress) => void;
   readonly onValidation: NonNullable<TrainerOptions["onValidation"]>;
+  /** Training is done, and the student is about to be written. */
+  readonly onExport?: () => void;
 }
 
 export interface TrainingRunResult {
@@ -47,6 +49,8 @@ export interface TrainingRunResult {
   readonly outcome: TrainingOutcome | null;
   /** The exported student; null when it was not asked for, or the run was interrupted. */
   readonly student: Manifest | null;
+  /** By the signal: training with a checkpoint, or the export, of which nothing is left. Either goes on when resumed. */
+  readonly interrupted: "training" | "export" | null;
 }
 
 /** Makes a run's folder with its settings in it. @throws MAGDI_BAD_CONFIG when it is not empty, MAGDI_NOT_WRITTEN */
@@ -110,24 +114,35 @@ export async function runTraining(options: TrainingRunOptions): Promise<Training
   const importOptions = {
     ...(options.hub === undefined ? {} : { hub: options.hub }),
     ...(options.measure === undefined ? {} : { measure: options.measure }),
-    onProgress: ({ stage, done, total }: { stage: string; done: number; total: number }) =>
-      options.onStage(stage, done, total),
+    onProgress({ stage, done, total }: { stage: string; done: number; total: number }): void {
+      stopIfAborted(options.signal);
+      options.onStage(stage, done, total);
+    },
     dtypes: settings.dtypes,
     out: path.join(folder, STUDENT_FOLDER),
     name: path.basename(path.resolve(folder)),
     force: true,
   };
-  if (settings.losses.length === 0) {
-    return {
-      outcome: null,
-      student: settings.export ? await importStudent({ ...importOptions, source }) : null,
-    };
+  const trains = settings.losses.length > 0;
+  const outcome = trains ? await trained(options, source) : null;
+  if (outcome?.reason === "interrupted") return { outcome, student: null, interrupted: "training" };
+  if (!settings.export) return { outcome, student: null, interrupted: null };
+  options.onExport?.();
+  try {
+    const adapter = path.join(folder, BEST_FOLDER);
+    const student = trains
+      ? await exportStudent({ ...importOptions, base: source, adapter })
+      : await importStudent({ ...importOptions, source });
+    return { outcome, student, interrupted: null };
+  } catch (error) {
+    if (!options.signal.aborted) throw error;
+    return { outcome, student: null, interrupted: "export" };
   }
-  const outcome = await trained(options, source);
-  if (outcome.reason === "interrupted" || !settings.export) return { outcome, student: null };
-  const adapter = path.join(folder, BEST_FOLDER);
-  const student = await exportStudent({ ...importOptions, base: source, adapter });
-  return { outcome, student };
+}
+
+/** To be called while a student is written, which ends so and leaves nothing behind. @throws MAGDI_CANCELLED */
+export function stopIfAborted(signal: AbortSignal): void {
+  if (signal.aborted) throw new MagdiError("MAGDI_CANCELLED", "writing the student was interrupted");
 }
 
 async function trained(options: TrainingRunOptions, source: string): Promise<TrainingOutcome> {

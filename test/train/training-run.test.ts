@@ -4,6 +4,7 @@ import assert from "node:assert/strict";
 import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { test } from "node:test";
+import { interruptedText } from "../../src/cli/train-texts.ts";
 import { MagdiError } from "../../src/errors.ts";
 import { openBase } from "../../src/student/import-student.ts";
 import { initialiseParameters } from "../../src/train/initial-parameters.ts";
@@ -39,17 +40,26 @@ interface Course {
   readonly folder?: string;
   /** Stop after this optimiser step. */
   readonly stopAfter?: number;
+  /** Stop when this is first reported of the export. */
+  readonly stopAtStage?: string;
   readonly settings?: Partial<TrainingSettings>;
 }
 
-async function run({ folder = path.join(scratch, `run-${runs++}`), stopAfter, settings }: Course = {}) {
+async function run({
+  folder = path.join(scratch, `run-${runs++}`),
+  stopAfter,
+  stopAtStage,
+  settings,
+}: Course = {}) {
   const abort = new AbortController();
   if (!existsSync(folder)) createRun(folder, settingsOf(settings));
   const result = await runTraining({
     settings: runSettings(folder),
     folder,
     signal: abort.signal,
-    onStage: () => {},
+    onStage: (stage) => {
+      if (stage === stopAtStage) abort.abort();
+    },
     onData: () => {},
     onProgress: ({ step }) => {
       if (step === stopAfter) abort.abort();
@@ -85,6 +95,28 @@ test("a student's run that is stopped and resumed has the bits of one that was n
     "student/onnx/model_quantized.onnx_data",
   ]) {
     assert.ok(bytesOf(rest.folder, file) === bytesOf(whole.folder, file), file);
+  }
+});
+
+test("an interrupt while the student is written leaves none of it, and a resumed run writes it", async () => {
+  for (const stopAtStage of ["writing q8", "hashing"]) {
+    const first = await run({ stopAtStage, settings: { epochs: 1 } });
+    assert.deepEqual([first.interrupted, first.outcome?.reason, first.student], ["export", "done", null]);
+    assert.deepEqual(readdirSync(first.folder).sort(), [
+      "best",
+      "checkpoint",
+      "metrics.jsonl",
+      "settings.json",
+    ]);
+    const rest = await run({ folder: first.folder });
+    assert.equal(rest.interrupted, null);
+    assert.deepEqual(timeless(rest.log), timeless(first.log), "nothing is trained again");
+    assert.equal(rest.student?.name, path.basename(first.folder));
+    const whole = interruptedText("export", first.outcome, first.folder);
+    assert.match(
+      whole,
+      /^stopped after step 4 of 4, training done, before the student was written; go on with: npx /,
+    );
   }
 });
 

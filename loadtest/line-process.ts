@@ -62,7 +62,7 @@ export class LineProcess {
       if (done === true) {
         await this.#ended;
         const said = this.#errors.filter((line) => line.trim() !== "");
-        const last = said.findLast((line) => /error/i.test(line)) ?? said.at(-1) ?? "without a word";
+        const last = said.findLast((line) => /^\S*Error\b/.test(line)) ?? said.at(-1) ?? "without a word";
         throw new Error(`${this.#child.spawnargs.slice(0, 2).join(" ")} ended: ${last}`);
       }
       if (value.startsWith("{")) return JSON.parse(value);

@@ -38,6 +38,7 @@ function standIn(): string {
     file,
     `#!${process.execPath}
 const [program, base, device, threads, rows, context] = process.argv.slice(2);
+if (program.endsWith("peer.py") && program.includes("bench-train")) throw new Error("no steps here");
 if (program.includes("vllm")) throw new Error("No module named 'vllm'");
 console.log("a library says something");
 console.log(JSON.stringify({ version: "Stand-in 1", dtype: [device, threads, rows, context].join(" ") }));
@@ -104,10 +105,14 @@ test("an interpreter that is not there leaves the peers out; a device that is no
 test("training steps run on WebGPU in software", { skip: NO_SOFTWARE_GPU }, async () => {
   const training = await run(
     "train-speed.ts",
-    ["--base", base, "--device", "webgpu", "--shapes", "1x8", "--pairs", "1", "--rank", "2"],
+    [
+      ...["--base", base, "--python", standIn(), "--device", "webgpu"],
+      ...["--shapes", "1x8", "--pairs", "1", "--rank", "2"],
+    ],
     SOFTWARE_GPU_ENVIRONMENT,
   );
   assert.equal(training.code, 0, training.stderr);
   assert.match(training.stdout, /; on webgpu\n/);
   assert.match(training.stdout, /\| 1×8 \| all \| \d+/);
+  assert.match(training.stderr, /left out: PyTorch \(.* ended: Error: no steps here\)/);
 });

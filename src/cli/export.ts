@@ -2,12 +2,11 @@
 
 import { parseArgs } from "node:util";
 import { MagdiError } from "../errors.ts";
-import { DTYPES, parseDtypes } from "../student/dtype.ts";
 import { hubSettings } from "../student/hub.ts";
 import { exportStudent } from "../train/export-student.ts";
 import type { Command } from "./command.ts";
 import { terminalProgress } from "./progress.ts";
-import { measurement, parseThreads, printStudent } from "./written-student.ts";
+import { DTYPE_HELP, parseThreads, printStudent, writtenFormats } from "./written-student.ts";
 
 const HELP = `Usage: magdi export --adapter DIR --base SOURCE --out DIR [options]
 
@@ -19,7 +18,7 @@ transformers.js load.
   --base SOURCE    the base it was trained on: a Hugging Face folder, a .gguf file, or a hub id,
                    as for magdi import
   --out DIR        the student folder to write; it appears whole or not at all
-  --dtype LIST     any of ${DTYPES.join(", ")}, separated by commas (default q8)
+  --dtype LIST     ${DTYPE_HELP} (default q8)
   --name NAME      the student's name (default: the folder's)
   --origin TEXT    where the base comes from, for the card (default: SOURCE's file name or hub id)
   --level N        the level of distillation, 1 to 4, for the card and the server
@@ -62,7 +61,7 @@ async function run(argv: readonly string[]): Promise<number> {
       adapter,
       base,
       out,
-      dtypes: [...new Set(parseDtypes(values.dtype))],
+      ...writtenFormats({ dtype: values.dtype, measured: !values["no-measure"] }, threads, progress),
       ...(name === undefined ? {} : { name }),
       ...(origin === undefined ? {} : { origin }),
       ...(level === undefined ? {} : { level: Number(level) }),
@@ -71,7 +70,6 @@ async function run(argv: readonly string[]): Promise<number> {
       force: values.force,
       hub: hubSettings(process.env),
       onProgress: ({ stage, done, total }) => progress.report(stage, done, total),
-      ...(values["no-measure"] ? {} : { measure: measurement(threads, progress) }),
     });
     progress.end();
     printStudent(out, manifest);

@@ -2,12 +2,11 @@
 
 import { parseArgs } from "node:util";
 import { MagdiError } from "../errors.ts";
-import { DTYPES, parseDtypes } from "../student/dtype.ts";
 import { hubSettings } from "../student/hub.ts";
 import { importStudent } from "../student/import-student.ts";
 import type { Command } from "./command.ts";
 import { terminalProgress } from "./progress.ts";
-import { measurement, parseThreads, printStudent } from "./written-student.ts";
+import { DTYPE_HELP, parseThreads, printStudent, writtenFormats } from "./written-student.ts";
 
 const HELP = `Usage: magdi import SOURCE --out DIR [options]
 
@@ -24,11 +23,13 @@ What exists on disk wins over the hub. Downloads are resumed and kept in $MAGDI_
 Families: Llama, Mistral, Qwen2 and Qwen2.5, Qwen3.
 
   --out DIR        the student folder to write; it appears whole or not at all
-  --dtype LIST     any of ${DTYPES.join(", ")}, separated by commas (default q4)
+  --dtype LIST     ${DTYPE_HELP} (default q4)
                    q4: 4-bit blocks of 32 with float minimums; a GGUF's own grid is kept exactly
                    int8: products of 8-bit rows, fastest for long prompts and many samples at once
                    q8: 8-bit blocks; fp32: as they are
                    fp16, q4f16: fp32 and q4 with all that is computed in float16, for GPUs
+                   auto: writes q4, int8 and q8, measures each here, and keeps one: the fastest of
+                   those that agree with float32 at 96 % of positions, else the one that agrees most
   --name NAME      the student's name (default: the folder's)
   --origin TEXT    where the base comes from, for the card (default: SOURCE's file name or hub id)
   --threads N      threads for the measurements (default: all cores)
@@ -58,14 +59,13 @@ async function run(argv: readonly string[]): Promise<number> {
     const manifest = await importStudent({
       source,
       out: values.out,
-      dtypes: [...new Set(parseDtypes(values.dtype))],
+      ...writtenFormats({ dtype: values.dtype, measured: !values["no-measure"] }, threads, progress),
       ...(values.name === undefined ? {} : { name: values.name }),
       ...(values.origin === undefined ? {} : { origin: values.origin }),
       threads,
       force: values.force,
       hub: hubSettings(process.env),
       onProgress: ({ stage, done, total }) => progress.report(stage, done, total),
-      ...(values["no-measure"] ? {} : { measure: measurement(threads, progress) }),
     });
     progress.end();
     printStudent(values.out, manifest);

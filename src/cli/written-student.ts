@@ -1,8 +1,11 @@
 // What the commands that write a student folder share: its measurement and the summary they end with.
 
 import { measureQuality } from "../engine/quality.ts";
+import { measureStepTimes } from "../engine/step-times.ts";
 import { MagdiError } from "../errors.ts";
 import { usableProcessors } from "../runtime/usable-processors.ts";
+import { DTYPES, parseDtypes } from "../student/dtype.ts";
+import { AUTO_DTYPES, workTime } from "../student/dtype-choice.ts";
 import type { ImportOptions } from "../student/import-student.ts";
 import type { Manifest } from "../student/manifest.ts";
 import type { Progress } from "./progress.ts";
@@ -16,13 +19,45 @@ export function parseThreads(text: string | undefined): number {
 
 /** Measures each written dtype against float32. */
 export function measurement(threads: number, progress: Progress): NonNullable<ImportOptions["measure"]> {
-  return (folder, base, reference, dtypes) =>
-    measureQuality(reference, dtypes, {
-      folder,
-      config: base.config,
-      threads,
-      onProgress: progress.report,
-    });
+  return (folder, { config }, reference, written) =>
+    measureQuality(reference, written, { folder, config, threads, onProgress: progress.report });
+}
+
+/** What --dtype takes, for both commands' help. */
+export const DTYPE_HELP = `any of ${DTYPES.join(", ")}, separated by commas, or auto`;
+
+/** What --dtype and --no-measure ask for. @throws MAGDI_BAD_CONFIG for a dtype that there is not, and for auto without
+ * measuring. */
+export function writtenFormats(
+  { dtype, measured }: { readonly dtype: string; readonly measured: boolean },
+  threads: number,
+  progress: Progress,
+): Pick<ImportOptions, "dtypes" | "measure" | "time"> {
+  const auto = dtype === "auto";
+  const dtypes = auto ? AUTO_DTYPES : [...new Set(parseDtypes(dtype))];
+  if (!measured && !auto) return { dtypes };
+  if (!measured) {
+    throw new MagdiError("MAGDI_BAD_CONFIG", "--dtype: auto measures, found --no-measure; name a dtype");
+  }
+  return {
+    dtypes,
+    measure: measurement(threads, progress),
+    ...(auto
+      ? {
+          time: ({ config }, written) =>
+            measureStepTimes(written, { config, threads, onProgress: progress.report }),
+        }
+      : {}),
+  };
+}
+
+function choiceLines({ choice }: Manifest): string[] {
+  if (choice === undefined) return [];
+  const lines = choice.measured.map((one) => {
+    const steps = `prompt ${one.promptMs.toFixed(0)} ms, step ${one.stepMs.toFixed(1)} ms, of ten ${one.tenRowStepMs.toFixed(1)} ms`;
+    return `  ${one.dtype}: agreement ${(100 * one.agreement).toFixed(1)} %, ${workTime(one).toFixed(0)} ms of work (${steps})`;
+  });
+  return [`kept ${choice.dtype}: ${choice.reason}`, ...lines];
 }
 
 /** Says what was written, and how to serve it. */
@@ -38,6 +73,7 @@ export function printStudent(out: string, manifest: Manifest): void {
         : `agreement with fp32 ${(100 * quality.agreement).toFixed(1)} % of ${quality.positions} tokens, perplexity ${quality.perplexity.toFixed(2)} (fp32 ${quality.perplexityFp32.toFixed(2)})`;
     console.log(`  ${dtype}: ${measured}; ${formats.join(", ")}`);
   }
+  for (const line of choiceLines(manifest)) console.log(`  ${line}`);
   if (manifest.files["tokenizer.json"] === undefined) {
     console.log("  no tokenizer in the source: ONNX users can load it, magdi serve cannot");
   } else console.log(`Serve it with: npx magdi serve --model ${out}`);

@@ -5,7 +5,7 @@ import type { Value } from "../onnx/graph.ts";
 import type { GraphBuilder } from "../onnx/graph-builder.ts";
 import * as op from "../onnx/operators.ts";
 import type { DecoderConfig } from "./decoder-config.ts";
-import type { DecoderWeights } from "./decoder-weights.ts";
+import type { LayerWeights } from "./decoder-weights.ts";
 import { linear, linears } from "./linear.ts";
 
 /** What every layer's attention shares in one graph. */
@@ -48,7 +48,7 @@ export function attention(
   x: Value,
   layer: number,
   config: DecoderConfig,
-  weights: DecoderWeights,
+  weights: LayerWeights,
   context: AttentionContext,
 ): Value {
   const prefix = `model.layers.${layer}.self_attn`;

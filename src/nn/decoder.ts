@@ -6,7 +6,7 @@ import type { GraphBuilder } from "../onnx/graph-builder.ts";
 import type * as op from "../onnx/operators.ts";
 import { type AttentionContext, attention } from "./attention.ts";
 import type { DecoderConfig } from "./decoder-config.ts";
-import type { DecoderWeights } from "./decoder-weights.ts";
+import type { DecoderWeights, LayerWeights } from "./decoder-weights.ts";
 import { embedding, linear } from "./linear.ts";
 import { swiglu } from "./swiglu.ts";
 
@@ -16,6 +16,25 @@ export interface DecoderContext extends AttentionContext {
   readonly addNorm: typeof op.skipSimplifiedLayerNormalization;
   /** Runs `build`, which appends a layer. */
   readonly layer: (g: GraphBuilder, build: () => void) => void;
+}
+
+/** x, the norm of the residual, and the residual [T, C] → what the layer adds to the residual that it gives [T, C] */
+export function decoderLayer(
+  g: GraphBuilder,
+  x: Value,
+  residual: Value,
+  layer: number,
+  config: DecoderConfig,
+  weights: LayerWeights,
+  context: DecoderContext,
+): { readonly fed: Value; readonly residual: Value } {
+  const prefix = `model.layers.${layer}`;
+  const attended = g.scoped(`${prefix}.self_attn`, () => attention(g, x, layer, config, weights, context));
+  const norm = `${prefix}.post_attention_layernorm`;
+  const [normed, sum] = g.scoped(norm, () =>
+    context.addNorm(g, attended, residual, weights.vector(`${norm}.weight`), config.normEpsilon),
+  );
+  return { fed: g.scoped(`${prefix}.mlp`, () => swiglu(g, normed, layer, weights)), residual: sum };
 }
 
 /** ids int64 [B, S] → the hidden states after the final norm [B·S, C] */
@@ -30,18 +49,13 @@ export function decoder(
   let x = g.scoped("model.layers.0.input_layernorm", () =>
     context.norm(g, residual, weights.vector("model.layers.0.input_layernorm.weight"), config.normEpsilon),
   );
-  const addNorm = (branch: Value, norm: string): void => {
-    [x, residual] = g.scoped(norm, () =>
-      context.addNorm(g, branch, residual, weights.vector(`${norm}.weight`), config.normEpsilon),
-    );
-  };
   const append = (layer: number): void => {
-    const prefix = `model.layers.${layer}`;
-    const attended = g.scoped(`${prefix}.self_attn`, () => attention(g, x, layer, config, weights, context));
-    addNorm(attended, `${prefix}.post_attention_layernorm`);
-    const fed = g.scoped(`${prefix}.mlp`, () => swiglu(g, x, layer, weights));
+    const after = decoderLayer(g, x, residual, layer, config, weights, context);
     const last = layer === config.layers - 1;
-    addNorm(fed, last ? "model.norm" : `model.layers.${layer + 1}.input_layernorm`);
+    const norm = last ? "model.norm" : `model.layers.${layer + 1}.input_layernorm`;
+    [x, residual] = g.scoped(norm, () =>
+      context.addNorm(g, after.fed, after.residual, weights.vector(`${norm}.weight`), config.normEpsilon),
+    );
   };
   for (let layer = 0; layer < config.layers; layer++) context.layer(g, () => append(layer));
   return x;

@@ -3,11 +3,11 @@
 import type { Value } from "../onnx/graph.ts";
 import type { GraphBuilder } from "../onnx/graph-builder.ts";
 import * as op from "../onnx/operators.ts";
-import type { DecoderWeights } from "./decoder-weights.ts";
+import type { LayerWeights } from "./decoder-weights.ts";
 import { type LinearGroup, linear, linears } from "./linear.ts";
 
 /** x [T, C] → [T, C] */
-export function swiglu(g: GraphBuilder, x: Value, layer: number, weights: DecoderWeights): Value {
+export function swiglu(g: GraphBuilder, x: Value, layer: number, weights: LayerWeights): Value {
   const prefix = `model.layers.${layer}.mlp`;
   const groups = weights.linears([`${prefix}.gate_proj`, `${prefix}.up_proj`]);
   const [gate, up] = linears(g, x, groups) as [Value, Value]; // two modules give two values

@@ -63,7 +63,7 @@ export function trainingContext(
   g: GraphBuilder,
   ids: Value,
   config: DecoderConfig,
-  weights: DecoderWeights,
+  weights: Pick<DecoderWeights, "cosine" | "sine">,
   recompute: boolean,
   shared: SharedPrompts | null = null,
   norm: DecoderContext["norm"] = op.simplifiedLayerNormalization,

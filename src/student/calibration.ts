@@ -18,6 +18,14 @@ export type InputMaxima = ReadonlyMap<string, Float32Array>;
 /** Texts are cut there. */
 const LONGEST_TOKENS = 256;
 
+/** The texts one after another. `textFolder` holds the tokenizer's files. */
+export async function calibrationTokens(textFolder: string): Promise<Int32Array> {
+  const tokenizer = await openTokenizer(textFolder);
+  return Int32Array.from(
+    CALIBRATION_TEXTS.flatMap((text) => [...tokenizer.encode(text, { addSpecialTokens: true })]),
+  );
+}
+
 export interface CalibrationOptions {
   /** Holds the tokenizer's files. */
   readonly textFolder: string;

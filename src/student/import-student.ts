@@ -9,22 +9,26 @@ import { engineGraph, transformersGraph, type WeightLoader } from "../nn/serving
 import { encodeModel } from "../onnx/encode.ts";
 import { usableProcessors } from "../runtime/usable-processors.ts";
 import type { BaseModel } from "./base-model.ts";
-import { inputMaxima } from "./calibration.ts";
+import { calibrationTokens, inputMaxima } from "./calibration.ts";
 import { type Dtype, engineFileName, modelFileName } from "./dtype.ts";
+import { chooseDtype } from "./dtype-choice.ts";
 import { partialPath, putInPlace, restoreReplaced } from "./folder-place.ts";
 import { openGgufBase } from "./gguf-base.ts";
 import { downloadFromHub, type HubOptions, parseHubId } from "./hub.ts";
 import { openHuggingFaceBase } from "./hugging-face-base.ts";
+import { LayerInputs } from "./layer-inputs.ts";
 import {
   fingerprint,
   MANIFEST_FILE,
   type Manifest,
   type Quality,
   readManifest,
+  type StepTimes,
   type Training,
 } from "./manifest.ts";
 import { modelCard } from "./model-card.ts";
 import { smoothed } from "./smoothing.ts";
+import { isCompensated } from "./stored-linear.ts";
 import { StoredWeights } from "./stored-weights.ts";
 import { openStudentBase } from "./student-base.ts";
 import { WeightFiles } from "./weight-files.ts";
@@ -73,6 +77,11 @@ export interface ImportOptions {
     reference: WrittenDtype,
     dtypes: readonly WrittenDtype[],
   ) => Promise<ReadonlyMap<Dtype, Quality>>;
+  /** Times every dtype; with it, only the one that chooseDtype picks is kept. It needs `measure`. */
+  readonly time?: (
+    base: BaseModel,
+    dtypes: readonly WrittenDtype[],
+  ) => Promise<ReadonlyMap<Dtype, StepTimes>>;
 }
 
 /** A Hugging Face folder, a student folder or a .gguf file. @throws MAGDI_FILE_MISSING when there is neither. */
@@ -126,15 +135,22 @@ interface Written extends WrittenDtype {
   readonly dataFiles: number;
 }
 
-function writeDtype(base: BaseModel, folder: string, dtype: Dtype, options: ImportOptions): Written {
+async function writeDtype(
+  base: BaseModel,
+  folder: string,
+  dtype: Dtype,
+  options: ImportOptions,
+  inputs: LayerInputs | null = null,
+): Promise<Written> {
   mkdirSync(path.join(folder, "onnx"), { recursive: true });
   const parameters = countParameters(base);
   const bytesEach = { fp32: 4, fp16: 2, q8: 1.3, int8: 1.3, q4: 0.8, q4f16: 0.8 }[dtype];
   const files = new WeightFiles(path.join(folder, "onnx"), modelFileName(dtype), parameters * bytesEach);
   try {
-    const weights = new StoredWeights(base, dtype, files, (done, total) =>
-      options.onProgress?.({ stage: `writing ${dtype}`, done, total }),
-    );
+    const weights = await StoredWeights.write(base, dtype, files, {
+      inputs,
+      onProgress: (done, total) => options.onProgress?.({ stage: `writing ${dtype}`, done, total }),
+    });
     const names = { engine: `onnx/${engineFileName(dtype)}`, model: `onnx/${modelFileName(dtype)}` };
     const graphs = { engine: engineGraph, model: transformersGraph };
     for (const kind of ["engine", "model"] as const) {
@@ -183,6 +199,7 @@ export async function importStudent(options: ImportOptions): Promise<Manifest> {
   try {
     const adapted = await options.adapt?.(opened);
     const base = adapted?.base ?? opened;
+    if (options.time !== undefined) assertMeasurable(base);
     rmSync(partial, { recursive: true, force: true });
     mkdirSync(partial, { recursive: true });
     for (const [name, text] of base.textFiles) writeFileSync(path.join(partial, name), text);
@@ -190,10 +207,18 @@ export async function importStudent(options: ImportOptions): Promise<Manifest> {
     const references = new References(base, partial, written, options);
     for (const dtype of options.dtypes) {
       const balanced = dtype === "int8" ? await references.balanced() : base;
-      written.push(writeDtype(balanced, partial, dtype, options));
+      const inputs = await layerInputs(balanced, partial, dtype, options);
+      try {
+        written.push(await writeDtype(balanced, partial, dtype, options, inputs));
+      } finally {
+        inputs?.close();
+      }
     }
     const quality = await measureAll(base, references, partial, written, options);
+    const choice =
+      options.time === undefined ? null : chooseDtype(quality, await options.time(base, written));
     references.remove();
+    if (choice !== null) keepOnly(choice.dtype, written, partial);
     writeFileSync(path.join(partial, "config.json"), configFor(base, written));
     writeFileSync(
       path.join(partial, "generation_config.json"),
@@ -213,6 +238,7 @@ export async function importStudent(options: ImportOptions): Promise<Manifest> {
       level: adapted?.level ?? parent?.level ?? null,
       tasks: parent?.tasks ?? [],
       ...(training === undefined ? {} : { training }),
+      ...(choice === null ? {} : { choice }),
       dtypes: Object.fromEntries(
         written.map(({ dtype, manifest }) => [dtype, { ...manifest, quality: quality.get(dtype) ?? null }]),
       ),
@@ -240,6 +266,37 @@ export async function importStudent(options: ImportOptions): Promise<Manifest> {
   }
 }
 
+/** @throws MAGDI_BAD_CONFIG for a source whose dtypes cannot be compared */
+function assertMeasurable(base: BaseModel): void {
+  if (base.textFiles.has("tokenizer.json")) return;
+  throw new MagdiError(
+    "MAGDI_BAD_CONFIG",
+    `--dtype: auto measures on texts, and ${base.source} has no tokenizer; name a dtype`,
+  );
+}
+
+/** Removes the other dtypes' files, and them from `written`. */
+function keepOnly(dtype: Dtype, written: Written[], folder: string): void {
+  for (const { manifest } of written.filter((other) => other.dtype !== dtype)) {
+    for (const name of [manifest.engine, manifest.model, ...manifest.data]) rmSync(path.join(folder, name));
+  }
+  written.splice(0, written.length, ...written.filter((other) => other.dtype === dtype));
+}
+
+/** What errors of rounding are made up for by; null where nothing is rounded so, and without texts. */
+async function layerInputs(
+  base: BaseModel,
+  textFolder: string,
+  dtype: Dtype,
+  { threads = usableProcessors() }: ImportOptions,
+): Promise<LayerInputs | null> {
+  const compensated = [...base.tensors].some(
+    ([name, tensor]) => name.includes(".layers.") && isCompensated(tensor, dtype),
+  );
+  if (!compensated || !base.textFiles.has("tokenizer.json")) return null;
+  return LayerInputs.open(base, await calibrationTokens(textFolder), threads);
+}
+
 /** The float32 export that others are balanced and measured by: the student's own where it is written already, else
  * one for the time being, made when it is first asked for. */
 class References {
@@ -260,17 +317,17 @@ class References {
     return path.join(this.#partial, ".reference");
   }
 
-  get float32(): Written {
+  async float32(): Promise<Written> {
     const written = this.#written.find(({ dtype }) => dtype === "fp32");
     if (written !== undefined) return written;
-    this.#own ??= writeDtype(this.#base, this.#folder, "fp32", this.#options);
+    this.#own ??= await writeDtype(this.#base, this.#folder, "fp32", this.#options);
     return this.#own;
   }
 
   /** The base with its inputs balanced; as it is where it has no tokenizer to read texts with. */
   async balanced(): Promise<BaseModel> {
     if (!this.#base.textFiles.has("tokenizer.json")) return this.#base;
-    const { load, engineGraph } = this.float32;
+    const { load, engineGraph } = await this.float32();
     const maxima = await inputMaxima(this.#base.config, {
       textFolder: this.#partial,
       graphFolder: path.dirname(engineGraph),
@@ -295,5 +352,5 @@ async function measureAll(
   options: ImportOptions,
 ): Promise<ReadonlyMap<Dtype, Quality>> {
   if (options.measure === undefined || !base.textFiles.has("tokenizer.json")) return new Map();
-  return options.measure(partial, base, references.float32, written);
+  return options.measure(partial, base, await references.float32(), written);
 }

@@ -20,6 +20,27 @@ const qualitySchema = z.strictObject({
 });
 export type Quality = z.infer<typeof qualitySchema>;
 
+/** How long steps take where they were measured. */
+const stepTimesSchema = z.strictObject({
+  /** A prompt of 64 tokens. */
+  promptMs: z.number(),
+  /** A step of one sample. */
+  stepMs: z.number(),
+  /** A step of ten samples. */
+  tenRowStepMs: z.number(),
+});
+export type StepTimes = z.infer<typeof stepTimesSchema>;
+
+/** Why a dtype was kept, and what those that were measured gave. */
+const choiceSchema = z.strictObject({
+  dtype: z.enum(DTYPES),
+  reason: z.string(),
+  measured: z.array(
+    stepTimesSchema.extend({ dtype: z.enum(DTYPES), agreement: z.number(), perplexity: z.number() }),
+  ),
+});
+export type Choice = z.infer<typeof choiceSchema>;
+
 const dtypeSchema = z.strictObject({
   engine: z.string(),
   model: z.string(),
@@ -60,6 +81,8 @@ export const manifestSchema = z.strictObject({
   tasks: z.array(z.string()),
   /** Absent where nothing was trained. */
   training: trainingSchema.optional(),
+  /** Absent where the dtypes were named. */
+  choice: choiceSchema.optional(),
   dtypes: z.partialRecord(z.enum(DTYPES), dtypeSchema),
   files: z.record(z.string(), z.strictObject({ bytes: z.number().int(), sha256: z.string() })),
 });

@@ -20,6 +20,21 @@ function qualityTable(manifest: Manifest): string {
   return ["| dtype | weights | agreement with fp32 | perplexity |", "|---|---|---|---|", ...rows].join("\n");
 }
 
+function choiceTable({ choice }: Manifest): string {
+  if (choice === undefined) return "";
+  const rows = choice.measured.map(
+    ({ dtype, agreement, perplexity, promptMs, stepMs, tenRowStepMs }) =>
+      `| ${dtype} | ${percent(agreement)} | ${perplexity.toFixed(2)} | ${promptMs.toFixed(0)} ms | ${stepMs.toFixed(1)} ms | ${tenRowStepMs.toFixed(1)} ms |`,
+  );
+  return `
+Kept in ${choice.dtype}: ${choice.reason}. What was measured where it was made:
+
+| dtype | agreement | perplexity | prompt of 64 tokens | step of 1 sample | step of 10 |
+|---|---|---|---|---|---|
+${rows.join("\n")}
+`;
+}
+
 function kind({ level, training }: Manifest): string {
   if (level !== null) return `A student distilled at level ${level}`;
   return training === undefined
@@ -60,7 +75,7 @@ ${kind(manifest)}: ${(manifest.parameters / 1e6).toFixed(0)} million parameters,
 ${origin(manifest)} Licence: ${manifest.licence ?? "not stated by the source"}.
 
 ${qualityTable(manifest)}
-
+${choiceTable(manifest)}
 Agreement: the share of positions at which the most likely token is float32's, teacher-forced on float32's own greedy
 answers to a dozen questions. Perplexity: on short passages of plain prose. Both as measured where it was made: products
 in blocks quantise their inputs too, and processors round those differently in the last bits.${

@@ -2,7 +2,9 @@
 // It knows no files and no graph.
 
 import type { BlockGrid } from "../tensor/ggml-blocks.ts";
-import { decodeFloat16, encodeFloat16 } from "../tensor/half.ts";
+import { decodeFloat16, encodeFloat16, nearestFloat16 } from "../tensor/half.ts";
+import { type CodeLines, type ErrorFeedback, type Line, roundWithFeedback } from "./error-compensation.ts";
+import type { MatrixProduct } from "./matrix-product.ts";
 
 export const BLOCK_SIZE = 32;
 
@@ -48,150 +50,112 @@ export function roundToSymmetric8(values: Float32Array): BlockGrid {
 /** Passes of least squares after the first rounding: codes for a line, then the line for the codes. */
 const REFINEMENTS = 3;
 
-/** The codes of one block's values, from `start`, for the line min + scale·code. */
-function assignCodes(
-  values: Float32Array,
-  codes: Uint8Array,
-  start: number,
-  scale: number,
-  min: number,
-): void {
-  const inverse = scale === 0 ? 0 : 1 / scale;
-  for (let i = start; i < start + BLOCK_SIZE; i++) {
-    const code = Math.floor((values[i]! - min) * inverse + 0.5);
-    codes[i] = Math.max(0, Math.min(15, code));
+const LARGEST_CODE4 = 15;
+
+/** How much of the values' range the codes first span: narrower ones give up the extremes for the rest. */
+const FIRST_SPANS = [1, 0.9, 0.8];
+
+/** The line min + scale·code for 4-bit codes of a block's values, by least squares of their errors times `costs`. */
+export function fitLine4(values: Float32Array, costs: Float32Array): Line {
+  let low = values[0]!;
+  let high = low;
+  for (let i = 1; i < BLOCK_SIZE; i++) {
+    const value = values[i]!;
+    if (value < low) low = value;
+    if (value > high) high = value;
   }
+  let best = { scale: 0, min: low };
+  let least = Number.POSITIVE_INFINITY;
+  for (const span of FIRST_SPANS) {
+    let scale = (span * (high - low)) / LARGEST_CODE4;
+    let min = (low + high - span * (high - low)) / 2;
+    for (let pass = 0; scale > 0; pass++) {
+      const inverse = 1 / scale;
+      let error = 0;
+      let weight = 0;
+      let code1 = 0;
+      let code2 = 0;
+      let value1 = 0;
+      let product = 0;
+      for (let i = 0; i < BLOCK_SIZE; i++) {
+        const value = values[i]!;
+        const cost = costs[i]!;
+        const code = Math.max(0, Math.min(LARGEST_CODE4, Math.floor((value - min) * inverse + 0.5)));
+        const off = value - min - scale * code;
+        error += cost * off * off;
+        weight += cost;
+        code1 += cost * code;
+        code2 += cost * code * code;
+        value1 += cost * value;
+        product += cost * code * value;
+      }
+      if (error < least) {
+        least = error;
+        best = { scale, min };
+      }
+      const determinant = weight * code2 - code1 * code1;
+      if (pass === REFINEMENTS || !(determinant > 0)) break;
+      scale = (weight * product - code1 * value1) / determinant;
+      min = (value1 - scale * code1) / weight;
+    }
+  }
+  return best;
 }
 
-/** w [rows·columns] → 4-bit codes with a float minimum a block, refined by least squares. */
+const EVENLY = new Float32Array(BLOCK_SIZE).fill(1);
+
+/** w [rows·columns] → 4-bit codes with a float minimum a block, by least squares. */
 export function roundToAffine4(values: Float32Array): BlockGrid {
   const blocks = values.length / BLOCK_SIZE;
-  const codes = new Uint8Array(values.length);
   const wantedScales = new Float32Array(blocks);
   const wantedMins = new Float32Array(blocks);
   for (let block = 0; block < blocks; block++) {
-    const start = block * BLOCK_SIZE;
-    let min = values[start]!;
-    let max = min;
-    let sumValue = 0;
-    for (let i = start; i < start + BLOCK_SIZE; i++) {
-      const value = values[i]!;
-      if (value < min) min = value;
-      if (value > max) max = value;
-      sumValue += value;
-    }
-    let scale = (max - min) / 15;
-    for (let pass = 0; pass < REFINEMENTS && scale > 0; pass++) {
-      assignCodes(values, codes, start, scale, min);
-      let sumCode = 0;
-      let sumCodeCode = 0;
-      let sumCodeValue = 0;
-      for (let i = start; i < start + BLOCK_SIZE; i++) {
-        const code = codes[i]!;
-        sumCode += code;
-        sumCodeCode += code * code;
-        sumCodeValue += code * values[i]!;
-      }
-      const determinant = BLOCK_SIZE * sumCodeCode - sumCode * sumCode;
-      if (determinant === 0) break;
-      scale = (BLOCK_SIZE * sumCodeValue - sumCode * sumValue) / determinant;
-      min = (sumValue - scale * sumCode) / BLOCK_SIZE;
-    }
-    wantedScales[block] = scale;
-    wantedMins[block] = min;
+    const line = fitLine4(values.subarray(block * BLOCK_SIZE, (block + 1) * BLOCK_SIZE), EVENLY);
+    wantedScales[block] = line.scale;
+    wantedMins[block] = line.min;
   }
   const scales = storable(wantedScales);
   const mins = storable(wantedMins);
-  for (let block = 0; block < blocks; block++) {
-    assignCodes(values, codes, block * BLOCK_SIZE, scales[block]!, mins[block]!);
+  const codes = new Uint8Array(values.length);
+  for (let i = 0; i < values.length; i++) {
+    const block = Math.floor(i / BLOCK_SIZE);
+    const inverse = scales[block] === 0 ? 0 : 1 / scales[block]!;
+    const code = Math.floor((values[i]! - mins[block]!) * inverse + 0.5);
+    codes[i] = Math.max(0, Math.min(LARGEST_CODE4, code));
   }
   return { bits: 4, codes, scales, mins };
 }
 
-/** Processors without VNNI add the products of two neighbouring columns up in 16 bits. With uint8 on the other side
- * that holds as long as 255 times the codes of one sign stays below 2¹⁵. */
-const LARGEST_PAIR_SUM = 128;
-const LARGEST_ROW_CODE = 127;
-
-/** Of the scale at which every code of a row fits: what is cut off at smaller ones may cost less than coarser codes. */
-const SCALE_SHARES = [1, 0.93, 0.87, 0.8, 0.74];
-
-/** A weight whose rows have a scale each. */
-export interface RowCodes {
-  /** int8 [rows, columns] */
-  readonly codes: Int8Array;
-  /** [rows] */
-  readonly scales: Float32Array;
-}
-
-/** w [rows, K] → codes of which neighbours, the columns 2i and 2i + 1, sum to at most ±128, on the scale that leaves the
- * smallest squared error. K is even. */
-export function roundRows(values: Float32Array, rows: number): RowCodes {
-  const columns = values.length / rows;
-  const codes = new Int8Array(values.length);
-  const scales = new Float32Array(rows);
-  const tried = new Int8Array(columns);
-  for (let row = 0; row < rows; row++) {
-    const of = values.subarray(row * columns, (row + 1) * columns);
-    const fitting = fittingScale(of);
-    let least = Number.POSITIVE_INFINITY;
-    for (const share of fitting > 0 ? SCALE_SHARES : []) {
-      const scale = Math.fround(fitting * share);
-      const error = roundPairs(of, scale, tried);
-      if (error >= least) continue;
-      least = error;
-      scales[row] = scale;
-      codes.set(tried, row * columns);
-    }
-  }
-  return { codes, scales };
-}
-
-/** The least scale at which no code of the row, and no sum of two neighbours, is too large. */
-function fittingScale(row: Float32Array): number {
-  let scale = 0;
-  for (let i = 0; i < row.length; i += 2) {
-    const [a, b] = [row[i]!, row[i + 1]!];
-    scale = Math.max(
-      scale,
-      Math.max(Math.abs(a), Math.abs(b)) / LARGEST_ROW_CODE,
-      Math.abs(a + b) / LARGEST_PAIR_SUM,
-    );
-  }
-  return scale;
-}
-
-/** Writes the row's codes; of neighbours that are too large together each gives half. Returns the squared error. */
-function roundPairs(row: Float32Array, scale: number, codes: Int8Array): number {
-  let error = 0;
-  for (let i = 0; i < row.length; i += 2) {
-    let a = nearestCode(row[i]! / scale);
-    let b = nearestCode(row[i + 1]! / scale);
-    const excess = Math.abs(a + b) - LARGEST_PAIR_SUM;
-    if (excess > 0) {
-      const sign = Math.sign(a + b);
-      a -= sign * Math.ceil(excess / 2);
-      b -= sign * Math.floor(excess / 2);
-    }
-    codes[i] = a;
-    codes[i + 1] = b;
-    error += (row[i]! - scale * a) ** 2 + (row[i + 1]! - scale * b) ** 2;
-  }
-  return error;
-}
-
-const nearestCode = (quotient: number): number =>
-  Math.max(-LARGEST_ROW_CODE, Math.min(LARGEST_ROW_CODE, Math.round(quotient)));
-
-/** [rows, columns] → [columns, rows] */
-export function transposed(codes: Int8Array, rows: number): Int8Array {
-  const columns = codes.length / rows;
-  const result = new Int8Array(codes.length);
-  for (let row = 0; row < rows; row++) {
-    for (let column = 0; column < columns; column++)
-      result[column * rows + row] = codes[row * columns + column]!;
-  }
-  return result;
+/** The same of w [rows, K], with each column's error made up for by the columns behind it. */
+export async function compensateAffine4(
+  values: Float32Array,
+  feedback: ErrorFeedback,
+  product: MatrixProduct,
+): Promise<BlockGrid> {
+  const blocks = values.length / BLOCK_SIZE;
+  const perRow = feedback.columns / BLOCK_SIZE;
+  // In float16 where plain rounding's would be.
+  const plain = roundToAffine4(values);
+  const kept = (like: Float32Array) => (fitsFloat16(like) ? nearestFloat16 : Math.fround);
+  const [keptScale, keptMin] = [kept(plain.scales), kept(plain.mins)];
+  const scales = new Float32Array(blocks);
+  const mins = new Float32Array(blocks);
+  const codes = new Uint8Array(values.length);
+  const lines: CodeLines = {
+    width: BLOCK_SIZE,
+    lowest: 0,
+    highest: LARGEST_CODE4,
+    codes,
+    lineOf: (row, span, current, costs) => {
+      const fitted = fitLine4(current, costs);
+      const line = { scale: keptScale(fitted.scale), min: keptMin(fitted.min) };
+      scales[row * perRow + span] = line.scale;
+      mins[row * perRow + span] = line.min;
+      return line;
+    },
+  };
+  await roundWithFeedback(values, feedback, lines, product);
+  return { bits: 4, codes, scales, mins };
 }
 
 /** A grid as products take it: its code `centre` is stored as 2^(bits−1), which is zero to them, so that the integers

@@ -6,21 +6,22 @@ import type { FloatType, TensorData, Value } from "../onnx/graph.ts";
 import type { GraphBuilder } from "../onnx/graph-builder.ts";
 import * as op from "../onnx/operators.ts";
 import { encodeFloat16 } from "../tensor/half.ts";
-import { assertWithin, type BaseModel, finiteFloats, finiteGrid } from "./base-model.ts";
+import { assertWithin, type BaseModel, type BaseTensor, finiteFloats, finiteGrid } from "./base-model.ts";
 import { type Dtype, floatsOf } from "./dtype.ts";
+import type { ErrorFeedback } from "./error-compensation.ts";
+import type { MatrixProduct } from "./matrix-product.ts";
 import {
   BLOCK_SIZE,
   type CentredGrid,
   centred,
   centredAt,
+  compensateAffine4,
   fitsFloat16,
   packCodes,
-  type RowCodes,
-  roundRows,
   roundToAffine4,
   roundToSymmetric8,
-  transposed,
 } from "./quantise.ts";
+import { compensateRows, type RowCodes, roundRows, transposed } from "./row-codes.ts";
 import type { WeightFiles } from "./weight-files.ts";
 
 export type StoredLinear =
@@ -61,15 +62,23 @@ export type Values =
   | { readonly blocks: CentredGrid; readonly type: FloatType }
   | { readonly rowCodes: RowCodes };
 
+/** What errors of rounding are made up for with, by what is known of the inputs. */
+export interface Compensation {
+  readonly feedback: () => ErrorFeedback;
+  readonly product: MatrixProduct;
+}
+
 /** What a tensor is stored as: its own grid where the source has one, whatever that needs in bits, else rounded;
- * rows that are no multiple of a block stay in floats.
+ * rows that are no multiple of a block stay in floats. With `compensation` what is rounded to rows or to 4
+ * bits makes up for its errors.
  * @throws MAGDI_BAD_FILE naming a tensor that holds NaN or an infinity, MAGDI_UNSUPPORTED one that is beyond float16. */
-export function valuesFor(
+export async function valuesFor(
   base: BaseModel,
   name: string,
   dtype: Dtype,
   role: "linear" | "vocabulary",
-): Values {
+  compensation: Compensation | null = null,
+): Promise<Values> {
   const { shape, sourceBits } = base.tensors.get(name)!; // checked against the configuration
   const type = floatsOf(dtype);
   const inFour = dtype === "q4" || dtype === "q4f16";
@@ -77,7 +86,13 @@ export function valuesFor(
     return { floats: finiteFloats(base, name, type), type };
   }
   if (dtype === "int8" && role === "linear") {
-    return { rowCodes: roundRows(finiteFloats(base, name), shape[0] ?? 1) };
+    const floats = finiteFloats(base, name);
+    const rows = shape[0] ?? 1;
+    const rowCodes =
+      compensation === null
+        ? roundRows(floats, rows)
+        : await compensateRows(floats, compensation.feedback(), compensation.product);
+    return { rowCodes };
   }
   const grid = finiteGrid(base, name);
   if (grid !== null) {
@@ -87,10 +102,20 @@ export function valuesFor(
   }
   const inEight = dtype === "q8" || role === "vocabulary" || (sourceBits !== null && sourceBits > 4);
   const floats = finiteFloats(base, name);
-  const rounded = inEight
-    ? centredAt(roundToSymmetric8(floats), 8, 128)
-    : centredAt(roundToAffine4(floats), 4, 8);
-  return blocksIn(base, name, type, rounded);
+  if (inEight) return blocksIn(base, name, type, centredAt(roundToSymmetric8(floats), 8, 128));
+  const rounded =
+    compensation === null
+      ? roundToAffine4(floats)
+      : await compensateAffine4(floats, compensation.feedback(), compensation.product);
+  return blocksIn(base, name, type, centredAt(rounded, 4, 8));
+}
+
+/** Whether a linear layer's weight is rounded in a way that can make up for its errors. */
+export function isCompensated(tensor: BaseTensor, dtype: Dtype): boolean {
+  if (tensor.shape.length !== 2 || (tensor.shape[1] ?? 1) % BLOCK_SIZE !== 0) return false;
+  if (dtype === "int8") return true;
+  const inFour = tensor.sourceBits === null || tensor.sourceBits <= 4;
+  return (dtype === "q4" || dtype === "q4f16") && inFour && tensor.readGrid() === null;
 }
 
 /** @throws MAGDI_UNSUPPORTED naming a tensor whose scales or minimums are beyond the type. */

@@ -1,13 +1,15 @@
 // A base model's weights written in one dtype: which tensor became which stored parts, and how a graph loads them.
 // Neighbouring modules of one format are stored as one weight, so that they run as one product.
 
-import type { DecoderWeights } from "../nn/decoder-weights.ts";
+import type { DecoderWeights, LayerWeights } from "../nn/decoder-weights.ts";
 import type { LinearGroup } from "../nn/linear.ts";
 import { rotaryTables } from "../nn/rope.ts";
 import type { FloatType, TensorData } from "../onnx/graph.ts";
 import type { GraphBuilder } from "../onnx/graph-builder.ts";
-import { type BaseModel, finiteFloats } from "./base-model.ts";
+import { type BaseModel, type BaseTensor, finiteFloats } from "./base-model.ts";
 import { type Dtype, floatsOf } from "./dtype.ts";
+import { type ErrorFeedback, errorFeedback } from "./error-compensation.ts";
+import type { LayerInputs, ObservedInput } from "./layer-inputs.ts";
 import {
   concatenate,
   formatOf,
@@ -16,6 +18,7 @@ import {
   type StoredLinear,
   storeFloats,
   storeLinear,
+  type Values,
   valuesFor,
 } from "./stored-linear.ts";
 import type { WeightFiles } from "./weight-files.ts";
@@ -28,73 +31,115 @@ interface StoredGroup {
   readonly bias: TensorData | null;
 }
 
+/** Where weights are written, and from what. */
+interface Writing {
+  readonly base: BaseModel;
+  readonly dtype: Dtype;
+  readonly files: WeightFiles;
+}
+
+export interface StoringOptions {
+  /** Knows the inputs by which rounding errors are made up for. */
+  readonly inputs: LayerInputs | null;
+  readonly onProgress: (done: number, total: number) => void;
+}
+
 export class StoredWeights {
   readonly #floats: FloatType;
   readonly #groups = new Map<string, StoredGroup>();
   readonly #vectors = new Map<string, TensorData>();
   readonly #embedding: StoredLinear;
-  readonly #head: StoredLinear | null;
-  readonly #tables: { readonly cosine: TensorData; readonly sine: TensorData };
+  #head: StoredLinear | null = null;
+  #tables: { readonly cosine: TensorData; readonly sine: TensorData } | null = null;
+
+  private constructor(floats: FloatType, embedding: StoredLinear) {
+    this.#floats = floats;
+    this.#embedding = embedding;
+  }
 
   /** Writes every tensor of `base`, in the order in which a step reads them. */
-  constructor(
+  static async write(
     base: BaseModel,
     dtype: Dtype,
     files: WeightFiles,
-    onProgress: (done: number, total: number) => void,
-  ) {
+    { inputs, onProgress }: StoringOptions,
+  ): Promise<StoredWeights> {
     const { config } = base;
     const floats = floatsOf(dtype);
-    this.#floats = floats;
+    const writing = { base, dtype, files };
     const total = config.layers + 2;
-    const vocabulary = (name: string): StoredLinear =>
-      storeLinear(files, [valuesFor(base, name, dtype, "vocabulary")], config.vocabSize, config.hiddenSize);
-    this.#embedding = vocabulary("model.embed_tokens.weight");
-    onProgress(1, total);
-    const vector = (name: string): void => {
-      const values = finiteFloats(base, name, floats);
-      this.#vectors.set(name, storeFloats(files, floats, [values.length], values));
+    const vocabulary = async (name: string): Promise<StoredLinear> => {
+      const values = await valuesFor(base, name, dtype, "vocabulary");
+      return storeLinear(files, [values], config.vocabSize, config.hiddenSize);
     };
+    const stored = new StoredWeights(floats, await vocabulary("model.embed_tokens.weight"));
+    onProgress(1, total);
     for (let layer = 0; layer < config.layers; layer++) {
-      const prefix = `model.layers.${layer}`;
-      vector(`${prefix}.input_layernorm.weight`);
-      this.#store(
-        base,
-        dtype,
-        files,
-        ["q_proj", "k_proj", "v_proj"].map((name) => `${prefix}.self_attn.${name}`),
-      );
-      if (config.queryKeyNorm) {
-        vector(`${prefix}.self_attn.q_norm.weight`);
-        vector(`${prefix}.self_attn.k_norm.weight`);
-      }
-      this.#store(base, dtype, files, [`${prefix}.self_attn.o_proj`]);
-      vector(`${prefix}.post_attention_layernorm.weight`);
-      this.#store(
-        base,
-        dtype,
-        files,
-        ["gate_proj", "up_proj"].map((name) => `${prefix}.mlp.${name}`),
-      );
-      this.#store(base, dtype, files, [`${prefix}.mlp.down_proj`]);
+      await stored.#storeLayer(writing, layer, inputs);
+      // What computes in float16 is for other devices: here the inputs go on in floats.
+      const written = { load: (g: GraphBuilder) => stored.#loadLayer(g), folder: files.folder };
+      await inputs?.advance(layer, floats === "float32" ? written : null);
       onProgress(layer + 2, total);
     }
-    vector("model.norm.weight");
-    this.#head = config.tiedHead ? null : vocabulary("lm_head.weight");
+    stored.#storeVector(writing, "model.norm.weight");
+    stored.#head = config.tiedHead ? null : await vocabulary("lm_head.weight");
     const tables = rotaryTables(config);
     const shape = [config.positions, config.headSize / 2];
-    this.#tables = {
+    stored.#tables = {
       cosine: storeFloats(files, floats, shape, tables.cosine),
       sine: storeFloats(files, floats, shape, tables.sine),
     };
     onProgress(total, total);
+    return stored;
   }
 
-  #store(base: BaseModel, dtype: Dtype, files: WeightFiles, modules: readonly string[]): void {
-    const parts = modules.map((module) => {
-      const tensor = base.tensors.get(`${module}.weight`)!; // checked against the configuration
-      return { module, tensor, values: valuesFor(base, `${module}.weight`, dtype, "linear") };
-    });
+  #storeVector({ base, files }: Writing, name: string): void {
+    const values = finiteFloats(base, name, this.#floats);
+    this.#vectors.set(name, storeFloats(files, this.#floats, [values.length], values));
+  }
+
+  async #storeLayer(writing: Writing, layer: number, inputs: LayerInputs | null): Promise<void> {
+    const prefix = `model.layers.${layer}`;
+    const observed = await inputs?.observe(layer);
+    const group = async (parent: string, modules: readonly string[]): Promise<void> => {
+      const names = modules.map((module) => `${prefix}.${parent}.${module}`);
+      await this.#store(writing, names, observed?.get(names[0]!) ?? null);
+    };
+    this.#storeVector(writing, `${prefix}.input_layernorm.weight`);
+    await group("self_attn", ["q_proj", "k_proj", "v_proj"]);
+    if (writing.base.config.queryKeyNorm) {
+      this.#storeVector(writing, `${prefix}.self_attn.q_norm.weight`);
+      this.#storeVector(writing, `${prefix}.self_attn.k_norm.weight`);
+    }
+    await group("self_attn", ["o_proj"]);
+    this.#storeVector(writing, `${prefix}.post_attention_layernorm.weight`);
+    await group("mlp", ["gate_proj", "up_proj"]);
+    await group("mlp", ["down_proj"]);
+  }
+
+  /** `observed`: of the modules' common input. */
+  async #store(
+    { base, dtype, files }: Writing,
+    modules: readonly string[],
+    observed: ObservedInput | null,
+  ): Promise<void> {
+    let made: ErrorFeedback | null = null;
+    const compensation =
+      observed === null
+        ? null
+        : {
+            product: observed.product,
+            feedback: (): ErrorFeedback => {
+              made ??= errorFeedback(observed.gram, observed.columns);
+              return made;
+            },
+          };
+    const parts: { module: string; tensor: BaseTensor; values: Values }[] = [];
+    for (const module of modules) {
+      const name = `${module}.weight`;
+      const tensor = base.tensors.get(name)!; // checked against the configuration
+      parts.push({ module, tensor, values: await valuesFor(base, name, dtype, "linear", compensation) });
+    }
     for (let start = 0; start < parts.length; ) {
       const format = formatOf(parts[start]!.values);
       let end = start + 1;
@@ -125,15 +170,22 @@ export class StoredWeights {
   /** Puts the weights into a graph; each is added when a layer first asks for it. */
   load(g: GraphBuilder): DecoderWeights {
     const embedding = loadVocabulary(g, "model.embed_tokens", this.#embedding);
+    const { cosine, sine } = this.#tables!; // written last, before anybody gets hold of this
     return {
       floats: this.#floats,
+      ...this.#loadLayer(g),
+      embedding,
+      head: this.#head === null ? embedding : loadVocabulary(g, "lm_head", this.#head),
+      cosine: g.initializer("rotary.cosine", cosine),
+      sine: g.initializer("rotary.sine", sine),
+    };
+  }
+
+  #loadLayer(g: GraphBuilder): LayerWeights {
+    return {
       linears: (modules) =>
         [...new Set(modules.map((module) => this.#groups.get(module)!))].map((group) => loadGroup(g, group)),
       vector: (name) => g.initializer(name, this.#vectors.get(name)!),
-      embedding,
-      head: this.#head === null ? embedding : loadVocabulary(g, "lm_head", this.#head),
-      cosine: g.initializer("rotary.cosine", this.#tables.cosine),
-      sine: g.initializer("rotary.sine", this.#tables.sine),
     };
   }
 

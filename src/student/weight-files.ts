@@ -13,7 +13,7 @@ const FULL_FILES = 45;
 const ALIGNMENT = 64;
 
 export class WeightFiles {
-  readonly #folder: string;
+  readonly folder: string;
   readonly #baseName: string;
   readonly #fileBytes: number;
   #descriptor: number | null = null;
@@ -23,7 +23,7 @@ export class WeightFiles {
   /** `baseName` is the model's file name; `totalBytes` an estimate that widens the files of large students beyond
    * `fileBytes`. */
   constructor(folder: string, baseName: string, totalBytes: number, fileBytes = FILE_BYTES) {
-    this.#folder = folder;
+    this.folder = folder;
     this.#baseName = baseName;
     this.#fileBytes = Math.max(fileBytes, Math.ceil(totalBytes / FULL_FILES));
   }
@@ -60,7 +60,7 @@ export class WeightFiles {
 
   #next(): void {
     this.close();
-    this.#descriptor = openSync(path.join(this.#folder, this.#location(this.#files)), "wx");
+    this.#descriptor = openSync(path.join(this.folder, this.#location(this.#files)), "wx");
     this.#files += 1;
     this.#offset = 0;
   }

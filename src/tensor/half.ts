@@ -57,6 +57,15 @@ export function encodeFloat16(values: Float32Array): Uint16Array<ArrayBuffer> {
   return halves;
 }
 
+const one = new Float32Array(1);
+const oneBits = new Uint32Array(one.buffer);
+
+/** The nearest float16. */
+export function nearestFloat16(value: number): number {
+  one[0] = value;
+  return FLOAT16_VALUES[float16FromBits(oneBits[0]!)]!;
+}
+
 function float16FromBits(bits: number): number {
   const sign = (bits >>> 16) & 0x8000;
   const magnitude = bits & 0x7fffffff;

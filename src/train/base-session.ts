@@ -36,16 +36,20 @@ export class BaseSessions {
   readonly #folder: string;
   readonly #device: Device;
   readonly #threads: number | undefined;
-  readonly #weights: StoredWeights;
+  #weights: StoredWeights | null = null;
   readonly #sessions: Session[] = [];
 
-  /** Writes the weights; the base may be closed afterwards. @throws MAGDI_BAD_FILE for numbers that are not finite. */
-  constructor(base: BaseModel, options: BaseSessionOptions) {
-    this.config = base.config;
+  private constructor(config: DecoderConfig, folder: string, options: BaseSessionOptions) {
+    this.config = config;
     this.#device = options.device ?? "cpu";
-    this.#threads = options.threads;
-    const folder = mkdtempSync(path.join(options.scratchFolder ?? tmpdir(), "magdi-base-"));
     this.#folder = folder;
+    this.#threads = options.threads;
+  }
+
+  /** Writes the weights; the base may be closed afterwards. @throws MAGDI_BAD_FILE for numbers that are not finite. */
+  static async write(base: BaseModel, options: BaseSessionOptions): Promise<BaseSessions> {
+    const folder = mkdtempSync(path.join(options.scratchFolder ?? tmpdir(), "magdi-base-"));
+    const sessions = new BaseSessions(base.config, folder, options);
     if (FOLDERS.size === 0) process.once("exit", removeAll);
     FOLDERS.add(folder);
     const parameters = [...expectedTensors(base.config).values()].reduce(
@@ -54,9 +58,11 @@ export class BaseSessions {
     );
     const files = new WeightFiles(folder, "base", parameters * Float32Array.BYTES_PER_ELEMENT);
     try {
-      this.#weights = new StoredWeights(base, "fp32", files, options.onProgress ?? (() => {}));
+      const onProgress = options.onProgress ?? (() => {});
+      sessions.#weights = await StoredWeights.write(base, "fp32", files, { inputs: null, onProgress });
+      return sessions;
     } catch (error) {
-      this.close();
+      sessions.close();
       throw error;
     } finally {
       files.close();
@@ -64,7 +70,7 @@ export class BaseSessions {
   }
 
   /** Puts the weights into a graph. */
-  readonly load: WeightLoader = (g) => this.#weights.load(g);
+  readonly load: WeightLoader = (g) => this.#weights!.load(g); // written before anybody gets hold of this
 
   /** @throws MAGDI_RUNTIME when the device refuses the graph. */
   async open(label: string, model: Model): Promise<Session> {

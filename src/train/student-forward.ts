@@ -23,7 +23,7 @@ export async function openStudentForward(
   lora: LoraOptions | null,
   options: BaseSessionOptions = {},
 ): Promise<StudentForward> {
-  const sessions = new BaseSessions(base, options);
+  const sessions = await BaseSessions.write(base, options);
   const shapes = lora === null ? new Map<string, readonly number[]>() : adapterShapes(base.config, lora);
   let session: Session;
   try {

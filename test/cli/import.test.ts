@@ -35,6 +35,21 @@ test("an import killed half way leaves no student, and the next one succeeds", a
   assert.deepEqual(readdirSync(place), ["student"]);
 });
 
+test("--dtype auto writes, measures and keeps one, and says why", async () => {
+  const base = path.join(folder, "auto-base");
+  writeRandomBase(base, { tokenizer: true });
+  const out = path.join(folder, "auto");
+  const { code, stdout, stderr } = await magdi("import", base, "--out", out, "--dtype", "auto");
+  assert.equal(code, 0, stderr);
+  assert.match(stderr, /writing q4.*writing int8.*writing q8.*measuring int8.*timing q4.*timing q8/s);
+  const [, kept = ""] = /\n {2}kept (\w+): (?:the fastest|none agrees)/.exec(stdout) ?? [];
+  assert.match(stdout, new RegExp(`\n {2}${kept}: agreement with fp32`));
+  for (const dtype of ["q4", "int8", "q8"]) {
+    assert.match(stdout, new RegExp(`\n {4}${dtype}: agreement \\d+\\.\\d %, \\d+ ms of work`));
+    assert.equal(existsSync(path.join(out, "onnx", `engine_${dtype}.onnx`)), dtype === kept);
+  }
+});
+
 test("wrong flags are one line and the exit code 2, a wrong source one line and 1", async () => {
   const out = path.join(folder, "never");
   const cases: [code: number, pattern: RegExp, ...args: string[]][] = [
@@ -48,6 +63,7 @@ test("wrong flags are one line and the exit code 2, a wrong source one line and 
       "--dtype",
       "q4,int3",
     ],
+    [2, /--dtype: auto measures, found --no-measure/, TINY, "--out", out, "--dtype", "auto", "--no-measure"],
     [2, /--threads: expected a whole number from 1, found "none"/, TINY, "--out", out, "--threads", "none"],
     [2, /Unknown option '--outt'.*see: magdi import --help/, TINY, "--outt", out],
     [

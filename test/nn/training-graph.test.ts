@@ -79,7 +79,7 @@ for (const name of NAMES) {
   test(`${name}: pooled vectors, scores and node logits are PyTorch's`, async () => {
     const own = new TrainingFixture(name);
     const base = openBase(fixture(name, "base"));
-    const sessions = new BaseSessions(base, { threads: 1, scratchFolder: scratch });
+    const sessions = await BaseSessions.write(base, { threads: 1, scratchFolder: scratch });
     base.close();
     try {
       const losses = own.losses("live");
@@ -126,9 +126,9 @@ for (const name of NAMES) {
   });
 }
 
-test("a loss that is left out leaves no input, head, output or node behind", () => {
+test("a loss that is left out leaves no input, head, output or node behind", async () => {
   const base = openBase(fixture("tiny-llama", "base"));
-  const sessions = new BaseSessions(base, { scratchFolder: scratch });
+  const sessions = await BaseSessions.write(base, { scratchFolder: scratch });
   base.close();
   try {
     const own = new TrainingFixture("tiny-llama");

@@ -96,6 +96,47 @@ test("a student folder holds what its manifest says, under the names of the ecos
   assert.equal(openStudentFolder(out).dtype, "q4");
 });
 
+test("of dtypes that are timed one is kept, and manifest and card say why", async () => {
+  const base = path.join(folder, "timed");
+  writeRandomBase(base, { tokenizer: true });
+  const out = path.join(folder, "kept");
+  const [fast, slow] = [1, 9].map((stepMs) => ({ promptMs: stepMs, stepMs, tenRowStepMs: stepMs }));
+  const manifest = await importTo(out, {
+    source: base,
+    dtypes: ["q4", "q8"],
+    ...measured,
+    time: async (_, written) => new Map(written.map(({ dtype }) => [dtype, dtype === "q4" ? fast! : slow!])),
+  });
+  // Random weights in 4 bits agree too little, and in 8 bits they do.
+  assert.equal(manifest.choice?.dtype, "q8");
+  assert.deepEqual(
+    manifest.choice.measured.map(({ dtype, stepMs }) => [dtype, stepMs]),
+    [
+      ["q4", 1],
+      ["q8", 9],
+    ],
+  );
+  assert.deepEqual(readManifest(out), manifest);
+  assert.deepEqual(Object.keys(manifest.dtypes), ["q8"]);
+  assert.deepEqual(readdirSync(path.join(out, "onnx")).sort(), [
+    "engine_q8.onnx",
+    "model_quantized.onnx",
+    "model_quantized.onnx_data",
+  ]);
+  const card = readFileSync(path.join(out, "README.md"), "utf8");
+  assert.match(card, /Kept in q8: the fastest of those that agree/);
+  assert.match(card, /\| q4 \| \d+\.\d % \| \d+\.\d\d \| 1 ms \| 1\.0 ms \| 1\.0 ms \|/);
+  assert.equal(openStudentFolder(out).dtype, "q8");
+
+  const never = path.join(folder, "never-timed");
+  const untold = { ...measured, time: async () => new Map() };
+  await assert.rejects(
+    importTo(never, untold),
+    refused("MAGDI_BAD_CONFIG", /has no tokenizer; name a dtype/),
+  );
+  assert.ok(!existsSync(never));
+});
+
 test("a context shorter than the measurements is measured as far as it reaches", async () => {
   const base = path.join(folder, "short");
   writeRandomBase(base, { tokenizer: true, config: { max_position_embeddings: 24 } });

@@ -6,10 +6,10 @@ import {
   centredAt,
   fitsFloat16,
   packCodes,
-  roundRows,
   roundToAffine4,
   roundToSymmetric8,
 } from "../../src/student/quantise.ts";
+import { roundRows } from "../../src/student/row-codes.ts";
 import type { BlockGrid } from "../../src/tensor/ggml-blocks.ts";
 import { SeededRandom } from "../text/seeded-random.ts";
 

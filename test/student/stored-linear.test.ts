@@ -19,10 +19,10 @@ import {
   type CentredGrid,
   centred,
   centredAt,
-  roundRows,
   roundToAffine4,
   roundToSymmetric8,
 } from "../../src/student/quantise.ts";
+import { roundRows } from "../../src/student/row-codes.ts";
 import { loadLinear, loadVocabulary, storeLinear } from "../../src/student/stored-linear.ts";
 import { WeightFiles } from "../../src/student/weight-files.ts";
 import type { BlockGrid } from "../../src/tensor/ggml-blocks.ts";

@@ -1,0 +1,73 @@
+// How long a student's steps take in each dtype on this machine. It runs the graphs that serve, and judges nothing.
+
+import type { DecoderConfig } from "../nn/decoder-config.ts";
+import type { Dtype } from "../student/dtype.ts";
+import type { WrittenDtype } from "../student/import-student.ts";
+import type { StepTimes } from "../student/manifest.ts";
+import { OnnxModelRunner } from "./onnx-model-runner.ts";
+
+export interface StepTimeOptions {
+  readonly config: DecoderConfig;
+  readonly threads: number;
+  /** Milliseconds. */
+  readonly now?: () => number;
+  readonly onProgress?: (stage: string, done: number, total: number) => void;
+}
+
+/** Tokens of the prompt; fewer where the context is short. */
+const PROMPT_TOKENS = 64;
+const ROWS = 10;
+/** Rounds over all dtypes, and runs of each kind of step in a round: what disturbs the machine for a while disturbs no
+ * dtype in all of its rounds. */
+const ROUNDS = 3;
+const RUNS = 5;
+
+type Kind = keyof StepTimes;
+
+/** The shortest time of each kind of step, by dtype; one student is loaded at a time. @throws MagdiError when a graph
+ * cannot be run. */
+export async function measureStepTimes(
+  dtypes: readonly WrittenDtype[],
+  options: StepTimeOptions,
+): Promise<ReadonlyMap<Dtype, StepTimes>> {
+  const { config, threads, now = () => performance.now(), onProgress } = options;
+  const promptTokens = Math.min(PROMPT_TOKENS, Math.floor(config.positions / 2));
+  const prompt = Int32Array.from({ length: promptTokens }, (_, at) => (at * 37) % config.vocabSize);
+  const times = new Map<Dtype, Record<Kind, number>>();
+  let done = 0;
+  for (let round = 0; round < ROUNDS; round++) {
+    for (const { dtype, engineGraph } of dtypes) {
+      const runner = await OnnxModelRunner.open({
+        graphPath: engineGraph,
+        config,
+        maxRows: ROWS,
+        contextLength: 2 * promptTokens,
+        prefillChunkTokens: promptTokens,
+        threads,
+      });
+      const step = (rows: number): Promise<unknown> =>
+        runner.decode(rows, new Int32Array(rows), new Int32Array(rows).fill(promptTokens), false);
+      const kinds: Readonly<Record<Kind, () => Promise<unknown>>> = {
+        promptMs: () => runner.prefill(prompt, 0, false),
+        stepMs: () => step(1),
+        tenRowStepMs: () => step(ROWS),
+      };
+      const best = times.get(dtype) ?? { promptMs: Infinity, stepMs: Infinity, tenRowStepMs: Infinity };
+      times.set(dtype, best);
+      try {
+        for (const [kind, run] of Object.entries(kinds) as [Kind, () => Promise<unknown>][]) {
+          await run(); // the first of a shape lays out its memory
+          for (let count = 0; count < RUNS; count++) {
+            const start = now();
+            await run();
+            best[kind] = Math.min(best[kind], now() - start);
+          }
+        }
+      } finally {
+        runner.close();
+      }
+      onProgress?.(`timing ${dtype}`, ++done, ROUNDS * dtypes.length);
+    }
+  }
+  return times;
+}

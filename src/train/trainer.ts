@@ -3,10 +3,10 @@
 
 import { type AdapterDescription, isHead, type RunState } from "./checkpoint.ts";
 import { AdamW, clipGlobalNorm, globalNorm } from "./optimiser.ts";
+import { RunClock } from "./run-clock.ts";
 import { BEST_FOLDER, CHECKPOINT_FOLDER, RunFiles } from "./run-files.ts";
 import type { ValidationLine } from "./run-log.ts";
-import { Sampler } from "./sampler.ts";
-import { learningRateAt, type Schedule } from "./schedule.ts";
+import { RunPlan } from "./run-plan.ts";
 import { derivedSeed } from "./seeded-random.ts";
 import { type Accumulated, GradientSum, runBatches } from "./step-batches.ts";
 import { hashOf, type TrainingData } from "./training-data.ts";
@@ -62,32 +62,17 @@ export async function train(options: TrainerOptions): Promise<TrainingOutcome> {
 
 class Trainer {
   readonly #options: TrainerOptions;
-  readonly #sampler: Sampler;
-  readonly #schedule: Schedule;
+  readonly #plan: RunPlan;
+  readonly #clock: RunClock;
   readonly #optimiser: AdamW;
-  readonly #totalSteps: number;
-  readonly #startMs: number;
-  readonly #resumedStep: number;
-  readonly #secondsBefore: number;
   readonly #files: RunFiles;
+  readonly #resumedStep: number;
   #state: RunState;
-  /** Of this process: what all its steps took, and its last validation. */
-  #stepMs = 0;
-  #validationMs = 0;
 
   constructor(options: TrainerOptions) {
     this.#options = options;
     const { settings, step, training } = options;
-    this.#sampler = new Sampler(training.items.length, settings.batchSize, settings.seed);
-    const most = settings.maxSteps ?? Number.POSITIVE_INFINITY;
-    this.#totalSteps = Math.min(settings.epochs * this.#sampler.stepsPerEpoch, most);
-    this.#schedule = {
-      kind: settings.schedule,
-      learningRate: settings.learningRate,
-      warmupSteps: Math.round(settings.warmupShare * this.#totalSteps),
-      totalSteps: this.#totalSteps,
-      finalShare: settings.finalShare,
-    };
+    this.#plan = new RunPlan(settings, training.items.length);
     const headShare = (settings.headLearningRate ?? settings.learningRate) / settings.learningRate;
     this.#optimiser = new AdamW(step.parameters, {
       ...settings,
@@ -97,23 +82,22 @@ class Trainer {
     this.#files = new RunFiles({ ...options, optimiser: this.#optimiser, dataHash });
     this.#state = this.#files.opened;
     this.#resumedStep = this.#state.step;
-    this.#secondsBefore = this.#state.seconds;
-    this.#startMs = options.now();
+    this.#clock = new RunClock(options.now, this.#state.seconds);
   }
 
   async run(): Promise<TrainingOutcome> {
     try {
       for (;;) {
         if (this.#validationIsDue() && !(await this.#validate())) return this.#interrupted();
-        const { step, finished } = this.#state;
-        const early = this.#stopsEarly();
-        const ends = step >= this.#totalSteps || early;
+        const { step, finished, validationsWithoutBetter } = this.#state;
+        const early = this.#plan.stopsAfter(validationsWithoutBetter);
+        const ends = step >= this.#plan.totalSteps || early;
         if (ends) {
           const reason = early ? "early-stop" : "done";
           if (!finished) this.#finish(reason);
           return this.#outcome(reason);
         }
-        if (step > this.#resumedStep && this.#checkpointIsDue())
+        if (step > this.#resumedStep && this.#plan.checkpointsAfter(step))
           this.#files.save(CHECKPOINT_FOLDER, this.#state);
         if (!(await this.#step())) return this.#interrupted();
       }
@@ -122,38 +106,22 @@ class Trainer {
     }
   }
 
-  #endsEpoch(): boolean {
-    return this.#state.step % this.#sampler.stepsPerEpoch === 0;
-  }
-
   #validationIsDue(): boolean {
     const { step, validatedStep, finished } = this.#state;
-    const { validateEvery } = this.#options.settings;
     if (this.#options.validation === null || validatedStep >= step || finished) return false;
-    if (step === 0 || step >= this.#totalSteps) return true;
-    return validateEvery === 0 ? this.#endsEpoch() : step % validateEvery === 0;
-  }
-
-  #checkpointIsDue(): boolean {
-    const { checkpointEvery } = this.#options.settings;
-    return this.#endsEpoch() || (checkpointEvery > 0 && this.#state.step % checkpointEvery === 0);
-  }
-
-  #stopsEarly(): boolean {
-    const { patience } = this.#options.settings;
-    return patience > 0 && this.#state.validationsWithoutBetter >= patience;
+    return this.#plan.validatesAfter(step);
   }
 
   /** Whether it went through; interrupted, nothing has changed. */
   async #step(): Promise<boolean> {
-    const { settings, step, training, signal, now } = this.#options;
+    const { settings, step, training, signal } = this.#options;
     const index = this.#state.step;
-    const startMs = now();
+    const secondsTaken = this.#clock.begin();
     const gradients = new GradientSum(step.gradients);
     const done = await runBatches({
       step,
       data: training,
-      items: this.#sampler.at(index).items,
+      items: this.#plan.itemsAt(index),
       mode: "train",
       limits: limitsOf(settings),
       place: `step ${index + 1}`,
@@ -165,21 +133,21 @@ class Trainer {
     if (done === null) return false;
     const norm =
       settings.clipNorm > 0 ? clipGlobalNorm(gradients.sum, settings.clipNorm) : globalNorm(gradients.sum);
-    const learningRate = learningRateAt(this.#schedule, index);
+    const learningRate = this.#plan.learningRateAt(index);
     this.#optimiser.step(gradients.sum, learningRate);
-    this.#stepMs += now() - startMs;
-    const seconds = (now() - startMs) / 1000;
+    const seconds = secondsTaken();
+    this.#clock.stepTook(seconds);
     const tokensPerSecond = seconds > 0 ? done.tokens / seconds : 0;
     this.#state = {
       ...this.#state,
       step: index + 1,
       tokens: this.#state.tokens + done.tokens,
-      seconds: this.#seconds(),
+      seconds: this.#clock.seconds,
     };
     this.#files.append({
       kind: "step",
       step: index + 1,
-      epoch: (index + 1) / this.#sampler.stepsPerEpoch,
+      epoch: this.#plan.epochAfter(index + 1),
       ...lossesOf(done),
       nodeAccuracy: accuracy(done),
       learningRate,
@@ -188,31 +156,22 @@ class Trainer {
       tokensPerSecond,
       seconds: this.#state.seconds,
     });
-    this.#options.onProgress?.({
-      step: this.#state.step,
-      totalSteps: this.#totalSteps,
-      loss: done.total,
-      tokensPerSecond,
-      secondsLeft: this.#secondsLeft(),
-    });
+    this.#reportProgress(done.total, tokensPerSecond);
     return true;
   }
 
-  /** After a step, with the validations to come. */
-  #secondsLeft(): number {
-    const { settings, validation } = this.#options;
+  #reportProgress(loss: number, tokensPerSecond: number): void {
     const { step } = this.#state;
-    const total = this.#totalSteps;
-    const every = settings.validateEvery === 0 ? this.#sampler.stepsPerEpoch : settings.validateEvery;
-    const validations = validation === null ? 0 : Math.ceil(total / every) - Math.floor((step - 1) / every);
-    const stepMs = this.#stepMs / (step - this.#resumedStep);
-    return ((total - step) * stepMs + validations * this.#validationMs) / 1000;
+    const { totalSteps } = this.#plan;
+    const validations = this.#options.validation === null ? 0 : this.#plan.validationsFrom(step);
+    const secondsLeft = this.#clock.secondsFor(totalSteps - step, validations);
+    this.#options.onProgress?.({ step, totalSteps, loss, tokensPerSecond, secondsLeft });
   }
 
   async #validate(): Promise<boolean> {
-    const { settings, step, validation, signal, now } = this.#options;
+    const { settings, step, validation, signal } = this.#options;
     if (validation === null) return true;
-    const startMs = now();
+    const secondsTaken = this.#clock.begin();
     const done = await runBatches({
       step,
       data: validation,
@@ -225,12 +184,12 @@ class Trainer {
       signal,
     });
     if (done === null) return false;
-    this.#validationMs = now() - startMs;
+    this.#clock.validationTook(secondsTaken());
     const at = this.#state.step;
     const line: ValidationLine = {
       kind: "validation",
       step: at,
-      epoch: at / this.#sampler.stepsPerEpoch,
+      epoch: this.#plan.epochAfter(at),
       ...lossesOf(done),
       nodeAccuracy: accuracy(done),
       majorityAccuracy: this.#hasNodeLoss() ? done.commonest / done.nodes : null,
@@ -247,7 +206,7 @@ class Trainer {
       ...this.#state,
       best: better ? { step: at, loss: done.total } : this.#state.best,
       validationsWithoutBetter: better ? 0 : this.#state.validationsWithoutBetter + 1,
-      seconds: this.#seconds(),
+      seconds: this.#clock.seconds,
     };
     if (better) {
       this.#files.append({ kind: "best", step: at, loss: done.total });
@@ -262,24 +221,20 @@ class Trainer {
   }
 
   #finish(reason: "done" | "early-stop"): void {
-    this.#state = { ...this.#state, finished: true, seconds: this.#seconds() };
+    this.#state = { ...this.#state, finished: true, seconds: this.#clock.seconds };
     if (this.#options.validation === null) this.#files.save(BEST_FOLDER, this.#state);
     this.#files.save(CHECKPOINT_FOLDER, this.#state);
     this.#files.append({ kind: "end", step: this.#state.step, reason, seconds: this.#state.seconds });
   }
 
   #interrupted(): TrainingOutcome {
-    this.#state = { ...this.#state, seconds: this.#seconds() };
+    this.#state = { ...this.#state, seconds: this.#clock.seconds };
     this.#files.save(CHECKPOINT_FOLDER, this.#state);
     return this.#outcome("interrupted");
   }
 
   #outcome(reason: TrainingOutcome["reason"]): TrainingOutcome {
-    return { reason, step: this.#state.step, totalSteps: this.#totalSteps, best: this.#state.best };
-  }
-
-  #seconds(): number {
-    return this.#secondsBefore + (this.#options.now() - this.#startMs) / 1000;
+    return { reason, step: this.#state.step, totalSteps: this.#plan.totalSteps, best: this.#state.best };
   }
 }
 

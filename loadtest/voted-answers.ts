@@ -29,6 +29,8 @@ const SETTINGS: readonly Setting[] = [
   ),
 ];
 
+const MAX_TOKENS = 96;
+
 interface Answer {
   readonly usage: { readonly completion_tokens: number };
   readonly samples: readonly { readonly finish_reason: string }[];
@@ -47,7 +49,7 @@ async function ask(
     // The temperature is that of several samples for a single one too: what is compared is their number.
     body: JSON.stringify({
       ...{ question, samples, seed, early_stop: earlyStop },
-      ...{ temperature: 0.7, max_tokens: 160, return_samples: true },
+      ...{ temperature: 0.7, max_tokens: MAX_TOKENS, return_samples: true },
     }),
   });
   if (!response.ok) throw new Error(await response.text());
@@ -77,7 +79,8 @@ async function main(): Promise<void> {
   const costs: Cost[][] = SETTINGS.map(() => []);
   try {
     const url = await server.ready();
-    for (let round = -1; round < Number(values.rounds); round++) {
+    await ask(url, questions[0] ?? "", { samples: 20, earlyStop: "off" }, 0); // warms up
+    for (let round = 0; round < Number(values.rounds); round++) {
       for (const [index, setting] of SETTINGS.entries()) {
         const sum: Cost = { ms: 0, tokens: 0, finished: 0 };
         for (const [number, question] of questions.entries()) {
@@ -86,9 +89,9 @@ async function main(): Promise<void> {
           sum.tokens += cost.tokens;
           sum.finished += cost.finished;
         }
-        if (round >= 0) costs[index]?.push(sum); // the first round warms up
+        costs[index]?.push(sum);
       }
-      process.stderr.write(`round ${round + 2} of ${Number(values.rounds) + 1}\n`);
+      process.stderr.write(`round ${round + 1} of ${Number(values.rounds)}\n`);
     }
   } finally {
     server.kill("SIGTERM");

@@ -37,6 +37,8 @@ export interface RowWeight {
   readonly codes: Value;
   /** float32 [rows] */
   readonly scales: Value;
+  /** Whether inputs are rounded to two bytes instead of one, for twice the products. */
+  readonly fineInputs: boolean;
   readonly rows: number;
   readonly columns: number;
 }
@@ -82,8 +84,9 @@ export function linear(g: GraphBuilder, x: Value, group: LinearGroup): Value {
         ? op.fusedMatMulTransposed(g, x, weight.weight)
         : op.gemmTransposed(g, x, weight.weight);
   } else if (weight.kind === "rows") {
-    const { codes, scales } = op.quantizeRows(g, x);
-    y = op.mul(g, op.matMulIntegerToFloat(g, codes, weight.codes, weight.scales), scales);
+    const { codes, scales } = weight.fineInputs ? op.quantizeRowsFinely(g, x) : op.quantizeRows(g, x);
+    const product = op.matMulIntegerToFloat(g, codes, weight.codes, weight.scales);
+    y = op.mul(g, weight.fineInputs ? op.sumFinely(g, product) : product, scales);
   } else {
     y = op.matMulNBits(g, x, weight.codes, weight.scales, weight);
     if (weight.offsets !== null) {

@@ -30,6 +30,7 @@ const RULES: Readonly<Record<Operator, TableEntry>> = {
   GroupQueryAttention: "unsupported",
   MatMulIntegerToFloat: "unsupported",
   MatMulNBits: "unsupported",
+  DequantizeLinear: "unsupported",
   QuantizeLinear: "unsupported",
   Range: "unsupported",
   TopK: "unsupported",

@@ -9,6 +9,7 @@ export type OnnxOperator =
   | "Concat"
   | "ConstantOfShape"
   | "Cos"
+  | "DequantizeLinear"
   | "Div"
   | "Equal"
   | "Exp"

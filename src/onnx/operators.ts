@@ -169,6 +169,31 @@ export function quantizeRows(g: GraphBuilder, x: Value): { readonly codes: Value
   return { codes, scales };
 }
 
+/** x [M, K] → codes uint8 [2·M, K] around 128 and scales float32 [M, 1], with x ≈ scale·(code + finer/254): first the
+ * codes of quantizeRows, then, of the same rows, those of what these rounded off. */
+export function quantizeRowsFinely(
+  g: GraphBuilder,
+  x: Value,
+): { readonly codes: Value; readonly scales: Value } {
+  const scales = mul(g, reduceMax(g, g.value("Abs", [x])), g.float(1 / 127));
+  const quotients = div(g, x, scales);
+  const [one, middle] = [g.float(1), g.uint8(128)];
+  const codes = g.value("QuantizeLinear", [quotients, one, middle]);
+  const rest = sub(g, quotients, g.value("DequantizeLinear", [codes, one, middle]));
+  const finer = g.value("QuantizeLinear", [rest, g.float(1 / FINER_CODES), middle]);
+  return { codes: concatenate(g, [codes, finer]), scales };
+}
+
+/** y [2·M, N], the products of quantizeRowsFinely's codes, before its scales → [M, N] */
+export function sumFinely(g: GraphBuilder, y: Value): Value {
+  const outputs = [g.name("Split.codes"), g.name("Split.finer")];
+  const [codes = "", finer = ""] = g.node("Split", [y], { attributes: { axis: 0, num_outputs: 2 }, outputs });
+  return add(g, codes, mul(g, finer, g.float(1 / FINER_CODES)));
+}
+
+/** Half a code, the most that is rounded off, is 127 of these. */
+const FINER_CODES = 254;
+
 /** a uint8 [..., K] around 128, b int8 [K, N], scales float32 [N] → (a − 128)·b∘scales [..., N], summed in integers:
  * exact, whatever rows run together. */
 export function matMulIntegerToFloat(g: GraphBuilder, a: Value, b: Value, scales: Value): Value {

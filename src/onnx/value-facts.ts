@@ -247,6 +247,7 @@ export class ValueFacts {
       case "MatMulIntegerToFloat":
         return [this.#product(node, x, second.shape)];
       case "QuantizeLinear":
+      case "DequantizeLinear":
         return [x];
       case "MatMulNBits":
         return [x && [...x.slice(0, -1), intAttribute(node, "N", 0)]];

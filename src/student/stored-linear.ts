@@ -27,6 +27,8 @@ import type { WeightFiles } from "./weight-files.ts";
 export type StoredLinear =
   | {
       readonly kind: "rows";
+      /** Whether its inputs are rounded to two bytes. */
+      readonly fineInputs: boolean;
       readonly rows: number;
       readonly columns: number;
       /** int8 [columns, rows] */
@@ -60,13 +62,16 @@ export type StoredLinear =
 export type Values =
   | { readonly floats: Float32Array; readonly type: FloatType }
   | { readonly blocks: CentredGrid; readonly type: FloatType }
-  | { readonly rowCodes: RowCodes };
+  | { readonly rowCodes: RowCodes; readonly fineInputs: boolean };
 
 /** What errors of rounding are made up for with, by what is known of the inputs. */
 export interface Compensation {
   readonly feedback: () => ErrorFeedback;
   readonly product: MatrixProduct;
 }
+
+/** The modules whose inputs do not bear one byte: products of two activations reach far beyond their mean. */
+const FINE_INPUTS = /\.down_proj\.weight$/;
 
 /** What a tensor is stored as: its own grid where the source has one, whatever that needs in bits, else rounded;
  * rows that are no multiple of a block stay in floats. With `compensation` what is rounded to rows or to 4
@@ -92,7 +97,7 @@ export async function valuesFor(
       compensation === null
         ? roundRows(floats, rows)
         : await compensateRows(floats, compensation.feedback(), compensation.product);
-    return { rowCodes };
+    return { rowCodes, fineInputs: FINE_INPUTS.test(name) };
   }
   const grid = finiteGrid(base, name);
   if (grid !== null) {
@@ -127,7 +132,7 @@ function blocksIn(base: BaseModel, name: string, type: FloatType, blocks: Centre
 /** Equal for values that can be stored as one weight. */
 export function formatOf(values: Values): string {
   if ("floats" in values) return values.type;
-  if ("rowCodes" in values) return "8 bits by row";
+  if ("rowCodes" in values) return `8 bits by row${values.fineInputs ? ", fine inputs" : ""}`;
   const { bits, centre, symmetric } = values.blocks;
   return `${bits} bits around ${centre}${symmetric ? "" : " with minimums"}`;
 }
@@ -173,12 +178,14 @@ export function storeLinear(
   rows: number,
   columns: number,
 ): StoredLinear {
-  const byRow = parts.flatMap((part) => ("rowCodes" in part ? [part.rowCodes] : []));
-  if (byRow.length > 0) {
-    const codes = transposed(concatenate(byRow.map((part) => part.codes)), rows);
-    const scales = concatenate(byRow.map((part) => part.scales));
+  const byRow = parts.flatMap((part) => ("rowCodes" in part ? [part] : []));
+  const [firstByRow] = byRow;
+  if (firstByRow !== undefined) {
+    const codes = transposed(concatenate(byRow.map(({ rowCodes }) => rowCodes.codes)), rows);
+    const scales = concatenate(byRow.map(({ rowCodes }) => rowCodes.scales));
     return {
       kind: "rows",
+      fineInputs: firstByRow.fineInputs,
       rows,
       columns,
       codes: files.add("int8", [columns, rows], codes),
@@ -230,10 +237,11 @@ export function loadVocabulary(g: GraphBuilder, name: string, weight: StoredLine
 
 export function loadLinear(g: GraphBuilder, name: string, weight: StoredLinear): LinearWeight | RowWeight {
   if (weight.kind === "rows") {
-    const { rows, columns } = weight;
+    const { rows, columns, fineInputs } = weight;
     const codes = g.initializer(`${name}.weight.codes`, weight.codes);
     return {
       kind: "rows",
+      fineInputs,
       rows,
       columns,
       codes,

@@ -256,35 +256,59 @@ test("rows are looked up exactly", async () => {
   assert.deepEqual(y.data, Float32Array.from(wanted));
 });
 
-test("a product over quantised rows is that of the rounded numbers, exactly, also where all are largest", async () => {
-  const tokens = 3;
-  const weights = randoms(3, ROWS * COLUMNS, 0.3);
-  weights.fill(2, 0, COLUMNS); // neighbours that are as large as they may be together
-  weights.fill(0, COLUMNS, 2 * COLUMNS);
-  for (let column = 0; column < COLUMNS; column++) {
-    weights[2 * COLUMNS + column] = column % 2 === 0 ? 2 : 2 / 127; // one of them as large as it may be alone
-    weights[3 * COLUMNS + column] = column % 2 === 0 ? -2 : -2 / 127;
-  }
-  const { codes, scales } = roundRows(weights, ROWS);
-  const files = new WeightFiles(folder, "rows-product.onnx", 0);
-  const stored = storeLinear(files, [{ rowCodes: { codes, scales } }], ROWS, COLUMNS);
+/** Of x [tokens, COLUMNS] and rows rounded from the weights [ROWS, COLUMNS]: y [tokens, ROWS], of each of the inputs. */
+async function rowProducts(
+  rowCodes: ReturnType<typeof roundRows>,
+  fineInputs: boolean,
+  inputs: readonly Float32Array<ArrayBuffer>[],
+): Promise<Float32Array[]> {
+  const name = `rows-product-${fineInputs}.onnx`;
+  const files = new WeightFiles(folder, name, 0);
+  const stored = storeLinear(files, [{ rowCodes, fineInputs }], ROWS, COLUMNS);
   files.close();
   const g = new GraphBuilder();
   const group = { rows: [ROWS], weight: loadLinear(g, "w", stored), bias: null };
   g.node("Identity", [linear(g, g.input("x", "float32", ["t", COLUMNS]), group)], { outputs: ["y"] });
   g.output("y", "float32", ["t", ROWS]);
-  const file = path.join(folder, "rows-product.onnx");
+  const file = path.join(folder, name);
   writeFileSync(file, encodeModel(g.build("rows")));
   const session = await Session.open(file, { label: "rows", threads: 1 });
-  const x = new OrtTensor("float32", [tokens, COLUMNS], randoms(4, tokens * COLUMNS, 3));
-  x.data.fill(5, 0, COLUMNS); // all largest
-  x.data.fill(0, COLUMNS, 2 * COLUMNS);
-  const y = OrtTensor.zeros("float32", [tokens, ROWS]);
-  await session.run(new Binding({ x }, { y }));
+  const results: Float32Array[] = [];
+  for (const input of inputs) {
+    const tokens = input.length / COLUMNS;
+    const y = OrtTensor.zeros("float32", [tokens, ROWS]);
+    await session.run(new Binding({ x: new OrtTensor("float32", [tokens, COLUMNS], input) }, { y }));
+    results.push(y.data);
+  }
   session.close();
+  return results;
+}
+
+/** Rows of which the first ones are as large as codes may be, beside each other and alone, and one is zero. */
+function extremeRows(): Float32Array {
+  const weights = randoms(3, ROWS * COLUMNS, 0.3);
+  weights.fill(2, 0, COLUMNS);
+  weights.fill(0, COLUMNS, 2 * COLUMNS);
+  for (let column = 0; column < COLUMNS; column++) {
+    weights[2 * COLUMNS + column] = column % 2 === 0 ? 2 : 2 / 127;
+    weights[3 * COLUMNS + column] = column % 2 === 0 ? -2 : -2 / 127;
+  }
+  return weights;
+}
+
+const largestOf = (values: Float32Array): number => Math.max(...values.map(Math.abs));
+
+test("a product over quantised rows is that of the rounded numbers, exactly, also where all are largest", async () => {
+  const tokens = 3;
+  const rowCodes = roundRows(extremeRows(), ROWS);
+  const { codes, scales } = rowCodes;
+  const x = randoms(4, tokens * COLUMNS, 3);
+  x.fill(5, 0, COLUMNS); // all largest
+  x.fill(0, COLUMNS, 2 * COLUMNS);
+  const [y = new Float32Array()] = await rowProducts(rowCodes, false, [x]);
   for (let token = 0; token < tokens; token++) {
-    const inputs = x.data.subarray(token * COLUMNS, (token + 1) * COLUMNS);
-    const scale = Math.fround(Math.max(...inputs.map(Math.abs)) * Math.fround(1 / 127));
+    const inputs = x.subarray(token * COLUMNS, (token + 1) * COLUMNS);
+    const scale = Math.fround(largestOf(inputs) * Math.fround(1 / 127));
     for (let row = 0; row < ROWS; row++) {
       let sum = 0;
       inputs.forEach((input, column) => {
@@ -292,10 +316,40 @@ test("a product over quantised rows is that of the rounded numbers, exactly, als
         sum += code * codes[row * COLUMNS + column]!;
       });
       const wanted = sum * scales[row]! * scale;
-      const found = y.data[token * ROWS + row]!;
+      const found = y[token * ROWS + row]!;
       // One code of a tie may round the other way; the rest is float32's last bits.
       const bound = 1e-5 * Math.abs(wanted) + 128 * scales[row]! * scale * (token === 2 ? 1 : 0);
       assert.ok(Math.abs(found - wanted) <= bound, `token ${token}, row ${row}: ${found}, ${wanted}`);
     }
+  }
+});
+
+test("inputs in two bytes lose next to nothing, and no token's depend on those beside it", async () => {
+  const tokens = 5;
+  const rowCodes = roundRows(extremeRows(), ROWS);
+  const { codes, scales } = rowCodes;
+  const x = randoms(5, tokens * COLUMNS, 3);
+  x.fill(5, 0, COLUMNS);
+  x.fill(0, COLUMNS, 2 * COLUMNS);
+  x[2 * COLUMNS] = 200; // an outlier that leaves the others less than two codes of one byte
+  const [y = new Float32Array(), ...alone] = await rowProducts(rowCodes, true, [
+    x,
+    ...Array.from({ length: tokens }, (_, token) => x.slice(token * COLUMNS, (token + 1) * COLUMNS)),
+  ]);
+  for (let token = 0; token < tokens; token++) {
+    const inputs = x.subarray(token * COLUMNS, (token + 1) * COLUMNS);
+    const rounding = largestOf(inputs) / 127 / 254 / 2;
+    for (let row = 0; row < ROWS; row++) {
+      let [wanted, magnitude] = [0, 0];
+      inputs.forEach((input, column) => {
+        const weight = codes[row * COLUMNS + column]! * scales[row]!;
+        wanted += input * weight;
+        magnitude += Math.abs(weight);
+      });
+      const found = y[token * ROWS + row]!;
+      const bound = 1.01 * rounding * magnitude + 1e-5 * Math.abs(wanted);
+      assert.ok(Math.abs(found - wanted) <= bound, `token ${token}, row ${row}: ${found}, ${wanted}`);
+    }
+    assert.deepEqual(y.slice(token * ROWS, (token + 1) * ROWS), alone[token]);
   }
 });

@@ -5,7 +5,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { createInterface } from "node:readline";
-import { DEVICES } from "../../src/runtime/device.ts";
+import { DEVICES } from "../../src/runtime/device-name.ts";
 import { openBase } from "../../src/student/import-student.ts";
 import { initialiseParameters } from "../../src/train/initial-parameters.ts";
 import { AdamW } from "../../src/train/optimiser.ts";

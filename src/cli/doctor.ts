@@ -9,7 +9,7 @@ import type { StudentNeeds } from "../doctor/resources.ts";
 import { textReport } from "../doctor/text-report.ts";
 import { DEFAULT_CONTEXT_TOKENS } from "../engine/open-engine.ts";
 import { MagdiError } from "../errors.ts";
-import { DEVICES, type Device } from "../runtime/device.ts";
+import { DEVICES, type Device } from "../runtime/device-name.ts";
 import { loadConfig } from "../server/config.ts";
 import { type Dtype, floatsOf, parseDtypes } from "../student/dtype.ts";
 import { openStudentFolder } from "../student/student-folder.ts";

@@ -1,6 +1,6 @@
 // What one look at the machine found: whether it is as it should be, and what brings it about. It looks at nothing.
 
-import type { Device } from "../runtime/device.ts";
+import type { Device } from "../runtime/device-name.ts";
 
 /** ok: as it should be; note: worth knowing; warning: serves, but badly; missing: what it is needed for cannot be. */
 export type Status = "ok" | "note" | "warning" | "missing";

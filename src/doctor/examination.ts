@@ -1,7 +1,8 @@
 // All checks of a machine, and what follows from them for each device: whether it can serve. It prints nothing.
 
 import path from "node:path";
-import { DEVICES, type Device, unavailable } from "../runtime/device.ts";
+import { unavailable } from "../runtime/device.ts";
+import { DEVICES, type Device } from "../runtime/device-name.ts";
 import { libraryPath } from "../runtime/ort-library.ts";
 import type { Check } from "./check.ts";
 import { distributionName } from "./distribution.ts";

@@ -4,7 +4,7 @@ import { MagdiError } from "../errors.ts";
 import { encodeModel } from "../onnx/encode.ts";
 import { GraphBuilder } from "../onnx/graph-builder.ts";
 import * as op from "../onnx/operators.ts";
-import type { Device } from "../runtime/device.ts";
+import type { Device } from "../runtime/device-name.ts";
 import { OrtTensor } from "../runtime/ort-tensor.ts";
 import { Binding, Session } from "../runtime/session.ts";
 import { FLOAT16_VALUES } from "../tensor/half.ts";

@@ -9,7 +9,7 @@ import { expectedTensors } from "../nn/decoder-config.ts";
 import type { WeightLoader } from "../nn/serving-graph.ts";
 import { encodeModel } from "../onnx/encode.ts";
 import { elementsOf, type Model } from "../onnx/graph.ts";
-import type { Device } from "../runtime/device.ts";
+import type { Device } from "../runtime/device-name.ts";
 import { Session } from "../runtime/session.ts";
 import type { BaseModel } from "../student/base-model.ts";
 import { StoredWeights } from "../student/stored-weights.ts";

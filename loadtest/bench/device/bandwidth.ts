@@ -4,7 +4,7 @@
 import { encodeModel } from "../../../src/onnx/encode.ts";
 import { GraphBuilder } from "../../../src/onnx/graph-builder.ts";
 import * as op from "../../../src/onnx/operators.ts";
-import type { Device } from "../../../src/runtime/device.ts";
+import type { Device } from "../../../src/runtime/device-name.ts";
 import { OrtTensor } from "../../../src/runtime/ort-tensor.ts";
 import { Binding, Session } from "../../../src/runtime/session.ts";
 

@@ -38,6 +38,7 @@ const settings = evalSettings({
 const questions = readQuestionFiles(values.data, settings).flatMap((file) => file.questions);
 const steps = { count: 0, seconds: 0 };
 const opened = await openEngine(values.model, {
+  device: "cpu",
   dtype: null,
   contextLength: null,
   batchRows,

@@ -1,5 +1,6 @@
 // One evaluation as a command runs it: opens who is asked, shows progress, takes signals, prints the table.
 
+import type { DeviceSetting } from "../engine/device-setting.ts";
 import { MagdiError } from "../errors.ts";
 import { datasetTitle } from "../eval/datasets.ts";
 import { evaluate, readQuestionFiles } from "../eval/evaluation.ts";
@@ -22,6 +23,7 @@ export interface EvalRun {
   readonly settings: Partial<EvalSettings>;
   readonly baselines: string | null;
   readonly fresh: boolean;
+  readonly device: DeviceSetting;
   readonly dtype: Dtype | null;
   readonly threads: number | null;
   readonly batchRows: number;
@@ -55,6 +57,7 @@ export async function runEvaluation(run: EvalRun): Promise<number> {
     },
     settings,
   );
+  if (asker.deviceChoice !== undefined) process.stderr.write(`the student ${asker.deviceChoice}\n`);
   try {
     const { report, timing } = await evaluate({
       ...run,

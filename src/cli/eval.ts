@@ -3,6 +3,7 @@
 
 import { parseArgs } from "node:util";
 import { MagdiApiError, MagdiConnectionError } from "../client/client-error.ts";
+import { DEVICE_SETTINGS } from "../engine/device-setting.ts";
 import { MagdiError } from "../errors.ts";
 import { DATASETS } from "../eval/datasets.ts";
 import { DTYPES, parseDtypes } from "../student/dtype.ts";
@@ -35,7 +36,8 @@ on where it stopped when the same command is given again.
   --fresh               start over, also where an earlier run was cut
 
 In this process:
-  --dtype NAME          ${DTYPES.join(", ")} (default: the smallest that the folder holds)
+  --device NAME         ${DEVICE_SETTINGS.join(", ")} (default cpu)
+  --dtype NAME          ${DTYPES.join(", ")} (default: the smallest that suits the device)
   --threads N           default: one a processor that this process may use
   --batch-rows N        samples that decode at the same time (default 32)
   --context-length N    tokens of prompt and answer together (default: the student's, at most 4096)
@@ -65,6 +67,7 @@ const OPTIONS = {
   seed: { type: "string" },
   baselines: { type: "string" },
   fresh: { type: "boolean", default: false },
+  device: { type: "string" },
   dtype: { type: "string" },
   threads: { type: "string" },
   "batch-rows": { type: "string" },
@@ -102,6 +105,7 @@ export function evalRun(argv: readonly string[], base: Partial<EvalRun> = {}): E
     settings: { ...base.settings, ...settingsOf(values) },
     baselines: values.baselines ?? null,
     fresh: values.fresh,
+    device: choice(values.device, "device", DEVICE_SETTINGS) ?? base.device ?? "cpu",
     dtype: values.dtype === undefined ? (base.dtype ?? null) : (parseDtypes(values.dtype)[0] ?? null),
     threads: whole(values.threads, "threads", 1) ?? null,
     batchRows: whole(values["batch-rows"], "batch-rows", 1) ?? 32,

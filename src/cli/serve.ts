@@ -16,6 +16,8 @@ import { DEFAULT_STUDENT } from "./default-student.ts";
 
 /** What a drain may take beyond its own limit before the process ends anyway. */
 const DRAIN_GRACE_MS = 10_000;
+/** What answers get to be sent when the device has failed and all of them are errors. */
+const LAST_WORDS_MS = 2000;
 
 const HELP = `Usage: magdi serve [--config FILE] [flags]
 
@@ -118,11 +120,24 @@ async function serve(config: ServerConfig, openStudent: OpenStudent): Promise<nu
     metrics,
     baselines,
     logging,
+    onEngineFailed: () => void endOnLostDevice(),
     ...(tracing === null ? {} : { tracing }),
   });
 
+  // A device that was lost, or is out of memory, comes back with a new process: whoever supervises this one starts it.
+  let onDevice = false;
+  let stop: (exitCode: number) => void = () => {};
+  const endOnLostDevice = async (): Promise<void> => {
+    if (!onDevice) return;
+    say("the device failed: ending, for a supervisor to start anew");
+    await app.drain(LAST_WORDS_MS);
+    await app.close();
+    stop(1);
+  };
+
   // Probes answer while the student loads, and a taken port is found out before the long work.
   const stopped = new Promise<number>((resolve) => {
+    stop = resolve;
     shutDownGracefully({
       timeoutMs: config.drainTimeoutMs + DRAIN_GRACE_MS,
       logError: (error) => app.log.error({ err: error }, "shutdown"),
@@ -152,9 +167,14 @@ async function serve(config: ServerConfig, openStudent: OpenStudent): Promise<nu
   }
   try {
     const opened = await openStudent(folder, { config, onStep: metrics.observeStep });
+    onDevice = (opened.manifest.device ?? "cpu") !== "cpu";
     resolveStudent(opened);
     // A listening TCP server's address is an object.
     const { port } = app.server.address() as AddressInfo;
+    if (opened.deviceChoice !== undefined) {
+      app.log.info({ device: opened.manifest.device, dtype: opened.manifest.dtype }, opened.deviceChoice);
+      if (config.device === "auto") say(`${opened.id} ${opened.deviceChoice}`);
+    }
     announce(opened, config.host, port, app.apiKeys !== null);
   } catch (error) {
     await app.close();

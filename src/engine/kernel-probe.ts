@@ -16,8 +16,14 @@ export async function aloneIsAsBeside(runner: ModelRunner): Promise<boolean> {
   return alone !== undefined && beside !== undefined && sameNumbers(alone, beside);
 }
 
+/** A runner that shows what it keeps of a prompt. */
+export interface ProbedRunner extends ModelRunner {
+  /** All keys and values of the prompt row's first `count` tokens. */
+  promptNumbers(count: number): Promise<Float32Array>;
+}
+
 /** Whether a prompt in even pieces has the keys, values and last logits, bit for bit, that it has as a whole. */
-export async function piecesAreAsWhole(runner: ModelRunner): Promise<boolean> {
+export async function piecesAreAsWhole(runner: ProbedRunner): Promise<boolean> {
   const most = Math.min(CUT_PROMPT_TOKENS, runner.prefillChunkTokens, runner.contextLength);
   const length = most - (most % 2);
   const prompt = Int32Array.from({ length }, (_, at) => (7919 * at + 13) % runner.vocabSize);
@@ -28,7 +34,7 @@ export async function piecesAreAsWhole(runner: ModelRunner): Promise<boolean> {
 
 /** The last logits [V], and all keys and values. */
 async function prefilled(
-  runner: ModelRunner,
+  runner: ProbedRunner,
   prompt: Int32Array,
   borders: readonly number[],
 ): Promise<readonly [Float32Array, Float32Array]> {
@@ -40,9 +46,7 @@ async function prefilled(
     logits = output.logits?.slice(0, runner.vocabSize) ?? logits;
     past = border;
   }
-  const tokens = new Float32Array(runner.tokenLength * prompt.length);
-  runner.saveTokens(0, prompt.length, tokens, 0);
-  return [logits, tokens];
+  return [logits, await runner.promptNumbers(prompt.length)];
 }
 
 function sameNumbers(a: Float32Array, b: Float32Array): boolean {

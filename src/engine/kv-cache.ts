@@ -1,10 +1,11 @@
 // The key/value cache: one buffer for each layer's keys and values, [rows, keyValueHeads, capacity, headSize], updated
-// in place by the step graph. It knows rows and tokens, not whose they are. It copies words of 32 bits, whatever is in
-// them: a float32, or two float16s.
+// in place by the step graph; here in the host's memory. It knows rows and tokens, not whose they are. It copies words of
+// 32 bits, whatever is in them: a float32, or two float16s.
 
 import { MagdiError } from "../errors.ts";
-import { OrtTensor } from "../runtime/ort-tensor.ts";
+import { OrtTensor, type Tensor } from "../runtime/ort-tensor.ts";
 import type { FloatType } from "../tensor/data-type.ts";
+import type { TokenBlock } from "./model-runner.ts";
 
 export interface KvCacheShape {
   readonly layers: number;
@@ -16,7 +17,49 @@ export interface KvCacheShape {
   readonly floats: FloatType;
 }
 
-export class KvCache {
+/** Some rows as a step takes and gives them: past_key_values.* and present.* over the same memory. */
+export interface CachedRows {
+  readonly past: Readonly<Record<string, Tensor>>;
+  readonly present: Readonly<Record<string, Tensor>>;
+}
+
+/** The last row is the prompt's, those before it decode. */
+export interface KvCache {
+  readonly shape: KvCacheShape;
+  /** The first `count` rows; released with the cache. */
+  decodeRows(count: number): CachedRows;
+  promptRow(): CachedRows;
+  /** Copies the first `length` tokens of row `from` to row `to`. */
+  copyRow(from: number, to: number, length: number): void;
+  /** Room for `tokens` tokens outside of the rows. */
+  newBlock(tokens: number): TokenBlock;
+  /** Copies `count` tokens of the prompt row, from position `from` on, to positions `at` .. of a block. */
+  save(from: number, count: number, block: TokenBlock, at: number): void;
+  /** Copies the block's first `count` tokens to the prompt row, from position `from` on. */
+  load(from: number, count: number, block: TokenBlock): void;
+  /** Whether copies wait for settle(), which must then come before the next step. */
+  readonly unsettled: boolean;
+  settle(): Promise<void>;
+  /** The words of the prompt row's first `count` tokens, in an order of the cache's own. */
+  promptNumbers(count: number): Promise<Float32Array>;
+  close(): void;
+}
+
+/** What the steps' inputs and outputs call each buffer. */
+export const bufferNames = ({ layers }: KvCacheShape): string[] =>
+  Array.from({ length: layers }, (_, layer) => [`${layer}.key`, `${layer}.value`]).flat();
+
+/** @throws MAGDI_BAD_CONFIG always: `cause` is why the memory could not be had. */
+export function failForRoom(shape: KvCacheShape, bufferBytes: number, cause: unknown): never {
+  throw new MagdiError(
+    "MAGDI_BAD_CONFIG",
+    `the cache of ${shape.rows} rows of ${shape.capacityTokens} tokens takes ${2 * shape.layers} × ${bufferBytes} bytes, more than can be had; ask for fewer rows or a shorter context`,
+    { cause },
+  );
+}
+
+export class HostKvCache implements KvCache {
+  readonly unsettled = false;
   readonly shape: KvCacheShape;
   /** Pages are touched, and so resident, only where tokens were written. */
   readonly #buffers: readonly { readonly name: string; readonly data: Float32Array<ArrayBuffer> }[];
@@ -27,27 +70,30 @@ export class KvCache {
   /** @throws MAGDI_BAD_CONFIG when memory does not hold a cache of this shape. */
   constructor(shape: KvCacheShape) {
     this.shape = shape;
-    const { layers, rows, keyValueHeads, capacityTokens, headSize, floats } = shape;
+    const { rows, keyValueHeads, capacityTokens, headSize, floats } = shape;
     this.#headWords = floats === "float32" ? headSize : headSize / 2;
     const bytes = rows * keyValueHeads * capacityTokens * this.#headWords * Float32Array.BYTES_PER_ELEMENT;
     try {
-      this.#buffers = Array.from({ length: layers }, (_, layer) =>
-        ["key", "value"].map((part) => ({
-          name: `${layer}.${part}`,
-          data: new Float32Array(new ArrayBuffer(bytes)),
-        })),
-      ).flat();
+      this.#buffers = bufferNames(shape).map((name) => ({
+        name,
+        data: new Float32Array(new ArrayBuffer(bytes)),
+      }));
     } catch (cause) {
-      throw new MagdiError(
-        "MAGDI_BAD_CONFIG",
-        `the cache of ${rows} rows of ${capacityTokens} tokens takes ${2 * layers} × ${bytes} bytes, more than can be had; ask for fewer rows or a shorter context`,
-        { cause },
-      );
+      failForRoom(shape, bytes, cause);
     }
   }
 
-  /** Rows first .. first + count − 1 as tensors by input or output name; released with the cache. */
-  view(first: number, count: number, prefix: "past_key_values" | "present"): Record<string, OrtTensor> {
+  decodeRows(count: number): CachedRows {
+    return { past: this.#view(0, count, "past_key_values"), present: this.#view(0, count, "present") };
+  }
+
+  promptRow(): CachedRows {
+    const row = this.shape.rows - 1;
+    return { past: this.#view(row, 1, "past_key_values"), present: this.#view(row, 1, "present") };
+  }
+
+  /** Rows first .. first + count − 1 as tensors by input or output name. */
+  #view(first: number, count: number, prefix: "past_key_values" | "present"): Record<string, OrtTensor> {
     const { keyValueHeads, capacityTokens, headSize, floats } = this.shape;
     const rowLength = keyValueHeads * capacityTokens * this.#headWords;
     const shape = [count, keyValueHeads, capacityTokens, headSize];
@@ -64,7 +110,6 @@ export class KvCache {
     );
   }
 
-  /** Copies the first `length` tokens of row `from` to row `to`. */
   copyRow(from: number, to: number, length: number): void {
     const { keyValueHeads, capacityTokens } = this.shape;
     const headLength = capacityTokens * this.#headWords;
@@ -77,41 +122,52 @@ export class KvCache {
   }
 
   /** Words of one token's keys and values in all layers. */
-  get tokenLength(): number {
+  get #tokenLength(): number {
     return this.#buffers.length * this.shape.keyValueHeads * this.#headWords;
   }
 
-  /** Copies `count` tokens of row `row`, from position `from` on, to positions `at` .. of a block
-   * [layers × 2, keyValueHeads, block tokens, words of a head]. */
-  save(row: number, from: number, count: number, block: Float32Array, at: number): void {
-    this.#eachHead(row, from, block, at, (data, start, target) => {
-      block.set(data.subarray(start, start + count * this.#headWords), target);
+  /** Blocks are [layers × 2, keyValueHeads, block tokens, words of a head]. */
+  newBlock(tokens: number): Float32Array {
+    return new Float32Array(this.#tokenLength * tokens);
+  }
+
+  save(from: number, count: number, block: TokenBlock, at: number): void {
+    const words = hostBlock(block);
+    this.#eachHead(from, words, at, (data, start, target) => {
+      words.set(data.subarray(start, start + count * this.#headWords), target);
     });
   }
 
-  /** Copies the block's first `count` tokens to row `row`, from position `from` on. */
-  load(row: number, from: number, count: number, block: Float32Array): void {
-    this.#eachHead(row, from, block, 0, (data, start, source) => {
-      data.set(block.subarray(source, source + count * this.#headWords), start);
+  load(from: number, count: number, block: TokenBlock): void {
+    const words = hostBlock(block);
+    this.#eachHead(from, words, 0, (data, start, source) => {
+      data.set(words.subarray(source, source + count * this.#headWords), start);
     });
   }
 
-  /** Calls with where position `from` of the row and position `at` of the block lie, for each layer's keys and values
+  async settle(): Promise<void> {}
+
+  async promptNumbers(count: number): Promise<Float32Array> {
+    const numbers = this.newBlock(count);
+    this.save(0, count, numbers, 0);
+    return numbers;
+  }
+
+  /** Calls with where position `from` of the prompt row and position `at` of the block lie, for each layer's keys and values
    * and each head. */
   #eachHead(
-    row: number,
     from: number,
     block: Float32Array,
     at: number,
     copy: (data: Float32Array, inRow: number, inBlock: number) => void,
   ): void {
-    const { keyValueHeads, capacityTokens } = this.shape;
+    const { rows, keyValueHeads, capacityTokens } = this.shape;
     const headSize = this.#headWords;
-    const blockTokens = block.length / this.tokenLength;
+    const blockTokens = block.length / this.#tokenLength;
     let blockHead = 0;
     for (const { data } of this.#buffers) {
       for (let head = 0; head < keyValueHeads; head++) {
-        const rowHead = row * keyValueHeads + head;
+        const rowHead = (rows - 1) * keyValueHeads + head;
         copy(data, (rowHead * capacityTokens + from) * headSize, (blockHead++ * blockTokens + at) * headSize);
       }
     }
@@ -120,4 +176,9 @@ export class KvCache {
   close(): void {
     for (const tensor of this.#tensors.splice(0)) tensor.release();
   }
+}
+
+function hostBlock(block: TokenBlock): Float32Array {
+  if (block instanceof Float32Array) return block;
+  throw new MagdiError("MAGDI_RUNTIME", "a block of tokens belongs to another runner");
 }

@@ -13,6 +13,10 @@ export interface StepOutput {
   readonly logits: Float32Array | null;
 }
 
+/** Keys and values of some tokens outside of the rows, where the runner that made it keeps them: numbers of the host's, or
+ * a place in a device's memory. */
+export type TokenBlock = Float32Array | { readonly slot: number };
+
 /**
  * Rows 0..rowCount-1 of the cache are the decode rows and stay contiguous (the scheduler moves the last row into a
  * hole); `promptRow` is one more row that holds the prompt being prefilled. One call at a time.
@@ -32,8 +36,6 @@ export interface ModelRunner {
   /** Where prompts may be cut: a position's keys, values and logits are bit for bit the same wherever its prompt was
    * cut at multiples of this (and as in prompt-chunks.ts). Even, and a divisor of prefillChunkTokens. */
   readonly cutTokens: number;
-  /** Words of 32 bits that one token's keys and values take. */
-  readonly tokenLength: number;
 
   /** Appends `tokens` [S] to the prompt row, which holds `past` tokens; the output's row 0 is the last position. */
   prefill(tokens: Int32Array, past: number, wantLogits: boolean): Promise<StepOutput>;
@@ -41,11 +43,13 @@ export interface ModelRunner {
   decode(rowCount: number, tokens: Int32Array, pasts: Int32Array, wantLogits: boolean): Promise<StepOutput>;
   /** Copies the first `length` tokens' keys and values of row `from` to row `to`. */
   copyRow(from: number, to: number, length: number): void;
+  /** Room for `tokens` tokens; what is made is never given back, and used again for other tokens. */
+  newBlock(tokens: number): TokenBlock;
   /** Copies the keys and values of `count` tokens of the prompt row, from position `from` on, to positions `at` .. of a
-   * block, whose length is a multiple of tokenLength and whose layout is the runner's own. */
-  saveTokens(from: number, count: number, block: Float32Array, at: number): void;
+   * block. */
+  saveTokens(from: number, count: number, block: TokenBlock, at: number): void;
   /** Copies a block's first `count` tokens to the prompt row's positions `from` .. */
-  loadTokens(from: number, count: number, block: Float32Array): void;
+  loadTokens(from: number, count: number, block: TokenBlock): void;
   /** Frees the session and the cache. Never called while a step runs. */
   close(): void;
 }

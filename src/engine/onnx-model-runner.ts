@@ -4,11 +4,13 @@
 import { MagdiError } from "../errors.ts";
 import type { DecoderConfig } from "../nn/decoder-config.ts";
 import { CANDIDATES } from "../nn/serving-graph.ts";
-import { OrtTensor } from "../runtime/ort-tensor.ts";
+import type { Device } from "../runtime/device-name.ts";
+import { OrtTensor, type Tensor } from "../runtime/ort-tensor.ts";
 import { Binding, Session } from "../runtime/session.ts";
-import { aloneIsAsBeside, piecesAreAsWhole } from "./kernel-probe.ts";
-import { KvCache } from "./kv-cache.ts";
-import type { ModelRunner, StepOutput } from "./model-runner.ts";
+import { DeviceKvCache } from "./device-kv-cache.ts";
+import { aloneIsAsBeside, type ProbedRunner, piecesAreAsWhole } from "./kernel-probe.ts";
+import { type CachedRows, HostKvCache, type KvCache } from "./kv-cache.ts";
+import type { StepOutput, TokenBlock } from "./model-runner.ts";
 
 export interface OnnxModelRunnerOptions {
   /** The step graph of a student folder (engine_<dtype>.onnx). */
@@ -19,6 +21,10 @@ export interface OnnxModelRunnerOptions {
   readonly contextLength: number;
   readonly prefillChunkTokens: number;
   readonly threads: number;
+  /** Where steps run and the cache lies. Default cpu. */
+  readonly device?: Device;
+  /** Blocks of BLOCK_TOKENS tokens that newBlock may be asked for; on a device their memory is taken at once. Default 0. */
+  readonly prefixBlocks?: number;
   /** Find out whether prompts may be cut anywhere, which costs the prefill of two short prompts; else they are only
    * at whole chunks. Default false. */
   readonly probeCuts?: boolean;
@@ -31,11 +37,12 @@ const floats = (length: number): Float32Array => new Float32Array(new ArrayBuffe
 
 /** Bindings of one number of rows, with and without all logits fetched. */
 interface RowBindings {
+  readonly cached: CachedRows;
   readonly candidates: Binding;
   logits: Binding | null;
 }
 
-export class OnnxModelRunner implements ModelRunner {
+export class OnnxModelRunner implements ProbedRunner {
   readonly maxRows: number;
   readonly promptRow: number;
   readonly contextLength: number;
@@ -55,8 +62,8 @@ export class OnnxModelRunner implements ModelRunner {
   #logits: Float32Array | null = null;
   readonly #decodeBindings = new Map<number, RowBindings>();
   readonly #prefillBindings = new Map<number, RowBindings>();
-  readonly #promptCache: readonly [Record<string, OrtTensor>, Record<string, OrtTensor>];
-  readonly #tensors: OrtTensor[] = [this.#totalLength];
+  readonly #promptCache: CachedRows;
+  readonly #tensors: Tensor[] = [this.#totalLength];
   /** Fewest rows a decode step runs with: 2 where this processor's kernels give a lone row other last bits than a
    * row among others, so that an answer never depends on strangers. */
   #minRows = 1;
@@ -76,17 +83,20 @@ export class OnnxModelRunner implements ModelRunner {
       );
     }
     const label = graphPath.split(/[\\/]/).slice(-3).join("/");
-    const session = await Session.open(graphPath, { label, threads });
+    const { device = "cpu", prefixBlocks = 0 } = options;
+    const session = await Session.open(graphPath, { label, threads, device });
     let cache: KvCache;
     try {
-      cache = new KvCache({
+      const shape = {
         layers: config.layers,
         rows: maxRows + 1,
         keyValueHeads: config.keyValueHeads,
         capacityTokens: contextLength,
         headSize: config.headSize,
         floats: session.inputType("past_key_values.0.key") === "float16" ? "float16" : "float32",
-      });
+      } as const;
+      cache =
+        device === "cpu" ? new HostKvCache(shape) : await DeviceKvCache.open(session, shape, prefixBlocks);
     } catch (error) {
       session.close();
       throw error;
@@ -118,10 +128,7 @@ export class OnnxModelRunner implements ModelRunner {
     this.#candidateIds = int64s(maxRows * this.candidateCount);
     this.#topProbability = floats(maxRows);
     this.#logSumExp = floats(maxRows);
-    this.#promptCache = [
-      this.#cache.view(this.promptRow, 1, "past_key_values"),
-      this.#cache.view(this.promptRow, 1, "present"),
-    ];
+    this.#promptCache = cache.promptRow();
   }
 
   async prefill(tokens: Int32Array, past: number, wantLogits: boolean): Promise<StepOutput> {
@@ -132,11 +139,12 @@ export class OnnxModelRunner implements ModelRunner {
     this.#totalLength.data[0] = past + count;
     let bindings = this.#prefillBindings.get(count);
     if (bindings === undefined) {
-      bindings = { candidates: this.#bind(1, count, this.#promptCache, false), logits: null };
+      const cached = this.#promptCache;
+      bindings = { candidates: this.#bind(1, count, cached, false), logits: null, cached };
       this.#prefillBindings.set(count, bindings);
     }
     if (wantLogits) bindings.logits ??= this.#bind(1, count, this.#promptCache, true);
-    await this.#session.run((wantLogits ? bindings.logits : null) ?? bindings.candidates);
+    await this.#run((wantLogits ? bindings.logits : null) ?? bindings.candidates);
     return this.#output(1, wantLogits);
   }
 
@@ -162,11 +170,12 @@ export class OnnxModelRunner implements ModelRunner {
     this.#totalLength.data[0] = longest + 1;
     let bindings = this.#decodeBindings.get(rows);
     if (bindings === undefined) {
-      bindings = { candidates: this.#bind(rows, 1, this.#rows(rows), false), logits: null };
+      const cached = this.#cache.decodeRows(rows);
+      bindings = { candidates: this.#bind(rows, 1, cached, false), logits: null, cached };
       this.#decodeBindings.set(rows, bindings);
     }
-    if (wantLogits) bindings.logits ??= this.#bind(rows, 1, this.#rows(rows), true);
-    await this.#session.run((wantLogits ? bindings.logits : null) ?? bindings.candidates);
+    if (wantLogits) bindings.logits ??= this.#bind(rows, 1, bindings.cached, true);
+    await this.#run((wantLogits ? bindings.logits : null) ?? bindings.candidates);
     return this.#output(rowCount, wantLogits);
   }
 
@@ -178,21 +187,32 @@ export class OnnxModelRunner implements ModelRunner {
     return this.#cutTokens;
   }
 
-  get tokenLength(): number {
-    return this.#cache.tokenLength;
+  /** Bytes that steps have copied from the host to the device and back; 0 where they are one. */
+  get transferredBytes(): number {
+    return this.#session.transferredBytes;
   }
 
-  saveTokens(from: number, count: number, block: Float32Array, at: number): void {
-    this.#cache.save(this.promptRow, from, count, block, at);
+  newBlock(tokens: number): TokenBlock {
+    return this.#cache.newBlock(tokens);
   }
 
-  loadTokens(from: number, count: number, block: Float32Array): void {
-    this.#cache.load(this.promptRow, from, count, block);
+  saveTokens(from: number, count: number, block: TokenBlock, at: number): void {
+    this.#cache.save(from, count, block, at);
+  }
+
+  loadTokens(from: number, count: number, block: TokenBlock): void {
+    this.#cache.load(from, count, block);
+  }
+
+  promptNumbers(count: number): Promise<Float32Array> {
+    return this.#cache.promptNumbers(count);
   }
 
   close(): void {
-    this.#session.close();
+    this.#session.assertIdle();
+    // A device's memory is given back to the session that it came from.
     this.#cache.close();
+    this.#session.close();
     for (const tensor of this.#tensors.splice(0)) tensor.release();
   }
 
@@ -213,21 +233,17 @@ export class OnnxModelRunner implements ModelRunner {
     if (cuts && telling && (await piecesAreAsWhole(this))) this.#cutTokens = 2;
   }
 
-  #rows(count: number): readonly [Record<string, OrtTensor>, Record<string, OrtTensor>] {
-    return [this.#cache.view(0, count, "past_key_values"), this.#cache.view(0, count, "present")];
+  async #run(binding: Binding): Promise<void> {
+    if (this.#cache.unsettled) await this.#cache.settle();
+    await this.#session.run(binding);
   }
 
-  #track<T extends OrtTensor>(tensor: T): T {
+  #track<T extends Tensor>(tensor: T): T {
     this.#tensors.push(tensor);
     return tensor;
   }
 
-  #bind(
-    rows: number,
-    positions: number,
-    [past, present]: readonly [Record<string, OrtTensor>, Record<string, OrtTensor>],
-    wantLogits: boolean,
-  ): Binding {
+  #bind(rows: number, positions: number, { past, present }: CachedRows, wantLogits: boolean): Binding {
     const { candidateCount: k, vocabSize } = this;
     const inputs = {
       input_ids: this.#track(
@@ -237,7 +253,7 @@ export class OnnxModelRunner implements ModelRunner {
       total_length: this.#totalLength,
       ...past,
     };
-    const outputs: Record<string, OrtTensor> = {
+    const outputs: Record<string, Tensor> = {
       candidate_logits: this.#track(
         new OrtTensor("float32", [rows, k], this.#candidateLogits.subarray(0, rows * k)),
       ),

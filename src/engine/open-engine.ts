@@ -1,6 +1,8 @@
 // Opens a student folder for generation: tokenizer, template, graph, engine. It knows no server.
 
 import { MagdiError } from "../errors.ts";
+import { chooseDevice, type DeviceChoice } from "../runtime/device.ts";
+import type { DeviceSetting } from "../runtime/device-name.ts";
 import { usableProcessors } from "../runtime/usable-processors.ts";
 import type { Dtype } from "../student/dtype.ts";
 import { openStudentFolder, type StudentFolder } from "../student/student-folder.ts";
@@ -8,7 +10,10 @@ import { type ChatTemplate, openChatTemplate, plainChatTemplate } from "../text/
 import { openTokenizer, type Tokenizer } from "../text/tokenizer.ts";
 import { Engine } from "./engine.ts";
 import { OnnxModelRunner } from "./onnx-model-runner.ts";
+import { BLOCK_TOKENS } from "./prefix-cache.ts";
 import type { StepReport } from "./request.ts";
+
+export { tellChoice } from "../runtime/device.ts";
 
 /** Context that is reserved unless a setting says otherwise, where the student's own is longer. */
 export const DEFAULT_CONTEXT_TOKENS = 4096;
@@ -16,7 +21,9 @@ export const DEFAULT_CONTEXT_TOKENS = 4096;
 const PREFILL_CHUNK_TOKENS = 128;
 
 export interface EngineSettings {
-  /** Null for the smallest that the folder holds. */
+  /** Where steps run and keys and values lie. */
+  readonly device: DeviceSetting;
+  /** Null for the one of the folder's that suits the device. */
   readonly dtype: Dtype | null;
   /** Tokens of prompt and answer together; null for the student's, at most 4096. */
   readonly contextLength: number | null;
@@ -35,6 +42,7 @@ export interface EngineSettings {
 
 export interface OpenedEngine {
   readonly folder: StudentFolder;
+  readonly device: DeviceChoice;
   readonly engine: Engine;
   readonly tokenizer: Tokenizer;
   readonly chatTemplate: ChatTemplate;
@@ -45,7 +53,8 @@ export interface OpenedEngine {
  * @throws MagdiError MAGDI_FILE_MISSING, MAGDI_BAD_FILE, MAGDI_BAD_CONFIG, MAGDI_UNSUPPORTED
  */
 export async function openEngine(path: string, settings: EngineSettings): Promise<OpenedEngine> {
-  const folder = openStudentFolder(path, settings.dtype ?? undefined);
+  const device = await chooseDevice(settings.device);
+  const folder = openStudentFolder(path, settings.dtype ?? undefined, device.device);
   const { positions } = folder.config;
   const contextLength = settings.contextLength ?? Math.min(positions, DEFAULT_CONTEXT_TOKENS);
   if (contextLength > positions) {
@@ -63,6 +72,8 @@ export async function openEngine(path: string, settings: EngineSettings): Promis
     prefillChunkTokens: PREFILL_CHUNK_TOKENS,
     threads: settings.threads ?? usableProcessors(),
     probeCuts: settings.prefixCacheTokens > 0,
+    device: device.device,
+    prefixBlocks: Math.floor(settings.prefixCacheTokens / BLOCK_TOKENS),
   });
   const engine = new Engine({
     runner,
@@ -74,5 +85,5 @@ export async function openEngine(path: string, settings: EngineSettings): Promis
     stallMs: settings.stallTimeoutMs,
     ...(settings.onStep === undefined ? {} : { onStep: settings.onStep }),
   });
-  return { folder, engine, tokenizer, chatTemplate: chatTemplate ?? plainChatTemplate };
+  return { folder, device, engine, tokenizer, chatTemplate: chatTemplate ?? plainChatTemplate };
 }

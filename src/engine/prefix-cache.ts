@@ -1,12 +1,12 @@
 // Keys and values of prompts' beginnings, kept for the next prompt that begins the same: for each scope a tree of token
 // blocks, over one bounded pool. It knows tokens and the prompt row, no requests and no steps.
 
-import type { ModelRunner } from "./model-runner.ts";
+import type { ModelRunner, TokenBlock } from "./model-runner.ts";
 
 /** Tokens of a block: the unit of memory, not of reuse, which may end within a block. */
 export const BLOCK_TOKENS = 16;
 
-export type PromptRow = Pick<ModelRunner, "tokenLength" | "saveTokens" | "loadTokens">;
+export type PromptRow = Pick<ModelRunner, "newBlock" | "saveTokens" | "loadTokens">;
 
 interface Root {
   readonly scope: string;
@@ -20,8 +20,8 @@ interface Block {
   /** Token ids [BLOCK_TOKENS], `length` of them meant. */
   readonly tokens: Int32Array;
   length: number;
-  /** Keys and values of the tokens, as the runner lays them out. */
-  readonly memory: Float32Array;
+  /** Keys and values of the tokens. */
+  readonly memory: TokenBlock;
 }
 
 /** How far a tree agrees with a prompt. */
@@ -155,8 +155,8 @@ export class PrefixCache {
   }
 
   /** Memory of one block, from the least recently used one when there is no other; null when that is in `path`. */
-  #takeMemory(path: readonly Block[]): Float32Array | null {
-    if (this.#byUse.size < this.#maxBlocks) return new Float32Array(this.#row.tokenLength * BLOCK_TOKENS);
+  #takeMemory(path: readonly Block[]): TokenBlock | null {
+    if (this.#byUse.size < this.#maxBlocks) return this.#row.newBlock(BLOCK_TOKENS);
     const [oldest] = this.#byUse;
     if (oldest === undefined || path.includes(oldest)) return null;
     this.#evict(oldest);

@@ -12,7 +12,10 @@ import type { Sequence } from "./sequence.ts";
 import { WaitingLine } from "./waiting-line.ts";
 
 /** The facts of a runner that scheduling rests on. */
-export type RowModel = Omit<ModelRunner, "prefill" | "decode" | "saveTokens" | "loadTokens" | "close">;
+export type RowModel = Omit<
+  ModelRunner,
+  "prefill" | "decode" | "newBlock" | "saveTokens" | "loadTokens" | "close"
+>;
 
 /** Tokens of a prompt that are computed even when all are known: one yields the logits, and one is never alone. */
 const LEAST_COMPUTED_TOKENS = 2;

@@ -23,6 +23,8 @@ export interface ModelIdentity {
 
 export interface Asker {
   readonly model: ModelIdentity;
+  /** What was chosen to run on, in a sentence, where that was a choice. */
+  readonly deviceChoice?: string;
   /** Questions that keep it busy, asked `samples` times each. */
   concurrency(samples: number): number;
   /**

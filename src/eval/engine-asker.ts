@@ -1,6 +1,7 @@
 // Asks a student folder in this process, through the engine that serves.
 
-import { openEngine } from "../engine/open-engine.ts";
+import type { DeviceSetting } from "../engine/device-setting.ts";
+import { openEngine, tellChoice } from "../engine/open-engine.ts";
 import type { GenerationEngine } from "../engine/request.ts";
 import { renderPrompt } from "../reasoning/prompts.ts";
 import { finishedSample } from "../reasoning/voter.ts";
@@ -12,6 +13,7 @@ import { type EvalSettings, samplingOf } from "./settings.ts";
 
 export interface EngineAskerOptions {
   readonly folder: string;
+  readonly device: DeviceSetting;
   readonly dtype: Dtype | null;
   readonly threads: number | null;
   readonly batchRows: number;
@@ -23,7 +25,7 @@ const QUEUE_FACTOR = 2;
 
 /** @throws MagdiError MAGDI_FILE_MISSING, MAGDI_BAD_FILE, MAGDI_BAD_CONFIG, MAGDI_UNSUPPORTED */
 export async function openEngineAsker(options: EngineAskerOptions, settings: EvalSettings): Promise<Asker> {
-  const { folder, engine, ...speaker } = await openEngine(options.folder, {
+  const { folder, device, engine, tokenizer, chatTemplate } = await openEngine(options.folder, {
     ...options,
     prefixCacheTokens: 2048,
     queueSamples: (QUEUE_FACTOR + 1) * (options.batchRows + settings.samples),
@@ -34,11 +36,12 @@ export async function openEngineAsker(options: EngineAskerOptions, settings: Eva
   const files = Object.fromEntries(
     Object.entries(manifest.files).map(([name, { sha256 }]) => [name, sha256]),
   );
-  return engineAsker(
-    { engine, ...speaker, batchRows: options.batchRows },
+  const asker = engineAsker(
+    { engine, tokenizer, chatTemplate, batchRows: options.batchRows },
     { name: manifest.name, kind: "folder", dtype, files, left_out: [] },
     settings,
   );
+  return options.device === "auto" ? { ...asker, deviceChoice: tellChoice(device) } : asker;
 }
 
 export interface EngineAskerParts extends ChatSpeaker {

@@ -2,6 +2,7 @@
 
 import { MagdiApiError, MagdiConnectionError } from "../client/client-error.ts";
 import { MagdiClient } from "../client/magdi-client.ts";
+import type { DeviceSetting } from "../engine/device-setting.ts";
 import type { Dtype } from "../student/dtype.ts";
 import type { Asker } from "./asker.ts";
 import { openChatAsker } from "./chat-asker.ts";
@@ -12,6 +13,7 @@ import type { EvalSettings } from "./settings.ts";
 export interface ModelOptions {
   /** A student folder or an http address. */
   readonly model: string;
+  readonly device: DeviceSetting;
   readonly dtype: Dtype | null;
   readonly threads: number | null;
   readonly batchRows: number;

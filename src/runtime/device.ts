@@ -2,15 +2,11 @@
 // source.
 
 import { MagdiError } from "../errors.ts";
-import { DEVICES, type Device } from "./execution-provider.ts";
+import type { Device, DeviceSetting } from "./device-name.ts";
 import { OrtTensor } from "./ort-tensor.ts";
 import { Binding, Session } from "./session.ts";
 
-export { DEVICES, type Device } from "./execution-provider.ts";
-
-/** What a setting may name. */
-export const DEVICE_SETTINGS = [...DEVICES, "auto"] as const;
-export type DeviceSetting = (typeof DEVICE_SETTINGS)[number];
+export { DEVICES, type Device } from "./device-name.ts";
 
 /** An ONNX graph of y = x + x over float32 [4], as src/onnx encodes it. */
 const ADDITION = Buffer.from(
@@ -47,6 +43,14 @@ export interface DeviceChoice {
   readonly passedOver: readonly { readonly device: Device; readonly reason: string }[];
 }
 
+/** "runs on cpu; cuda cannot be used: …; webgpu cannot be used: …" */
+export function tellChoice({ device, passedOver }: DeviceChoice): string {
+  return [`runs on ${device}`, ...passedOver.map(refusal)].join("; ");
+}
+
+const refusal = ({ device, reason }: DeviceChoice["passedOver"][number]): string =>
+  `${device} cannot be used: ${reason}`;
+
 /** The fastest first; the processor is always there. */
 const BY_SPEED: readonly Device[] = ["cuda", "webgpu", "cpu"];
 
@@ -60,6 +64,5 @@ export async function chooseDevice(setting: DeviceSetting): Promise<DeviceChoice
     if (reason === null) return { device, passedOver };
     passedOver.push({ device, reason });
   }
-  const reasons = passedOver.map(({ device, reason }) => `device ${device} cannot be used: ${reason}`);
-  throw new MagdiError("MAGDI_UNSUPPORTED", `${reasons.join("; ")}; magdi doctor tells what is missing`);
+  throw new MagdiError("MAGDI_UNSUPPORTED", `device ${passedOver.map(refusal).join("; ")}`);
 }

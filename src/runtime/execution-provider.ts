@@ -4,11 +4,8 @@
 import { existsSync } from "node:fs";
 import path from "node:path";
 import { MagdiError } from "../errors.ts";
+import type { Device } from "./device-name.ts";
 import { libraryPath, NativeNames, OrtLibrary, type Pointer } from "./ort-library.ts";
-
-/** What a session runs on: the processor, whatever Vulkan, Metal or Direct3D drive, or an NVIDIA GPU. */
-export const DEVICES = ["cpu", "webgpu", "cuda"] as const;
-export type Device = (typeof DEVICES)[number];
 
 const WEBGPU_OPTIONS = {
   "ep.webgpuexecutionprovider.powerPreference": "high-performance",

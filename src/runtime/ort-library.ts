@@ -60,7 +60,6 @@ const API = {
     216,
     "void *options, const char *provider, const void *keys, const void *values, size_t count",
   ],
-  CopyTensors: [386, "void *env, const void *sources, const void *targets, void *stream, size_t count"],
 } as const satisfies Record<string, readonly [number, string]>;
 
 const RELEASE = {
@@ -76,8 +75,11 @@ const RELEASE = {
 
 type ApiName = keyof typeof API;
 type ReleaseName = keyof typeof RELEASE;
-const TABLE_LENGTH = 390;
-const ASYNC_STACK_BYTES = 4 * 1024 * 1024;
+const TABLE_LENGTH = 220;
+
+// Drivers compile shaders and device code on the stack of the call, which is 128 KiB by default. It can be said only
+// before the first library is loaded.
+koffi.config({ async_stack_size: 4 * 1024 * 1024 });
 
 /** The file that is loaded; its providers lie beside it.
  * @throws MAGDI_RUNTIME when the package has none for this platform. */
@@ -118,8 +120,6 @@ export class OrtLibrary {
   }
 
   private constructor() {
-    // Drivers compile shaders and device code on the stack of the call, which is 128 KiB by default.
-    koffi.config({ async_stack_size: ASYNC_STACK_BYTES });
     this.#library = koffi.load(libraryPath());
     const base = this.#library.func("OrtGetApiBase", "void *", [])();
     const [getApi, getVersion] = koffi.decode(base, koffi.array("void *", 2));

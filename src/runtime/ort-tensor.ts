@@ -27,7 +27,19 @@ const CONSTRUCTORS = {
   float64: Float64Array,
 } as const;
 
-export class OrtTensor<T extends DataType = DataType> {
+/** What a session's input or output can be bound to: memory of the host or of a device. */
+export interface Tensor {
+  readonly type: DataType;
+  readonly shape: readonly number[];
+  /** @throws MAGDI_RUNTIME after its release. */
+  readonly handle: Pointer;
+  /** What a session on a device copies from or to the host when this is its input or output. */
+  readonly hostBytes: number;
+  /** Idempotent. */
+  release(): void;
+}
+
+export class OrtTensor<T extends DataType = DataType> implements Tensor {
   readonly type: T;
   readonly shape: readonly number[];
   /** The values; alive as long as this object, which whoever runs a session with it must hold. */
@@ -47,17 +59,13 @@ export class OrtTensor<T extends DataType = DataType> {
     this.type = type;
     this.shape = shape;
     this.data = data;
-    const dims = new BigInt64Array(new ArrayBuffer(Math.max(shape.length, 1) * 8));
-    shape.forEach((size, axis) => {
-      dims[axis] = BigInt(size);
-    });
     const library = OrtLibrary.load();
     this.#handle = library.create(
       "CreateTensorWithDataAsOrtValue",
       library.cpuMemoryInfo,
       data,
       data.byteLength,
-      dims,
+      dimensions(shape),
       shape.length,
       DATA_TYPES[type],
     );
@@ -72,6 +80,10 @@ export class OrtTensor<T extends DataType = DataType> {
     return new OrtTensor(type, shape, new construct(buffer) as ArrayOf[T]);
   }
 
+  get hostBytes(): number {
+    return this.data.byteLength;
+  }
+
   get handle(): Pointer {
     if (this.#handle === 0n) throw new MagdiError("MAGDI_RUNTIME", "a tensor was used after its release");
     return this.#handle;
@@ -83,4 +95,13 @@ export class OrtTensor<T extends DataType = DataType> {
     OrtLibrary.load().release("ReleaseValue", this.#handle);
     this.#handle = 0n;
   }
+}
+
+/** A shape as the library takes it. */
+export function dimensions(shape: readonly number[]): BigInt64Array {
+  const sizes = new BigInt64Array(new ArrayBuffer(Math.max(shape.length, 1) * 8));
+  shape.forEach((size, axis) => {
+    sizes[axis] = BigInt(size);
+  });
+  return sizes;
 }

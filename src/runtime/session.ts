@@ -3,9 +3,11 @@
 
 import { MagdiError } from "../errors.ts";
 import { DATA_TYPES, type DataType } from "../tensor/data-type.ts";
-import { addProvider, type Device } from "./execution-provider.ts";
+import { DeviceMemory } from "./device-memory.ts";
+import type { Device } from "./device-name.ts";
+import { addProvider } from "./execution-provider.ts";
 import { NativeNames, OrtLibrary, type Pointer } from "./ort-library.ts";
-import type { OrtTensor } from "./ort-tensor.ts";
+import type { Tensor } from "./ort-tensor.ts";
 
 export interface SessionOptions {
   /** Named in every error, so that a failing step says which graph it was. */
@@ -35,9 +37,9 @@ class NamedTensors {
   readonly names: NativeNames;
   readonly handles: BigUint64Array;
   /** Keeps the memory behind the handles reachable. */
-  readonly #tensors: readonly OrtTensor[];
+  readonly #tensors: readonly Tensor[];
 
-  constructor(tensors: Readonly<Record<string, OrtTensor>>) {
+  constructor(tensors: Readonly<Record<string, Tensor>>) {
     this.names = new NativeNames(Object.keys(tensors));
     this.#tensors = Object.values(tensors);
     this.handles = new BigUint64Array(new ArrayBuffer(Math.max(this.count, 1) * 8));
@@ -46,6 +48,10 @@ class NamedTensors {
 
   get count(): number {
     return this.#tensors.length;
+  }
+
+  get hostBytes(): number {
+    return this.#tensors.reduce((sum, tensor) => sum + tensor.hostBytes, 0);
   }
 
   /** @throws MAGDI_RUNTIME when one of the tensors was released. */
@@ -61,24 +67,30 @@ class NamedTensors {
 export class Binding {
   readonly inputs: NamedTensors;
   readonly outputs: NamedTensors;
+  /** What a run on a device copies from the host and back. */
+  readonly hostBytes: number;
 
-  constructor(inputs: Readonly<Record<string, OrtTensor>>, outputs: Readonly<Record<string, OrtTensor>>) {
+  constructor(inputs: Readonly<Record<string, Tensor>>, outputs: Readonly<Record<string, Tensor>>) {
     this.inputs = new NamedTensors(inputs);
     this.outputs = new NamedTensors(outputs);
+    this.hostBytes = this.inputs.hostBytes + this.outputs.hostBytes;
   }
 }
 
 export class Session {
   readonly label: string;
+  readonly device: Device;
   readonly inputNames: readonly string[];
   readonly outputNames: readonly string[];
   #handle: Pointer;
   /** The binding in flight: reachable from the session until the native call has returned. */
   #running: Binding | null = null;
+  #transferredBytes = 0;
 
-  private constructor(handle: Pointer, label: string) {
+  private constructor(handle: Pointer, label: string, device: Device) {
     this.#handle = handle;
     this.label = label;
+    this.device = device;
     const library = OrtLibrary.load();
     const names = (kind: "Input" | "Output"): string[] =>
       Array.from({ length: Number(library.create(`SessionGet${kind}Count`, handle)) }, (_, index) =>
@@ -103,7 +115,8 @@ export class Session {
       for (const [key, value] of Object.entries(options.config ?? {})) {
         library.call("AddSessionConfigEntry", settings, key, value);
       }
-      await addProvider(settings, options.device ?? "cpu");
+      const device = options.device ?? "cpu";
+      await addProvider(settings, device);
       const out: (Pointer | null)[] = [null];
       try {
         if (typeof graph === "string")
@@ -113,7 +126,7 @@ export class Session {
       } catch (error) {
         throw explain(options.label, error);
       }
-      return new Session(BigInt(out[0] ?? 0), options.label);
+      return new Session(BigInt(out[0] ?? 0), options.label, device);
     } finally {
       library.release("ReleaseSessionOptions", settings);
     }
@@ -140,6 +153,17 @@ export class Session {
     }
   }
 
+  /** Bytes that runs on a device have copied from the host and back, by what was bound; 0 on the processor. */
+  get transferredBytes(): number {
+    return this.#transferredBytes;
+  }
+
+  /** Memory of the session's device, for tensors that stay there; to be released before the session is closed.
+   * @throws MAGDI_RUNTIME on the processor, whose tensors are the host's. */
+  deviceMemory(): DeviceMemory {
+    return new DeviceMemory(this.#handle, this.device);
+  }
+
   /** One run; the event loop stays free. One at a time. @throws MAGDI_RUNTIME naming operator and node. */
   async run(binding: Binding): Promise<void> {
     if (this.#handle === 0n) throw new MagdiError("MAGDI_RUNTIME", `session ${this.label} is closed`);
@@ -160,6 +184,7 @@ export class Session {
         outputs.count,
         outputs.handles,
       );
+      if (this.device !== "cpu") this.#transferredBytes += binding.hostBytes;
     } catch (error) {
       throw explain(this.label, error);
     } finally {
@@ -167,10 +192,15 @@ export class Session {
     }
   }
 
-  /** Frees the session and its weights. Idempotent. @throws MAGDI_RUNTIME while a run is in flight. */
-  close(): void {
+  /** @throws MAGDI_RUNTIME while a run is in flight: what it reads and writes must not be freed. */
+  assertIdle(): void {
     if (this.#running)
       throw new MagdiError("MAGDI_RUNTIME", `session ${this.label} is running and cannot close`);
+  }
+
+  /** Frees the session and its weights. Idempotent. @throws MAGDI_RUNTIME while a run is in flight. */
+  close(): void {
+    this.assertIdle();
     if (this.#handle === 0n) return;
     OrtLibrary.load().release("ReleaseSession", this.#handle);
     this.#handle = 0n;

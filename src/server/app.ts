@@ -53,6 +53,8 @@ export interface AppOptions {
   readonly clock?: Clock;
   /** Collects traces of inference requests; it is closed with the app. */
   readonly tracing?: Tracing;
+  /** Called once the engine has failed for good, half a second later at most. */
+  readonly onEngineFailed?: () => void;
   /** Where log lines go, as JSON; without it nothing is logged. */
   readonly logging?: Logging;
 }
@@ -191,6 +193,7 @@ export function buildApp(options: AppOptions): FastifyInstance {
         watchEngine(clock, state, (change) => {
           metrics.engine.countChange(change.to);
           announceEngineChange(app.log, change);
+          if (change.to === "failed") options.onEngineFailed?.();
         }),
       );
     },

@@ -3,6 +3,7 @@
 import { readFileSync } from "node:fs";
 import { isIP } from "node:net";
 import { z } from "zod";
+import { DEVICE_SETTINGS } from "../engine/device-setting.ts";
 import { MagdiError } from "../errors.ts";
 import { DTYPES } from "../student/dtype.ts";
 import { type ApiKey, parseKeyList } from "./access/api-keys.ts";
@@ -71,7 +72,12 @@ const settings = {
   dtype: oneOf(DTYPES)
     .nullable()
     .default(null)
-    .describe(`weights to load (${DTYPES.join(", ")}); default: the smallest that the folder holds`),
+    .describe(`weights to load (${DTYPES.join(", ")}); default: the smallest that suits the device`),
+  device: oneOf(DEVICE_SETTINGS)
+    .default("cpu")
+    .describe(
+      "where the model runs (cpu, webgpu, cuda); auto takes the first of cuda, webgpu and cpu that works",
+    ),
   threads: wholeNumber(1, 1024)
     .nullable()
     .default(null)

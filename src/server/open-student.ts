@@ -2,7 +2,7 @@
 
 import { statSync } from "node:fs";
 import path from "node:path";
-import { openEngine } from "../engine/open-engine.ts";
+import { openEngine, tellChoice } from "../engine/open-engine.ts";
 import { MANIFEST_FILE } from "../student/manifest.ts";
 import type { OpenStudent } from "./served-student.ts";
 
@@ -14,7 +14,8 @@ export const openStudent: OpenStudent = async (folder, { config, onStep }) => {
     engine: opened.engine,
     tokenizer: opened.tokenizer,
     chatTemplate: opened.chatTemplate,
-    manifest: { ...manifest, dtype },
+    manifest: { ...manifest, dtype, device: opened.device.device },
+    deviceChoice: tellChoice(opened.device),
     created: Math.floor(statSync(path.join(folder, MANIFEST_FILE)).mtimeMs / 1000),
   };
 };

@@ -8,8 +8,10 @@ export interface ServedStudent extends ChatSpeaker {
   /** The name that clients put into `model`. */
   readonly id: string;
   readonly engine: GenerationEngine;
-  /** The student folder's student.json. */
+  /** The student folder's student.json, and the dtype and device that serve. */
   readonly manifest: Readonly<Record<string, unknown>>;
+  /** In a sentence: what it runs on, and why not on what was tried before. */
+  readonly deviceChoice?: string;
   /** Unix seconds. */
   readonly created: number;
 }

@@ -3,6 +3,7 @@
 import path from "node:path";
 import { MagdiError } from "../errors.ts";
 import type { DecoderConfig } from "../nn/decoder-config.ts";
+import type { Device } from "../runtime/device-name.ts";
 import { type ConfigJson, readConfigJson } from "./config-json.ts";
 import type { Dtype } from "./dtype.ts";
 import { readJsonFile } from "./hugging-face-base.ts";
@@ -20,8 +21,13 @@ export interface StudentFolder {
   readonly endTokenIds: ReadonlySet<number>;
 }
 
-/** The smallest first: what a CPU serves fastest. It widens float16 for each product, and so takes them last. */
-const PREFERENCE: readonly Dtype[] = ["q4", "int8", "q8", "fp32", "q4f16", "fp16"];
+/** The smallest first: what a processor serves fastest. It widens float16 for each product, and so takes them last. A GPU
+ * has no kernels for int8's products; CUDA has them for float16, and not every driver of WebGPU computes in it. */
+const PREFERENCE: Readonly<Record<Device, readonly Dtype[]>> = {
+  cpu: ["q4", "int8", "q8", "fp32", "q4f16", "fp16"],
+  webgpu: ["q4", "q8", "fp32", "q4f16", "fp16", "int8"],
+  cuda: ["q4f16", "q4", "fp16", "q8", "fp32", "int8"],
+};
 
 /** The tokens that end an answer: what generation_config.json says, else config.json. */
 export function endTokens(generation: ConfigJson, config: ConfigJson): ReadonlySet<number> {
@@ -30,11 +36,11 @@ export function endTokens(generation: ConfigJson, config: ConfigJson): ReadonlyS
   return new Set(ids.filter((id): id is number => typeof id === "number"));
 }
 
-/** Opens a folder that magdi import wrote; without a dtype the smallest one there.
+/** Opens a folder that magdi import wrote; without a dtype the one there that suits the device best.
  * @throws MAGDI_FILE_MISSING, MAGDI_BAD_FILE, MAGDI_BAD_CONFIG naming what is wrong and what to do. */
-export function openStudentFolder(folder: string, wanted?: Dtype): StudentFolder {
+export function openStudentFolder(folder: string, wanted?: Dtype, device: Device = "cpu"): StudentFolder {
   const manifest = readManifest(folder);
-  const there = PREFERENCE.filter((dtype) => manifest.dtypes[dtype] !== undefined);
+  const there = PREFERENCE[device].filter((dtype) => manifest.dtypes[dtype] !== undefined);
   const dtype = wanted ?? there[0];
   const files = dtype === undefined ? undefined : manifest.dtypes[dtype];
   if (dtype === undefined || files === undefined) {

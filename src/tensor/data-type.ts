@@ -14,3 +14,5 @@ export type DataType = keyof typeof DATA_TYPES;
 
 /** What a student's activations, and so its keys and values, are computed in. */
 export type FloatType = "float32" | "float16";
+/** Bytes of one. */
+export const FLOAT_BYTES: Readonly<Record<FloatType, number>> = { float32: 4, float16: 2 };

@@ -24,7 +24,9 @@ const randomTokens = (random: SeededRandom, length: number, vocabSize: number) =
 
 /** The last logits [V] and all keys and values of a prompt cut at `borders`, and where prompt-chunks.ts cuts on. */
 async function computed(runner: OnnxModelRunner, prompt: Int32Array, borders: readonly number[]) {
-  const keysAndValues = new Float32Array(runner.tokenLength * prompt.length).fill(Number.NaN);
+  const keysAndValues = runner.newBlock(prompt.length);
+  assert.ok(keysAndValues instanceof Float32Array, "the host's block is its numbers");
+  keysAndValues.fill(Number.NaN);
   runner.loadTokens(0, prompt.length, keysAndValues);
   let logits = new Float32Array();
   let past = 0;

@@ -7,13 +7,16 @@ import { SeededRandom } from "../text/seeded-random.ts";
 
 /** Two numbers a token, which tell all tokens before it and the scope: what is loaded for other tokens shows. */
 class FakeRow implements PromptRow {
-  readonly tokenLength = 2;
   readonly saved: number[] = [];
   numbers: number[] = [];
 
   /** Fills the row as a prefill would. */
   compute(scope: string, prompt: Int32Array): void {
     this.numbers = numbersOf(scope, prompt);
+  }
+
+  newBlock(tokens: number): Float32Array {
+    return new Float32Array(2 * tokens);
   }
 
   saveTokens(from: number, count: number, block: Float32Array, at: number): void {

@@ -21,7 +21,7 @@ function here(): Asker {
 }
 
 function server(url: string, api: "auto" | "chat" = "auto", asked = settings()): Promise<Asker> {
-  const student = { dtype: null, threads: null, batchRows: 8, contextLength: null };
+  const student = { device: "cpu", dtype: null, threads: null, batchRows: 8, contextLength: null } as const;
   return openAsker({ ...student, model: url, api, modelName: null, apiKey: null, concurrency: null }, asked);
 }
 

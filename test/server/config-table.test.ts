@@ -37,6 +37,7 @@ const TRIALS: Readonly<Record<string, Trial>> = {
   host: { ...someText, badInFile: [...(someText.badInFile ?? []), null] },
   port: whole(0, 65_535),
   model: someText,
+  device: { good: ["auto", "auto"], bad: ["gpu", "CPU", "4"], badInFile: [4, ["cpu"]] },
   dtype: { good: ["q4", "q4"], bad: ["q3", "Q4", "4"], badInFile: [4, ["q4"]] },
   threads: orNull(whole(1, 1024)),
   batchRows: whole(1, 1024),

@@ -38,7 +38,6 @@ export class HistoryModelRunner implements ModelRunner {
   readonly candidateCount: number;
   readonly prefillChunkTokens: number;
   readonly cutTokens: number;
-  readonly tokenLength = 1;
   /** What was asked, in order. */
   readonly steps: StepRecord[] = [];
   closed = false;
@@ -111,6 +110,10 @@ export class HistoryModelRunner implements ModelRunner {
     this.#cache.copyWithin(to * this.contextLength, start, start + length);
     this.#lengths[to] = length;
     if (from !== this.promptRow) this.#clear(from);
+  }
+
+  newBlock(tokens: number): Float32Array {
+    return new Float32Array(tokens);
   }
 
   saveTokens(from: number, count: number, block: Float32Array, at: number): void {

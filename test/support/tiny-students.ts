@@ -115,6 +115,8 @@ export function openRunner(
     prefillChunkTokens: options.prefillChunkTokens ?? 32,
     threads: options.threads ?? 1,
     probeCuts: options.probeCuts ?? false,
+    device: options.device ?? "cpu",
+    prefixBlocks: options.prefixBlocks ?? 0,
   });
 }
 

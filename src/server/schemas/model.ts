@@ -9,7 +9,9 @@ export const model = z
     owned_by: z.string().describe("For OpenAI's clients."),
     context_length: z.number().describe("Tokens of prompt and answer together."),
     max_samples: z.number().describe("Most samples of one request."),
-    manifest: z.record(z.string(), z.unknown()).describe("The student folder's student.json."),
+    manifest: z
+      .record(z.string(), z.unknown())
+      .describe("The student folder's student.json, with the `dtype` and the `device` that serve."),
   })
   .meta({ title: "Model" });
 

@@ -28,7 +28,6 @@ export class ScriptedRunner implements ModelRunner {
   readonly candidateCount = CANDIDATES;
   readonly prefillChunkTokens = 64;
   readonly cutTokens = 2;
-  readonly tokenLength = 1;
   /** Steps run so far, and rows of the last decode step. */
   prefillSteps = 0;
   decodeSteps = 0;
@@ -90,6 +89,10 @@ export class ScriptedRunner implements ModelRunner {
   copyRow(from: number, to: number, length: number): void {
     const source = this.#rows[from]!;
     this.#rows[to] = { tokens: source.tokens.slice(0, length), promptLength: source.promptLength };
+  }
+
+  newBlock(tokens: number): Float32Array {
+    return new Float32Array(tokens);
   }
 
   saveTokens(from: number, count: number, block: Float32Array, at: number): void {

@@ -70,8 +70,9 @@ export interface Compensation {
   readonly product: MatrixProduct;
 }
 
-/** The modules whose inputs do not bear one byte: products of two activations reach far beyond their mean. */
-const FINE_INPUTS = /\.down_proj\.weight$/;
+/** The modules whose inputs do not bear one byte: those that attention scores are made of, and products of two
+ * activations, which reach far beyond their mean. */
+const FINE_INPUTS = /\.(?:[qkv]|down)_proj\.weight$/;
 
 /** What a tensor is stored as: its own grid where the source has one, whatever that needs in bits, else rounded;
  * rows that are no multiple of a block stay in floats. With `compensation` what is rounded to rows or to 4

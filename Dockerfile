@@ -48,7 +48,8 @@ RUN deploy/image/cuda-libraries.sh providers libraries
 FROM runtime AS cuda
 COPY --from=cuda-libraries /build/libraries /usr/local/lib/cuda
 COPY --from=cuda-libraries /build/providers node_modules/onnxruntime-node/bin/napi-v6/linux/x64
-ENV LD_LIBRARY_PATH=/usr/local/lib/cuda \
+ENV MAGDI_DEVICE=cuda \
+    LD_LIBRARY_PATH=/usr/local/lib/cuda \
     NVIDIA_VISIBLE_DEVICES=all \
     NVIDIA_DRIVER_CAPABILITIES=compute,utility
 

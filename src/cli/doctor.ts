@@ -49,8 +49,8 @@ function parseDevices(text: string): readonly Device[] {
 }
 
 /** What the server's defaults make of the student. */
-function needsOf(model: string, dtype: Dtype | undefined): StudentNeeds {
-  const folder = openStudentFolder(model, dtype);
+function needsOf(model: string, dtype: Dtype | undefined, device: Device): StudentNeeds {
+  const folder = openStudentFolder(model, dtype, device);
   const { batchRows, contextLength } = loadConfig({ environment: process.env });
   const { layers, keyValueHeads, headSize, positions } = folder.config;
   const bytes = floatsOf(folder.dtype) === "float16" ? 2 : 4;
@@ -78,7 +78,10 @@ async function run(argv: readonly string[]): Promise<number> {
   const examination = await examine({
     host: new Host(),
     folder: process.cwd(),
-    student: values.model === undefined && !existsSync(DEFAULT_STUDENT) ? null : needsOf(model, dtype),
+    student:
+      values.model === undefined && !existsSync(DEFAULT_STUDENT)
+        ? null
+        : needsOf(model, dtype, devices.length === 1 ? (devices[0] ?? "cpu") : "cpu"),
     devices,
   });
   const serves = examination.verdicts.some((verdict) => verdict.serves);

@@ -3,6 +3,7 @@
 import { MagdiError } from "../errors.ts";
 import { chooseDevice, type DeviceChoice } from "../runtime/device.ts";
 import type { DeviceSetting } from "../runtime/device-name.ts";
+import { returnFreedMemory } from "../runtime/freed-memory.ts";
 import { usableProcessors } from "../runtime/usable-processors.ts";
 import type { Dtype } from "../student/dtype.ts";
 import { openStudentFolder, type StudentFolder } from "../student/student-folder.ts";
@@ -75,6 +76,7 @@ export async function openEngine(path: string, settings: EngineSettings): Promis
     device: device.device,
     prefixBlocks: Math.floor(settings.prefixCacheTokens / BLOCK_TOKENS),
   });
+  returnFreedMemory();
   const engine = new Engine({
     runner,
     tokenizer,

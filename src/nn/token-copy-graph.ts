@@ -4,11 +4,7 @@
 import { encodeModel } from "../onnx/encode.ts";
 import type { DataType } from "../onnx/graph.ts";
 import { GraphBuilder } from "../onnx/graph-builder.ts";
-import type { Operator } from "../onnx/operator-names.ts";
 import * as op from "../onnx/operators.ts";
-
-/** Nothing learns through a copy: the table of operators that have gradients, or none, need not know it. */
-const SCATTER = "ScatterND" as Operator;
 
 /** For each of `buffers`: source.{i} [N, D], target.{i} [M, D]; from int64 [n], to int64 [n, 1] → result.{i} [M, D],
  * the target with vector to[j] replaced by the source's from[j]. Bound to the target's own memory it costs the n vectors
@@ -21,7 +17,7 @@ export function tokenCopyGraph(buffers: number, headSize: number, type: DataType
     const source = g.input(`source.${i}`, type, ["source_vectors", headSize]);
     const target = g.input(`target.${i}`, type, ["target_vectors", headSize]);
     const copied = op.gather(g, source, from, 0);
-    g.node(SCATTER, [target, to, copied], { outputs: [`result.${i}`] });
+    g.node("ScatterND", [target, to, copied], { outputs: [`result.${i}`] });
     g.output(`result.${i}`, type, ["target_vectors", headSize]);
   }
   return encodeModel(g.build("magdi_token_copy"));

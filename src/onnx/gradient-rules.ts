@@ -32,6 +32,7 @@ const RULES: Readonly<Record<Operator, TableEntry>> = {
   MatMulNBits: "unsupported",
   DequantizeLinear: "unsupported",
   QuantizeLinear: "unsupported",
+  ScatterND: "unsupported",
   Range: "unsupported",
   TopK: "unsupported",
 };

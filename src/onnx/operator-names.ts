@@ -43,6 +43,7 @@ export type OnnxOperator =
   | "Relu"
   | "Reshape"
   | "ScatterElements"
+  | "ScatterND"
   | "Shape"
   | "Sigmoid"
   | "Sign"

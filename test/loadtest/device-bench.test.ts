@@ -102,7 +102,17 @@ test("an interpreter that is not there leaves the peers out; a device that is no
   assert.match(none.stderr, /webgpu cannot be measured here: .*; see magdi doctor/);
 });
 
-test("training steps run on WebGPU in software", { skip: NO_SOFTWARE_GPU }, async () => {
+test("on WebGPU in software: the same table, and training steps", { skip: NO_SOFTWARE_GPU }, async () => {
+  const { fp32 } = await student;
+  const bench = await run(
+    "bench/main.ts",
+    ["--device", "webgpu", "--model", fp32.path, ...TINY, "--bandwidth-bytes", "100000"],
+    SOFTWARE_GPU_ENVIRONMENT,
+  );
+  assert.equal(bench.code, 0, bench.stderr);
+  assert.match(bench.stdout, /on webgpu \(.*\), student in fp32/);
+  assert.match(bench.stdout, /\| 3 rows of one question, decoding \| tok\/s \| [0-9.]+ /);
+  assert.match(bench.stdout, /Left out: Transformers \(no --base given\)/);
   const training = await run(
     "train-speed.ts",
     [

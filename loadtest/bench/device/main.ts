@@ -155,7 +155,7 @@ export async function runDeviceBench(argv: readonly string[]): Promise<void> {
     device === "cpu" ? await readBandwidth(threads, bytes) : await deviceBandwidth(device, threads, bytes);
   say(`memory moves ${(bytesPerSecond / 1e9).toFixed(1)} GB/s`);
 
-  const folder = openStudentFolder(values.model, dtypeOf(values.dtype));
+  const folder = openStudentFolder(values.model, dtypeOf(values.dtype), device);
   const { model, base = null, python } = values;
   const running: Running = new Map();
   const options = { ...amounts, device, model, dtype: folder.dtype, base, python, threads };

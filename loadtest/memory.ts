@@ -1,7 +1,10 @@
 // npm run memory: a thousand requests against the default student, some dropped half-way, and the server's resident
-// memory after a hundred and after all of them. The server is a process of its own.
+// memory after a hundred and after all of them; or, with --shapes 0x0,1x512,10x512, its memory by rows and tokens of
+// context. The server is a process of its own.
 
 import { parseArgs } from "node:util";
+import { DEFAULT_STUDENT } from "../src/cli/default-student.ts";
+import { openStudentFolder } from "../src/student/student-folder.ts";
 import { MetricsSnapshot } from "./server/metrics-snapshot.ts";
 import { MAGDI_SERVE, ServerProcess } from "./server/server-process.ts";
 
@@ -38,9 +41,8 @@ async function ask(url: string, number: number): Promise<void> {
   }
 }
 
-async function main(): Promise<void> {
-  const { values } = parseArgs({ options: { requests: { type: "string", default: "1000" } } });
-  const requests = Number(values.requests);
+/** A thousand requests on one server: what is left behind by those that are over. */
+async function growth(requests: number): Promise<void> {
   const server = new ServerProcess([...MAGDI_SERVE, "--port", "0", "--log-level", "silent"]);
   try {
     const url = await server.ready();
@@ -62,6 +64,70 @@ async function main(): Promise<void> {
   } finally {
     server.kill("SIGTERM");
   }
+}
+
+const ANSWER_TOKENS = 8;
+
+/** Rows × tokens of context, each on a server of its own: what is resident beyond the weights and the cache in use. */
+async function shapes(list: readonly string[], model: string): Promise<void> {
+  const { config, manifest, dtype } = openStudentFolder(model);
+  const files = [...(manifest.dtypes[dtype]?.data ?? [])];
+  const weightBytes = files.reduce((sum, name) => sum + (manifest.files[name]?.bytes ?? 0), 0);
+  const tokenBytes = 2 * 4 * config.layers * config.keyValueHeads * config.headSize;
+  const megabytes = (bytes: number): string => (bytes / 1e6).toFixed(0);
+  console.log(
+    `| rows × tokens | resident MB | cache in use MB | beyond weights (${megabytes(weightBytes)} MB) and cache |`,
+  );
+  console.log("|---|---|---|---|");
+  for (const shape of list) {
+    const [rows = 0, tokens = 0] = shape.split("x").map(Number);
+    const server = new ServerProcess([
+      ...[...MAGDI_SERVE, "--port", "0", "--log-level", "silent", "--model", model],
+      ...["--prefix-cache-tokens", "0"],
+    ]);
+    try {
+      const url = await server.ready();
+      if (rows > 0) {
+        const prompt = Array.from({ length: tokens - ANSWER_TOKENS }, (_, at) => 1000 + ((7 * at) % 500));
+        const body = {
+          prompt,
+          n: rows,
+          max_tokens: ANSWER_TOKENS,
+          ignore_eos: true,
+          temperature: 1,
+          seed: 1,
+        };
+        const response = await fetch(`${url}/v1/completions`, {
+          method: "POST",
+          headers: { "content-type": "application/json" },
+          body: JSON.stringify(body),
+        });
+        if (!response.ok) throw new Error(await response.text());
+      }
+      const resident = await residentBytes(url);
+      // The prompt lies in a row of its own, from which the samples' rows are copied.
+      const cache = rows === 0 ? 0 : (rows * tokens + tokens - ANSWER_TOKENS) * tokenBytes;
+      const rest = megabytes(resident - weightBytes - cache);
+      console.log(
+        `| ${shape.replace("x", " × ")} | ${megabytes(resident)} | ${megabytes(cache)} | ${rest} |`,
+      );
+    } finally {
+      server.kill("SIGTERM");
+      await server.exited;
+    }
+  }
+}
+
+async function main(): Promise<void> {
+  const { values } = parseArgs({
+    options: {
+      requests: { type: "string", default: "1000" },
+      shapes: { type: "string" },
+      model: { type: "string", default: DEFAULT_STUDENT },
+    },
+  });
+  if (values.shapes === undefined) await growth(Number(values.requests));
+  else await shapes(values.shapes.split(","), values.model);
 }
 
 await main();

@@ -13,7 +13,8 @@ if [ "$(uname -sm)" != "Linux x86_64" ]; then
   echo "cuda-provider: ONNX Runtime has a CUDA provider for Linux on x86_64, this is $(uname -sm)" >&2
   exit 1
 fi
-if ! node "$package/script/install.js" --onnxruntime-node-install=cuda12; then
+# Called by npm it would take this for its own repository and leave at once.
+if ! env -u npm_config_local_prefix -u npm_package_json node "$package/script/install.js" --onnxruntime-node-install=cuda12; then
   echo "cuda-provider: the download from api.nuget.org failed (above); the build of the CUDA image needs it" >&2
   exit 1
 fi

@@ -4,7 +4,8 @@
 
 import { parseArgs } from "node:util";
 import { DEFAULT_STUDENT } from "../src/cli/default-student.ts";
-import { openStudentFolder } from "../src/student/student-folder.ts";
+import { weightBytes } from "../src/student/manifest.ts";
+import { cachedTokenBytes, openStudentFolder } from "../src/student/student-folder.ts";
 import { MetricsSnapshot } from "./server/metrics-snapshot.ts";
 import { MAGDI_SERVE, ServerProcess } from "./server/server-process.ts";
 
@@ -70,13 +71,12 @@ const ANSWER_TOKENS = 8;
 
 /** Rows × tokens of context, each on a server of its own: what is resident beyond the weights and the cache in use. */
 async function shapes(list: readonly string[], model: string): Promise<void> {
-  const { config, manifest, dtype } = openStudentFolder(model);
-  const files = [...(manifest.dtypes[dtype]?.data ?? [])];
-  const weightBytes = files.reduce((sum, name) => sum + (manifest.files[name]?.bytes ?? 0), 0);
-  const tokenBytes = 2 * 4 * config.layers * config.keyValueHeads * config.headSize;
+  const student = openStudentFolder(model);
+  const weights = weightBytes(student.manifest, student.dtype);
+  const tokenBytes = cachedTokenBytes(student);
   const megabytes = (bytes: number): string => (bytes / 1e6).toFixed(0);
   console.log(
-    `| rows × tokens | resident MB | cache in use MB | beyond weights (${megabytes(weightBytes)} MB) and cache |`,
+    `| rows × tokens | resident MB | cache in use MB | beyond weights (${megabytes(weights)} MB) and cache |`,
   );
   console.log("|---|---|---|---|");
   for (const shape of list) {
@@ -107,7 +107,7 @@ async function shapes(list: readonly string[], model: string): Promise<void> {
       const resident = await residentBytes(url);
       // The prompt lies in a row of its own, from which the samples' rows are copied.
       const cache = rows === 0 ? 0 : (rows * tokens + tokens - ANSWER_TOKENS) * tokenBytes;
-      const rest = megabytes(resident - weightBytes - cache);
+      const rest = megabytes(resident - weights - cache);
       console.log(
         `| ${shape.replace("x", " × ")} | ${megabytes(resident)} | ${megabytes(cache)} | ${rest} |`,
       );

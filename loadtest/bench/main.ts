@@ -5,6 +5,7 @@ import { cpus, totalmem } from "node:os";
 import path from "node:path";
 import { parseArgs } from "node:util";
 import { usableProcessors } from "../../src/runtime/usable-processors.ts";
+import { weightBytes } from "../../src/student/manifest.ts";
 import { openStudentFolder } from "../../src/student/student-folder.ts";
 import { openTokenizer } from "../../src/text/tokenizer.ts";
 import { benchCases, type PromptSource, stepCases } from "./cases.ts";
@@ -17,7 +18,7 @@ import { type BenchReport, markdownOf, OURS, type SubjectReport } from "./report
 import { runRounds } from "./rounds.ts";
 import { spreadOf } from "./statistics.ts";
 import { SubjectProcess } from "./subject-process.ts";
-import { dtypeOf, weightBytes } from "./weights.ts";
+import { dtypeOf } from "./weights.ts";
 import { decodeRate, type SubjectOptions } from "./workload.ts";
 
 const HELP = `Usage: npm run bench -- [options]

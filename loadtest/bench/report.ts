@@ -55,20 +55,11 @@ export function markdownOf(report: BenchReport): string {
     (entry): entry is [string, SubjectReport] => typeof entry[1] !== "string",
   );
   const names = ready.map(([name]) => name);
-  const peers = names.filter((name) => name !== OURS);
   const lines = [
     `magdi ${report.version}, ${report.model} in ${report.dtype}, ${machine.threads} threads of ${machine.processor}, Node ${machine.node}, ` +
       `memory read at ${gigabytes(machine.readBytesPerSecond)}/s; median of ${report.repeats} alternating rounds (lowest–highest).`,
     "",
-    table(
-      ["case", "unit", ...names, ...peers.map((peer) => `magdi / ${peer}`)],
-      cases.map(({ name, unit, results, ratios }) => [
-        name,
-        unit,
-        ...names.map((subject) => cell(results[subject])),
-        ...peers.map((peer) => cell(ratios[peer])),
-      ]),
-    ),
+    caseTable(names, cases),
     "",
     table(
       ["", ...names],
@@ -91,9 +82,7 @@ export function markdownOf(report: BenchReport): string {
     "",
     bandwidthLine(report),
   ];
-  for (const [name, reason] of Object.entries(report.subjects)) {
-    if (typeof reason === "string") lines.push("", `Left out: ${name} (${reason}).`);
-  }
+  lines.push(...leftOut(report.subjects));
   if (report.llamaBench !== null) {
     const own = Object.entries(report.llamaBench).map(([name, rate]) => `${name} ${number(rate)} tok/s`);
     lines.push("", `llama.cpp's own programs on the same GGUF: ${own.join(", ")}.`);
@@ -110,7 +99,28 @@ function bandwidthLine({ machine, weightBytes, steps }: BenchReport): string {
   return `The weights are ${(weightBytes / 1e6).toFixed(0)} MB: memory alone would allow ${number(limit)} tok/s on one stream, of which a step of one row reaches ${((100 * rate) / limit).toFixed(0)} %.`;
 }
 
-export const cell = (value: Spread | undefined) => (value === undefined ? "–" : spread(value));
+/** A line a case: what each subject reached, then ours over each peer's. */
+export function caseTable(names: readonly string[], cases: readonly CaseReport[]): string {
+  const peers = names.filter((name) => name !== OURS);
+  return table(
+    ["case", "unit", ...names, ...peers.map((peer) => `magdi / ${peer}`)],
+    cases.map(({ name, unit, results, ratios }) => [
+      name,
+      unit,
+      ...names.map((subject) => cell(results[subject])),
+      ...peers.map((peer) => cell(ratios[peer])),
+    ]),
+  );
+}
+
+/** A paragraph for each subject of which only a reason is there. */
+export function leftOut(subjects: Readonly<Record<string, object | string>>): string[] {
+  return Object.entries(subjects).flatMap(([name, reason]) =>
+    typeof reason === "string" ? ["", `Left out: ${name} (${reason}).`] : [],
+  );
+}
+
+const cell = (value: Spread | undefined) => (value === undefined ? "–" : spread(value));
 
 export function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
   const line = (cells: readonly string[]) => `| ${cells.join(" | ")} |`;

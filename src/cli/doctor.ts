@@ -1,7 +1,6 @@
 // magdi doctor: what this machine lacks to serve a student, device by device, and the command that brings it.
 
-import { existsSync, statSync } from "node:fs";
-import path from "node:path";
+import { existsSync } from "node:fs";
 import { parseArgs } from "node:util";
 import { examine } from "../doctor/examination.ts";
 import { Host } from "../doctor/host.ts";
@@ -11,8 +10,9 @@ import { DEFAULT_CONTEXT_TOKENS } from "../engine/open-engine.ts";
 import { MagdiError } from "../errors.ts";
 import { DEVICES, type Device } from "../runtime/device-name.ts";
 import { loadConfig } from "../server/config.ts";
-import { type Dtype, floatsOf, parseDtypes } from "../student/dtype.ts";
-import { openStudentFolder } from "../student/student-folder.ts";
+import { type Dtype, parseDtypes } from "../student/dtype.ts";
+import { weightBytes } from "../student/manifest.ts";
+import { cachedTokenBytes, openStudentFolder } from "../student/student-folder.ts";
 import type { Command } from "./command.ts";
 import { DEFAULT_STUDENT } from "./default-student.ts";
 
@@ -52,21 +52,12 @@ function parseDevices(text: string): readonly Device[] {
 function needsOf(model: string, dtype: Dtype | undefined, device: Device): StudentNeeds {
   const folder = openStudentFolder(model, dtype, device);
   const { batchRows, contextLength } = loadConfig({ environment: process.env });
-  const { layers, keyValueHeads, headSize, positions } = folder.config;
-  const bytes = floatsOf(folder.dtype) === "float16" ? 2 : 4;
-  const data = folder.manifest.dtypes[folder.dtype]?.data ?? [];
+  const contextTokens = contextLength ?? Math.min(folder.config.positions, DEFAULT_CONTEXT_TOKENS);
   return {
     name: folder.manifest.name,
     dtype: folder.dtype,
-    weightBytes: data.reduce((sum, name) => sum + statSync(path.join(model, name)).size, 0),
-    cacheBytes:
-      2 *
-      layers *
-      (batchRows + 1) *
-      keyValueHeads *
-      (contextLength ?? Math.min(positions, DEFAULT_CONTEXT_TOKENS)) *
-      headSize *
-      bytes,
+    weightBytes: weightBytes(folder.manifest, folder.dtype),
+    cacheBytes: (batchRows + 1) * contextTokens * cachedTokenBytes(folder),
   };
 }
 

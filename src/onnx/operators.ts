@@ -161,12 +161,16 @@ export function fusedMatMul(g: GraphBuilder, a: Value, b: Value, options: FusedM
 }
 
 /** x [..., K] → codes uint8 [..., K] around 128 and scales float32 [..., 1], with x ≈ scale·(code − 128) and the
- * largest of each row at ±127. A row is rounded without regard to the others. */
-export function quantizeRows(g: GraphBuilder, x: Value): { readonly codes: Value; readonly scales: Value } {
+ * largest of each row at ±127, and the quotients x / scale before they are rounded. A row is rounded without regard to the
+ * others. */
+export function quantizeRows(
+  g: GraphBuilder,
+  x: Value,
+): { readonly codes: Value; readonly scales: Value; readonly quotients: Value } {
   const scales = mul(g, reduceMax(g, g.value("Abs", [x])), g.float(1 / 127));
   // Of a row of zeros the quotients are no numbers; whatever their codes are, they are multiplied by the scale 0.
-  const codes = g.value("QuantizeLinear", [div(g, x, scales), g.float(1), g.uint8(128)]);
-  return { codes, scales };
+  const quotients = div(g, x, scales);
+  return { codes: g.value("QuantizeLinear", [quotients, g.float(1), g.uint8(128)]), scales, quotients };
 }
 
 /** x [M, K] → codes uint8 [2·M, K] around 128 and scales float32 [M, 1], with x ≈ scale·(code + finer/254): first the
@@ -175,11 +179,9 @@ export function quantizeRowsFinely(
   g: GraphBuilder,
   x: Value,
 ): { readonly codes: Value; readonly scales: Value } {
-  const scales = mul(g, reduceMax(g, g.value("Abs", [x])), g.float(1 / 127));
-  const quotients = div(g, x, scales);
-  const [one, middle] = [g.float(1), g.uint8(128)];
-  const codes = g.value("QuantizeLinear", [quotients, one, middle]);
-  const rest = sub(g, quotients, g.value("DequantizeLinear", [codes, one, middle]));
+  const { codes, scales, quotients } = quantizeRows(g, x);
+  const middle = g.uint8(128);
+  const rest = sub(g, quotients, g.value("DequantizeLinear", [codes, g.float(1), middle]));
   const finer = g.value("QuantizeLinear", [rest, g.float(1 / FINER_CODES), middle]);
   return { codes: concatenate(g, [codes, finer]), scales };
 }

@@ -7,7 +7,7 @@ import path from "node:path";
 import { pipeline } from "node:stream/promises";
 import { z } from "zod";
 import { MagdiError } from "../errors.ts";
-import { DTYPES } from "./dtype.ts";
+import { DTYPES, type Dtype } from "./dtype.ts";
 
 /** How a dtype compares with float32 on the same weights. */
 const qualitySchema = z.strictObject({
@@ -89,6 +89,12 @@ export const manifestSchema = z.strictObject({
 export type Manifest = z.infer<typeof manifestSchema>;
 
 export const MANIFEST_FILE = "student.json";
+
+/** Bytes of the dtype's data files: what a step reads. */
+export function weightBytes({ dtypes, files }: Manifest, dtype: Dtype): number {
+  const data = dtypes[dtype]?.data ?? [];
+  return data.reduce((sum, name) => sum + (files[name]?.bytes ?? 0), 0);
+}
 
 /** Size and SHA-256 of a file, read as a stream. */
 export async function fingerprint(file: string): Promise<{ bytes: number; sha256: string }> {

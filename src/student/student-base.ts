@@ -13,6 +13,7 @@ import { decodeFloat16 } from "../tensor/half.ts";
 import { type BaseModel, type BaseTensor, checkTensors } from "./base-model.ts";
 import type { Dtype } from "./dtype.ts";
 import { readHuggingFaceTexts } from "./hugging-face-base.ts";
+import { readManifest } from "./manifest.ts";
 import { BLOCK_SIZE, unpackCodes4 } from "./quantise.ts";
 import { openStudentFolder } from "./student-folder.ts";
 
@@ -22,12 +23,12 @@ const FAITHFUL: readonly Dtype[] = ["fp32", "q4"];
 /** Opens the folder; tensors are read when asked for.
  * @throws MAGDI_FILE_MISSING, MAGDI_BAD_FILE, MAGDI_BAD_CONFIG when it holds no format that keeps the weights. */
 export function openStudentBase(folder: string): BaseModel {
-  const anyDtype = openStudentFolder(folder);
-  const dtype = FAITHFUL.find((name) => anyDtype.manifest.dtypes[name] !== undefined);
+  const { dtypes } = readManifest(folder);
+  const dtype = FAITHFUL.find((name) => dtypes[name] !== undefined);
   if (dtype === undefined) {
     throw new MagdiError(
       "MAGDI_BAD_CONFIG",
-      `${folder}: a student is made into other formats from its ${FAITHFUL.join(" or ")}, found ${Object.keys(anyDtype.manifest.dtypes).join(", ")}; import what it was made from`,
+      `${folder}: a student is made into other formats from its ${FAITHFUL.join(" or ")}, found ${Object.keys(dtypes).join(", ")}; import what it was made from`,
     );
   }
   const { engineGraph, config, manifest } = openStudentFolder(folder, dtype);

@@ -4,8 +4,9 @@ import path from "node:path";
 import { MagdiError } from "../errors.ts";
 import type { DecoderConfig } from "../nn/decoder-config.ts";
 import type { Device } from "../runtime/device-name.ts";
+import { FLOAT_BYTES } from "../tensor/data-type.ts";
 import { type ConfigJson, readConfigJson } from "./config-json.ts";
-import type { Dtype } from "./dtype.ts";
+import { type Dtype, floatsOf } from "./dtype.ts";
 import { readJsonFile } from "./hugging-face-base.ts";
 import { type Manifest, readManifest } from "./manifest.ts";
 
@@ -59,4 +60,9 @@ export function openStudentFolder(folder: string, wanted?: Dtype, device: Device
     modelGraph: path.join(folder, files.model),
     endTokenIds: endTokens(readJsonFile(path.join(folder, "generation_config.json")), configJson),
   };
+}
+
+/** Bytes of a token's keys and values in all layers. */
+export function cachedTokenBytes({ config, dtype }: StudentFolder): number {
+  return 2 * config.layers * config.keyValueHeads * config.headSize * FLOAT_BYTES[floatsOf(dtype)];
 }

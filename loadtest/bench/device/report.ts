@@ -1,6 +1,6 @@
 // What the bench found on a device, as JSON's shape and as Markdown. It measures nothing.
 
-import { type CaseReport, cell, number, OURS, type SubjectReport, table } from "../report.ts";
+import { type CaseReport, caseTable, leftOut, number, OURS, type SubjectReport, table } from "../report.ts";
 
 export interface DeviceReport {
   readonly version: string;
@@ -26,19 +26,10 @@ export function deviceMarkdown(report: DeviceReport): string {
     typeof subject === "string" ? [] : [{ name, ...subject }],
   );
   const names = ready.map(({ name }) => name);
-  const peers = names.filter((name) => name !== OURS);
   const lines = [
     `magdi ${report.version} on ${report.device} (${report.hardware}), ${report.model} in ${report.dtype}, Node ${report.node}; median of ${report.repeats} alternating rounds (lowest–highest).`,
     "",
-    table(
-      ["case", "unit", ...names, ...peers.map((peer) => `magdi / ${peer}`)],
-      report.cases.map(({ name, unit, results, ratios }) => [
-        name,
-        unit,
-        ...names.map((subject) => cell(results[subject])),
-        ...peers.map((peer) => cell(ratios[peer])),
-      ]),
-    ),
+    caseTable(names, report.cases),
     "",
     table(
       ["", ...names],
@@ -54,9 +45,7 @@ export function deviceMarkdown(report: DeviceReport): string {
     "",
     bandwidthLine(report),
   ];
-  for (const [name, reason] of Object.entries(report.subjects)) {
-    if (typeof reason === "string") lines.push("", `Left out: ${name} (${reason}).`);
-  }
+  lines.push(...leftOut(report.subjects));
   return `${lines.join("\n")}\n`;
 }
 

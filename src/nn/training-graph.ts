@@ -28,7 +28,12 @@ export interface TrainingLosses {
     /** Of the classifier, behind its first layer; the released code drops when it validates too. */
     readonly dropout?: { readonly share: number; readonly whenValidating: boolean };
   } | null;
+  /** Both heads see pooled vectors without what these have in common, POOLED_CENTRE, which no loss trains. */
+  readonly centred?: boolean;
 }
+
+/** [C]: pooled vectors are long and nearly parallel, and what they share drowns in which they differ. */
+export const POOLED_CENTRE = "pooled.centre";
 
 export interface TrainingGraphOptions {
   readonly lora: LoraOptions;
@@ -65,10 +70,14 @@ export function trainingParameters(
   const { hiddenSize } = config;
   return new Map([
     ...adapterShapes(config, lora),
+    ...(isCentred(losses) ? [[POOLED_CENTRE, [hiddenSize]] as const] : []),
     ...(losses.margin === null ? [] : scoreHeadShapes(losses.margin.head, hiddenSize)),
     ...(losses.node === null ? [] : nodeClassifierShapes(losses.node.classifier, hiddenSize)),
   ]);
 }
+
+const hasPooling = ({ margin, node }: TrainingLosses): boolean => margin !== null || node !== null;
+const isCentred = (losses: TrainingLosses): boolean => losses.centred === true && hasPooling(losses);
 
 /** Inputs: input_ids int64 [B, T], a sequence for each node; the parameters; and for the losses it has
  * nll: label_positions int64 [L] (b·T + t of the token before the label), label_ids int64 [L], nll_scale [];
@@ -77,7 +86,7 @@ export function trainingParameters(
  * margin or node: pooling_weights [B, T]; dropout: lora_noise int32 [B·T, noiseColumns], node_mask [B, width].
  * With sharedPrompts there are S sequences of B nodes: input_ids, positions and chains int64 [S, T] (see SharedPrompts),
  * label_positions s·T + t, pooling_weights [B, S·T], lora_noise [S·T, noiseColumns].
- * Outputs: total [] and nll, margin, node [] (before their weights), pooled [B, C], scores [B],
+ * Outputs: total [] and nll, margin, node [] (before their weights), pooled [B, C] (not centred), scores [B],
  * node_logits [B, classes], gradient.{key}. */
 export function trainingGraph(
   config: DecoderConfig,
@@ -113,7 +122,7 @@ export function trainingGraph(
     term("nll", losses.nll.weight, (scale) => tokenLoss(g, hidden, weights.head, positions, labels, scale));
   }
   let pooled: Value = "";
-  if (losses.margin !== null || losses.node !== null) {
+  if (hasPooling(losses)) {
     const places = sharedPrompts ? "tokens" : "sequence_length";
     const shares = g.input("pooling_weights", "float32", ["batch_size", places]);
     pooled = g.scoped("pooling", () =>
@@ -123,6 +132,7 @@ export function trainingGraph(
     );
     g.node("Identity", [pooled], { outputs: ["pooled"] });
     g.output("pooled", "float32", ["batch_size", config.hiddenSize]);
+    if (isCentred(losses)) pooled = op.sub(g, pooled, POOLED_CENTRE);
   }
   if (losses.margin !== null) {
     const { weight, margin, head } = losses.margin;
@@ -175,14 +185,14 @@ export function trainingGraph(
   return { model, parameters, gradients: outputs, noiseColumns: columns, nodeMask };
 }
 
-/** A frozen node loss reaches its classifier alone; every other loss reaches the adapters too. */
+/** A frozen node loss reaches its classifier alone; every other loss reaches the adapters too. None moves the centre. */
 function reachedParameters(
   parameters: ReadonlyMap<string, unknown>,
   adapters: ReadonlyMap<string, unknown>,
   { nll, margin, node }: TrainingLosses,
 ): string[] {
   const student = nll !== null || margin !== null || node?.features === "live";
-  return [...parameters.keys()].filter((key) => student || !adapters.has(key));
+  return [...parameters.keys()].filter((key) => key !== POOLED_CENTRE && (student || !adapters.has(key)));
 }
 
 /** The adapted student on whole sequences, to be compared with others: input_ids int64 [B, T] and the adapters → logits

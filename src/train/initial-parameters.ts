@@ -1,6 +1,7 @@
 // What parameters are before training: A of an adapter uniform as Kaiming He's, B zero, so that the adapted student
-// begins as its base; the heads as PyTorch and PyTorch Geometric begin them.
+// begins as its base; the heads as PyTorch and PyTorch Geometric begin them; the centre that they see vectors from, zero.
 
+import { POOLED_CENTRE } from "../nn/training-graph.ts";
 import { fillNoise } from "./dropout-noise.ts";
 import { derivedSeed } from "./seeded-random.ts";
 
@@ -10,7 +11,7 @@ function bound(
   shape: readonly number[],
   shapes: ReadonlyMap<string, readonly number[]>,
 ): number {
-  if (key.endsWith(".lora_B.weight")) return 0;
+  if (key.endsWith(".lora_B.weight") || key === POOLED_CENTRE) return 0;
   const [rows = 1, columns = 1] = shape;
   if (key.startsWith("gcn.")) return key.endsWith(".bias") ? 0 : Math.sqrt(6 / (rows + columns));
   // A bias has its weight's: 1/√(inputs), which Kaiming's with a = √5 comes to.

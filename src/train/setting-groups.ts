@@ -129,6 +129,11 @@ export const SETTING_GROUPS = {
       .describe(
         "a token's weight in a pooled vector: its place in its row, or, padding on the left counted too, in the batch, as in the released code",
       ),
+    pooledCentre: oneOf(["measured", "none"])
+      .default("measured")
+      .describe(
+        "measured: what pooled vectors have in common before the first step is taken off before the heads, which learn sooner; none: heads get it too, as in the released code",
+      ),
     questions: oneOf(["together", "apart"])
       .default("together")
       .describe(

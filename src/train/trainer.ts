@@ -1,6 +1,7 @@
 // The training loop: optimiser steps of accumulated batches, validation, early stopping, checkpoints, metrics. It knows
 // a step and data by their interfaces, and no model, file format or recipe.
 
+import { POOLED_CENTRE } from "../nn/training-graph.ts";
 import { type AdapterDescription, isHead, type RunState } from "./checkpoint.ts";
 import { AdamW, clipGlobalNorm, globalNorm } from "./optimiser.ts";
 import { RunClock } from "./run-clock.ts";
@@ -76,7 +77,8 @@ class Trainer {
     const headShare = (settings.headLearningRate ?? settings.learningRate) / settings.learningRate;
     this.#optimiser = new AdamW(step.parameters, {
       ...settings,
-      rateShare: (key) => (isHead(key) && settings.learningRate > 0 ? headShare : 1),
+      rateShare: (key) =>
+        key === POOLED_CENTRE ? 0 : isHead(key) && settings.learningRate > 0 ? headShare : 1,
     });
     const dataHash = hashOf(training);
     this.#files = new RunFiles({ ...options, optimiser: this.#optimiser, dataHash });

@@ -13,9 +13,11 @@ import type { Manifest } from "../student/manifest.ts";
 import { type AdapterDescription, readRunState, writing } from "./checkpoint.ts";
 import { exportStudent, TRAINING_METADATA } from "./export-student.ts";
 import { initialiseParameters } from "./initial-parameters.ts";
+import { fitPooledCentre } from "./pooled-centre.ts";
 import { findRecipe } from "./recipes/registry.ts";
 import { type RunData, readRunData, sharesPrompts } from "./run-data.ts";
 import { BEST_FOLDER, CHECKPOINT_FOLDER, SETTINGS_FILE } from "./run-files.ts";
+import { RunPlan } from "./run-plan.ts";
 import { studentText } from "./student-text.ts";
 import { type TrainerOptions, type TrainingOutcome, type TrainingProgress, train } from "./trainer.ts";
 import {
@@ -179,8 +181,16 @@ async function trained(options: TrainingRunOptions, source: string): Promise<Tra
   try {
     if (readRunState(path.join(folder, CHECKPOINT_FOLDER)) === null) {
       initialiseParameters(step.parameters, step.shapes, settings.seed);
-    }
-    options.onData(data, step);
+      options.onData(data, step);
+      const fitted = await fitPooledCentre(step, data.training.data, {
+        settings,
+        signal: options.signal,
+        onProgress: (done, total) => onStage("measuring what pooled vectors share", done, total),
+      });
+      // Without a checkpoint, a resumed run begins here again.
+      const { totalSteps } = new RunPlan(settings, data.training.data.items.length);
+      if (!fitted) return { reason: "interrupted", step: 0, totalSteps, best: null };
+    } else options.onData(data, step);
     return await train({
       settings,
       settingsHash: settingsHashOf(settings),
@@ -225,6 +235,7 @@ function lossesOf(settings: SettledSettings): TrainingLosses {
           dropout: { share: settings.gcnDropout, whenValidating: settings.gcnDropoutWhenValidating },
         }
       : null,
+    centred: settings.pooledCentre === "measured",
   };
 }
 

@@ -31,6 +31,8 @@ export interface RunOptions {
   readonly counts?: StepCounts;
   /** Seeds this run's dropout; without it, the number of training runs before. */
   readonly dropoutSeed?: number;
+  /** Whether the pooled vectors are wanted. */
+  readonly pooled?: boolean;
 }
 
 /** Losses before their weights; 0 for those that the step was made without. */
@@ -43,6 +45,8 @@ export interface StepResult {
   readonly counts: StepCounts;
   /** Nodes whose label the classifier found. */
   readonly nodesRight: number;
+  /** [nodes, C], not centred; null unless wanted. */
+  readonly pooled: Float32Array | null;
 }
 
 export interface TrainingStep {
@@ -145,7 +149,7 @@ class SessionStep implements TrainingStep {
     const graph = this.#graphs[mode];
     const counts = countsOf(batch);
     const own = this.#inputs(batch, graph, options);
-    const results = resultTensors(graph, nodesOf(batch), session.outputNames);
+    const results = resultTensors(graph, nodesOf(batch), session.outputNames, options.pooled === true);
     const gradients = [...graph.gradients].map(
       ([key, name]) => [name, this.#gradientTensors.get(key)!] as const,
     );
@@ -168,6 +172,7 @@ class SessionStep implements TrainingStep {
       node: loss("node"),
       counts,
       nodesRight: nodesRight(results.get("node_logits"), batch.nodeLabels),
+      pooled: results.get("pooled")?.data ?? null,
     };
   }
 
@@ -231,11 +236,12 @@ function resultTensors(
   graph: TrainingGraph,
   nodes: number,
   outputs: readonly string[],
+  pooled: boolean,
 ): Map<string, OrtTensor<"float32">> {
   const results = new Map<string, OrtTensor<"float32">>();
+  const wanted = ["total", "nll", "margin", "node", "node_logits", ...(pooled ? ["pooled"] : [])];
   for (const { name, shape } of graph.model.graph.outputs) {
-    const isResult = ["total", "nll", "margin", "node", "node_logits"].includes(name);
-    if (!isResult || !outputs.includes(name)) continue;
+    if (!wanted.includes(name) || !outputs.includes(name)) continue;
     const sizes = shape.map((size) => (typeof size === "number" ? size : nodes));
     results.set(name, OrtTensor.zeros("float32", sizes));
   }

@@ -6,7 +6,9 @@ import path from "node:path";
 import { test } from "node:test";
 import { interruptedText } from "../../src/cli/train-texts.ts";
 import { MagdiError } from "../../src/errors.ts";
+import { POOLED_CENTRE } from "../../src/nn/training-graph.ts";
 import { openBase } from "../../src/student/import-student.ts";
+import { readHeads } from "../../src/train/heads-file.ts";
 import { initialiseParameters } from "../../src/train/initial-parameters.ts";
 import { globalNorm } from "../../src/train/optimiser.ts";
 import { readRunData } from "../../src/train/run-data.ts";
@@ -66,7 +68,8 @@ async function run({
     },
     onValidation: () => {},
   });
-  return { folder, ...result, log: readRunLog(path.join(folder, "metrics.jsonl")) };
+  const metrics = path.join(folder, "metrics.jsonl");
+  return { folder, ...result, log: existsSync(metrics) ? readRunLog(metrics) : [] };
 }
 
 /** Without what depends on the clock. */
@@ -96,6 +99,18 @@ test("a student's run that is stopped and resumed has the bits of one that was n
   ]) {
     assert.ok(bytesOf(rest.folder, file) === bytesOf(whole.folder, file), file);
   }
+});
+
+test("a run that is stopped before its first step, while it measures the centre, has the same bits too", async () => {
+  const settings = { maxSteps: 2, export: false };
+  const whole = await run({ settings });
+  const first = await run({ stopAtStage: "measuring what pooled vectors share", settings });
+  assert.deepEqual(first.outcome, { reason: "interrupted", step: 0, totalSteps: 2, best: null });
+  assert.ok(!existsSync(path.join(first.folder, "checkpoint")), "nothing is kept of half a centre");
+  const rest = await run({ folder: first.folder });
+  assert.deepEqual(timeless(rest.log), timeless(whole.log));
+  const heads = "checkpoint/heads.safetensors";
+  assert.equal(bytesOf(rest.folder, heads), bytesOf(whole.folder, heads));
 });
 
 test("an interrupt while the student is written leaves none of it, and a resumed run writes it", async () => {
@@ -136,6 +151,79 @@ test("losses fall, and the folder says with what settings", async () => {
     "settings.json",
     "student",
   ]);
+});
+
+test("the centre is the mean of what heads would see, and no optimiser step moves it", async () => {
+  const settings = { maxSteps: 3, export: false, weightDecay: 0.1, validationShare: 0 };
+  const { folder } = await run({ settings });
+  const heads = readHeads(path.join(folder, "checkpoint/heads.safetensors"));
+  const opened = openBase(base);
+  const settled = settledSettings(settingsOf(settings), opened);
+  const { training } = await readRunData(settled, await studentText(opened));
+  const step = await openTrainingStep(opened, {
+    lora: { rank: 4, scale: 2, targets: ["q_proj"], dropout: 0 },
+    losses: { nll: null, margin: { weight: 1, margin: 1, head: { kind: "linear" } }, node: null },
+    sharedPrompts: true,
+    threads: 1,
+    scratchFolder: scratch,
+  });
+  opened.close();
+  try {
+    // B is zero: the adapted student is its base, as it was when the centre was measured.
+    const rows: number[][] = [];
+    for (const item of training.data.items.keys()) {
+      const { pooled } = await step.run(training.data.batch([item], 0), "validate", { pooled: true });
+      const values = [...pooled!];
+      for (let at = 0; at < values.length; at += 64) rows.push(values.slice(at, at + 64));
+    }
+    const mean = Array.from(
+      { length: 64 },
+      (_, c) => rows.reduce((sum, row) => sum + row[c]!, 0) / rows.length,
+    );
+    const centre = heads.get(POOLED_CENTRE)!;
+    assert.deepEqual(centre.shape, [64]);
+    for (const [c, value] of centre.data.entries()) assert.ok(Math.abs(value - mean[c]!) < 1e-5, `${c}`);
+    assert.ok(Math.hypot(...mean) > 0.1, "there is something in common");
+  } finally {
+    step.close();
+  }
+});
+
+test("a linear score head on centred vectors is one with a shifted bias", async () => {
+  const opened = openBase(base);
+  const settled = settledSettings(settingsOf({ validationShare: 0 }), opened);
+  const { training } = await readRunData(settled, await studentText(opened));
+  const batch = training.data.batch([0, 1, 2, 3], 0);
+  const lossOf = async (centred: boolean): Promise<[number, number]> => {
+    const step = await openTrainingStep(opened, {
+      lora: { rank: 4, scale: 2, targets: ["q_proj"], dropout: 0 },
+      losses: {
+        nll: null,
+        margin: { weight: 1, margin: 1, head: { kind: "linear" } },
+        node: null,
+        centred,
+      },
+      sharedPrompts: true,
+      threads: 1,
+      scratchFolder: scratch,
+    });
+    try {
+      initialiseParameters(step.parameters, step.shapes, 1);
+      const centre = Float32Array.from({ length: 64 }, (_, c) => Math.sin(c));
+      const shift = step.parameters.get("score.weight")!.reduce((sum, w, c) => sum + w * centre[c]!, 0);
+      step.parameters.get(POOLED_CENTRE)?.set(centre);
+      if (!centred) step.parameters.get("score.bias")![0]! -= shift;
+      assert.equal(step.parameters.has(POOLED_CENTRE), centred);
+      const { margin } = await step.run(batch, "train");
+      return [margin, globalNorm(new Map([["bias", step.gradients.get("score.bias")!]]))];
+    } finally {
+      step.close();
+    }
+  };
+  const [[centredLoss, centredGradient], [loss, gradient]] = [await lossOf(true), await lossOf(false)];
+  opened.close();
+  assert.ok(loss > 0 && Math.abs(centredLoss - loss) < 1e-5, `${centredLoss}, ${loss}`);
+  assert.ok(gradient > 0 && Math.abs(centredGradient - gradient) < 1e-5, `${centredGradient}, ${gradient}`);
 });
 
 for (const sharedPrompts of [true, false]) {

@@ -17,6 +17,7 @@ export const released: Recipe = {
     gcnDropout: 0.5,
     gcnDropoutWhenValidating: true,
     pooling: "padded",
+    pooledCentre: "none",
     questions: "apart",
     pairing: "in-order",
     learningRate: 5e-6,

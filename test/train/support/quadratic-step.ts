@@ -76,7 +76,7 @@ export class QuadraticStep implements TrainingStep {
     if (broken === "gradient") this.gradients.get(KEY_B)![1] = Number.POSITIVE_INFINITY;
     if (broken === "loss") loss = Number.NaN;
     if (mode === "train") this.#runs += 1;
-    return { total: loss, nll: loss, margin: 0, node: 0, counts: own, nodesRight: 0 };
+    return { total: loss, nll: loss, margin: 0, node: 0, counts: own, nodesRight: 0, pooled: null };
   }
 
   close(): void {}

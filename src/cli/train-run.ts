@@ -8,6 +8,7 @@ import { hubSettings } from "../student/hub.ts";
 import { RECIPES } from "../train/recipes/registry.ts";
 import { createRun, runSettings, runTraining, STUDENT_FOLDER, stopIfAborted } from "../train/training-run.ts";
 import {
+  checkedSettings,
   resolveSettings,
   SETTINGS,
   type SettingsSource,
@@ -31,7 +32,8 @@ Recipes:
 ${RECIPES.map(({ name, summary }) => `  ${name.padEnd(WIDTH)} ${summary}`).join("\n")}
 
   --settings FILE            settings as a JSON object, {"learningRate": 0.0003}; flags win over it, it over the recipe
-  --resume RUN               go on with a run that was interrupted or killed, with the settings it was begun with
+  --resume RUN               go on with a run that was interrupted or killed, with the settings it was begun with; of
+                             them, --device and --threads may be given anew
   --no-export                only the adapter, no student folder
   --no-measure               do not compare the student's formats with float32
 ${settingsHelp()}`;
@@ -89,6 +91,10 @@ export async function runTrain(argv: readonly string[]): Promise<number> {
       onStage: (stage, done, total) => progress.report(stage, done, total),
       onExport() {
         stopping = "stopping before the student is written; once more ends it at once";
+      },
+      onDevice(choice) {
+        progress.end();
+        say(`the training ${choice}`);
       },
       onData(data, step) {
         progress.end();
@@ -170,8 +176,11 @@ function freshSettings(given: ReadonlyMap<string, unknown>): TrainingSettings {
   };
 }
 
+/** What a run that goes on may have anew. */
+const OF_THE_MACHINE = ["device", "threads"] as const;
+
 function resumedSettings(folder: string, given: ReadonlyMap<string, unknown>): TrainingSettings {
-  const allowed = new Set(["resume", "no-export", "no-measure"]);
+  const allowed = new Set(["resume", "no-export", "no-measure", ...OF_THE_MACHINE]);
   const others = [...given.keys()].filter((flag) => !allowed.has(flag));
   if (others.length > 0) {
     throw new MagdiError(
@@ -179,7 +188,14 @@ function resumedSettings(folder: string, given: ReadonlyMap<string, unknown>): T
       `--${others[0]}: a run goes on with the settings it was begun with; leave it out, or train into a new folder`,
     );
   }
-  const settings = runSettings(folder);
+  const machine = OF_THE_MACHINE.flatMap((flag) => {
+    const text = textOf(given.get(flag));
+    return text === undefined ? [] : [[flag, settingFromText(flag, text)] as const];
+  });
+  const settings = checkedSettings(
+    { ...runSettings(folder), ...Object.fromEntries(machine) },
+    (key) => `--${key}`,
+  );
   return given.get("no-export") === true ? { ...settings, export: false } : settings;
 }
 

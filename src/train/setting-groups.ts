@@ -4,6 +4,7 @@
 import { z } from "zod";
 import { LORA_TARGETS } from "../nn/lora.ts";
 import { NODE_CLASSIFIERS } from "../nn/node-classifier.ts";
+import { DEVICE_SETTINGS } from "../runtime/device-name.ts";
 import { DTYPES } from "../student/dtype.ts";
 import { ADJACENCIES } from "./mag/adjacency.ts";
 import { SCHEDULES } from "./schedule.ts";
@@ -199,6 +200,9 @@ export const SETTING_GROUPS = {
     recompute: onOff()
       .default(false)
       .describe("compute activations again on the way back: a third more time, a fraction of the memory"),
+    device: oneOf(DEVICE_SETTINGS)
+      .default("cpu")
+      .describe("what computes: auto is the first of cuda, webgpu and cpu that works here"),
     threads: wholeNumber(1, 1024)
       .nullable()
       .default(null)

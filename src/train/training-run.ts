@@ -8,6 +8,7 @@ import { z } from "zod";
 import { MagdiError } from "../errors.ts";
 import type { NodeClassifier } from "../nn/node-classifier.ts";
 import type { TrainingLosses } from "../nn/training-graph.ts";
+import { chooseDevice, tellChoice } from "../runtime/device.ts";
 import { type ImportOptions, importStudent, locateBase, openBase } from "../student/import-student.ts";
 import type { Manifest } from "../student/manifest.ts";
 import { type AdapterDescription, readRunState, writing } from "./checkpoint.ts";
@@ -39,6 +40,8 @@ export interface TrainingRunOptions {
   readonly hub?: NonNullable<ImportOptions["hub"]>;
   readonly measure?: NonNullable<ImportOptions["measure"]>;
   readonly onStage: (stage: string, done: number, total: number) => void;
+  /** Where another device than the processor was asked for: what it became, and why. */
+  readonly onDevice?: (choice: string) => void;
   readonly onData: (data: RunData, step: TrainingStep) => void;
   readonly onProgress: (progress: TrainingProgress) => void;
   readonly onValidation: NonNullable<TrainerOptions["onValidation"]>;
@@ -101,9 +104,17 @@ export function runSettings(folder: string): TrainingSettings {
   return checkedSettings(parsed.data.settings, (key) => `${file}: ${key}`);
 }
 
-/** Of the settings that a run's course depends on. */
+/** Of the settings that a run's course depends on: it may go on with other threads, or on another device, whose last bits
+ * are others. */
 function settingsHashOf(settings: TrainingSettings): string {
-  const { out: _out, export: _export, dtypes: _dtypes, threads: _threads, ...course } = settings;
+  const {
+    out: _out,
+    export: _export,
+    dtypes: _dtypes,
+    threads: _threads,
+    device: _device,
+    ...course
+  } = settings;
   return createHash("sha256").update(JSON.stringify(course)).digest("hex");
 }
 
@@ -154,6 +165,8 @@ async function trained(options: TrainingRunOptions, source: string): Promise<Tra
     ...(options.hub === undefined ? {} : { hub: options.hub }),
     onProgress: ({ stage, done, total }) => onStage(stage, done, total),
   });
+  const device = await chooseDevice(options.settings.device);
+  if (options.settings.device !== "cpu") options.onDevice?.(tellChoice(device));
   const base = openBase(place);
   let settings: SettledSettings;
   let data: RunData;
@@ -172,6 +185,7 @@ async function trained(options: TrainingRunOptions, source: string): Promise<Tra
       losses: lossesOf(settings),
       recompute: settings.recompute,
       sharedPrompts: sharesPrompts(settings),
+      device: device.device,
       ...(settings.threads === null ? {} : { threads: settings.threads }),
       onProgress: (done, total) => onStage("reading the base", done, total),
     });

@@ -44,6 +44,7 @@ const opened = await openEngine(values.model, {
   batchRows,
   threads: Number(values.threads),
   prefixCacheTokens: 2048,
+  memoryLimitMb: null,
   queueSamples: questions.length * samples,
   maxSamples: samples,
   stallTimeoutMs: Number.POSITIVE_INFINITY,

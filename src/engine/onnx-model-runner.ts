@@ -23,6 +23,8 @@ export interface OnnxModelRunnerOptions {
   readonly threads: number;
   /** Where steps run and the cache lies. Default cpu. */
   readonly device?: Device;
+  /** See SessionOptions. */
+  readonly memoryLimitBytes?: number;
   /** Blocks of BLOCK_TOKENS tokens that newBlock may be asked for; on a device their memory is taken at once. Default 0. */
   readonly prefixBlocks?: number;
   /** Find out whether prompts may be cut anywhere, which costs the prefill of two short prompts; else they are only
@@ -83,8 +85,13 @@ export class OnnxModelRunner implements ProbedRunner {
       );
     }
     const label = graphPath.split(/[\\/]/).slice(-3).join("/");
-    const { device = "cpu", prefixBlocks = 0 } = options;
-    const session = await Session.open(graphPath, { label, threads, device });
+    const { device = "cpu", prefixBlocks = 0, memoryLimitBytes } = options;
+    const session = await Session.open(graphPath, {
+      label,
+      threads,
+      device,
+      ...(memoryLimitBytes === undefined ? {} : { memoryLimitBytes }),
+    });
     let cache: KvCache;
     try {
       const shape = {

@@ -10,6 +10,7 @@ import { openStudentFolder, type StudentFolder } from "../student/student-folder
 import { type ChatTemplate, openChatTemplate, plainChatTemplate } from "../text/chat-template.ts";
 import { openTokenizer, type Tokenizer } from "../text/tokenizer.ts";
 import { Engine } from "./engine.ts";
+import { assertFits } from "./memory-need.ts";
 import { OnnxModelRunner } from "./onnx-model-runner.ts";
 import { BLOCK_TOKENS } from "./prefix-cache.ts";
 import type { StepReport } from "./request.ts";
@@ -33,6 +34,8 @@ export interface EngineSettings {
   /** Null for as many as there are processors to use. */
   readonly threads: number | null;
   readonly prefixCacheTokens: number;
+  /** Of weights, keys and values together, in millions of bytes; null for no limit. */
+  readonly memoryLimitMb: number | null;
   /** Samples that may wait. */
   readonly queueSamples: number;
   /** Most samples of one request. */
@@ -64,6 +67,8 @@ export async function openEngine(path: string, settings: EngineSettings): Promis
       `contextLength: expected at most the student's ${positions}, found ${contextLength}`,
     );
   }
+  const { memoryLimitMb } = settings;
+  if (memoryLimitMb !== null) assertFits(folder, { ...settings, contextLength }, memoryLimitMb);
   const [tokenizer, chatTemplate] = await Promise.all([openTokenizer(path), openChatTemplate(path)]);
   const runner = await OnnxModelRunner.open({
     graphPath: folder.engineGraph,
@@ -74,6 +79,7 @@ export async function openEngine(path: string, settings: EngineSettings): Promis
     threads: settings.threads ?? usableProcessors(),
     probeCuts: settings.prefixCacheTokens > 0,
     device: device.device,
+    ...(memoryLimitMb === null ? {} : { memoryLimitBytes: memoryLimitMb * 1_000_000 }),
     prefixBlocks: Math.floor(settings.prefixCacheTokens / BLOCK_TOKENS),
   });
   returnFreedMemory();

@@ -28,6 +28,7 @@ export async function openEngineAsker(options: EngineAskerOptions, settings: Eva
   const { folder, device, engine, tokenizer, chatTemplate } = await openEngine(options.folder, {
     ...options,
     prefixCacheTokens: 2048,
+    memoryLimitMb: null,
     queueSamples: (QUEUE_FACTOR + 1) * (options.batchRows + settings.samples),
     maxSamples: settings.samples,
     stallTimeoutMs: Number.POSITIVE_INFINITY,

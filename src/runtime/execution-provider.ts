@@ -29,7 +29,11 @@ const CUDA_LIBRARIES =
 
 /** Adds the device's provider to session options, before the processor's own, which runs whatever has no kernel there.
  * @throws MAGDI_UNSUPPORTED saying why the device cannot be used. */
-export async function addProvider(settings: Pointer, device: Device): Promise<void> {
+export async function addProvider(
+  settings: Pointer,
+  device: Device,
+  memoryLimitBytes?: number,
+): Promise<void> {
   if (device === "cpu") return;
   const library = OrtLibrary.load();
   try {
@@ -43,13 +47,13 @@ export async function addProvider(settings: Pointer, device: Device): Promise<vo
         values.addresses,
         keys.count,
       );
-    } else await addCuda(library, settings);
+    } else await addCuda(library, settings, memoryLimitBytes);
   } catch (cause) {
     throw new MagdiError("MAGDI_UNSUPPORTED", `device ${device}: ${reasonOf(cause)}`, { cause });
   }
 }
 
-async function addCuda(library: OrtLibrary, settings: Pointer): Promise<void> {
+async function addCuda(library: OrtLibrary, settings: Pointer, memoryLimitBytes?: number): Promise<void> {
   const folder = path.dirname(libraryPath());
   const missing = CUDA_LIBRARIES.filter((name) => !existsSync(path.join(folder, name)));
   if (missing.length > 0) {
@@ -60,7 +64,8 @@ async function addCuda(library: OrtLibrary, settings: Pointer): Promise<void> {
   }
   const options = library.create("CreateCUDAProviderOptions");
   try {
-    const [keys, values] = textPairs(CUDA_OPTIONS);
+    const limit = memoryLimitBytes === undefined ? {} : { gpu_mem_limit: String(memoryLimitBytes) };
+    const [keys, values] = textPairs({ ...CUDA_OPTIONS, ...limit });
     library.call("UpdateCUDAProviderOptions", options, keys.addresses, values.addresses, keys.count);
     await library.callAsync("SessionOptionsAppendExecutionProvider_CUDA_V2", settings, options);
   } finally {

@@ -14,6 +14,8 @@ export interface SessionOptions {
   readonly label: string;
   /** Where what has a kernel there runs; default cpu. */
   readonly device?: Device;
+  /** Most that the session's allocator takes on CUDA; other devices have no such option. */
+  readonly memoryLimitBytes?: number;
   readonly threads?: number;
   readonly optimise?: boolean;
   /** Off saves memory on graphs whose shapes change with every run. */
@@ -116,7 +118,7 @@ export class Session {
         library.call("AddSessionConfigEntry", settings, key, value);
       }
       const device = options.device ?? "cpu";
-      await addProvider(settings, device);
+      await addProvider(settings, device, options.memoryLimitBytes);
       const out: (Pointer | null)[] = [null];
       try {
         if (typeof graph === "string")

@@ -92,6 +92,12 @@ const settings = {
   prefixCacheTokens: wholeNumber(0, 10_000_000)
     .default(2048)
     .describe("prompt tokens kept computed, for prompts that begin the same; 0 keeps none"),
+  memoryLimitMb: wholeNumber(1, 100_000_000)
+    .nullable()
+    .default(null)
+    .describe(
+      "most that weights, keys and values may take together, in millions of bytes, or the server does not start; default: no limit",
+    ),
   isolatePrefixes: onOff()
     .default(false)
     .describe("true: what one API key's prompts left computed is never reused for another's"),

@@ -86,7 +86,7 @@ test("an interrupt leaves a checkpoint and says how to go on, and going on does"
   const state = JSON.parse(readFileSync(path.join(out, "checkpoint", "state.json"), "utf8"));
   assert.equal(state.step, Number(said[1]));
 
-  const { code, stderr } = await ended(t, ["--resume", out, "--no-export"]);
+  const { code, stderr } = await ended(t, ["--resume", out, "--no-export", "--threads", "2"]);
   assert.equal(code, 0, stderr);
   const steps = readRunLog(path.join(out, "metrics.jsonl")).filter(({ kind }) => kind === "step");
   assert.deepEqual(

@@ -43,6 +43,7 @@ const TRIALS: Readonly<Record<string, Trial>> = {
   batchRows: whole(1, 1024),
   contextLength: orNull(whole(16, 1_048_576)),
   prefixCacheTokens: whole(0, 10_000_000),
+  memoryLimitMb: orNull(whole(1, 100_000_000)),
   isolatePrefixes: { good: ["true", true], bad: ["yes", "1", "TRUE"], badInFile: ["true", 1, null] },
   maxSamples: whole(1, 1024),
   queueSamples: whole(1, 1_000_000),

@@ -30,6 +30,8 @@ export function canonicalLatex(raw: string): string {
     .trim()
     .replace(/^(?:\\[([]|\$+)|(?:\\[)\]]|\$+)$/g, "")
     .trim()
+    // Full hours.
+    .replace(/^(\d{1,2}):00(?=\s?[ap]\.?m\b)/i, "$1")
     // MATH writes some answers behind their choice: \text{(C) } 4.2.
     .replace(/^\\text(?:bf)?\s?\{\s?\([A-F]\)\s?\}(?:\\\s)?(?=\s*[^\s.])/, "");
   if (text.length > MAX_LATEX_LENGTH) return text.replace(/\s+/g, "");
@@ -41,10 +43,16 @@ export function canonicalLatex(raw: string): string {
   return /^\(([^()[\],]+)\)$/.exec(canonical)?.[1] ?? canonical;
 }
 
-/** Whether two answers are the same by canonicalLatex. Two empty ones are not answers, so not equal. */
+/** Whether two answers are the same by canonicalLatex, or one is the other's bare number: 2:00 pm and 2, 2600g and 2600.
+ * Two empty ones are not answers, so not equal. */
 export function latexEquivalent(a: string, b: string): boolean {
-  const canonical = canonicalLatex(a);
-  return canonical !== "" && canonical === canonicalLatex(b);
+  const [one, other] = [canonicalLatex(a), canonicalLatex(b)];
+  return one !== "" && (one === other || bareNumber(one) === other || one === bareNumber(other));
+}
+
+/** Without what only a reader can tell from a variable or a part of the day: a unit of one letter, am and pm. */
+function bareNumber(canonical: string): string | null {
+  return /^(.*[\d}])(?:[gmshlL]|[ap]m)$/.exec(canonical)?.[1] ?? null;
 }
 
 /** Recursive descent over tokens, each read once; what is nested deeper than MAX_DEPTH is read flat. */
@@ -157,7 +165,7 @@ function renderElement(raw: readonly Piece[]): string {
 /** x = 5, f(x) = 5, 2 + 3 = 5, A = \pi r^2 = 9\pi: the last side. An equation between unknowns stays whole. */
 function afterRelation(pieces: Piece[]): Piece[] {
   const at = pieces.findLastIndex((piece) => RELATIONS.has(piece.text));
-  if (at <= 0 || at === pieces.length - 1) return pieces;
+  if (at < 0 || at === pieces.length - 1) return pieces;
   const first = pieces.findIndex((piece) => RELATIONS.has(piece.text));
   const [left, right] = [pieces.slice(0, first), pieces.slice(at + 1)];
   const isChain = first < at && numericValue(withoutUnits(right)) !== null;

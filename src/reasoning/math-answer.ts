@@ -70,8 +70,10 @@ function leadingExpression(sentence: string): string {
  * begins with prose.
  */
 export function readMathMarker(marker: AnswerMarker): string | null {
-  if (marker.kind === "boxed")
-    return PLACEHOLDER.test(marker.content) ? null : tidyExpression(marker.content);
+  if (marker.kind === "boxed") {
+    if (PLACEHOLDER.test(marker.content)) return null;
+    return tidyExpression(NAMED_VALUE.exec(marker.content)?.[1] ?? marker.content);
+  }
   if (marker.kind === "hashes" && !/^[-−+$£€(.\d\\*]/.test(marker.content.trim())) return null;
   // Under a heading stands the working, whose end is the answer.
   if (marker.heading === true && marker.content.includes("=")) return null;
@@ -83,6 +85,10 @@ export function readMathMarker(marker: AnswerMarker): string | null {
 /** \\boxed{answer}, as instructions write it and models echo it. */
 const PLACEHOLDER =
   /^(?:\\text\s?\{)?(?:(?:your|the|final|numerical)\s)*(?:answer|number|result|solution|expression)\}?$/i;
+
+/** "Caroline is 24", "the total cost is $12": a sentence in a box, whose value is what something is. */
+const NAMED_VALUE =
+  /^(?:\\text\s?\{)?[a-z][a-z\s]{1,60}\b(?:is|are|was|were|equals|has|have)\b[\s}]*([-−\\$£€.\d][^a-z{}]*)\}?$/i;
 
 /** Words that answer mathematical questions and begin in lower case. */
 const NAMED = /^(?:even|odd|neither|none|yes|no|infinity|undefined)$/;

@@ -34,6 +34,8 @@ test("math: announced answers", () => {
     ["Thus \\boxed{\\frac{1}{2}}.", "\\frac{1}{2}"],
     ["Thus \\boxed{\\dfrac{\\sqrt{3}}{2}}.", "\\frac{\\sqrt{3}}{2}"],
     ["Hence $x = \\boxed{5}$ is it.", "5"],
+    ["So \\boxed{Caroline is 24}.", "24"],
+    ["So \\boxed{\\text{the total cost is }\\$12.50}.", "12.5"],
     ["\\fbox{70}\\%", "70"],
     ["The answer is $x = 5$.", "5"],
     ["The answer is \\(\\frac{3}{4}\\).", "\\frac{3}{4}"],

@@ -116,6 +116,28 @@ test("a canonical writing is its own canonical writing", () => {
     assert.equal(canonicalLatex(key), key);
 });
 
+test("a bare number is the same with a unit of one letter or a part of the day, which differ from each other", () => {
+  for (const [a, b] of [
+    ["2600g", "2600"],
+    ["3.5", "3.5m"],
+    ["2:00 pm", "2"],
+    ["2:00 p.m.", "2 pm"],
+    ["\\approx 3", "3"],
+  ] as const) {
+    assert.ok(latexEquivalent(a, b) && latexEquivalent(b, a), `${a}, ${b}`);
+  }
+  for (const [a, b] of [
+    ["2 am", "2 pm"],
+    ["3:30 pm", "3"],
+    ["5x", "5"],
+    ["5g", "5m"],
+    ["g", ""],
+    ["2g", "4"],
+  ] as const) {
+    assert.ok(!latexEquivalent(a, b) && !latexEquivalent(b, a), `${a}, ${b}`);
+  }
+});
+
 test("nothing equals nothing", () => {
   assert.equal(latexEquivalent("", ""), false);
   assert.equal(latexEquivalent(" $ ", "."), false);

@@ -20,7 +20,7 @@ const PANELS: readonly Panel[] = [
   { quantity: "margin", title: "Margin of scores", fromZero: false, format: "~g" },
   { quantity: "node", title: "Node classifier, loss", fromZero: false, format: "~g" },
   { quantity: "nodeAccuracy", title: "Node classifier, accuracy", fromZero: false, format: ".0%" },
-  { quantity: "tokensPerSecond", title: "Tokens per second", fromZero: true, format: "," },
+  { quantity: "tokensPerSecond", title: "Tokens per second", fromZero: true, format: ",.0f" },
   { quantity: "learningRate", title: "Learning rate", fromZero: true, format: "~e" },
   { quantity: "gradientNorm", title: "Gradient norm, before clipping", fromZero: true, format: "~g" },
 ];
@@ -51,7 +51,7 @@ function encodingOf(panel: Panel, runs: readonly string[]): object {
       field: "step",
       type: "quantitative",
       title: "optimiser step",
-      axis: { tickMinStep: 1, format: "," },
+      axis: { tickMinStep: 1, format: ",d" },
       scale: { zero: true, nice: false },
     },
     y: {

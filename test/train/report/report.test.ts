@@ -126,6 +126,13 @@ test("curves are every quantity that a run has, with a running mean and few enou
   assert.ok(curvesOf(plain!, "nll").every(({ series }) => series !== SERIES.validation));
 });
 
+test("the steps of long runs are written out on the axis", async () => {
+  const { svg } = await writeReport([makeRun("long", { steps: 240 })], path.join(folder, "long-report"));
+  const drawn = readFileSync(svg, "utf8");
+  assert.match(drawn, />200<\/text>/);
+  assert.doesNotMatch(drawn, />[\d.]+e\+[1-9]/);
+});
+
 test("a run that was cut off or damaged says what it can, and what could not be read", async () => {
   const cut = makeRun("cut", { ends: false });
   appendFileSync(path.join(cut, "metrics.jsonl"), '{"kind":"step","step":41,"epo');

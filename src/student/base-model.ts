@@ -15,7 +15,7 @@ export interface BaseTensor {
   /** [product of shape] */
   readFloat32(): Float32Array;
   /** The grid that the values already lie on, for tensors that come quantised; else null. */
-  readGrid(): BlockGrid | null;
+  readonly readGrid: (() => BlockGrid) | null;
 }
 
 export interface BaseModel {
@@ -81,7 +81,7 @@ export function finiteFloats(base: BaseModel, name: string, type: FloatType = "f
 
 /** A tensor's own grid, or null. @throws MAGDI_BAD_FILE naming it when a scale or minimum is NaN or an infinity. */
 export function finiteGrid(base: BaseModel, name: string): BlockGrid | null {
-  const grid = base.tensors.get(name)!.readGrid(); // checked against the configuration
+  const grid = base.tensors.get(name)!.readGrid?.() ?? null; // checked against the configuration
   if (grid !== null) for (const values of [grid.scales, grid.mins]) assertFinite(base, name, values);
   return grid;
 }

@@ -75,8 +75,6 @@ export interface CodeLines {
   readonly width: number;
   readonly lowest: number;
   readonly highest: number;
-  /** What the codes of the columns 2i and 2i + 1 together may not exceed. */
-  readonly largestPairSum?: number;
   /** [rows, K], written. */
   readonly codes: Uint8Array | Int8Array;
   /** The line for the values [width] of a row's span of columns, an error in which costs `costs` [width]. */
@@ -94,7 +92,7 @@ export async function roundWithFeedback(
   product: MatrixProduct,
 ): Promise<void> {
   const { columns, shares, costs } = feedback;
-  const { width, lowest, highest, largestPairSum = Number.POSITIVE_INFINITY, codes } = lines;
+  const { width, lowest, highest, codes } = lines;
   const rows = values.length / columns;
   const current = values.slice();
   const lineOfRow = new Array<Line>(rows);
@@ -115,10 +113,7 @@ export async function roundWithFeedback(
       for (let k = first; k < end; k++) {
         let value = current[start + k]!;
         for (let j = first; j < k; j++) value += errors[at + j]! * shares[k * columns + j]!;
-        const before = k % 2 === 1 ? codes[start + k - 1]! : 0;
-        const least = Math.max(lowest, -largestPairSum - before);
-        const most = Math.min(highest, largestPairSum - before);
-        const code = Math.max(least, Math.min(most, Math.floor((value - min) * inverse + 0.5)));
+        const code = Math.max(lowest, Math.min(highest, Math.floor((value - min) * inverse + 0.5)));
         codes[start + k] = code;
         errors[at + k] = values[start + k]! - (min + scale * code);
       }

@@ -2,7 +2,8 @@
 // permutation of Llama files undone, its tokenizer as Hugging Face files.
 
 import { MagdiError } from "../errors.ts";
-import { type BlockGrid, toBlockGrid } from "../tensor/ggml-blocks.ts";
+import { type BlockGrid, isGridType, toBlockGrid } from "../tensor/ggml-blocks.ts";
+import type { GridType } from "../tensor/ggml-unpack.ts";
 import { type GgufFile, openGguf } from "../tensor/gguf.ts";
 import { closingOnError } from "../tensor/tensor-file.ts";
 import { ggufEndTokenIds, ggufTokenizerFiles } from "../text/gguf-tokenizer.ts";
@@ -61,6 +62,17 @@ function permuteRows<T extends Float32Array | Uint8Array>(values: T, order: Int3
 function tensorOf(file: GgufFile, name: string, order: Int32Array | null): BaseTensor {
   const entry = file.entries.get(name)!; // the caller iterates over the entries
   const [rows = 1, columns = 1] = entry.shape.length === 1 ? [entry.shape[0], 1] : entry.shape;
+  const { type } = entry;
+  const gridOf = (gridType: GridType) => (): BlockGrid => {
+    const grid = toBlockGrid(gridType, file.readRaw(name), rows, columns);
+    if (order === null) return grid;
+    return {
+      bits: grid.bits,
+      codes: permuteRows(grid.codes, order, columns),
+      scales: permuteRows(grid.scales, order, columns / 32),
+      mins: permuteRows(grid.mins, order, columns / 32),
+    };
+  };
   return {
     shape: entry.shape,
     sourceBits: Number(/^Q(\d)_/.exec(entry.type)?.[1] ?? 0) || null,
@@ -68,17 +80,7 @@ function tensorOf(file: GgufFile, name: string, order: Int32Array | null): BaseT
       const values = file.readFloat32(name);
       return order ? permuteRows(values, order, columns) : values;
     },
-    readGrid: (): BlockGrid | null => {
-      if (entry.shape.length !== 2) return null;
-      const grid = toBlockGrid(entry.type, file.readRaw(name), rows, columns);
-      if (grid === null || order === null) return grid;
-      return {
-        bits: grid.bits,
-        codes: permuteRows(grid.codes, order, columns),
-        scales: permuteRows(grid.scales, order, columns / 32),
-        mins: permuteRows(grid.mins, order, columns / 32),
-      };
-    },
+    readGrid: entry.shape.length === 2 && isGridType(type) ? gridOf(type) : null,
   };
 }
 

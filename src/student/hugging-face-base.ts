@@ -93,7 +93,7 @@ export function openHuggingFaceBase(folder: string): BaseModel {
         shape: entry.shape,
         sourceBits: null,
         readFloat32: () => file.readFloat32(name),
-        readGrid: () => null,
+        readGrid: null,
       },
     ]),
   );

@@ -1,9 +1,6 @@
 // Weights whose rows have a scale each: rounding floats to codes that every processor multiplies exactly. It knows no
 // files and no graph.
 
-import { type CodeLines, type ErrorFeedback, roundWithFeedback } from "./error-compensation.ts";
-import type { MatrixProduct } from "./matrix-product.ts";
-
 /** Processors without VNNI add the products of two neighbouring columns up in 16 bits. With uint8 on the other side
  * that holds as long as 255 times the codes of one sign stays below 2¹⁵. */
 const LARGEST_PAIR_SUM = 128;
@@ -40,26 +37,6 @@ export function roundRows(values: Float32Array, rows: number): RowCodes {
       codes.set(tried, row * columns);
     }
   }
-  return { codes, scales };
-}
-
-/** The same of w [rows, K], with each column's error made up for by the columns behind it. */
-export async function compensateRows(
-  values: Float32Array,
-  feedback: ErrorFeedback,
-  product: MatrixProduct,
-): Promise<RowCodes> {
-  const codes = new Int8Array(values.length);
-  const { scales } = roundRows(values, values.length / feedback.columns);
-  const lines: CodeLines = {
-    width: feedback.columns,
-    lowest: -LARGEST_ROW_CODE,
-    highest: LARGEST_ROW_CODE,
-    largestPairSum: LARGEST_PAIR_SUM,
-    codes,
-    lineOf: (row) => ({ scale: scales[row]!, min: 0 }),
-  };
-  await roundWithFeedback(values, feedback, lines, product);
   return { codes, scales };
 }
 

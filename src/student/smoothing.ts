@@ -57,7 +57,7 @@ class Smoothing {
       const tensor = this.#base.tensors.get(name)!; // only what is there is given factors
       const { shape, sourceBits } = tensor;
       const readFloat32 = (): Float32Array => multiplied(tensor.readFloat32(), factors);
-      tensors.set(name, { shape, sourceBits, readFloat32, readGrid: () => null });
+      tensors.set(name, { shape, sourceBits, readFloat32, readGrid: null });
     }
     return tensors;
   }

@@ -21,7 +21,7 @@ import {
   roundToAffine4,
   roundToSymmetric8,
 } from "./quantise.ts";
-import { compensateRows, type RowCodes, roundRows, transposed } from "./row-codes.ts";
+import { type RowCodes, roundRows, transposed } from "./row-codes.ts";
 import type { WeightFiles } from "./weight-files.ts";
 
 export type StoredLinear =
@@ -75,8 +75,8 @@ export interface Compensation {
 const FINE_INPUTS = /\.(?:[qkv]|down)_proj\.weight$/;
 
 /** What a tensor is stored as: its own grid where the source has one, whatever that needs in bits, else rounded;
- * rows that are no multiple of a block stay in floats. With `compensation` what is rounded to rows or to 4
- * bits makes up for its errors.
+ * rows that are no multiple of a block stay in floats. With `compensation` what is rounded to 4 bits makes
+ * up for its errors.
  * @throws MAGDI_BAD_FILE naming a tensor that holds NaN or an infinity, MAGDI_UNSUPPORTED one that is beyond float16. */
 export async function valuesFor(
   base: BaseModel,
@@ -94,11 +94,7 @@ export async function valuesFor(
   if (dtype === "int8" && role === "linear") {
     const floats = finiteFloats(base, name);
     const rows = shape[0] ?? 1;
-    const rowCodes =
-      compensation === null
-        ? roundRows(floats, rows)
-        : await compensateRows(floats, compensation.feedback(), compensation.product);
-    return { rowCodes, fineInputs: FINE_INPUTS.test(name) };
+    return { rowCodes: roundRows(floats, rows), fineInputs: FINE_INPUTS.test(name) };
   }
   const grid = finiteGrid(base, name);
   if (grid !== null) {
@@ -119,9 +115,8 @@ export async function valuesFor(
 /** Whether a linear layer's weight is rounded in a way that can make up for its errors. */
 export function isCompensated(tensor: BaseTensor, dtype: Dtype): boolean {
   if (tensor.shape.length !== 2 || (tensor.shape[1] ?? 1) % BLOCK_SIZE !== 0) return false;
-  if (dtype === "int8") return true;
   const inFour = tensor.sourceBits === null || tensor.sourceBits <= 4;
-  return (dtype === "q4" || dtype === "q4f16") && inFour && tensor.readGrid() === null;
+  return (dtype === "q4" || dtype === "q4f16") && inFour && tensor.readGrid === null;
 }
 
 /** @throws MAGDI_UNSUPPORTED naming a tensor whose scales or minimums are beyond the type. */

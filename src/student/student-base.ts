@@ -135,7 +135,7 @@ function tensorsOf(
             shape,
             sourceBits: null,
             readFloat32: () => stored.floats(whole, firstRow, shape[0] ?? 1, shape[1] ?? 1),
-            readGrid: () => null,
+            readGrid: null,
           },
     );
   }

@@ -25,7 +25,8 @@ export function isFloatType(type: TensorType): type is FloatType {
   return isGridType(type) || type === "F32" || type === "F16" || type === "BF16" || type === "Q6_K";
 }
 
-function isGridType(type: TensorType): type is GridType {
+/** Whether values lie on a grid of 32: not those of F32, F16, BF16, Q6_K with its blocks of 16, and integers. */
+export function isGridType(type: TensorType): type is GridType {
   return Object.hasOwn(GRID_LAYOUTS, type);
 }
 
@@ -82,8 +83,7 @@ function valuesOf({ codes, scales, mins }: Grid, zeroCode: number | null): Float
 }
 
 /**
- * bytes of [rows, columns] → the exact grid of its values, or null for types that have none per 32 (F32, F16, BF16,
- * Q6_K with its blocks of 16, integers).
+ * bytes of [rows, columns] → the exact grid of its values.
  *
  * Exactly: scale, min and scale * code are float32 numbers without any rounding (a float16 times at most 13 bits),
  * so the only rounding is that of the sum, and for finite scales and mins
@@ -92,13 +92,7 @@ function valuesOf({ codes, scales, mins }: Grid, zeroCode: number | null): Float
  *
  * @throws MagdiError MAGDI_BAD_FILE when the bytes do not fit [rows, columns], columns being whole blocks.
  */
-export function toBlockGrid(
-  type: TensorType,
-  bytes: Uint8Array,
-  rows: number,
-  columns: number,
-): BlockGrid | null {
-  if (!isGridType(type)) return null;
+export function toBlockGrid(type: GridType, bytes: Uint8Array, rows: number, columns: number): BlockGrid {
   expectByteLength(type, bytes, [rows, columns]);
   return { bits: GRID_LAYOUTS[type].bits, ...unpackGrid(type, bytes, rows * columns) };
 }

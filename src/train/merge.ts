@@ -31,7 +31,7 @@ function mergedTensor(tensor: BaseTensor, lora: LoraModule): BaseTensor {
       return weight;
     },
     // What was added lies on no grid.
-    readGrid: () => null,
+    readGrid: null,
   };
 }
 

@@ -79,10 +79,7 @@ export function linear(g: GraphBuilder, x: Value, group: LinearGroup): Value {
   group.observe?.(x);
   let y: Value;
   if (weight.kind === "float") {
-    y =
-      weight.floats === "float32"
-        ? op.fusedMatMulTransposed(g, x, weight.weight)
-        : op.gemmTransposed(g, x, weight.weight);
+    y = op.gemmTransposed(g, x, weight.weight);
   } else if (weight.kind === "rows") {
     const { codes, scales } = weight.fineInputs ? op.quantizeRowsFinely(g, x) : op.quantizeRows(g, x);
     const product = op.matMulIntegerToFloat(g, codes, weight.codes, weight.scales);

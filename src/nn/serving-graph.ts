@@ -48,17 +48,6 @@ export function stepInputs(g: GraphBuilder, config: DecoderConfig, floats: Float
 const wide = (g: GraphBuilder, x: Value, { floats }: DecoderWeights): Value =>
   floats === "float32" ? x : op.cast(g, x, "float32");
 
-/** x·Wᵀ over matrices as ONNX's own operator, which every device has: bit for bit the fused one's result, for which
- * training has a better gradient. */
-function withPlainProducts(model: Model): Model {
-  const nodes = model.graph.nodes.map((node) =>
-    node.operator === "FusedMatMul"
-      ? { ...node, operator: "Gemm", domain: "", attributes: { transB: 1 } }
-      : node,
-  );
-  return { ...model, graph: { ...model.graph, nodes } };
-}
-
 /** input_ids int64 [B, S], lengths int32 [B] (tokens after the step, minus one), total_length int32 [] (the
  * longest), caches [B, heads, capacity, D] → candidate_logits [B, K], candidate_ids int64 [B, K], top_probability [B],
  * logits [B, V], all of the last position, and the caches, bound to the same memory as the inputs. What leaves the
@@ -84,7 +73,7 @@ export function engineGraph(config: DecoderConfig, load: WeightLoader): Model {
   g.output("top_probability", "float32", ["batch_size"]);
   g.output("logits", "float32", ["batch_size", config.vocabSize]);
   cacheOutputs(g, config, weights.floats);
-  return withPlainProducts(g.build("magdi_engine"));
+  return g.build("magdi_engine");
 }
 
 /** transformers.js' names: input_ids int64 [B, S], attention_mask int64 [B, past + S], past_key_values.* → logits
@@ -106,5 +95,5 @@ export function transformersGraph(config: DecoderConfig, load: WeightLoader): Mo
   g.node("Reshape", [logits, shape], { outputs: ["logits"] });
   g.output("logits", "float32", ["batch_size", "sequence_length", config.vocabSize]);
   cacheOutputs(g, config, weights.floats);
-  return withPlainProducts(g.build("magdi_student"));
+  return g.build("magdi_student");
 }

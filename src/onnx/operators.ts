@@ -129,14 +129,6 @@ export function gemmTransposed(g: GraphBuilder, a: Value, b: Value, c: Value | n
   return g.value("Gemm", c === null ? [a, b] : [a, b, c], { attributes: { transB: 1 } });
 }
 
-/** a [..., K], b [N, K] → a·bᵀ [..., N] */
-export function fusedMatMulTransposed(g: GraphBuilder, a: Value, b: Value): Value {
-  return g.value("FusedMatMul", [a, b], {
-    domain: MICROSOFT,
-    attributes: { transB: 1, alpha: { float: 1 } },
-  });
-}
-
 /** a [M, K], b [K, N], either transposed, c [M, N] → alpha·a·b + c [M, N] */
 export function gemm(g: GraphBuilder, a: Value, b: Value, c: Value, options: FusedMatMulOptions): Value {
   const { transA = false, transB = false, alpha = 1 } = options;

@@ -16,7 +16,7 @@ const HELP = `Usage: npm run bench-train -- --base DIR --python PYTHON [flags]
   --shapes LIST      rows x columns, and behind a colon the tokens of each row that are prompt and have no label
                      (default 4x128,4x256,4x256:128)
   --pairs N          measured steps of each (default 7), behind one step that is not
-  --device NAME      cpu (default), webgpu or cuda; on the latter PyTorch's base is bfloat16, ours float32
+  --device NAME      cpu (default), webgpu or cuda; on the latter PyTorch's base is bfloat16, ours float16
   --threads N        of the processor (default 2)
   --rank N           of the adapters, on queries and values (default 16)
   --recompute        compute our activations again on the way back

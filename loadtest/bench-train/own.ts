@@ -41,6 +41,7 @@ async function main(): Promise<void> {
   const base = openBase(folder);
   const step = await openTrainingStep(base, {
     device,
+    dtype: device === "cuda" ? "fp16" : "fp32",
     threads: Number(threads),
     scratchFolder,
     recompute: memory === "recompute",

@@ -6,15 +6,20 @@ import type { GraphBuilder } from "../onnx/graph-builder.ts";
 import * as op from "../onnx/operators.ts";
 import { encodeFloat16 } from "../tensor/half.ts";
 
+/** A weight [rows, columns] in floats. */
+export interface FloatWeight {
+  readonly kind: "float";
+  readonly floats: FloatType;
+  /** What products over it are given and give, where that is another type. */
+  readonly given?: FloatType;
+  readonly weight: Value;
+  readonly rows: number;
+  readonly columns: number;
+}
+
 /** A weight [rows, columns] that is already in the graph. */
 export type LinearWeight =
-  | {
-      readonly kind: "float";
-      readonly floats: FloatType;
-      readonly weight: Value;
-      readonly rows: number;
-      readonly columns: number;
-    }
+  | FloatWeight
   | (op.BlockWeight & {
       readonly kind: "blocks";
       /** Of inputs, scales and offsets. */
@@ -72,6 +77,21 @@ function blockSummer(
   return g.initializer(name, { type: floats, shape: [columns, blocks], data: { kind: "inline", bytes } });
 }
 
+/** What is looked up in a weight [...], as products over it are given. */
+export const lookedUp = (g: GraphBuilder, { floats, given = floats }: FloatWeight, rows: Value): Value =>
+  given === floats ? rows : op.cast(g, rows, given);
+
+/** A product with a weight, computed in the weight's own floats. */
+export function inItsFloats(
+  g: GraphBuilder,
+  weight: FloatWeight,
+  x: Value,
+  product: (x: Value) => Value,
+): Value {
+  const { floats, given = floats } = weight;
+  return given === floats ? product(x) : op.cast(g, product(op.cast(g, x, floats)), given);
+}
+
 /** x [T, K], group [N, K] → x·Wᵀ + b [T, N], of a group of one module its adapter's too. With w = scale·(code − z) + offset a product splits exactly into
  * x·(scale·(code − z))ᵀ, which runs in integers, and blockSums(x)·offsetᵀ, which is 32 times smaller. */
 export function linear(g: GraphBuilder, x: Value, group: LinearGroup): Value {
@@ -79,7 +99,7 @@ export function linear(g: GraphBuilder, x: Value, group: LinearGroup): Value {
   group.observe?.(x);
   let y: Value;
   if (weight.kind === "float") {
-    y = op.gemmTransposed(g, x, weight.weight);
+    y = inItsFloats(g, weight, x, (x) => op.gemmTransposed(g, x, weight.weight));
   } else if (weight.kind === "rows") {
     const { codes, scales } = weight.fineInputs ? op.quantizeRowsFinely(g, x) : op.quantizeRows(g, x);
     const product = op.matMulIntegerToFloat(g, codes, weight.codes, weight.scales);
@@ -112,7 +132,7 @@ export function linears(g: GraphBuilder, x: Value, groups: readonly LinearGroup[
 export function embedding(g: GraphBuilder, ids: Value, weight: LinearWeight): Value {
   const rows =
     weight.kind === "float"
-      ? op.gather(g, weight.weight, ids, 0)
+      ? lookedUp(g, weight, op.gather(g, weight.weight, ids, 0))
       : op.gatherBlockQuantized(g, weight.codeRows(), ids, weight.scales, weight);
   return op.reshape(g, rows, [-1, weight.columns]);
 }

@@ -6,7 +6,7 @@ import { stopGradient, withGradient } from "../onnx/gradient.ts";
 import type { Value } from "../onnx/graph.ts";
 import type { GraphBuilder } from "../onnx/graph-builder.ts";
 import * as op from "../onnx/operators.ts";
-import type { LinearWeight } from "./linear.ts";
+import { inItsFloats, type LinearWeight, lookedUp } from "./linear.ts";
 
 /** logits [N, V] → log Σ e^z [N, 1], of logits less their largest, which no gradient needs to know. */
 function logSumExp(g: GraphBuilder, logits: Value): Value {
@@ -32,17 +32,18 @@ export function tokenLoss(
     );
   }
   const rows = op.gather(g, hidden, positions, 0);
-  const logits = op.fusedMatMul(g, rows, head.weight, { transB: true });
+  const logits = inItsFloats(g, head, rows, (x) => op.fusedMatMul(g, x, head.weight, { transB: true }));
   // The label's own logit by its row of the head: no second array of the vocabulary's width.
-  const labelRows = op.gather(g, head.weight, labels, 0);
+  const labelRows = lookedUp(g, head, op.gather(g, head.weight, labels, 0));
   const picked = op.reduceSum(g, op.mul(g, rows, labelRows), -1, true);
   // The largest share is e^(largest − log Σ e^z), which is at least 1/V.
   const shares = op.softmax(g, logits);
   const logSum = op.sub(g, op.reduceMax(g, logits), op.log(g, op.reduceMax(g, shares)));
   const loss = op.mul(g, op.sumAll(g, op.sub(g, logSum, picked)), scale);
   // d loss / d rows = scale·(shares·head − label rows): no pass over the vocabulary's width but the product's own.
+  const expected = (): Value => inItsFloats(g, head, shares, (x) => op.matMul(g, x, head.weight));
   return withGradient(g, loss, [rows], ({ dy }) => [
-    () => op.mul(g, op.sub(g, op.matMul(g, shares, head.weight), labelRows), op.mul(g, dy, scale)),
+    () => op.mul(g, op.sub(g, expected(), labelRows), op.mul(g, dy, scale)),
   ]);
 }
 

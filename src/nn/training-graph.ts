@@ -7,6 +7,7 @@ import { GraphBuilder } from "../onnx/graph-builder.ts";
 import * as op from "../onnx/operators.ts";
 import { decoder, vocabularyHead } from "./decoder.ts";
 import type { DecoderConfig } from "./decoder-config.ts";
+import { HALF_LOSS_SCALE, withFloat32Between } from "./float32-between.ts";
 import { adapterShapes, type LoraOptions, noiseColumns, withLora } from "./lora.ts";
 import { marginLoss, nodeLoss, tokenLoss } from "./losses.ts";
 import { type NodeClassifier, nodeClassifier, nodeClassifierShapes } from "./node-classifier.ts";
@@ -103,7 +104,9 @@ export function trainingGraph(
   for (const [key, shape] of parameters) g.input(key, "float32", shape);
   const columns = options.gradients && lora.dropout > 0 ? noiseColumns(config, lora) : null;
   const noise = columns === null ? null : g.input("lora_noise", "int32", ["tokens", columns]);
-  const weights = withLora(withSeparateLinears(g, load(g)), config, lora, noise);
+  const loaded = load(g);
+  const lossScale = loaded.floats === "float16" ? HALF_LOSS_SCALE : 1;
+  const weights = withLora(withFloat32Between(g, withSeparateLinears(g, loaded)), config, lora, noise);
   const norm = options.plainNorms === true ? plainNorm : op.simplifiedLayerNormalization;
   const context = trainingContext(g, ids, config, weights, recompute, shared, norm);
   const hidden = decoder(g, ids, config, weights, context);
@@ -171,11 +174,14 @@ export function trainingGraph(
   g.node("Identity", [loss], { outputs: ["total"] });
   g.output("total", "float32", []);
   const reached = options.gradients ? reachedParameters(parameters, adapterShapes(config, lora), losses) : [];
-  const byParameter = gradients(g, loss, reached);
+  const scaled = lossScale === 1 ? loss : op.mul(g, loss, g.float(lossScale));
+  const byParameter = gradients(g, scaled, reached);
   const outputs = new Map(
     reached.map((key) => {
       const output = `gradient.${key}`;
-      g.node("Identity", [byParameter.get(key) ?? ""], { outputs: [output] });
+      const gradient = byParameter.get(key) ?? "";
+      if (lossScale === 1) g.node("Identity", [gradient], { outputs: [output] });
+      else g.node("Mul", [gradient, g.float(1 / lossScale)], { outputs: [output] });
       g.output(output, "float32", parameters.get(key) ?? []);
       return [key, output] as const;
     }),

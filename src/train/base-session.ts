@@ -1,4 +1,4 @@
-// A base's weights in float32 on disk while graphs use them, and the sessions of those graphs, which share one mapped
+// A base's weights in floats on disk while graphs use them, and the sessions of those graphs, which share one mapped
 // copy. It knows no graph.
 
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
@@ -12,15 +12,19 @@ import { elementsOf, type Model } from "../onnx/graph.ts";
 import type { Device } from "../runtime/device-name.ts";
 import { Session } from "../runtime/session.ts";
 import type { BaseModel } from "../student/base-model.ts";
+import { floatsOf } from "../student/dtype.ts";
 import { StoredWeights } from "../student/stored-weights.ts";
 import { WeightFiles } from "../student/weight-files.ts";
+import { FLOAT_BYTES } from "../tensor/data-type.ts";
 
 export interface BaseSessionOptions {
   /** Which holds the base's weights; what else goes in or out is copied. Default cpu. */
   readonly device?: Device;
+  /** What the weights are kept in. Default fp32. */
+  readonly dtype?: "fp32" | "fp16";
   /** Threads of the device; without it, what it chooses. */
   readonly threads?: number;
-  /** Where the base's weights lie in float32 meanwhile; without it, the system's folder for such files. */
+  /** Where the base's weights lie meanwhile; without it, the system's folder for such files. */
   readonly scratchFolder?: string;
   readonly onProgress?: (done: number, total: number) => void;
 }
@@ -46,7 +50,8 @@ export class BaseSessions {
     this.#threads = options.threads;
   }
 
-  /** Writes the weights; the base may be closed afterwards. @throws MAGDI_BAD_FILE for numbers that are not finite. */
+  /** Writes the weights; the base may be closed afterwards.
+   * @throws MAGDI_BAD_FILE for numbers that are not finite, MAGDI_UNSUPPORTED for those that are beyond float16. */
   static async write(base: BaseModel, options: BaseSessionOptions): Promise<BaseSessions> {
     const folder = mkdtempSync(path.join(options.scratchFolder ?? tmpdir(), "magdi-base-"));
     const sessions = new BaseSessions(base.config, folder, options);
@@ -56,10 +61,11 @@ export class BaseSessions {
       (sum, shape) => sum + elementsOf(shape),
       0,
     );
-    const files = new WeightFiles(folder, "base", parameters * Float32Array.BYTES_PER_ELEMENT);
+    const { dtype = "fp32" } = options;
+    const files = new WeightFiles(folder, "base", parameters * FLOAT_BYTES[floatsOf(dtype)]);
     try {
       const onProgress = options.onProgress ?? (() => {});
-      sessions.#weights = await StoredWeights.write(base, "fp32", files, { inputs: null, onProgress });
+      sessions.#weights = await StoredWeights.write(base, dtype, files, { inputs: null, onProgress });
       return sessions;
     } catch (error) {
       sessions.close();

@@ -200,6 +200,11 @@ export const SETTING_GROUPS = {
     recompute: onOff()
       .default(false)
       .describe("compute activations again on the way back: a third more time, a fraction of the memory"),
+    baseDtype: oneOf(["fp32", "fp16"])
+      .default("fp32")
+      .describe(
+        "what the base is kept and multiplied in; fp16 halves its memory on a device; adapters and sums stay in float32",
+      ),
     device: oneOf(DEVICE_SETTINGS)
       .default("cpu")
       .describe("what computes: auto is the first of cuda, webgpu and cpu that works here"),

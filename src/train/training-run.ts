@@ -186,6 +186,7 @@ async function trained(options: TrainingRunOptions, source: string): Promise<Tra
       recompute: settings.recompute,
       sharedPrompts: sharesPrompts(settings),
       device: device.device,
+      dtype: settings.baseDtype,
       ...(settings.threads === null ? {} : { threads: settings.threads }),
       onProgress: (done, total) => onStage("reading the base", done, total),
     });

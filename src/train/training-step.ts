@@ -80,7 +80,7 @@ export function countsOf(batch: StepBatch): StepCounts {
   };
 }
 
-/** Writes the base's weights in float32 beside the graphs that use them, and opens the step. The base may be closed
+/** Writes the base's weights beside the graphs that use them, and opens the step. The base may be closed
  * afterwards. @throws MAGDI_BAD_FILE for weights that are no finite numbers, MAGDI_RUNTIME when the device refuses. */
 export async function openTrainingStep(base: BaseModel, options: TrainingStepOptions): Promise<TrainingStep> {
   const sessions = await BaseSessions.write(base, options);

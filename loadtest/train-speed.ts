@@ -4,7 +4,7 @@
 import { writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
-import { openBase } from "../src/student/import-student.ts";
+import { openBase } from "../src/student/open-base.ts";
 import { spreadOf } from "./bench/statistics.ts";
 import { type StepMeasurement, StepProcess } from "./bench-train/step-process.ts";
 import { describeMachine } from "./machine.ts";

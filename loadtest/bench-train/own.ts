@@ -6,7 +6,7 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import { createInterface } from "node:readline";
 import { DEVICES } from "../../src/runtime/device-name.ts";
-import { openBase } from "../../src/student/import-student.ts";
+import { openBase } from "../../src/student/open-base.ts";
 import { initialiseParameters } from "../../src/train/initial-parameters.ts";
 import { AdamW } from "../../src/train/optimiser.ts";
 import { openTrainingStep, type StepBatch } from "../../src/train/training-step.ts";

@@ -4,8 +4,8 @@
 import { MagdiError } from "../errors.ts";
 import type { DecoderConfig } from "../nn/decoder-config.ts";
 import type { Dtype } from "../student/dtype.ts";
-import type { WrittenDtype } from "../student/import-student.ts";
 import type { Quality } from "../student/manifest.ts";
+import type { WrittenDtype } from "../student/written-dtype.ts";
 import { openChatTemplate, plainChatTemplate } from "../text/chat-template.ts";
 import { openTokenizer } from "../text/tokenizer.ts";
 import type { ModelRunner } from "./model-runner.ts";

@@ -2,8 +2,8 @@
 
 import type { DecoderConfig } from "../nn/decoder-config.ts";
 import type { Dtype } from "../student/dtype.ts";
-import type { WrittenDtype } from "../student/import-student.ts";
 import type { StepTimes } from "../student/manifest.ts";
+import type { WrittenDtype } from "../student/written-dtype.ts";
 import { OnnxModelRunner } from "./onnx-model-runner.ts";
 
 export interface StepTimeOptions {

@@ -1,21 +1,16 @@
 // Import: a base model in, a student folder out. The folder appears whole or not at all: it is written beside its
 // place and renamed.
 
-import { existsSync, mkdirSync, readdirSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { mkdirSync, readdirSync, rmSync, statSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { MagdiError } from "../errors.ts";
-import { expectedTensors } from "../nn/decoder-config.ts";
-import { engineGraph, transformersGraph, type WeightLoader } from "../nn/serving-graph.ts";
-import { encodeModel } from "../onnx/encode.ts";
 import { usableProcessors } from "../runtime/usable-processors.ts";
 import type { BaseModel } from "./base-model.ts";
-import { calibrationTokens, inputMaxima } from "./calibration.ts";
-import { type Dtype, engineFileName, modelFileName } from "./dtype.ts";
+import { calibrationTokens } from "./calibration.ts";
+import type { Dtype } from "./dtype.ts";
 import { chooseDtype } from "./dtype-choice.ts";
+import { Float32Reference } from "./float32-reference.ts";
 import { partialPath, putInPlace, restoreReplaced } from "./folder-place.ts";
-import { openGgufBase } from "./gguf-base.ts";
-import { downloadFromHub, type HubOptions, parseHubId } from "./hub.ts";
-import { openHuggingFaceBase } from "./hugging-face-base.ts";
 import { LayerInputs } from "./layer-inputs.ts";
 import {
   fingerprint,
@@ -27,23 +22,16 @@ import {
   type Training,
 } from "./manifest.ts";
 import { modelCard } from "./model-card.ts";
-import { smoothed } from "./smoothing.ts";
+import { type BaseLocation, isStudent, locateBase, openBase } from "./open-base.ts";
 import { isCompensated } from "./stored-linear.ts";
-import { StoredWeights } from "./stored-weights.ts";
-import { openStudentBase } from "./student-base.ts";
-import { WeightFiles } from "./weight-files.ts";
-
-export interface ImportProgress {
-  readonly stage: string;
-  readonly done: number;
-  readonly total: number;
-}
-
-/** A written dtype, ready to be measured before the folder gets its name. */
-export interface WrittenDtype {
-  readonly dtype: Dtype;
-  readonly engineGraph: string;
-}
+import {
+  configFor,
+  countParameters,
+  keepOnly,
+  type Written,
+  type WrittenDtype,
+  writeDtype,
+} from "./written-dtype.ts";
 
 /** A base with something learned in its weights. */
 export interface AdaptedBase {
@@ -53,21 +41,17 @@ export interface AdaptedBase {
   readonly training: Training;
 }
 
-export interface ImportOptions {
-  readonly source: string;
+export interface ImportOptions extends BaseLocation {
   readonly out: string;
   readonly dtypes: readonly Dtype[];
   /** Without it, the output folder's name. */
   readonly name?: string;
   /** Where the base comes from, for the card; without it, the source's file name. */
   readonly origin?: string;
-  /** The hub that a source which is not on disk may name; without it nothing is downloaded. */
-  readonly hub?: Omit<HubOptions, "onProgress">;
   /** Of what is run on the way; without it, as many as there are processors to use. */
   readonly threads?: number;
   /** Replace an existing student folder. */
   readonly force?: boolean;
-  readonly onProgress?: (progress: ImportProgress) => void;
   /** What is written instead of the source as it is, and how it was trained; the source is closed afterwards. */
   readonly adapt?: (base: BaseModel) => Promise<AdaptedBase>;
   /** Measures every dtype against a float32 export; without it the manifest says null. */
@@ -84,36 +68,6 @@ export interface ImportOptions {
   ) => Promise<ReadonlyMap<Dtype, StepTimes>>;
 }
 
-/** A Hugging Face folder, a student folder or a .gguf file. @throws MAGDI_FILE_MISSING when there is neither. */
-export function openBase(source: string): BaseModel {
-  const found = statSync(source, { throwIfNoEntry: false });
-  if (found === undefined) {
-    throw new MagdiError(
-      "MAGDI_FILE_MISSING",
-      `${source}: expected a Hugging Face folder, a student folder, a .gguf file or a hub id (OWNER/NAME[@REVISION][:FILE.gguf]), found none of them`,
-    );
-  }
-  if (!found.isDirectory()) return openGgufBase(source);
-  return isStudent(source) ? openStudentBase(source) : openHuggingFaceBase(source);
-}
-
-const isStudent = (folder: string): boolean => existsSync(path.join(folder, MANIFEST_FILE));
-
-/** Where the source lies and what the card calls it. What exists on disk wins over a hub id of the same name. */
-export async function locateBase(
-  options: Pick<ImportOptions, "source" | "hub" | "onProgress">,
-): Promise<{ readonly path: string; readonly name: string }> {
-  const { source, hub, onProgress } = options;
-  const id = existsSync(source) || hub === undefined ? null : parseHubId(source);
-  if (hub === undefined || id === null) return { path: source, name: path.basename(path.resolve(source)) };
-  const downloaded = await downloadFromHub(id, {
-    ...hub,
-    onProgress: ({ file, doneBytes, totalBytes }) =>
-      onProgress?.({ stage: `downloading ${file}, bytes`, done: doneBytes, total: totalBytes ?? doneBytes }),
-  });
-  return { path: downloaded, name: source };
-}
-
 function assertFree(out: string, force: boolean): void {
   restoreReplaced(out);
   const found = statSync(out, { throwIfNoEntry: false });
@@ -127,64 +81,6 @@ function assertFree(out: string, force: boolean): void {
       ? `--out: ${out} already holds a student; pass --force to replace it`
       : `--out: ${out} exists and is not a student folder; name one that does not exist`,
   );
-}
-
-interface Written extends WrittenDtype {
-  readonly load: WeightLoader;
-  readonly manifest: Omit<NonNullable<Manifest["dtypes"][Dtype]>, "quality">;
-  readonly dataFiles: number;
-}
-
-async function writeDtype(
-  base: BaseModel,
-  folder: string,
-  dtype: Dtype,
-  options: ImportOptions,
-  inputs: LayerInputs | null = null,
-): Promise<Written> {
-  mkdirSync(path.join(folder, "onnx"), { recursive: true });
-  const parameters = countParameters(base);
-  const bytesEach = { fp32: 4, fp16: 2, q8: 1.3, int8: 1.3, q4: 0.8, q4f16: 0.8 }[dtype];
-  const files = new WeightFiles(path.join(folder, "onnx"), modelFileName(dtype), parameters * bytesEach);
-  try {
-    const weights = await StoredWeights.write(base, dtype, files, {
-      inputs,
-      onProgress: (done, total) => options.onProgress?.({ stage: `writing ${dtype}`, done, total }),
-    });
-    const names = { engine: `onnx/${engineFileName(dtype)}`, model: `onnx/${modelFileName(dtype)}` };
-    const graphs = { engine: engineGraph, model: transformersGraph };
-    for (const kind of ["engine", "model"] as const) {
-      const model = graphs[kind](base.config, (g) => weights.load(g));
-      writeFileSync(path.join(folder, names[kind]), encodeModel(model));
-    }
-    return {
-      dtype,
-      load: (g) => weights.load(g),
-      engineGraph: path.join(folder, names.engine),
-      dataFiles: files.count,
-      manifest: {
-        ...names,
-        data: files.names.map((name) => `onnx/${name}`),
-        weights: Object.fromEntries(weights.formats()),
-      },
-    };
-  } finally {
-    files.close();
-  }
-}
-
-function countParameters(base: BaseModel): number {
-  const sizes = [...expectedTensors(base.config).values()].map((shape) => shape.reduce((a, b) => a * b, 1));
-  return sizes.reduce((a, b) => a + b, 0);
-}
-
-/** config.json as the source has it, with what transformers.js must know of the data files. */
-function configFor(base: BaseModel, written: readonly Written[]): string {
-  const dataFiles = Object.fromEntries(
-    written.map(({ dtype, dataFiles }) => [modelFileName(dtype), dataFiles]),
-  );
-  const own = { ...base.configJson, "transformers.js_config": { use_external_data_format: dataFiles } };
-  return `${JSON.stringify(own, null, 2)}\n`;
 }
 
 /** Imports one base model. Returns the manifest that was written.
@@ -204,20 +100,20 @@ export async function importStudent(options: ImportOptions): Promise<Manifest> {
     mkdirSync(partial, { recursive: true });
     for (const [name, text] of base.textFiles) writeFileSync(path.join(partial, name), text);
     const written: Written[] = [];
-    const references = new References(base, partial, written, options);
+    const reference = new Float32Reference(base, partial, written, options);
     for (const dtype of options.dtypes) {
-      const balanced = dtype === "int8" ? await references.balanced() : base;
+      const balanced = dtype === "int8" ? await reference.balanced() : base;
       const inputs = await layerInputs(balanced, partial, dtype, options);
       try {
-        written.push(await writeDtype(balanced, partial, dtype, options, inputs));
+        written.push(await writeDtype(balanced, partial, dtype, { ...options, inputs }));
       } finally {
         inputs?.close();
       }
     }
-    const quality = await measureAll(base, references, partial, written, options);
+    const quality = await measureAll(base, reference, partial, written, options);
     const choice =
       options.time === undefined ? null : chooseDtype(quality, await options.time(base, written));
-    references.remove();
+    reference.remove();
     if (choice !== null) keepOnly(choice.dtype, written, partial);
     writeFileSync(path.join(partial, "config.json"), configFor(base, written));
     writeFileSync(
@@ -275,14 +171,6 @@ function assertMeasurable(base: BaseModel): void {
   );
 }
 
-/** Removes the other dtypes' files, and them from `written`. */
-function keepOnly(dtype: Dtype, written: Written[], folder: string): void {
-  for (const { manifest } of written.filter((other) => other.dtype !== dtype)) {
-    for (const name of [manifest.engine, manifest.model, ...manifest.data]) rmSync(path.join(folder, name));
-  }
-  written.splice(0, written.length, ...written.filter((other) => other.dtype === dtype));
-}
-
 /** What errors of rounding are made up for by; null where nothing is rounded so, and without texts. */
 async function layerInputs(
   base: BaseModel,
@@ -297,60 +185,13 @@ async function layerInputs(
   return LayerInputs.open(base, await calibrationTokens(textFolder), threads);
 }
 
-/** The float32 export that others are balanced and measured by: the student's own where it is written already, else
- * one for the time being, made when it is first asked for. */
-class References {
-  readonly #base: BaseModel;
-  readonly #partial: string;
-  readonly #written: readonly Written[];
-  readonly #options: ImportOptions;
-  #own: Written | null = null;
-
-  constructor(base: BaseModel, partial: string, written: readonly Written[], options: ImportOptions) {
-    this.#base = base;
-    this.#partial = partial;
-    this.#written = written;
-    this.#options = options;
-  }
-
-  get #folder(): string {
-    return path.join(this.#partial, ".reference");
-  }
-
-  async float32(): Promise<Written> {
-    const written = this.#written.find(({ dtype }) => dtype === "fp32");
-    if (written !== undefined) return written;
-    this.#own ??= await writeDtype(this.#base, this.#folder, "fp32", this.#options);
-    return this.#own;
-  }
-
-  /** The base with its inputs balanced; as it is where it has no tokenizer to read texts with. */
-  async balanced(): Promise<BaseModel> {
-    if (!this.#base.textFiles.has("tokenizer.json")) return this.#base;
-    const { load, engineGraph } = await this.float32();
-    const maxima = await inputMaxima(this.#base.config, {
-      textFolder: this.#partial,
-      graphFolder: path.dirname(engineGraph),
-      load,
-      threads: this.#options.threads ?? usableProcessors(),
-      onProgress: (done, total) =>
-        this.#options.onProgress?.({ stage: "reading calibration texts", done, total }),
-    });
-    return smoothed(this.#base, maxima);
-  }
-
-  remove(): void {
-    rmSync(this.#folder, { recursive: true, force: true });
-  }
-}
-
 async function measureAll(
   base: BaseModel,
-  references: References,
+  reference: Float32Reference,
   partial: string,
   written: readonly Written[],
   options: ImportOptions,
 ): Promise<ReadonlyMap<Dtype, Quality>> {
   if (options.measure === undefined || !base.textFiles.has("tokenizer.json")) return new Map();
-  return options.measure(partial, base, await references.float32(), written);
+  return options.measure(partial, base, await reference.float32(), written);
 }

@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { after, test } from "node:test";
 import { NODE_CLASSIFIERS, type NodeClassifier } from "../../src/nn/node-classifier.ts";
 import type { TrainingLosses } from "../../src/nn/training-graph.ts";
-import { openBase } from "../../src/student/import-student.ts";
+import { openBase } from "../../src/student/open-base.ts";
 import { initialiseParameters } from "../../src/train/initial-parameters.ts";
 import { openTrainingStep, type StepBatch, type TrainingStep } from "../../src/train/training-step.ts";
 import { fixture, scratchFolder } from "../support/scratch-folder.ts";

@@ -7,7 +7,7 @@ import { adapterShapes, LORA_TARGETS } from "../../src/nn/lora.ts";
 import { type TrainingLosses, trainingGraph } from "../../src/nn/training-graph.ts";
 import { OrtTensor } from "../../src/runtime/ort-tensor.ts";
 import { Binding } from "../../src/runtime/session.ts";
-import { openBase } from "../../src/student/import-student.ts";
+import { openBase } from "../../src/student/open-base.ts";
 import { BaseSessions } from "../../src/train/base-session.ts";
 import { floatTensor, integerTensor } from "../../src/train/batch-tensors.ts";
 import { openStudentForward } from "../../src/train/student-forward.ts";

@@ -5,7 +5,7 @@ import { test } from "node:test";
 import { MagdiError } from "../../src/errors.ts";
 import type { BaseModel } from "../../src/student/base-model.ts";
 import { openHuggingFaceBase } from "../../src/student/hugging-face-base.ts";
-import { openBase } from "../../src/student/import-student.ts";
+import { openBase } from "../../src/student/open-base.ts";
 import { decodeBfloat16, encodeBfloat16 } from "../../src/tensor/half.ts";
 import { openSafetensors, writeSafetensors } from "../../src/tensor/safetensors.ts";
 import { mergedBase } from "../../src/train/merge.ts";

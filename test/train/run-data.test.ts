@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import path from "node:path";
 import { before, test } from "node:test";
-import { openBase } from "../../src/student/import-student.ts";
+import { openBase } from "../../src/student/open-base.ts";
 import type { StudentText } from "../../src/train/mag/tokenised-mags.ts";
 import { type RunData, readRunData } from "../../src/train/run-data.ts";
 import { studentText } from "../../src/train/student-text.ts";

@@ -4,7 +4,7 @@
 import assert from "node:assert/strict";
 import path from "node:path";
 import { after, test } from "node:test";
-import { openBase } from "../../src/student/import-student.ts";
+import { openBase } from "../../src/student/open-base.ts";
 import { initialiseParameters } from "../../src/train/initial-parameters.ts";
 import type { TrainingUnit } from "../../src/train/mag/training-batch.ts";
 import { trainingBatch } from "../../src/train/mag/training-batch.ts";

@@ -7,7 +7,7 @@ import { test } from "node:test";
 import { interruptedText } from "../../src/cli/train-texts.ts";
 import { MagdiError } from "../../src/errors.ts";
 import { POOLED_CENTRE } from "../../src/nn/training-graph.ts";
-import { openBase } from "../../src/student/import-student.ts";
+import { openBase } from "../../src/student/open-base.ts";
 import { readHeads } from "../../src/train/heads-file.ts";
 import { initialiseParameters } from "../../src/train/initial-parameters.ts";
 import { globalNorm } from "../../src/train/optimiser.ts";

@@ -6,7 +6,7 @@ import { readdirSync } from "node:fs";
 import { after, test } from "node:test";
 import { LORA_TARGETS, type LoraOptions } from "../../src/nn/lora.ts";
 import type { TrainingLosses } from "../../src/nn/training-graph.ts";
-import { openBase } from "../../src/student/import-student.ts";
+import { openBase } from "../../src/student/open-base.ts";
 import { fillNoise } from "../../src/train/dropout-noise.ts";
 import {
   countsOf,

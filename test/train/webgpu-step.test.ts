@@ -6,7 +6,7 @@ import { test } from "node:test";
 import { MagdiError } from "../../src/errors.ts";
 import { unavailable } from "../../src/runtime/device.ts";
 import { OrtLibrary } from "../../src/runtime/ort-library.ts";
-import { openBase } from "../../src/student/import-student.ts";
+import { openBase } from "../../src/student/open-base.ts";
 import { readRunLog } from "../../src/train/run-log.ts";
 import { createRun, runSettings, runTraining } from "../../src/train/training-run.ts";
 import { resolveSettings } from "../../src/train/training-settings.ts";

@@ -1,0 +1,52 @@
+// Where a base comes from: a folder, a file or the hub, and which reader opens it.
+
+import { existsSync, statSync } from "node:fs";
+import path from "node:path";
+import { MagdiError } from "../errors.ts";
+import type { BaseModel } from "./base-model.ts";
+import { openGgufBase } from "./gguf-base.ts";
+import { downloadFromHub, type HubOptions, parseHubId } from "./hub.ts";
+import { openHuggingFaceBase } from "./hugging-face-base.ts";
+import type { ImportProgress } from "./import-progress.ts";
+import { MANIFEST_FILE } from "./manifest.ts";
+import { openStudentBase } from "./student-base.ts";
+
+/** The hub that a source which is not on disk may name. */
+export type Hub = Omit<HubOptions, "onProgress">;
+
+export interface BaseLocation {
+  readonly source: string;
+  /** Without it nothing is downloaded. */
+  readonly hub?: Hub;
+  readonly onProgress?: (progress: ImportProgress) => void;
+}
+
+/** A Hugging Face folder, a student folder or a .gguf file. @throws MAGDI_FILE_MISSING when there is neither. */
+export function openBase(source: string): BaseModel {
+  const found = statSync(source, { throwIfNoEntry: false });
+  if (found === undefined) {
+    throw new MagdiError(
+      "MAGDI_FILE_MISSING",
+      `${source}: expected a Hugging Face folder, a student folder, a .gguf file or a hub id (OWNER/NAME[@REVISION][:FILE.gguf]), found none of them`,
+    );
+  }
+  if (!found.isDirectory()) return openGgufBase(source);
+  return isStudent(source) ? openStudentBase(source) : openHuggingFaceBase(source);
+}
+
+export const isStudent = (folder: string): boolean => existsSync(path.join(folder, MANIFEST_FILE));
+
+/** Where the source lies and what the card calls it. What exists on disk wins over a hub id of the same name. */
+export async function locateBase(
+  options: BaseLocation,
+): Promise<{ readonly path: string; readonly name: string }> {
+  const { source, hub, onProgress } = options;
+  const id = existsSync(source) || hub === undefined ? null : parseHubId(source);
+  if (hub === undefined || id === null) return { path: source, name: path.basename(path.resolve(source)) };
+  const downloaded = await downloadFromHub(id, {
+    ...hub,
+    onProgress: ({ file, doneBytes, totalBytes }) =>
+      onProgress?.({ stage: `downloading ${file}, bytes`, done: doneBytes, total: totalBytes ?? doneBytes }),
+  });
+  return { path: downloaded, name: source };
+}

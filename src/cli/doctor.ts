@@ -6,13 +6,14 @@ import { examine } from "../doctor/examination.ts";
 import { Host } from "../doctor/host.ts";
 import type { StudentNeeds } from "../doctor/resources.ts";
 import { textReport } from "../doctor/text-report.ts";
+import { cacheBytes } from "../engine/memory-need.ts";
 import { DEFAULT_CONTEXT_TOKENS } from "../engine/open-engine.ts";
 import { MagdiError } from "../errors.ts";
 import { DEVICES, type Device } from "../runtime/device-name.ts";
 import { loadConfig } from "../server/config.ts";
 import { type Dtype, parseDtypes } from "../student/dtype.ts";
 import { weightBytes } from "../student/manifest.ts";
-import { cachedTokenBytes, openStudentFolder } from "../student/student-folder.ts";
+import { openStudentFolder } from "../student/student-folder.ts";
 import type { Command } from "./command.ts";
 import { DEFAULT_STUDENT } from "./default-student.ts";
 
@@ -57,7 +58,7 @@ function needsOf(model: string, dtype: Dtype | undefined, device: Device): Stude
     name: folder.manifest.name,
     dtype: folder.dtype,
     weightBytes: weightBytes(folder.manifest, folder.dtype),
-    cacheBytes: (batchRows + 1) * contextTokens * cachedTokenBytes(folder),
+    cacheBytes: cacheBytes(folder, { batchRows, contextLength: contextTokens }),
   };
 }
 

@@ -2,27 +2,36 @@
 // values that the settings make room for.
 
 import { MagdiError } from "../errors.ts";
-import { cachedTokenBytes, type StudentFolder, weightBytes } from "../student/student-folder.ts";
+import { weightBytes } from "../student/manifest.ts";
+import { cachedTokenBytes, type StudentFolder } from "../student/student-folder.ts";
 
-const MB = 1_000_000;
+export const MB = 1_000_000;
 
 export interface CacheSize {
   readonly batchRows: number;
   readonly contextLength: number;
-  readonly prefixCacheTokens: number;
+  /** Kept of prompts. Default 0. */
+  readonly prefixCacheTokens?: number;
+}
+
+/** Bytes of the keys and values that there is room for. */
+export function cacheBytes(
+  folder: StudentFolder,
+  { batchRows, contextLength, prefixCacheTokens = 0 }: CacheSize,
+): number {
+  // A prompt that is being computed has a row beside those that decode.
+  return ((batchRows + 1) * contextLength + prefixCacheTokens) * cachedTokenBytes(folder);
 }
 
 /** @throws MAGDI_BAD_CONFIG with what is needed, and the most rows that would fit, when that is beyond `limitMb`. */
 export function assertFits(folder: StudentFolder, cache: CacheSize, limitMb: number): void {
-  const { contextLength, prefixCacheTokens } = cache;
-  const weights = weightBytes(folder);
-  const tokenBytes = cachedTokenBytes(folder);
-  // A prompt that is being computed has a row beside those that decode.
-  const needOf = (rows: number) => weights + ((rows + 1) * contextLength + prefixCacheTokens) * tokenBytes;
-  const need = needOf(cache.batchRows);
+  const { contextLength } = cache;
+  const weights = weightBytes(folder.manifest, folder.dtype);
+  const need = weights + cacheBytes(folder, cache);
   if (need <= limitMb * MB) return;
   const inMb = (bytes: number) => Math.ceil(bytes / MB);
-  const rows = cache.batchRows - Math.ceil((need - limitMb * MB) / (contextLength * tokenBytes));
+  const rows =
+    cache.batchRows - Math.ceil((need - limitMb * MB) / (contextLength * cachedTokenBytes(folder)));
   const remedy =
     rows >= 2
       ? `batch-rows ${rows}, or a shorter context-length, would fit`

@@ -10,7 +10,7 @@ import { openStudentFolder, type StudentFolder } from "../student/student-folder
 import { type ChatTemplate, openChatTemplate, plainChatTemplate } from "../text/chat-template.ts";
 import { openTokenizer, type Tokenizer } from "../text/tokenizer.ts";
 import { Engine } from "./engine.ts";
-import { assertFits } from "./memory-need.ts";
+import { assertFits, MB } from "./memory-need.ts";
 import { OnnxModelRunner } from "./onnx-model-runner.ts";
 import { BLOCK_TOKENS } from "./prefix-cache.ts";
 import type { StepReport } from "./request.ts";
@@ -79,7 +79,7 @@ export async function openEngine(path: string, settings: EngineSettings): Promis
     threads: settings.threads ?? usableProcessors(),
     probeCuts: settings.prefixCacheTokens > 0,
     device: device.device,
-    ...(memoryLimitMb === null ? {} : { memoryLimitBytes: memoryLimitMb * 1_000_000 }),
+    ...(memoryLimitMb === null ? {} : { memoryLimitBytes: memoryLimitMb * MB }),
     prefixBlocks: Math.floor(settings.prefixCacheTokens / BLOCK_TOKENS),
   });
   returnFreedMemory();

@@ -62,12 +62,6 @@ export function openStudentFolder(folder: string, wanted?: Dtype, device: Device
   };
 }
 
-/** Bytes of the weights' files. */
-export function weightBytes({ manifest, dtype }: StudentFolder): number {
-  const data = manifest.dtypes[dtype]?.data ?? [];
-  return data.reduce((sum, file) => sum + (manifest.files[file]?.bytes ?? 0), 0);
-}
-
 /** Bytes of a token's keys and values in all layers. */
 export function cachedTokenBytes({ config, dtype }: StudentFolder): number {
   return 2 * config.layers * config.keyValueHeads * config.headSize * FLOAT_BYTES[floatsOf(dtype)];

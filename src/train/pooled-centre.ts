@@ -4,7 +4,7 @@
 import { POOLED_CENTRE } from "../nn/training-graph.ts";
 import { Sampler } from "./sampler.ts";
 import { planBatches, type TrainingData } from "./training-data.ts";
-import type { TrainingSettings } from "./training-settings.ts";
+import { batchLimits, type TrainingSettings } from "./training-settings.ts";
 import type { TrainingStep } from "./training-step.ts";
 
 /** Items that it is measured on: some hundred vectors, whose mean is near that of all. */
@@ -26,8 +26,7 @@ export async function fitPooledCentre(
   const centre = step.parameters.get(POOLED_CENTRE);
   if (centre === undefined) return true;
   const { items } = new Sampler(data.items.length, ITEMS, settings.seed).at(0);
-  const limits = { maxRows: settings.microBatchRows, maxTokens: settings.microBatchTokens };
-  const batches = planBatches(data, items, limits);
+  const batches = planBatches(data, items, batchLimits(settings));
   const sum = new Float64Array(centre.length);
   let nodes = 0;
   for (const [index, batch] of batches.entries()) {

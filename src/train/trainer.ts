@@ -11,7 +11,7 @@ import { RunPlan } from "./run-plan.ts";
 import { derivedSeed } from "./seeded-random.ts";
 import { type Accumulated, GradientSum, runBatches } from "./step-batches.ts";
 import { hashOf, type TrainingData } from "./training-data.ts";
-import type { TrainingSettings } from "./training-settings.ts";
+import { batchLimits, type TrainingSettings } from "./training-settings.ts";
 import type { TrainingStep } from "./training-step.ts";
 
 export interface TrainingProgress {
@@ -125,7 +125,7 @@ class Trainer {
       data: training,
       items: this.#plan.itemsAt(index),
       mode: "train",
-      limits: limitsOf(settings),
+      limits: batchLimits(settings),
       place: `step ${index + 1}`,
       batchSeed: derivedSeed(settings.seed, "batch", index),
       dropoutSeed: derivedSeed(settings.seed, "dropout", index),
@@ -179,7 +179,7 @@ class Trainer {
       data: validation,
       items: validation.items.map((_, index) => index),
       mode: "validate",
-      limits: limitsOf(settings),
+      limits: batchLimits(settings),
       place: `the validation after step ${this.#state.step}`,
       batchSeed: 0,
       dropoutSeed: 0,
@@ -239,11 +239,6 @@ class Trainer {
     return { reason, step: this.#state.step, totalSteps: this.#plan.totalSteps, best: this.#state.best };
   }
 }
-
-const limitsOf = (settings: TrainingSettings) => ({
-  maxRows: settings.microBatchRows,
-  maxTokens: settings.microBatchTokens,
-});
 
 const lossesOf = ({ total, nll, margin, node }: Accumulated) => ({ loss: total, nll, margin, node });
 

@@ -195,18 +195,20 @@ async function trained(options: TrainingRunOptions, source: string): Promise<Tra
     base.close();
   }
   try {
+    options.onData(data, step);
     if (readRunState(path.join(folder, CHECKPOINT_FOLDER)) === null) {
       initialiseParameters(step.parameters, step.shapes, settings.seed);
-      options.onData(data, step);
       const fitted = await fitPooledCentre(step, data.training.data, {
         settings,
         signal: options.signal,
         onProgress: (done, total) => onStage("measuring what pooled vectors share", done, total),
       });
-      // Without a checkpoint, a resumed run begins here again.
-      const { totalSteps } = new RunPlan(settings, data.training.data.items.length);
-      if (!fitted) return { reason: "interrupted", step: 0, totalSteps, best: null };
-    } else options.onData(data, step);
+      if (!fitted) {
+        // Without a checkpoint, a resumed run begins here again.
+        const { totalSteps } = new RunPlan(settings, data.training.data.items.length);
+        return { reason: "interrupted", step: 0, totalSteps, best: null };
+      }
+    }
     return await train({
       settings,
       settingsHash: settingsHashOf(settings),

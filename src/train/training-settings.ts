@@ -6,6 +6,7 @@ import { MagdiError } from "../errors.ts";
 import type { BaseModel } from "../student/base-model.ts";
 import { findRecipe } from "./recipes/registry.ts";
 import { MAX_TOKENS, SETTING_GROUPS } from "./setting-groups.ts";
+import type { BatchLimits } from "./training-data.ts";
 
 const shape = {
   ...SETTING_GROUPS["what goes in"],
@@ -22,6 +23,11 @@ export type TrainingSettings = z.output<typeof settingsSchema>;
 /** Settings of a run whose base is known. */
 export type SettledSettings = TrainingSettings & { readonly maxTokens: number; readonly scoreWidth: number };
 const SETTING_KEYS: readonly string[] = Object.keys(shape);
+
+/** What runs at once at most. */
+export const batchLimits = (
+  settings: Pick<TrainingSettings, "microBatchRows" | "microBatchTokens">,
+): BatchLimits => ({ maxRows: settings.microBatchRows, maxTokens: settings.microBatchTokens });
 
 /** Values by key and where they were given, later sources winning. */
 export interface SettingsSource {

@@ -5,7 +5,8 @@ import { test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { assertFits } from "../../src/engine/memory-need.ts";
 import { MagdiError } from "../../src/errors.ts";
-import { cachedTokenBytes, openStudentFolder, weightBytes } from "../../src/student/student-folder.ts";
+import { weightBytes } from "../../src/student/manifest.ts";
+import { cachedTokenBytes, openStudentFolder } from "../../src/student/student-folder.ts";
 
 const folder = openStudentFolder(
   fileURLToPath(new URL("../../models/smollm2-135m-instruct", import.meta.url)),
@@ -30,7 +31,7 @@ function refusal(limitMb: number): string {
 test("a limit counts the files of weights, and keys and values of every row", () => {
   // 30 layers, keys and values of 3 heads of 64 floats.
   assert.equal(cachedTokenBytes(folder), 30 * 2 * 3 * 64 * 4);
-  const weights = weightBytes(folder);
+  const weights = weightBytes(folder.manifest, folder.dtype);
   assert.ok(weights > 90_000_000 && weights < 110_000_000, `${weights}`);
   const need = weights + (33 * 4096 + 2048) * cachedTokenBytes(folder);
   assertFits(folder, cache, Math.ceil(need / 1e6));

@@ -52,7 +52,7 @@ export function latexEquivalent(a: string, b: string): boolean {
 
 /** Without what only a reader can tell from a variable or a part of the day: a unit of one letter, am and pm. */
 function bareNumber(canonical: string): string | null {
-  return /^(.*[\d}])(?:[gmshlL]|[ap]m)$/.exec(canonical)?.[1] ?? null;
+  return /^(-?(?:\d+|\\frac\{\d+\}\{\d+\}))(?:[gmshlL]|[ap]m)$/.exec(canonical)?.[1] ?? null;
 }
 
 /** Recursive descent over tokens, each read once; what is nested deeper than MAX_DEPTH is read flat. */

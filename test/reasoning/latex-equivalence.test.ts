@@ -133,6 +133,8 @@ test("a bare number is the same with a unit of one letter or a part of the day, 
     ["5g", "5m"],
     ["g", ""],
     ["2g", "4"],
+    ["k+5m", "k+5"],
+    ["x^{2}m", "x^{2}"],
   ] as const) {
     assert.ok(!latexEquivalent(a, b) && !latexEquivalent(b, a), `${a}, ${b}`);
   }

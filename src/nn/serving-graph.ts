@@ -64,10 +64,10 @@ export function engineGraph(config: DecoderConfig, load: WeightLoader): Model {
   g.node("Identity", [logits], { outputs: ["logits"] });
   const candidates = Math.min(CANDIDATES, config.vocabSize);
   op.topK(g, logits, candidates, "candidate_logits", "candidate_ids");
-  g.node("ReduceMax", [op.softmax(g, logits), g.ints([-1])], {
-    attributes: { keepdims: 0 },
-    outputs: ["top_probability"],
-  });
+  // The likeliest token's probability is looked up: CUDA's ReduceMax would need cuDNN.
+  const likeliest = op.gather(g, "candidate_ids", g.ints([0]), 1);
+  const probability = op.gatherElements(g, op.softmax(g, logits), likeliest, 1);
+  g.node("Squeeze", [probability, g.ints([1])], { outputs: ["top_probability"] });
   g.output("candidate_logits", "float32", ["batch_size", candidates]);
   g.output("candidate_ids", "int64", ["batch_size", candidates]);
   g.output("top_probability", "float32", ["batch_size"]);

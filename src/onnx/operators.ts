@@ -43,6 +43,11 @@ export function gather(g: GraphBuilder, data: Value, indices: Value, axis: numbe
   return g.value("Gather", [data, indices], { attributes: { axis } });
 }
 
+/** data, indices int64 of the same rank → the value of `axis` that each index names, in the shape of the indices */
+export function gatherElements(g: GraphBuilder, data: Value, indices: Value, axis: number): Value {
+  return g.value("GatherElements", [data, indices], { attributes: { axis } });
+}
+
 /** x → its shape as int64 [rank] */
 export const shape = (g: GraphBuilder, x: Value): Value => g.value("Shape", [x]);
 

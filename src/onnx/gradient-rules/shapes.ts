@@ -129,8 +129,8 @@ export const SHAPES = {
   }),
   // y = x with u added at some places: dx = dy, du[i] = dy[index[i]]
   ScatterElements: plain(({ g, node, b, dy }) => {
-    const { reduction, axis = 0 } = node.attributes;
+    const { reduction } = node.attributes;
     if (reduction !== "add") throw unsupported(node, "it overwrites what it does not add to");
-    return [() => dy, null, () => g.value("GatherElements", [dy, b], { attributes: { axis } })];
+    return [() => dy, null, () => op.gatherElements(g, dy, b, intAttribute(node, "axis", 0))];
   }),
 } as const;

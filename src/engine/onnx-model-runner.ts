@@ -6,11 +6,12 @@ import type { DecoderConfig } from "../nn/decoder-config.ts";
 import { CANDIDATES } from "../nn/serving-graph.ts";
 import type { Device } from "../runtime/device-name.ts";
 import { OrtTensor, type Tensor } from "../runtime/ort-tensor.ts";
-import { Binding, Session } from "../runtime/session.ts";
+import { Binding, type Session } from "../runtime/session.ts";
 import { DeviceKvCache } from "./device-kv-cache.ts";
 import { aloneIsAsBeside, type ProbedRunner, piecesAreAsWhole } from "./kernel-probe.ts";
 import { type CachedRows, HostKvCache, type KvCache } from "./kv-cache.ts";
 import type { StepOutput, TokenBlock } from "./model-runner.ts";
+import { openStepSession } from "./step-session.ts";
 
 export interface OnnxModelRunnerOptions {
   /** The step graph of a student folder (engine_<dtype>.onnx). */
@@ -86,7 +87,7 @@ export class OnnxModelRunner implements ProbedRunner {
     }
     const label = graphPath.split(/[\\/]/).slice(-3).join("/");
     const { device = "cpu", prefixBlocks = 0, memoryLimitBytes } = options;
-    const session = await Session.open(graphPath, {
+    const session = await openStepSession(graphPath, {
       label,
       threads,
       device,

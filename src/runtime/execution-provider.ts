@@ -19,9 +19,14 @@ const CUDA_OPTIONS = {
   // Exactly what is asked for: doubling would take a cache's memory twice.
   arena_extend_strategy: "kSameAsRequested",
   do_copy_in_default_stream: "1",
+  // Flash and memory-efficient attention, and the plain one. cuDNN's, which is taken where it happens to be installed,
+  // would give other last bits there.
+  sdpa_kernel: String(1 + 2 + 16),
+  // Products in float32 are in float32: who wants tensor cores takes float16.
+  use_tf32: "0",
 };
 
-/** The libraries that the CUDA provider lies in, which the package brings only where its install script ran. */
+/** The libraries that the CUDA provider lies in, which are too large for the package. */
 const CUDA_LIBRARIES =
   process.platform === "win32"
     ? ["onnxruntime_providers_shared.dll", "onnxruntime_providers_cuda.dll"]
@@ -59,7 +64,7 @@ async function addCuda(library: OrtLibrary, settings: Pointer, memoryLimitBytes?
   if (missing.length > 0) {
     throw new MagdiError(
       "MAGDI_UNSUPPORTED",
-      `expected ${missing.join(" and ")} in ${folder}, found none; the install script of onnxruntime-node fetches them: npm rebuild onnxruntime-node --ignore-scripts=false`,
+      `expected ${missing.join(" and ")} in ${folder}, found none; magdi doctor --device cuda names the command that brings them`,
     );
   }
   const options = library.create("CreateCUDAProviderOptions");
@@ -82,6 +87,6 @@ function reasonOf(error: unknown): string {
   const text = error instanceof Error ? error.message : String(error);
   return text
     .replace(/^\w+: /, "")
-    .replace(/^\S*onnxruntime_src\S* .*? was false\. /s, "")
+    .replace(/^\S*onnxruntime_src\S* .*?(?: was false\. |\[ONNXRuntimeError\] : \d+ : \w+ : )/s, "")
     .trim();
 }

@@ -4,7 +4,7 @@ import path from "node:path";
 import { MagdiError } from "../errors.ts";
 import type { DecoderConfig } from "../nn/decoder-config.ts";
 import type { Device } from "../runtime/device-name.ts";
-import { FLOAT_BYTES } from "../tensor/data-type.ts";
+import { FLOAT_BYTES, type FloatType } from "../tensor/data-type.ts";
 import { type ConfigJson, readConfigJson } from "./config-json.ts";
 import { type Dtype, floatsOf } from "./dtype.ts";
 import { readJsonFile } from "./hugging-face-base.ts";
@@ -15,6 +15,8 @@ export interface StudentFolder {
   readonly manifest: Manifest;
   readonly config: DecoderConfig;
   readonly dtype: Dtype;
+  /** What its keys and values are kept in: on CUDA float16, the only floats that its attention has. */
+  readonly cacheFloats: FloatType;
   /** The step graph of our engine. */
   readonly engineGraph: string;
   /** The graph that transformers.js loads. */
@@ -23,11 +25,11 @@ export interface StudentFolder {
 }
 
 /** The smallest first: what a processor serves fastest. It widens float16 for each product, and so takes them last. A GPU
- * has no kernels for int8's products; CUDA has them for float16, and not every driver of WebGPU computes in it. */
+ * has no kernels for int8's products; CUDA is fastest in float16, and not every driver of WebGPU computes in it. */
 const PREFERENCE: Readonly<Record<Device, readonly Dtype[]>> = {
   cpu: ["q4", "int8", "q8", "fp32", "q4f16", "fp16"],
   webgpu: ["q4", "q8", "fp32", "q4f16", "fp16", "int8"],
-  cuda: ["q4f16", "q4", "fp16", "q8", "fp32", "int8"],
+  cuda: ["q4f16", "fp16", "q4", "q8", "fp32", "int8"],
 };
 
 /** The tokens that end an answer: what generation_config.json says, else config.json. */
@@ -56,6 +58,7 @@ export function openStudentFolder(folder: string, wanted?: Dtype, device: Device
     manifest,
     config: readConfigJson(configJson, path.join(folder, "config.json")),
     dtype,
+    cacheFloats: device === "cuda" ? "float16" : floatsOf(dtype),
     engineGraph: path.join(folder, files.engine),
     modelGraph: path.join(folder, files.model),
     endTokenIds: endTokens(readJsonFile(path.join(folder, "generation_config.json")), configJson),
@@ -63,6 +66,6 @@ export function openStudentFolder(folder: string, wanted?: Dtype, device: Device
 }
 
 /** Bytes of a token's keys and values in all layers. */
-export function cachedTokenBytes({ config, dtype }: StudentFolder): number {
-  return 2 * config.layers * config.keyValueHeads * config.headSize * FLOAT_BYTES[floatsOf(dtype)];
+export function cachedTokenBytes({ config, cacheFloats }: StudentFolder): number {
+  return 2 * config.layers * config.keyValueHeads * config.headSize * FLOAT_BYTES[cacheFloats];
 }

@@ -21,7 +21,7 @@ const HELP = `Usage: magdi doctor [options]
 
 Looks at what serving needs: Node, ONNX Runtime, the processor's instructions and quota, memory, disk, file
 descriptors; for webgpu the Vulkan loader and drivers; for cuda NVIDIA's driver, ONNX Runtime's CUDA
-provider, CUDA's and cuDNN's libraries. It opens and runs a session on each device where one can be, and
+provider, the libraries that it is linked to and cuDNN. It opens and runs a session on each device where one can be, and
 says what is missing and the command that brings it. It changes nothing.
 
   --device NAME    ${DEVICES.join(", ")}, or any (default): the device that shall serve

@@ -3,7 +3,7 @@
 import path from "node:path";
 import { unavailable } from "../runtime/device.ts";
 import { DEVICES, type Device } from "../runtime/device-name.ts";
-import { libraryPath } from "../runtime/ort-library.ts";
+import { libraryPath, OrtLibrary } from "../runtime/ort-library.ts";
 import type { Check } from "./check.ts";
 import { distributionName } from "./distribution.ts";
 import { float16Check } from "./float16.ts";
@@ -80,7 +80,10 @@ const said = ({ name, found }: Check): string => `${name}: ${found}`;
 function checksOf(device: Device, host: Host, library: boolean): Check[] {
   if (device === "cpu") return [instructionCheck(host), quotaCheck(host)];
   if (device === "webgpu") return vulkanChecks(host);
-  return nvidiaChecks(host, library ? path.dirname(libraryPath()) : "onnxruntime-node");
+  const place = library
+    ? { folder: path.dirname(libraryPath()), version: OrtLibrary.load().version }
+    : { folder: "onnxruntime-node", version: "" };
+  return nvidiaChecks(host, place);
 }
 
 /** A session ran on the device: what we did not find, others found elsewhere. */

@@ -1,5 +1,5 @@
-// What CUDA needs: an NVIDIA GPU, its driver, ONNX Runtime's provider libraries, and the CUDA 12 and cuDNN 9 libraries
-// that they are linked to.
+// What CUDA needs: an NVIDIA GPU, its driver, ONNX Runtime's provider libraries, and those of CUDA that the provider which
+// is there is linked to.
 
 import { existsSync } from "node:fs";
 import path from "node:path";
@@ -7,19 +7,54 @@ import type { Check } from "./check.ts";
 import { install } from "./distribution.ts";
 import type { Host } from "./host.ts";
 import { gpusOf } from "./pci.ts";
+import { neededLibraries } from "./shared-library.ts";
 
-/** The oldest driver that CUDA 12's minor versions are compatible with. */
-const LEAST_DRIVER = "525.60.13";
-const PROVIDERS = ["libonnxruntime_providers_shared.so", "libonnxruntime_providers_cuda.so"];
-/** What the provider is linked to, with the PyPI package that brings it to any distribution. */
-const CUDA_LIBRARIES = {
-  "libcudart.so.12": "nvidia-cuda-runtime-cu12",
-  "libcublas.so.12": "nvidia-cublas-cu12",
-  "libcublasLt.so.12": "nvidia-cublas-cu12",
-  "libcufft.so.11": "nvidia-cufft-cu12",
-  "libcurand.so.10": "nvidia-curand-cu12",
-  "libcudnn.so.9": "nvidia-cudnn-cu12",
+const PROVIDER = "libonnxruntime_providers_cuda.so";
+const PROVIDERS = ["libonnxruntime_providers_shared.so", PROVIDER];
+/** What the provider that our remedy brings is linked to. */
+const USUALLY_NEEDED = ["libcudart.so.13", "libcublas.so.13", "libcublasLt.so.13", "libcurand.so.10"];
+const CUDNN = "libcudnn.so.9";
+
+/** The PyPI package that brings a library to any distribution. */
+const WHEELS: Readonly<Record<string, string>> = {
+  libcudart: "nvidia-cuda-runtime",
+  libcublas: "nvidia-cublas",
+  libcublasLt: "nvidia-cublas",
+  libcufft: "nvidia-cufft",
+  libcurand: "nvidia-curand",
+  libcudnn: "nvidia-cudnn",
+  libnvrtc: "nvidia-cuda-nvrtc",
 };
+
+/** A major version of CUDA: the oldest driver that its minor versions are compatible with, and NVIDIA's packages. */
+const RELEASES: Readonly<Record<number, { readonly driver: string; readonly packages: string }>> = {
+  12: { driver: "525.60.13", packages: "cuda-libraries-12-8" },
+  13: { driver: "580.65.06", packages: "cuda-libraries-13-0" },
+};
+const NEWEST = 13;
+
+/** ONNX Runtime as it is installed here. */
+export interface RuntimePlace {
+  /** Where its own library lies, and looks for its providers. */
+  readonly folder: string;
+  readonly version: string;
+}
+
+interface CudaNeeds {
+  readonly major: number;
+  /** By the names that the dynamic linker looks for. */
+  readonly libraries: readonly string[];
+}
+
+function needsOf({ folder }: RuntimePlace): CudaNeeds {
+  const linked = neededLibraries(path.join(folder, PROVIDER)).filter((name) => nameOf(name) in WHEELS);
+  const libraries = linked.length > 0 ? linked : USUALLY_NEEDED;
+  const runtime = libraries.find((name) => nameOf(name) === "libcudart");
+  return { major: runtime === undefined ? NEWEST : Number(soVersion(runtime)), libraries };
+}
+
+const nameOf = (library: string): string => library.split(".so")[0] ?? library;
+const soVersion = (library: string): string => library.split(".so.")[1] ?? "";
 
 const older = (version: string, least: string): boolean => {
   const [a, b] = [version, least].map((text) => text.split(".").map(Number)) as [number[], number[]]; // of two
@@ -42,7 +77,7 @@ function driverRemedy(host: Host): string {
   return install(host, packages) ?? "install NVIDIA's driver: https://www.nvidia.com/drivers";
 }
 
-function driverCheck(host: Host): Check {
+function driverCheck(host: Host, { major }: CudaNeeds): Check {
   const base = { name: "NVIDIA driver", device: "cuda" } as const;
   const text = host.read("/proc/driver/nvidia/version");
   const version = text === null ? null : (/\b(\d{3}\.\d+(?:\.\d+)?)\b/.exec(text)?.[1] ?? null);
@@ -58,51 +93,72 @@ function driverCheck(host: Host): Check {
     const found = `${there}no ${lacks.join(", no ")}`;
     return { ...base, status: "missing", found, remedy: driverRemedy(host) };
   }
-  if (version !== null && older(version, LEAST_DRIVER)) {
-    const found = `version ${version}; CUDA 12 needs ${LEAST_DRIVER}`;
+  const least = RELEASES[major]?.driver;
+  if (version !== null && least !== undefined && older(version, least)) {
+    const found = `version ${version}; CUDA ${major} needs ${least}`;
     return { ...base, status: "missing", found, remedy: driverRemedy(host) };
   }
   const found = `version ${version ?? "not told"}, ${nodes.length} ${nodes.length === 1 ? "GPU" : "GPUs"}`;
   return { ...base, status: "ok", found, remedy: null };
 }
 
-function providerCheck(libraryFolder: string): Check {
+function providerCheck({ folder, version }: RuntimePlace): Check {
   const base = { name: "ONNX Runtime's CUDA provider", device: "cuda" } as const;
-  const missing = PROVIDERS.filter((name) => !existsSync(path.join(libraryFolder, name)));
-  if (missing.length === 0) return { ...base, status: "ok", found: libraryFolder, remedy: null };
+  const missing = PROVIDERS.filter((name) => !existsSync(path.join(folder, name)));
+  if (missing.length === 0) return { ...base, status: "ok", found: folder, remedy: null };
   return {
     ...base,
     status: "missing",
-    found: `no ${missing.join(", no ")} in ${libraryFolder}`,
-    remedy:
-      "ONNXRUNTIME_NODE_INSTALL=cuda12 npm rebuild onnxruntime-node --ignore-scripts=false, which downloads them from nuget.org",
+    found: `no ${missing.join(", no ")} in ${folder}`,
+    remedy: `python3 -m pip install --no-deps --target cuda onnxruntime-gpu==${version} && cp cuda/onnxruntime/capi/libonnxruntime_providers_[cs]*.so ${folder}`,
   };
 }
 
-function libraryCheck(host: Host): Check {
-  const base = { name: "CUDA 12 and cuDNN 9", device: "cuda" } as const;
-  const missing = Object.keys(CUDA_LIBRARIES).filter((name) => host.findLibrary(name) === null);
-  if (missing.length === 0) {
-    return { ...base, status: "ok", found: Object.keys(CUDA_LIBRARIES).join(", "), remedy: null };
-  }
-  const wheels = [
-    ...new Set(
-      Object.entries(CUDA_LIBRARIES).flatMap(([name, wheel]) => (missing.includes(name) ? [wheel] : [])),
-    ),
-  ].join(" ");
-  const anywhere = `python3 -m pip install --target cuda ${wheels}, and LD_LIBRARY_PATH with the folders cuda/nvidia/*/lib`;
-  const theirs = "cuda-libraries-12-8 libcudnn9-cuda-12, from https://developer.nvidia.com/cuda-downloads";
+/** The command that brings libraries of CUDA from PyPI, and where they are then. */
+function wheels(libraries: readonly string[], major: number): string {
+  const packages = libraries.map((library) => {
+    const wheel = WHEELS[nameOf(library)] ?? "";
+    const suffixed = major === 12 || library === CUDNN;
+    return suffixed ? `${wheel}-cu${major}` : `"${wheel}==${soVersion(library)}.*"`;
+  });
+  const folder =
+    major === 12 || libraries.includes(CUDNN) ? "cuda/nvidia/*/lib" : `cuda/nvidia/cu${major}/lib`;
+  return `python3 -m pip install --target cuda ${[...new Set(packages)].join(" ")}, and LD_LIBRARY_PATH with ${folder}`;
+}
+
+function libraryRemedy(host: Host, libraries: readonly string[], major: number, packages: string): string {
+  const anywhere = wheels(libraries, major);
+  const theirs = `${packages}, from https://developer.nvidia.com/cuda-downloads`;
   const installed = install(host, { debian: theirs, fedora: theirs, suse: theirs });
+  return installed === null ? anywhere : `${installed}; or ${anywhere}`;
+}
+
+function libraryCheck(host: Host, { major, libraries }: CudaNeeds): Check {
+  const base = { name: `CUDA ${major}`, device: "cuda" } as const;
+  const missing = libraries.filter((name) => host.findLibrary(name) === null);
+  if (missing.length === 0) return { ...base, status: "ok", found: libraries.join(", "), remedy: null };
+  const packages = RELEASES[major]?.packages ?? `cuda-libraries of CUDA ${major}`;
   return {
     ...base,
     status: "missing",
     found: `no ${missing.join(", no ")} where libraries are looked for`,
-    remedy: installed === null ? anywhere : `${installed}; or ${anywhere}`,
+    remedy: libraryRemedy(host, missing, major, packages),
   };
 }
 
-/** `libraryFolder` is where ONNX Runtime's own library lies. */
-export function nvidiaChecks(host: Host, libraryFolder: string): Check[] {
+/** Opened when a sum along an axis first needs it, which serving has none of. */
+function cudnnCheck(host: Host, { major }: CudaNeeds): Check {
+  const base = { name: "cuDNN 9", device: "cuda" } as const;
+  if (host.findLibrary(CUDNN) !== null) return { ...base, status: "ok", found: CUDNN, remedy: null };
+  return {
+    ...base,
+    status: "note",
+    found: `no ${CUDNN} where libraries are looked for; training needs it, serving does not`,
+    remedy: libraryRemedy(host, [CUDNN], major, `libcudnn9-cuda-${major}`),
+  };
+}
+
+export function nvidiaChecks(host: Host, runtime: RuntimePlace): Check[] {
   const base = { device: "cuda", remedy: null } as const;
   if (host.platform !== "linux" || host.architecture !== "x64") {
     const found = `onnxruntime-node has CUDA for Linux on x64, and this is ${host.platform} on ${host.architecture}`;
@@ -114,5 +170,7 @@ export function nvidiaChecks(host: Host, libraryFolder: string): Check[] {
     const found = `none on the PCI bus${others.length === 0 ? "" : `, but from ${others.join(", ")}`}`;
     return [{ ...base, name: "NVIDIA GPU", status: "missing", found }];
   }
-  return [driverCheck(host), providerCheck(libraryFolder), libraryCheck(host)];
+  const needs = needsOf(runtime);
+  const own = [driverCheck(host, needs), providerCheck(runtime), libraryCheck(host, needs)];
+  return needs.libraries.includes(CUDNN) ? own : [...own, cudnnCheck(host, needs)];
 }

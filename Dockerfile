@@ -4,8 +4,8 @@
 # docs/deploy.md says how to run them.
 
 ARG NODE=node:24-bookworm-slim
-# Its major version is that of the provider which onnxruntime-node's installer downloads.
-ARG CUDA=nvidia/cuda:12.9.1-cudnn-runtime-ubuntu22.04
+# Downloads what CUDA needs; nothing of it but libraries is in an image.
+ARG PYTHON=python:3.12-slim-bookworm
 
 # From sources to what runs.
 FROM ${NODE} AS build
@@ -36,14 +36,10 @@ HEALTHCHECK --interval=15s --timeout=3s --start-period=20s --retries=3 CMD ["nod
 ENTRYPOINT ["node", "bin/magdi.js"]
 CMD ["serve"]
 
-FROM build AS cuda-provider
-RUN deploy/image/cuda-provider.sh providers
-
-FROM ${CUDA} AS cuda-libraries
+FROM ${PYTHON} AS cuda-libraries
 WORKDIR /build
-COPY deploy/image/cuda-libraries.sh deploy/image/
-COPY --from=cuda-provider /build/providers providers
-RUN deploy/image/cuda-libraries.sh providers libraries
+COPY deploy/image deploy/image
+RUN deploy/image/cuda-provider.sh providers && deploy/image/cuda-libraries.sh providers libraries
 
 FROM runtime AS cuda
 COPY --from=cuda-libraries /build/libraries /usr/local/lib/cuda

@@ -1,15 +1,17 @@
-// The scripts of the CUDA target: what they leave, and what they say where they cannot go on. The download itself and
-// NVIDIA's libraries need a network and an image that the tests have not.
+// The scripts of the CUDA target: what they leave, and what they say where they cannot go on. The provider that the tests
+// of the device open was downloaded by one of them; here what they download is made up.
+
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
-import { cpSync, mkdirSync, readdirSync, symlinkSync, writeFileSync } from "node:fs";
+import { mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";
+import { CUDA_PROVIDER, compileCudaLibraries, NO_CUDA_PROVIDER } from "../support/cuda-without-device.ts";
 import { scratchFolder } from "../support/scratch-folder.ts";
 
 const ROOT = fileURLToPath(new URL("../..", import.meta.url));
-const LIBRARIES = "node_modules/onnxruntime-node/bin/napi-v6/linux/x64";
+const IMAGE = path.join(ROOT, "deploy/image");
 const scratch = scratchFolder();
 const skip =
   process.platform === "linux" && process.arch === "x64" ? false : "CUDA's target is Linux's on x64";
@@ -20,75 +22,106 @@ interface ScriptRun {
 }
 
 function script(name: string, args: readonly string[], cwd: string, env = {}): Promise<ScriptRun> {
-  const file = path.join(ROOT, "deploy/image", name);
   return new Promise((resolve) => {
-    execFile("sh", [file, ...args], { cwd, env: { ...process.env, ...env } }, (error, stdout, stderr) => {
-      resolve({ code: error === null ? 0 : Number(error.code), says: stdout + stderr });
-    });
+    execFile(
+      path.join(IMAGE, name),
+      [...args],
+      { cwd, env: { ...process.env, ...env } },
+      (error, out, err) => {
+        resolve({ code: error === null ? 0 : Number(error.code), says: out + err });
+      },
+    );
   });
 }
 
-/** A folder whose onnxruntime-node has an installer that leaves `files`. */
-function withInstaller(name: string, files: readonly string[]): string {
+function folderOf(name: string): string {
   const folder = path.join(scratch, name);
-  mkdirSync(path.join(folder, LIBRARIES), { recursive: true });
-  mkdirSync(path.join(folder, "node_modules/onnxruntime-node/script"));
-  const lines = files.map((file) => `fs.writeFileSync("${LIBRARIES}/${file}", "library");`);
-  const asked = 'if (process.argv[2] !== "--onnxruntime-node-install=cuda12") process.exit(1);';
-  const program = `const fs = require("node:fs");\n${asked}\n${lines.join("\n")}\n`;
-  writeFileSync(path.join(folder, "node_modules/onnxruntime-node/script/install.js"), program);
+  mkdirSync(folder, { recursive: true });
   return folder;
 }
 
-test("the provider's script takes what the installer left, and TensorRT's provider away", {
-  skip,
-}, async () => {
+/** What puts a Python in front of the PATH whose pip runs `install` with the target folder as $target. */
+function withPip(name: string, install: string): Record<string, string> {
+  const folder = folderOf(`${name}-python`);
+  const target = 'while [ $# -gt 1 ]; do [ "$1" = --target ] && target=$2; shift; done';
+  const program = `#!/bin/sh\ncase "$*" in *--version*) exit 0;; esac\n${target}\n${install}\n`;
+  writeFileSync(path.join(folder, "python3"), program, { mode: 0o755 });
+  return { PATH: `${folder}:${process.env.PATH ?? ""}` };
+}
+
+test("the provider is of the version of onnxruntime-node that the lockfile has", () => {
+  const lock = JSON.parse(readFileSync(path.join(ROOT, "package-lock.json"), "utf8")) as {
+    packages: Record<string, { version: string }>;
+  };
+  const { version } = lock.packages["node_modules/onnxruntime-node"]!;
+  const listed = readFileSync(path.join(IMAGE, "cuda-provider.txt"), "utf8");
+  assert.match(listed, new RegExp(`^onnxruntime-gpu==${version.replaceAll(".", "\\.")} `, "m"));
+});
+
+test("the provider's script leaves two libraries and nothing else", { skip }, async () => {
   const names = ["cuda", "shared", "tensorrt"].map((name) => `libonnxruntime_providers_${name}.so`);
-  const folder = withInstaller("whole", names);
-  const { code, says } = await script("cuda-provider.sh", ["providers"], folder);
+  const capi = "$target/onnxruntime/capi";
+  const made = names.map((name) => `echo library > ${capi}/${name}`).join("\n");
+  const env = withPip("whole", `mkdir -p ${capi}\n${made}`);
+  const folder = folderOf("whole");
+  const { code, says } = await script("cuda-provider.sh", ["providers"], folder, env);
   assert.equal(code, 0, says);
   assert.deepEqual(readdirSync(path.join(folder, "providers")).sort(), names.slice(0, 2));
-  assert.deepEqual(readdirSync(path.join(folder, LIBRARIES)), []);
 });
 
-test("an installer that leaves nothing is an error that names the file", { skip }, async () => {
-  const { code, says } = await script("cuda-provider.sh", ["providers"], withInstaller("nothing", []));
+test("a package without the provider is an error that names the file", { skip }, async () => {
+  const env = withPip("nothing", "mkdir -p $target");
+  const { code, says } = await script("cuda-provider.sh", ["providers"], folderOf("nothing"), env);
   assert.equal(code, 1);
-  assert.match(says, /cuda-provider: the installer of onnxruntime-node left no \S+providers_shared\.so/);
+  assert.match(
+    says,
+    /cuda-provider: the package onnxruntime-gpu holds no libonnxruntime_providers_shared\.so/,
+  );
 });
 
-test("without packages, and without a network, the provider's script says so", { skip }, async () => {
-  const folder = path.join(scratch, "offline");
-  mkdirSync(folder);
-  const none = await script("cuda-provider.sh", ["providers"], folder);
-  assert.equal(none.code, 1);
-  assert.match(none.says, /install\.js is missing: run deploy\/image\/install\.sh first/);
+test("without a network, or without Python, the scripts say so", { skip }, async () => {
+  const offline = { PIP_NO_INDEX: "1" };
+  const refused = await script("cuda-provider.sh", ["providers"], folderOf("offline"), offline);
+  assert.equal(refused.code, 1);
+  assert.match(refused.says, /cuda-packages: the packages of \S+ could not be had \(above\)/);
 
-  symlinkSync(path.join(ROOT, "node_modules"), path.join(folder, "node_modules"));
-  const proxy = { GLOBAL_AGENT_HTTPS_PROXY: "http://127.0.0.1:1", GLOBAL_AGENT_NO_PROXY: "" };
-  const offline = await script("cuda-provider.sh", ["providers"], folder, proxy);
-  assert.equal(offline.code, 1);
-  assert.match(offline.says, /ECONNREFUSED.*cuda-provider: the download from api\.nuget\.org failed/s);
+  const bare = folderOf("bare-path");
+  for (const name of ["sh", "dirname", "uname"]) symlinkSync(`/bin/${name}`, path.join(bare, name));
+  const alone = await script("cuda-provider.sh", ["providers"], folderOf("bare"), { PATH: bare });
+  assert.equal(alone.code, 1);
+  assert.match(alone.says, /cuda-packages: python3 with pip is missing/);
 });
 
-test("the libraries' script takes each library by the name that it is opened by", { skip }, async () => {
-  const folder = path.join(scratch, "libraries");
-  const image = path.join(folder, "image");
-  mkdirSync(image, { recursive: true });
-  const opened = ["libcudnn.so.9", "libcudnn_ops.so.9", "libnvrtc-builtins.so.12.9", "libnvrtc.so.12"];
-  for (const name of [...opened, "libcudnn.so.9.10.2", "libcudnn.so", "libcublas.so.12"])
-    writeFileSync(path.join(image, name), "library");
-  const missing = await script("cuda-libraries.sh", ["providers", "libraries"], folder);
-  assert.equal(missing.code, 1);
-  assert.match(missing.says, /providers_cuda\.so is missing: run deploy\/image\/cuda-provider\.sh first/);
+test("the libraries' script asks for the provider first", { skip }, async () => {
+  const { code, says } = await script("cuda-libraries.sh", ["providers", "libraries"], folderOf("first"));
+  assert.equal(code, 1);
+  assert.match(says, /providers_cuda\.so is missing: run deploy\/image\/cuda-provider\.sh first/);
+});
 
-  // A library that is linked to nothing of CUDA.
-  mkdirSync(path.join(folder, "providers"));
-  const provider = path.join(folder, "providers/libonnxruntime_providers_cuda.so");
-  cpSync(path.join(ROOT, LIBRARIES, "libonnxruntime.so.1"), provider);
-  const { code, says } = await script("cuda-libraries.sh", ["providers", "libraries"], folder, {
-    LD_LIBRARY_PATH: image,
-  });
+test("the libraries' script leaves what the provider is linked to, by the names that it asks for", {
+  skip: NO_CUDA_PROVIDER,
+}, async () => {
+  const folder = folderOf("linked");
+  const libraries = folderOf("linked-libraries");
+  compileCudaLibraries(libraries);
+  const inWheels = "$target/nvidia/cu13/lib";
+  const copied = `mkdir -p ${inWheels} && cp ${libraries}/*.so.* ${inWheels} && rm ${inWheels}/libcuda.so.1`;
+  symlinkSync(CUDA_PROVIDER, path.join(folder, "providers"));
+  const { code, says } = await script(
+    "cuda-libraries.sh",
+    ["providers", "libraries"],
+    folder,
+    withPip("linked", copied),
+  );
   assert.equal(code, 0, says);
-  assert.deepEqual(readdirSync(path.join(folder, "libraries")).sort(), opened);
+  const linked = ["libcublas.so.13", "libcublasLt.so.13", "libcudart.so.13", "libcurand.so.10"];
+  assert.deepEqual(readdirSync(path.join(folder, "libraries")).sort(), linked);
+
+  const fewer = `${copied} && rm ${inWheels}/libcurand.so.10`;
+  const lacking = await script("cuda-libraries.sh", ["providers", "fewer"], folder, withPip("fewer", fewer));
+  assert.equal(lacking.code, 1);
+  assert.match(
+    lacking.says,
+    /cuda-libraries: the provider would not load: \s*libcurand\.so\.10 => not found/,
+  );
 });

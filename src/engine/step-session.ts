@@ -7,7 +7,7 @@ import { Session, type SessionOptions } from "../runtime/session.ts";
 
 /** Opens engine_<dtype>.onnx, its weights beside it. ONNX Runtime's attention on CUDA has kernels for float16 and bfloat16
  * alone; one in float32 would run on the processor, and the whole cache cross the bus at every step.
- * @throws MAGDI_RUNTIME, MAGDI_UNSUPPORTED as Session.open does. */
+ * @throws MAGDI_RUNTIME, MAGDI_UNSUPPORTED as Session.open does; MAGDI_BAD_GRAPH. */
 export function openStepSession(graphPath: string, options: SessionOptions): Promise<Session> {
   if (options.device !== "cuda") return Session.open(graphPath, options);
   const inHalf = attentionInHalf(readFileSync(graphPath));

@@ -19,7 +19,7 @@ function cast(x: Value, to: FloatType, result: Value): Node {
 
 /** An encoded step graph with keys and values kept, and attention computed, in float16: what goes into attention is rounded
  * to it, and what comes out widened again. Null where they are in float16 already.
- * @throws MAGDI_BAD_FILE when the bytes are no graph. */
+ * @throws MAGDI_BAD_GRAPH when the bytes are no graph. */
 export function attentionInHalf(bytes: Uint8Array): Uint8Array | null {
   const model = decodeModel(bytes);
   const { graph } = model;

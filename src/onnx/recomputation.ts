@@ -57,8 +57,10 @@ export function computeAgain(
   const nodes = g.nodes.slice(part.start, part.end);
   const kept = keptOf(g, part, forwardEnd);
   const renamed = new Map<Value, Value>();
-  const some = op.gather(g, op.reshape(g, token, [-1]), g.ints(0), 0);
-  const zero = op.cast(g, op.less(g, some, some), "int64");
+  // How many are less than themselves: a size, which devices leave to the processor as they do all of shapes.
+  const some = op.gather(g, op.reshape(g, token, [-1]), g.ints([0]), 0);
+  const none = g.value("NonZero", [op.less(g, some, some)]);
+  const zero = op.gather(g, op.shape(g, none), g.ints(1), 0);
   const own = new Set(nodes.flatMap(({ outputs }) => outputs));
   const input = (value: Value): Value => {
     const there = renamed.get(value);

@@ -21,7 +21,7 @@ async function inCheckout(...args: readonly string[]): Promise<unknown> {
   const { folder, environment } = checkout;
   const { stdout } = await promisify(execFile)(
     process.execPath,
-    ["--import", "tsx", "test/support/cuda-steps.ts", ...args, path.join(scratch, args.join("-"))],
+    ["--import", "tsx", "test/support/cuda-steps.ts", path.join(scratch, args.join("-")), ...args],
     { cwd: folder, env: { ...process.env, ...environment } },
   );
   return JSON.parse(stdout);
@@ -60,11 +60,19 @@ for (const dtype of ["fp32", "fp16", "q8", "q4", "q4f16"]) {
   });
 }
 
-for (const dtype of ["fp32", "fp16"]) {
-  test(`a training step on CUDA, base in ${dtype}: adapters go in, gradients come out, weights stay`, {
+for (const [dtype, memory] of [
+  ["fp32", "kept"],
+  ["fp16", "kept"],
+  ["fp16", "recomputed"],
+] as const) {
+  test(`a training step on CUDA, base in ${dtype}, activations ${memory}: adapters go in, gradients come out, weights stay`, {
     skip,
   }, async () => {
-    const { toDevice, toHost, parameters, gradients } = (await inCheckout("training", dtype)) as Copied & {
+    const { toDevice, toHost, parameters, gradients } = (await inCheckout(
+      "training",
+      dtype,
+      memory,
+    )) as Copied & {
       parameters: number;
       gradients: number;
     };

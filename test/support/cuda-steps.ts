@@ -10,7 +10,7 @@ import { fixture } from "./scratch-folder.ts";
 import { importTiny, openRunner, prefilled, tinyStudent } from "./tiny-students.ts";
 import { TrainingFixture } from "./training-fixture.ts";
 
-const [what = "", dtype = "", folder = ""] = process.argv.slice(2);
+const [folder = "", what = "", dtype = "", memory = ""] = process.argv.slice(2);
 const TO_DEVICE = 1;
 const TO_HOST = 2;
 
@@ -65,6 +65,7 @@ async function training(): Promise<unknown> {
     dtype: dtype as "fp32",
     lora: own.lora,
     losses: own.losses("live"),
+    recompute: memory === "recomputed",
     threads: 1,
     scratchFolder: folder,
   });

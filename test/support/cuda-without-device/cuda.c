@@ -81,7 +81,14 @@ int cudaPointerGetAttributes(char *out, const void *pointer) {
   (void)pointer;
   return 0;
 }
-int cudaFuncGetAttributes(char *out) { memset(out, 0, 64); return 0; }
+int cudaFuncGetAttributes(char *out) {
+  memset(out, 0, 64);
+  *(int *)(out + 24) = 1024; /* maxThreadsPerBlock */
+  *(int *)(out + 28) = 32;   /* numRegs */
+  *(int *)(out + 32) = 90;   /* ptxVersion */
+  *(int *)(out + 36) = 90;   /* binaryVersion */
+  return 0;
+}
 int cudaOccupancyMaxActiveBlocksPerMultiprocessorWithFlags(int *blocks) { *blocks = 2; return 0; }
 int cudaStreamIsCapturing(void *stream, int *status) { (void)stream; *status = 0; return 0; }
 int cudaEventElapsedTime(float *ms) { *ms = 1; return 0; }

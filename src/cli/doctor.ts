@@ -7,7 +7,7 @@ import { Host } from "../doctor/host.ts";
 import type { StudentNeeds } from "../doctor/resources.ts";
 import { textReport } from "../doctor/text-report.ts";
 import { cacheBytes } from "../engine/memory-need.ts";
-import { DEFAULT_CONTEXT_TOKENS } from "../engine/open-engine.ts";
+import { contextTokens } from "../engine/open-engine.ts";
 import { MagdiError } from "../errors.ts";
 import { DEVICES, type Device } from "../runtime/device-name.ts";
 import { loadConfig } from "../server/config.ts";
@@ -52,13 +52,13 @@ function parseDevices(text: string): readonly Device[] {
 /** What the server's defaults make of the student. */
 function needsOf(model: string, dtype: Dtype | undefined, device: Device): StudentNeeds {
   const folder = openStudentFolder(model, dtype, device);
-  const { batchRows, contextLength } = loadConfig({ environment: process.env });
-  const contextTokens = contextLength ?? Math.min(folder.config.positions, DEFAULT_CONTEXT_TOKENS);
+  const { batchRows, contextLength, prefixCacheTokens } = loadConfig({ environment: process.env });
+  const cache = { batchRows, contextLength: contextTokens(folder, contextLength), prefixCacheTokens };
   return {
     name: folder.manifest.name,
     dtype: folder.dtype,
     weightBytes: weightBytes(folder.manifest, folder.dtype),
-    cacheBytes: cacheBytes(folder, { batchRows, contextLength: contextTokens }),
+    cacheBytes: cacheBytes(folder, cache),
   };
 }
 

@@ -18,7 +18,11 @@ import type { StepReport } from "./request.ts";
 export { tellChoice } from "../runtime/device.ts";
 
 /** Context that is reserved unless a setting says otherwise, where the student's own is longer. */
-export const DEFAULT_CONTEXT_TOKENS = 4096;
+const DEFAULT_CONTEXT_TOKENS = 4096;
+
+/** Tokens that a row has room for, with what the setting says. */
+export const contextTokens = ({ config }: StudentFolder, setting: number | null): number =>
+  setting ?? Math.min(config.positions, DEFAULT_CONTEXT_TOKENS);
 /** Tokens of a prompt that are computed between two decode steps. */
 const PREFILL_CHUNK_TOKENS = 128;
 
@@ -60,7 +64,7 @@ export async function openEngine(path: string, settings: EngineSettings): Promis
   const device = await chooseDevice(settings.device);
   const folder = openStudentFolder(path, settings.dtype ?? undefined, device.device);
   const { positions } = folder.config;
-  const contextLength = settings.contextLength ?? Math.min(positions, DEFAULT_CONTEXT_TOKENS);
+  const contextLength = contextTokens(folder, settings.contextLength);
   if (contextLength > positions) {
     throw new MagdiError(
       "MAGDI_BAD_CONFIG",

@@ -38,7 +38,7 @@ async function serving(): Promise<unknown> {
     Int32Array.from({ length: 40 }, (_, at) => at),
     32,
   );
-  const rows = [2, 4].flatMap((count) => [10, 200].map((past) => ({ count, past })));
+  const rows = [1, 4].flatMap((count) => [10, 200].map((past) => ({ count, past })));
   for (let row = 0; row < 4; row++) runner.copyRow(runner.promptRow, row, 40);
   const steps = [];
   for (const { count, past } of rows) {

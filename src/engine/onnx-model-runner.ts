@@ -234,8 +234,8 @@ export class OnnxModelRunner implements ProbedRunner {
   }
 
   async #probe(cuts: boolean): Promise<void> {
-    // cuBLAS chooses its kernels by the number of rows, so that last bits depend on the batch whatever is done; and a row
-    // alone has kernels of its own there, the fastest.
+    // cuBLAS chooses its kernels by the number of rows, so that last bits can depend on the batch whatever is done: a
+    // row beside it would be computed for nothing.
     if (this.#session.device === "cuda") return;
     // Rounding to float16 hides most differences of last bits from the few tokens of a probe, and not from all others.
     const telling = this.#cache.shape.floats === "float32";

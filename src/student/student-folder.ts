@@ -25,7 +25,7 @@ export interface StudentFolder {
 }
 
 /** The smallest first: what a processor serves fastest. It widens float16 for each product, and so takes them last. A GPU
- * has no kernels for int8's products; CUDA is fastest in float16, and not every driver of WebGPU computes in it. */
+ * has no kernels for int8's products; CUDA attends in float16 anyway, and not every driver of WebGPU computes in it. */
 const PREFERENCE: Readonly<Record<Device, readonly Dtype[]>> = {
   cpu: ["q4", "int8", "q8", "fp32", "q4f16", "fp16"],
   webgpu: ["q4", "q8", "fp32", "q4f16", "fp16", "int8"],

@@ -9,7 +9,7 @@ import { fileURLToPath } from "node:url";
 
 const SOURCES = fileURLToPath(new URL("../src/", import.meta.url));
 
-/** What each room may import besides itself and errors.ts. */
+/** What each room may import besides itself and the files beside the rooms. */
 const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   tensor: [],
   onnx: ["tensor"],

@@ -1,12 +1,12 @@
 // magdi eval compare: is one run better than another on the same questions?
 
-import { writeFileSync } from "node:fs";
 import { parseArgs } from "node:util";
 import { MagdiError } from "../errors.ts";
 import { compareReports } from "../eval/compare.ts";
 import { datasetTitle } from "../eval/datasets.ts";
 import { percent, table } from "../eval/markdown.ts";
 import { reportText } from "../eval/report.ts";
+import { writeWholeFile } from "../whole-file.ts";
 import type { Command } from "./command.ts";
 import { whole } from "./eval.ts";
 
@@ -41,7 +41,7 @@ async function run(argv: readonly string[]): Promise<number> {
   ]);
   const head = ["data set", "questions", "A", "B", "B − A", "95 %", "p", "only A / only B right"];
   process.stdout.write(`A: ${a}\nB: ${b}\n\n${table(head, rows)}\n`);
-  if (values.json !== undefined) writeFileSync(values.json, reportText({ a, b, results }));
+  if (values.json !== undefined) writeWholeFile(values.json, reportText({ a, b, results }));
   return 0;
 }
 

@@ -1,11 +1,12 @@
 // An evaluation from question files to a report with its page and figures. Who answers is given; what is printed is
 // the command's.
 
-import { mkdirSync, renameSync, writeFileSync } from "node:fs";
+import { mkdirSync } from "node:fs";
 import path from "node:path";
 import { type Clock, systemClock } from "../engine/clock.ts";
 import { MagdiError } from "../errors.ts";
 import type { Baselines } from "../reasoning/baselines.ts";
+import { writeWholeFile } from "../whole-file.ts";
 import { type AnswerRecord, rereadRecord } from "./answer-record.ts";
 import type { Asker } from "./asker.ts";
 import { drawFigure, figuresOf } from "./figures.ts";
@@ -102,14 +103,14 @@ export async function evaluate(options: EvaluationOptions): Promise<{ report: Re
     results: summaries(questions, records, settings, options.baselines),
   };
   const timing = timingOf(journal);
-  writeWhole(paths.answers, answers);
-  writeWhole(paths.timing, reportText(timing));
+  writeWholeFile(paths.answers, answers);
+  writeWholeFile(paths.timing, reportText(timing));
   // Reports read what was written: both pages come of the same numbers.
   const written = reportText(report);
   await writePage(paths.markdown, [
     { label: labelOf(report), report: JSON.parse(written) as Report, timing: null },
   ]);
-  writeWhole(paths.report, written);
+  writeWholeFile(paths.report, written);
   journal.remove();
   return { report, timing };
 }
@@ -126,10 +127,10 @@ export async function writePage(file: string, runs: readonly NamedRun[]): Promis
   const names: { title: string; file: string }[] = [];
   for (const figure of figures) {
     const name = `${stem}.${figure.name}.svg`;
-    writeWhole(name, await drawFigure(figure));
+    writeWholeFile(name, await drawFigure(figure));
     names.push({ title: figure.title, file: path.basename(name) });
   }
-  writeWhole(file, markdownPage(runs, names));
+  writeWholeFile(file, markdownPage(runs, names));
 }
 
 function summaries(
@@ -174,15 +175,4 @@ function timingOf(journal: Journal): Timing {
       tokens_per_second: rate(one.tokens, one.seconds),
     })),
   };
-}
-
-/** The file is the old one or the whole new one. */
-function writeWhole(file: string, text: string): void {
-  const beside = `${file}.${process.pid}.part`;
-  try {
-    writeFileSync(beside, text);
-    renameSync(beside, file);
-  } catch (cause) {
-    throw new MagdiError("MAGDI_NOT_WRITTEN", `${file}: cannot be written: ${String(cause)}`, { cause });
-  }
 }

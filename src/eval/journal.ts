@@ -1,7 +1,7 @@
 // The answers of a run that is not finished, beside its output: a line for the run, then one for each answered
 // question, in the order in which they came. A run that was cut goes on from it.
 
-import { appendFileSync, existsSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { appendFileSync, existsSync, readFileSync, rmSync, truncateSync, writeFileSync } from "node:fs";
 import { z } from "zod";
 import { MagdiError } from "../errors.ts";
 import { type AnswerRecord, answerRecordSchema } from "./answer-record.ts";
@@ -28,16 +28,18 @@ export class Journal {
 
   /**
    * Goes on with the journal at `path`, or begins it. `run` says what decides the answers: another run's journal is
-   * not gone on with. A last line that was cut short is dropped.
+   * not gone on with. A last line that was cut short is cut off, and nothing before it is written anew.
    * @throws MagdiError MAGDI_BAD_CONFIG for another run's, MAGDI_BAD_FILE for what is no journal
    */
   static open(path: string, run: object, { fresh }: { readonly fresh: boolean }): Journal {
     const head = JSON.stringify(run);
-    if (fresh || !existsSync(path)) {
+    const text = fresh || !existsSync(path) ? "" : readFileSync(path, "utf8");
+    if (head.startsWith(text)) {
+      // Nothing, or a beginning that was cut before any answer.
       writeFileSync(path, `${head}\n`);
       return new Journal(path, []);
     }
-    const [first, ...rest] = readFileSync(path, "utf8").split("\n");
+    const [first, ...rest] = text.split("\n");
     if (first !== head) {
       throw new MagdiError(
         "MAGDI_BAD_CONFIG",
@@ -56,7 +58,7 @@ export class Journal {
         );
       }
     });
-    writeFileSync(path, [head, ...whole, ""].join("\n"));
+    truncateSync(path, Buffer.byteLength([head, ...whole, ""].join("\n")));
     return new Journal(path, lines);
   }
 

@@ -37,7 +37,7 @@ export function readQuestions(file: string, options: ReadingOptions): QuestionFi
   const seen = new Map<string, string>();
   let otherUse = 0;
   for (const raw of readRecords(file)) {
-    if (!isFor(options.use, useOf(raw.value))) {
+    if (raw.problem === null && !isFor(options.use, useOf(raw.value))) {
       otherUse += 1;
       continue;
     }

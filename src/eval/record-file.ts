@@ -36,6 +36,10 @@ export function readRecords(file: string): RawRecord[] {
   const isOneLine = !text.trim().includes("\n");
   if (start === "[" || (start === "{" && isJson(text) && isOneLine)) return readWhole(file, text);
   if (start === "{" && !isOneLine && !isJson(firstLine(text))) return readWhole(file, text);
+  return readLines(file, text);
+}
+
+function readLines(file: string, text: string): RawRecord[] {
   return text.split(/\r?\n/).flatMap((line, index) => {
     if (line.trim() === "") return [];
     return [record(`${file}:${index + 1}`, String(index + 1), line)];
@@ -94,10 +98,9 @@ function readWhole(file: string, text: string): RawRecord[] {
   try {
     value = JSON.parse(text);
   } catch (cause) {
-    const lines = text.split(/\r?\n/).filter((line) => line.trim() !== "");
-    if (text.trimStart().startsWith("{") && lines.slice(1).some(isJson)) {
-      return lines.map((line, index) => record(`${file}:${index + 1}`, String(index + 1), line));
-    }
+    const lines = readLines(file, text);
+    if (text.trimStart().startsWith("{") && lines.slice(1).some(({ problem }) => problem === null))
+      return lines;
     throw new MagdiError("MAGDI_BAD_FILE", `${file}: expected JSON, found ${shown(cause)}`, { cause });
   }
   const list = Array.isArray(value) ? value : listIn(value);

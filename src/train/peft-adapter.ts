@@ -1,7 +1,7 @@
 // A LoRA adapter in PEFT's format: adapter_config.json and adapter_model.safetensors, as PEFT and vLLM load them. It
 // knows nothing of training.
 
-import { existsSync, mkdirSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, rmSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { MagdiError } from "../errors.ts";
 import { type DecoderConfig, expectedTensors } from "../nn/decoder-config.ts";
@@ -168,7 +168,7 @@ export interface AdapterToWrite {
 
 const isAdapterKey = (key: string): boolean => /^base_model\.model\..+\.lora_[AB]\.weight$/.test(key);
 
-/** Writes both files into a folder that is there, each whole or not at all, the tensors first. */
+/** Writes both files into a folder that is there. The file system's errors pass. */
 export function writePeftFiles(folder: string, adapter: AdapterToWrite): void {
   const config = {
     peft_type: "LORA",
@@ -198,9 +198,7 @@ export function writePeftFiles(folder: string, adapter: AdapterToWrite): void {
     throw new MagdiError("MAGDI_BAD_CONFIG", `${folder}: expected adapters to write, found no tensor of one`);
   }
   writeSafetensors(path.join(folder, ADAPTER_TENSORS_FILE), tensors, { format: "pt", ...adapter.metadata });
-  const file = path.join(folder, ADAPTER_CONFIG_FILE);
-  writeFileSync(`${file}.part`, `${JSON.stringify(config, null, 2)}\n`);
-  renameSync(`${file}.part`, file);
+  writeFileSync(path.join(folder, ADAPTER_CONFIG_FILE), `${JSON.stringify(config, null, 2)}\n`);
 }
 
 /** Writes a folder that PEFT and vLLM load; it is the old one or the whole new one. The file system's errors pass. */

@@ -2,7 +2,7 @@
 // between and whoever was asked.
 
 import assert from "node:assert/strict";
-import { appendFileSync, existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { appendFileSync, existsSync, readdirSync, readFileSync, truncateSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { test } from "node:test";
 import type { Asker } from "../../src/eval/asker.ts";
@@ -103,6 +103,16 @@ test("a run that was cut and goes on comes to the same files, half a line and al
   for (const file of ["json", "answers.jsonl", "md"]) {
     assert.equal(text(`cut.${file}`).replaceAll("cut.", "one."), text(`one.${file}`), file);
   }
+});
+
+test("a run that was cut before its first answer begins again", async () => {
+  const stop = new AbortController();
+  stop.abort();
+  await assert.rejects(run(folder, "early", here(), { signal: stop.signal }), { code: "MAGDI_CANCELLED" });
+  const { journal } = runFiles(path.join(folder, "early.json"));
+  truncateSync(journal, 40);
+  await run(folder, "early", here());
+  assert.equal(text("early.answers.jsonl"), text("one.answers.jsonl"));
 });
 
 test("what an earlier version read is read again when the run goes on", async () => {

@@ -220,12 +220,26 @@ test("a broken line is named, and passed over when told to be", () => {
   assert.match(skipped[3]!, /broken\.jsonl:5: expected a question's record/);
 });
 
+test("a broken line is named whatever its use would have been", () => {
+  assert.throws(
+    () => read("use.jsonl", lines(own("q1", { use: "train" }), '{"id": "q2", '), { use: "train" }),
+    {
+      message: /use\.jsonl:2: expected JSON/,
+    },
+  );
+});
+
 test("a first line that is broken does not make the file something else", () => {
-  const { questions, skipped } = read("first.jsonl", lines('{"id": "q0", ', own("q1"), own("q2")), {
-    onBadRecord: "skip",
-  });
+  const { questions, skipped } = read(
+    "first.jsonl",
+    lines('{"id": "q0", ', "", '{"id": ', own("q1"), own("q2")),
+    {
+      onBadRecord: "skip",
+    },
+  );
   assert.equal(questions.length, 2);
   assert.match(skipped[0]!, /first\.jsonl:1: expected JSON/);
+  assert.match(skipped[1]!, /first\.jsonl:3: expected JSON/);
 });
 
 test("what cannot be asked is refused: an answer that is no choice, a choice twice, a gold that is no number", () => {

@@ -58,7 +58,7 @@ export class Journal {
         );
       }
     });
-    truncateSync(path, Buffer.byteLength([head, ...whole, ""].join("\n")));
+    truncateSync(path, Buffer.byteLength(text.slice(0, text.lastIndexOf("\n") + 1)));
     return new Journal(path, lines);
   }
 

@@ -79,9 +79,9 @@ const PHRASE = new RegExp(
   "gi",
 );
 
-/** A phrase that only supposes, doubts or quotes an answer. */
+/** A phrase that only supposes, doubts, checks or quotes an answer. */
 const NOT_MEANT =
-  /\b(?:if|whether|suppose|supposing|assume|assuming|unless|incorrect|wrong|previous|not|no|to|other|another|one possible|example)\s(?:the |an |your |my |that |possible |correct |final |right ){0,3}$/i;
+  /\b(?:if|whether|suppose|supposing|assume|assuming|unless|incorrect|wrong|previous|not|no|to|other|another|one possible|example|unrounded|check|checking|verify|verifying|verification of|confirm|confirming)\s(?:the |an |your |our |my |that |possible |correct |final |right ){0,3}$/i;
 
 function findPhrases(text: string): AnswerMarker[] {
   const found: AnswerMarker[] = [];

@@ -4,7 +4,7 @@
 import { type AnswerMarker, findAnswerMarkers } from "./answer-markers.ts";
 import { type ChoiceReading, findChoice, readChoiceFallback, readChoiceMarker } from "./choice-answer.ts";
 import { canonicalFree, readFreeFallback, readFreeMarker } from "./free-answer.ts";
-import { canonicalLatex } from "./latex-equivalence.ts";
+import { canonicalLatex, latexEquivalent } from "./latex-equivalence.ts";
 import { readMathFallback, readMathMarker, readMathStatement } from "./math-answer.ts";
 import type { Choice, Task } from "./task.ts";
 import { readYesNoFallback, readYesNoLastLine, readYesNoMarker, readYesNoWord } from "./yes-no-answer.ts";
@@ -57,8 +57,12 @@ export function canonicalAnswer(task: Task, raw: string, context: AnswerContext 
   }
 }
 
-/** Whether two answers are the same by value. What is no answer equals nothing. */
+/**
+ * Whether two answers are the same by value, one of them perhaps with a unit that a vote must take for a variable: 5 g
+ * and 5. What is no answer equals nothing.
+ */
 export function answersEqual(task: Task, a: string, b: string, context: AnswerContext = {}): boolean {
+  if (task === "math") return latexEquivalent(a, b);
   const key = canonicalAnswer(task, a, context);
   return key !== null && key === canonicalAnswer(task, b, context);
 }

@@ -50,9 +50,12 @@ export function latexEquivalent(a: string, b: string): boolean {
   return one !== "" && (one === other || bareNumber(one) === other || one === bareNumber(other));
 }
 
-/** Without what only a reader can tell from a variable or a part of the day: a unit of one letter, am and pm. */
+/** Without what only a reader can tell from a variable or a part of the day: a unit of one letter (or two, as in m/s), am and pm. */
 function bareNumber(canonical: string): string | null {
-  return /^(-?(?:\d+|\\frac\{\d+\}\{\d+\}))(?:[gmshlL]|[ap]m)$/.exec(canonical)?.[1] ?? null;
+  return (
+    /^(-?(?:\d+|\\frac\{\d+\}\{\d+\}))(?:[gmshlL](?:\/[a-z](?:\^\{2\})?)?|[ap]m)$/.exec(canonical)?.[1] ??
+    null
+  );
 }
 
 /** Recursive descent over tokens, each read once; what is nested deeper than MAX_DEPTH is read flat. */
@@ -184,13 +187,24 @@ function isName(piece: Piece): boolean {
   return piece.kind === "symbol" && /^(?:[a-z]|\([a-z,]+\)|\\[a-z]+|')$/i.test(piece.text);
 }
 
+/** The h of km/h. */
+function isLetterOfAUnit(text: string, before: Piece | undefined): boolean {
+  return before?.text === "/" && /^[a-z]$/i.test(text);
+}
+
 /** Drops the words that end an element, with their powers and "per" slashes; they are units or names of things. */
 function withoutUnits(pieces: Piece[]): Piece[] {
   const first = pieces.findIndex((piece) => piece.kind === "word");
   if (first <= 0) return pieces;
   const onlyUnits = pieces
     .slice(first)
-    .every(({ kind, text }) => kind === "word" || kind === "script" || text === "/");
+    .every(
+      ({ kind, text }, at, units) =>
+        kind === "word" ||
+        kind === "script" ||
+        text === "/" ||
+        (at > 0 && isLetterOfAUnit(text, units[at - 1])),
+    );
   // 18,000/year: the slash is the unit's.
   return onlyUnits ? pieces.slice(0, pieces[first - 1]?.text === "/" ? first - 1 : first) : pieces;
 }

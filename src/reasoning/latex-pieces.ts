@@ -1,7 +1,7 @@
 // The pieces that an expression is rendered from: numbers by value, fractions, mixed numbers, products with powers of
 // ten. It knows no LaTeX beyond the writing of a fraction.
 
-import { add, divide, multiply, negate, parseDecimal, type Rational, toLatex } from "./rational.ts";
+import { add, divide, multiply, negate, parseDecimal, type Rational, scaleOf, toLatex } from "./rational.ts";
 
 /** A rendered piece of an expression. */
 export interface Piece {
@@ -55,7 +55,7 @@ export function numericValue(pieces: readonly Piece[]): Rational | null {
   return sign === "-" ? negate(value) : value;
 }
 
-/** Joins what makes one number: 1/2, 2 1/2, 2\frac12, 1.5*10^3. And a/b of two single things is \frac{a}{b}. */
+/** Joins what makes one number: 1/2, 2 1/2, 2\frac12, 1.5*10^3, 1.5 million. And a/b of two single things is \frac{a}{b}. */
 export function reduce(pieces: readonly Piece[]): Piece[] {
   const out: Piece[] = [];
   for (let at = 0; at < pieces.length; at++) {
@@ -77,11 +77,13 @@ export function reduce(pieces: readonly Piece[]): Piece[] {
         ? /^\^\{(-?\d{1,2})\}$/.exec(pieces[at + 2]?.text ?? "")
         : null;
     const scale = power === null ? null : parseDecimal("1", Number(power[1]));
-    const scaled = scale === null || last?.value === undefined ? null : multiply(last.value, scale);
+    const inWords = piece.kind === "word" ? scaleOf(piece.text) : null;
+    const factor = scale ?? inWords;
+    const scaled = factor === null || last?.value === undefined ? null : multiply(last.value, factor);
     if (scaled !== null) {
       out.pop();
       out.push(...valuePieces(scaled));
-      at += 2;
+      at += inWords === null ? 2 : 0;
     } else pushNumber(out, [piece]);
   }
   const [a, slash, b] = out;

@@ -82,18 +82,26 @@ const SHORT_UNITS = new Set(
   "cm mm km ft kg mg ml lb oz hr mi yd mph kph sq st nd rd th kb mb gb tb".split(" "),
 );
 
+/** 18^\circ C: the scale is a unit. */
+const DEGREES_OF_A_SCALE = /\^\s?\{?\s?\\circ\s?\}?\s?(?:\\(?:text|mathrm)\s?\{\s?[CF]\s?\}|[CF](?![a-z]))/gi;
+
+/** "18 sec.": a unit that is written like a function, with nothing behind it that the function would be of. */
+const TIME_UNIT = /^(?:sec|min)(?=[\s.)}]*(?:$|[,;/]|and\b|or\b))/i;
+
 /** Longer answers are compared as they are written. */
 export const MAX_LATEX_LENGTH = 2000;
 
 /** `raw` → tokens. Linear: each pattern is tried at one place and reads forward. */
 export function tokenizeLatex(raw: string): LatexToken[] {
   const text = raw
+    .replace(/°\s?[CF](?![a-z])/gi, "")
     .replace(/[^\p{ASCII}]/gu, (character) => UNICODE[character] ?? character)
     // 1, \! 000 is one number, and \\frac a command with its backslash escaped once more than it should be.
     .replace(/,\s*\\!\s*(?=\d)/g, ",")
     .replace(/\\!/g, "")
     .replace(/(?<!\\)\\\\(?=[dt]?frac|sqrt|text|left|right)/g, "\\")
-    .replace(/\b([ap])\.m\b\.?/gi, "$1m");
+    .replace(/\b([ap])\.m\b\.?/gi, "$1m")
+    .replace(DEGREES_OF_A_SCALE, "");
   const tokens: LatexToken[] = [];
   let at = 0;
   while (at < text.length) {
@@ -120,7 +128,8 @@ function readToken(rest: string, before: readonly LatexToken[]): [length: number
   if (/^x\s+\d/i.test(rest) && before.at(-1)?.kind === "number")
     return [1, [{ kind: "command", text: "\\times" }]];
   const word = /^[a-z]+/i.exec(rest)?.[0] ?? "";
-  if (word.length > 2 && !FUNCTIONS.has(word)) return [word.length, [wordToken(word)]];
+  const isTime = before.at(-1)?.kind === "number" && TIME_UNIT.test(rest);
+  if (word.length > 2 && (isTime || !FUNCTIONS.has(word))) return [word.length, [wordToken(word)]];
   if (word.length > 1 && (SHORT_UNITS.has(word.toLowerCase()) || isConjunction(word)))
     return [word.length, [wordToken(word)]];
   if (/^[ap]m$/i.test(word)) return [2, [{ kind: "symbol", text: word.toLowerCase() }]];
@@ -176,7 +185,7 @@ function readCommand(rest: string): [length: number, tokens: LatexToken[]] {
 /** Writing inside \text{…}: words stay words whatever their length, the rest is read as usual. */
 function textTokens(text: string): LatexToken[] {
   const tokens: LatexToken[] = [];
-  for (const piece of text.matchAll(/[a-z][a-z'-]*|\S/gi)) {
+  for (const piece of text.matchAll(/[a-z][a-z'-]*|[^\sa-z]+/gi)) {
     const isWord = /^[a-z]/i.test(piece[0]);
     if (/^[ap]m$/i.test(piece[0])) tokens.push({ kind: "symbol", text: piece[0].toLowerCase() });
     else if (isWord) tokens.push(wordToken(piece[0]));

@@ -51,7 +51,8 @@ function isProse(content: string): boolean {
 }
 
 /** Words of three letters or more that may stand in an expression, and shorter ones that may not. */
-const CONTINUES = /^(?:and|or|sin|cos|tan|cot|sec|csc|log|sqrt|infinity)$/i;
+const CONTINUES =
+  /^(?:and|or|sin|cos|tan|cot|sec|csc|log|sqrt|infinity|hundred|thousand|million|billion|trillion)$/i;
 const SHORT_PROSE = /^(?:of|to|at|in|on|is|by|so|we|he|it|as|an|if|be|am)$/i;
 
 /** The expression at the beginning of a sentence: up to the first word of prose. "" when prose comes first. */
@@ -133,10 +134,13 @@ function readDirect(raw: string): string | null {
   const sentence = raw
     .replaceAll("**", "")
     .replace(/^[\s:="'“”‘’]+/, "")
-    .replace(/^(?:an?|the|about|approximately|around|exactly|just|only|simply)\s(?=[-−]?[\d$\\(])/i, "");
-  const [span] = findMathSpans(sentence);
-  if (span !== undefined && /^[\s"'“‘(]*$/.test(sentence.slice(0, span.start)))
-    return tidyExpression(span.content);
+    .replace(
+      /^(?:an?|the|about|approximately|around|exactly|just|only|simply)\s(?=[-−]?[\d$\\(]|negative|minus)/i,
+      "",
+    )
+    .replace(/^(?:negative|minus)\s(?=[\d$\\(])/i, "-");
+  const formulas = leadingFormulas(sentence);
+  if (formulas !== null) return tidyExpression(formulas);
   const lead = leadingExpression(sentence).trim();
   const isExpression =
     /[\d\\]/.test(lead) || (lead === sentence.trim() && /^[^a-z]*[a-z][^a-z]*$/i.test(lead));
@@ -145,11 +149,35 @@ function readDirect(raw: string): string | null {
   const isComputation =
     lead.length < sentence.trim().length &&
     /=|^[^.,]{0,80}\b(?:will|can|could|would|is|are|have|has|costs?)\s[^.,]{0,80}\d/.test(further);
-  if (isExpression && !isComputation) return tidyExpression(withoutClosingQuote(trimOpen(lead)));
-  const words = /^[a-z]+(?:[\s-][a-z]+)*/i.exec(sentence)?.[0].split(/\s/) ?? [];
-  for (const size of [3, 2, 1]) {
+  const isCut = lead !== sentence.trim();
+  if (isExpression && !isComputation) return tidyExpression(withoutClosingQuote(trimOpen(lead, isCut)));
+  return readNumberWords(sentence);
+}
+
+/** "$x = 1$ or $x = 5$": the formulas that a sentence begins with, joined. Null when it begins with none. */
+function leadingFormulas(sentence: string): string | null {
+  let joined = "";
+  let end = 0;
+  for (const span of findMathSpans(sentence)) {
+    const between = sentence.slice(end, span.start);
+    if (joined === "" ? !/^[\s"'“‘(]*$/.test(between) : !/^\s*(?:,|,?\s?(?:and|or))\s*$/i.test(between))
+      break;
+    joined += (joined === "" ? "" : ", ") + span.content;
+    end = span.end;
+  }
+  return joined || null;
+}
+
+const MAX_NUMBER_WORDS = 10;
+
+/** The longest number in words that a sentence begins with: "three hundred and fifty dollars". */
+function readNumberWords(sentence: string): string | null {
+  const said = /^[a-z]+(?:[\s-][a-z]+)*/i.exec(sentence)?.[0].split(/\s/) ?? [];
+  const negative = /^(?:negative|minus)$/i.test(said[0] ?? "");
+  const words = said.slice(negative ? 1 : 0, MAX_NUMBER_WORDS);
+  for (let size = words.length; size > 0; size--) {
     const value = parseNumberWords(words.slice(0, size).join(" "));
-    if (value !== null && words.length >= size) return String(value);
+    if (value !== null) return String(negative ? -value : value);
   }
   return null;
 }
@@ -159,14 +187,14 @@ function withoutClosingQuote(expression: string): string {
   return expression.replace(/(?<=[^\sa-z'’])['’][\s.,;:!?"”]*$/i, "");
 }
 
-/** Cuts connectives and an unclosed bracket off the end of an expression that prose ended. */
-function trimOpen(expression: string): string {
-  // A lone letter begins prose that was cut off; i is the imaginary unit.
-  const trimmed = expression.replace(
-    /[\s,;:({[\-–—]*(?:\s(?:[Aa]nd|[Oo]r|[a-hj-zA-Z]))*[\s,;:({[\-–—]*$/,
-    "",
-  );
-  return trimmed.includes("(") ? trimmed : trimmed.replace(/\)[.\s]*$/, "");
+const OPEN_END = /[\s,;:({[\-–—/]*(?:\s(?:[Aa]nd|[Oo]r))*[\s,;:({[\-–—/]*$/;
+/** A lone letter begins the prose that was cut off; i is the imaginary unit. */
+const CUT_END = /[\s,;:({[\-–—/]*(?:\s(?:[Aa]nd|[Oo]r|[a-hj-zA-Z]))*[\s,;:({[\-–—/]*$/;
+
+/** Cuts connectives and an unclosed bracket off the end of an expression, behind which prose may have been cut off. */
+function trimOpen(expression: string, isCut = true): string {
+  const trimmed = expression.replace(isCut ? CUT_END : OPEN_END, "");
+  return /[([]/.test(trimmed) ? trimmed : trimmed.replace(/\)[.\s]*$/, "");
 }
 
 /** A plain number as a number; an expression without delimiters, layout and left-hand side. Null when empty. */

@@ -1,5 +1,5 @@
 // Finds the numbers that stand in running text: signs, currencies, thousands, decimals, fractions, mixed numbers,
-// powers of ten, clock times. One pass, a bounded look ahead at each number. It does not know which one is an answer.
+// powers of ten in digits and words, clock times. One pass, a bounded look ahead at each number. It does not know which one is an answer.
 
 import {
   add,
@@ -9,6 +9,7 @@ import {
   parseDecimal,
   type Rational,
   rational,
+  scaleOf,
   toDecimal,
 } from "./rational.ts";
 
@@ -26,6 +27,7 @@ const MINUS = "-−–‒";
 const CURRENCY = "$£€¥₹";
 const TIME_SUFFIX = /[ ]?([ap])\.?m\b\.?/iy;
 const POWER_OF_TEN = /\s?(?:[x×*·]|\\times|\\cdot)\s?10\s?\^\s?\{?\s?([-−+]?\d{1,3})\s?\}?/iy;
+const SCALE_WORD = /[ \u00a0-](hundred|thousand|million|billion|trillion)\b/iy;
 const EXPONENT = /e([-−+]?\d{1,3})(?![\da-z])/iy;
 
 /** All numbers of `text` in order. Digits that belong to a name (`x2`, `A1`, `a_1`) are none. */
@@ -177,7 +179,10 @@ function readPower(text: string, at: number): { end: number; value: Rational } |
     const value = parseDecimal("1", Number((match[1] ?? "").replace("−", "-")));
     if (value !== null) return { end: at + match[0].length, value };
   }
-  return null;
+  SCALE_WORD.lastIndex = at;
+  const scale = SCALE_WORD.exec(text);
+  const value = scaleOf(scale?.[1] ?? "");
+  return scale === null || value === null ? null : { end: at + scale[0].length, value };
 }
 
 /** Steps back over a currency and a sign. A minus after a digit, a letter or a bracket is a subtraction or a dash. */

@@ -86,26 +86,52 @@ const SCALES = new Map([
   ["thousand", 1_000],
   ["million", 1_000_000],
   ["billion", 1_000_000_000],
+  ["trillion", 1_000_000_000_000],
 ]);
 
-/** "twelve", "forty-two", "three hundred and five" → its value; null when a word is no number. */
+/** What a number is multiplied by that stands before this word: 1.5 million. Null for any other word. */
+export function scaleOf(word: string): Rational | null {
+  const scale = SCALES.get(word.toLowerCase());
+  return scale === undefined ? null : rational(BigInt(scale));
+}
+
+/**
+ * "twelve", "forty-two", "a hundred", "three hundred and five" → its value; null when a word is none of a number, or
+ * does not go on the number before it, as in "five six".
+ */
 export function parseNumberWords(text: string): number | null {
   const words = text
     .toLowerCase()
     .split(/[\s-]+/)
-    .filter((word) => word !== "" && word !== "and");
+    .filter((word) => word !== "");
   if (words.length === 0 || words.length > 12) return null;
+  if (/^an?$/.test(words[0] ?? "") && SCALES.has(words[1] ?? "")) words[0] = "one";
   let total = 0;
   let group = 0;
-  for (const word of words) {
+  let lastScale = Number.POSITIVE_INFINITY;
+  for (const [at, word] of words.entries()) {
     const value = UNITS.get(word) ?? TENS.get(word);
     const scale = SCALES.get(word);
-    if (value !== undefined) group += value;
-    else if (scale === 100) group = (group || 1) * 100;
-    else if (scale !== undefined) {
+    if (word === "and") {
+      if (!SCALES.has(words[at - 1] ?? "") || at === words.length - 1) return null;
+    } else if (value !== undefined) {
+      if (at > 0 && !goesOn(group, value)) return null;
+      group += value;
+    } else if (scale === 100) {
+      if (group >= 100) return null;
+      group = (group || 1) * 100;
+    } else if (scale !== undefined) {
+      if (scale >= lastScale) return null;
+      lastScale = scale;
       total += (group || 1) * scale;
       group = 0;
     } else return null;
   }
   return total + group;
+}
+
+/** A unit behind a ten, and both behind hundreds. */
+function goesOn(group: number, value: number): boolean {
+  if (value === 0) return false;
+  return value < 10 ? group % 10 === 0 && group % 100 !== 10 : group % 100 === 0;
 }

@@ -60,6 +60,31 @@ test("math: announced answers", () => {
     ["The answer is (3, 4).", "(3, 4)"],
     ["The answer is about 3.14", "3.14"],
     ["The answer is that she has 5 apples.", "5"],
+    ["\\boxed{\\text{18 dollars}}", "18"],
+    ["The answer is $12/hour.", "12"],
+    ["The answer is $1,200/month.", "1200"],
+    ["The answer is 18 sec.", "18"],
+    ["The answer is 18 °C.", "18"],
+    ["The answer is $x=1$ or $x=5$.", "x=1, x=5"],
+    ["The solutions are $x=2$ and $x=-3$.", "x=2, x=-3"],
+    ["The answer is \\(2\\), \\(3\\), and \\(5\\).", "2, 3, 5"],
+    ["The answer is $5$, which is $3$ more.", "5"],
+    ["The answer is [3, \\infty).", "[3, \\infty)"],
+    ["The answer is 2\\sec x", "2\\sec x"],
+  ]);
+});
+
+test("math: numbers in words, with their sign and scale", () => {
+  check("math", [
+    ["The answer is one hundred and twenty.", "120"],
+    ["The answer is three hundred and fifty dollars.", "350"],
+    ["The answer is two thousand five hundred.", "2500"],
+    ["The answer is a hundred.", "100"],
+    ["The answer is five and six.", "5"],
+    ["The answer is negative 5.", "-5"],
+    ["The answer is minus five.", "-5"],
+    ["The answer is $1.5 million.", "1500000"],
+    ["So 900 million are left.", "900000000"],
   ]);
 });
 
@@ -72,6 +97,10 @@ test("math: the last announcement counts, and what is only supposed or denied do
     ["The answer is 6, and the answer is not 5.", "6"],
     ["There are \\boxed{3} solutions: 32, 65 and 98.", "3"],
     ["The answer is 6. To answer this we used 9 steps", "6"],
+    ["\\boxed{18}\n\nLet's verify the answer: 18 / 2 = 9.", "18"],
+    ["The answer is \\boxed{18}.\n\n**Check the answer:** 18 / 9 = 2", "18"],
+    ["The answer is 18. Double-check our answer: 18 - 9 = 9.", "18"],
+    ["The answer is 18.\n\nThe unrounded answer is 17.6.", "18"],
   ]);
 });
 
@@ -248,6 +277,9 @@ test("answers are the same by value", () => {
   const choices = PLACES;
   for (const writing of ["1,000", "1000.0", "$1000", "1000 dollars", "1e3"])
     assert.ok(answersEqual("math", writing, "1000"), writing);
+  // A vote tells them apart, as variables.
+  assert.ok(answersEqual("math", "2600g", "2600") && answersEqual("math", "2", "2:00 pm"));
+  assert.equal(answersEqual("math", "", ""), false);
   for (const writing of ["(B)", "b", "B.", "library", "Library", "(B) library", "B: library"]) {
     assert.equal(canonicalAnswer("multiple-choice", writing, { choices }), "B", writing);
   }

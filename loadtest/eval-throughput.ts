@@ -88,7 +88,15 @@ async function bare(): Promise<number> {
 
 async function evaluated(): Promise<number> {
   const folder = mkdtempSync(path.join(tmpdir(), "magdi-eval-"));
-  const model = { name: "engine", kind: "folder", dtype: null, files: null, left_out: [] } as const;
+  const model = {
+    name: "engine",
+    kind: "folder",
+    dtype: null,
+    files: null,
+    left_out: [],
+    device: null,
+    context_length: null,
+  } as const;
   const records = await runQuestions({
     questions,
     settings,
@@ -98,7 +106,7 @@ async function evaluated(): Promise<number> {
     signal: new AbortController().signal,
   });
   rmSync(folder, { recursive: true });
-  return records.flatMap((record) => record.samples).reduce((sum, one) => sum + one.tokens, 0);
+  return records.flatMap((record) => record.samples).reduce((sum, one) => sum + (one.tokens ?? 0), 0);
 }
 
 for (let pair = 0; pair < Number(values.pairs); pair++) {

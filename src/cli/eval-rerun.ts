@@ -1,6 +1,7 @@
 // magdi eval rerun: the run of a report once more, and whether the same came of it.
 
 import { readFileSync } from "node:fs";
+import { DEVICE_SETTINGS } from "../engine/device-setting.ts";
 import { MagdiError } from "../errors.ts";
 import { readReport, runFiles } from "../eval/report.ts";
 import { DTYPES } from "../student/dtype.ts";
@@ -23,6 +24,7 @@ async function run(argv: readonly string[]): Promise<number> {
   }
   const report = readReport(file);
   const { model, settings, data } = report;
+  const device = DEVICE_SETTINGS.find((name) => name === model.device);
   const again = evalRun(rest, {
     out: file.replace(/(?:\.json)?$/, ".rerun.json"),
     data: data.map((one) => one.file),
@@ -31,6 +33,8 @@ async function run(argv: readonly string[]): Promise<number> {
     settings,
     dtype: DTYPES.find((dtype) => dtype === model.dtype && model.kind === "folder") ?? null,
     api: model.kind === "folder" ? "auto" : model.kind,
+    contextLength: model.context_length,
+    ...(device === undefined ? {} : { device }),
   });
   const code = await runEvaluation(again);
   if (code !== 0) return code;

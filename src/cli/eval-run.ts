@@ -93,11 +93,10 @@ function resultLines(report: Report, timing: Timing): string {
   const lines = report.results.map((result) => {
     const interval = result.accuracy_ci95.map(percent).join("–");
     const ratio = result.debate.ratio === null ? "" : `, debate × ${result.debate.ratio.toFixed(1)}`;
-    return `${datasetTitle(result.dataset)}: ${percent(result.accuracy)} % (${interval}) of ${result.questions}, ${result.tokens_per_answer.toFixed(1)} tokens/answer, ${percent(result.unparsed)} % unparsed${ratio}`;
+    return `${datasetTitle(result.dataset)}: ${percent(result.accuracy)} % (${interval}) of ${result.questions}, ${result.tokens_per_answer?.toFixed(1) ?? "untold"} tokens/answer, ${percent(result.unparsed)} % unparsed${ratio}`;
   });
-  return [...lines, `${durationText(timing.seconds)}, ${timing.tokens_per_second.toFixed(0)} tokens/s`].join(
-    "\n",
-  );
+  const rate = timing.tokens_per_second === null ? "" : `, ${timing.tokens_per_second.toFixed(0)} tokens/s`;
+  return [...lines, `${durationText(timing.seconds)}${rate}`].join("\n");
 }
 
 function durationText(seconds: number): string {

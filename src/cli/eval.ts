@@ -109,7 +109,7 @@ export function evalRun(argv: readonly string[], base: Partial<EvalRun> = {}): E
     dtype: values.dtype === undefined ? (base.dtype ?? null) : (parseDtypes(values.dtype)[0] ?? null),
     threads: whole(values.threads, "threads", 1) ?? null,
     batchRows: whole(values["batch-rows"], "batch-rows", 1) ?? 32,
-    contextLength: whole(values["context-length"], "context-length", 16) ?? null,
+    contextLength: whole(values["context-length"], "context-length", 16) ?? base.contextLength ?? null,
     api: choice(values.api, "api", ["auto", "reason", "chat"]) ?? base.api ?? "auto",
     keyVariable: values["key-variable"] ?? "MAGDI_API_KEY",
     concurrency: whole(values.concurrency, "concurrency", 1) ?? null,

@@ -37,8 +37,11 @@ interface ApiErrorOrigin {
   readonly retryAfterSeconds: number | null;
 }
 
+/** OpenAI's `error`, or the fields themselves, as other servers have them; some say it as a text. */
 function errorFields(body: unknown): Readonly<Record<string, unknown>> {
-  if (typeof body !== "object" || body === null || !("error" in body)) return {};
+  if (typeof body !== "object" || body === null) return {};
+  if (!("error" in body)) return "detail" in body ? { message: body.detail, ...body } : { ...body };
+  if (typeof body.error === "string") return { message: body.error };
   return typeof body.error === "object" && body.error !== null ? { ...body.error } : {};
 }
 

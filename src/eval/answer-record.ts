@@ -3,7 +3,7 @@
 import { createHash } from "node:crypto";
 import { z } from "zod";
 import { answersEqual } from "../reasoning/answer.ts";
-import { Voter } from "../reasoning/voter.ts";
+import { type FinishedSample, Voter } from "../reasoning/voter.ts";
 import type { Answered } from "./asker.ts";
 import type { Question } from "./question.ts";
 import type { EvalSettings } from "./settings.ts";
@@ -12,7 +12,8 @@ const sampleSchema = z.strictObject({
   index: z.number().int(),
   text: z.string(),
   answer: z.string().nullable(),
-  tokens: z.number(),
+  /** Null where the server tells none. */
+  tokens: z.number().nullable(),
   /** Null where there were no tokens, or the server tells none. */
   logprob_mean: z.number().nullable(),
   finish_reason: z.string(),
@@ -68,21 +69,31 @@ export function recordOf(
     prompt_tokens: promptTokens,
     samples: reports.map((report) => ({
       ...report,
-      logprob_mean: Number.isFinite(report.logprob_mean) ? report.logprob_mean : null,
+      tokens: told(report.tokens),
+      logprob_mean: told(report.logprob_mean),
     })),
+  };
+}
+
+function told(value: number): number | null {
+  return Number.isFinite(value) ? value : null;
+}
+
+/** A sample as the voter takes it. */
+export function finishedSampleOf(sample: AnswerRecord["samples"][number]): FinishedSample {
+  return {
+    index: sample.index,
+    text: sample.text,
+    tokens: sample.tokens ?? Number.NaN,
+    logprobMean: sample.logprob_mean ?? Number.NaN,
+    finishReason: sample.finish_reason,
   };
 }
 
 /** The same samples read and voted on again: a run that goes on with another version is read by one. */
 export function rereadRecord(question: Question, settings: EvalSettings, record: AnswerRecord): AnswerRecord {
   if (record.error !== undefined) return record;
-  const samples = record.samples.map((sample) => ({
-    index: sample.index,
-    text: sample.text,
-    tokens: sample.tokens,
-    logprobMean: sample.logprob_mean ?? Number.NaN,
-    finishReason: sample.finish_reason,
-  }));
+  const samples = record.samples.map(finishedSampleOf);
   return recordOf(question, settings, record.seed, { samples, promptTokens: record.prompt_tokens });
 }
 

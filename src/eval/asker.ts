@@ -5,6 +5,7 @@ import type { FinishedSample } from "../reasoning/voter.ts";
 import type { Question } from "./question.ts";
 
 export interface Answered {
+  /** Tokens and log-probabilities are NaN where the answerer does not tell. */
   readonly samples: readonly FinishedSample[];
   /** Null where the answerer does not tell. */
   readonly promptTokens: number | null;
@@ -19,6 +20,10 @@ export interface ModelIdentity {
   readonly files: Readonly<Record<string, string>> | null;
   /** Sampling fields that the server refused and that were left out. */
   readonly left_out: readonly string[];
+  /** Where a student folder ran; null for a server. */
+  readonly device: string | null;
+  /** Tokens of prompt and answer together that a student folder was opened with; null for a server. */
+  readonly context_length: number | null;
 }
 
 export interface Asker {

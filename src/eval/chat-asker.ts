@@ -15,8 +15,12 @@ import { type EvalSettings, maxTokensOf } from "./settings.ts";
 const SAMPLES_IN_FLIGHT = 64;
 
 /** Fields that not every server takes, in the order in which they are tried. */
-const OPTIONAL = ["seed", "top_k", "logprobs"] as const;
+const OPTIONAL = ["temperature", "top_p", "seed", "top_k", "logprobs"] as const;
 type Optional = (typeof OPTIONAL)[number];
+
+function fieldValues({ temperature, top_p, top_k }: EvalSettings, seed: number): Record<Optional, unknown> {
+  return { temperature, top_p, seed, top_k, logprobs: true };
+}
 
 const modelList = z.object({ data: z.array(z.object({ id: z.string() })).min(1) });
 const completion = z.object({
@@ -34,11 +38,11 @@ const completion = z.object({
 
 /** @throws MagdiApiError, MagdiConnectionError, MagdiError MAGDI_UNSUPPORTED for answers of another shape */
 export async function openChatAsker(options: ServerOptions, settings: EvalSettings): Promise<Asker> {
-  const { baseUrl, maxRetries = 0, timeoutMs = 0 } = clientOptions(options);
+  const { baseUrl, fetch, maxRetries = 0, timeoutMs = 0 } = clientOptions(options);
   const http = new HttpTransport({
     baseUrl,
     apiKey: options.apiKey,
-    fetch: (input, init) => globalThis.fetch(input, init),
+    fetch,
     timeoutMs,
     maxRetries,
     maxRetryDelayMs: 300_000,
@@ -48,15 +52,13 @@ export async function openChatAsker(options: ServerOptions, settings: EvalSettin
   const model = options.modelName ?? (await firstModel(http));
   const call = async (body: object, signal?: AbortSignal) =>
     parsed(completion, await http.json({ method: "POST", path: "/v1/chat/completions", body }, signal));
-  const known = await knownFields(model, call);
+  const known = await knownFields(model, call, fieldValues(settings, 1));
   const sample = async (question: Question, seed: number, index: number, signal: AbortSignal) => {
-    const fields: Record<Optional, unknown> = { seed: seed + index, top_k: settings.top_k, logprobs: true };
+    const fields = fieldValues(settings, seed + index);
     const { choices, usage } = await call(
       {
         model,
         messages: renderPrompt(question),
-        temperature: settings.temperature,
-        top_p: settings.top_p,
         [known.maxTokens]: maxTokensOf(settings, question),
         ...Object.fromEntries(known.fields.map((name) => [name, fields[name]])),
       },
@@ -64,7 +66,7 @@ export async function openChatAsker(options: ServerOptions, settings: EvalSettin
     );
     const [{ message, finish_reason: reason, logprobs }] = choices as [(typeof choices)[number]]; // one, by the schema
     const scores = logprobs?.content ?? [];
-    const tokens = usage?.completion_tokens ?? scores.length;
+    const tokens = usage?.completion_tokens ?? (scores.length === 0 ? Number.NaN : scores.length);
     const finished: FinishedSample = {
       index,
       text: message.content ?? "",
@@ -84,6 +86,8 @@ export async function openChatAsker(options: ServerOptions, settings: EvalSettin
       dtype: null,
       files: null,
       left_out: OPTIONAL.filter((name) => !known.fields.includes(name)),
+      device: null,
+      context_length: null,
     },
     concurrency: (samples) => options.concurrency ?? Math.max(1, Math.ceil(SAMPLES_IN_FLIGHT / samples)),
     async ask(question, seed, signal) {
@@ -110,8 +114,11 @@ interface KnownFields {
 }
 
 /** Finds out with requests for one token which fields the server takes. */
-async function knownFields(model: string, call: (body: object) => Promise<unknown>): Promise<KnownFields> {
-  const values: Record<Optional, unknown> = { seed: 1, top_k: 50, logprobs: true };
+async function knownFields(
+  model: string,
+  call: (body: object) => Promise<unknown>,
+  values: Readonly<Record<Optional, unknown>>,
+): Promise<KnownFields> {
   const takes = async (
     maxTokens: KnownFields["maxTokens"],
     fields: readonly Optional[],

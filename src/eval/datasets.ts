@@ -37,7 +37,7 @@ export const DATASETS: readonly DatasetInfo[] = [
     title: "ARC-Challenge",
     task: "multiple-choice",
     baseline: "arc-challenge",
-    aliases: /^arc(?:$|[-_.])/i,
+    aliases: /^arc(?:[-_]?c(?:hallenge)?)?(?:$|[-_.](?!easy))/i,
     source: "https://allenai.org/data/arc (ARC-Challenge-Test.jsonl)",
   },
   {
@@ -53,7 +53,7 @@ export const DATASETS: readonly DatasetInfo[] = [
     title: "MATH",
     task: "math",
     baseline: "math",
-    aliases: /^math(?:$|[-_.\d])/i,
+    aliases: /^math(?:$|[-_.](?!qa)|500)/i,
     source:
       "https://github.com/hendrycks/math (a folder of .json files); https://github.com/openai/prm800k (math_splits/test.jsonl)",
   },
@@ -75,9 +75,15 @@ export const DATASETS: readonly DatasetInfo[] = [
   },
 ];
 
-/** The data set that a name, a file's name or an id belongs to; null for another. */
+/** The data set that a file's name or an id belongs to; null for another. */
 export function knownDataset(name: string): DatasetInfo | null {
   return DATASETS.find((info) => info.name === name || info.aliases.test(name)) ?? null;
+}
+
+/** The data set that somebody names by its name or title; null for another. */
+export function namedDataset(name: string): DatasetInfo | null {
+  const plain = (text: string) => text.toLowerCase().replace(/[-_\s]/g, "");
+  return DATASETS.find((info) => [info.name, info.title].some((own) => plain(own) === plain(name))) ?? null;
 }
 
 export function datasetTitle(name: string): string {

@@ -39,7 +39,15 @@ export async function openEngineAsker(options: EngineAskerOptions, settings: Eva
   );
   const asker = engineAsker(
     { engine, tokenizer, chatTemplate, batchRows: options.batchRows },
-    { name: manifest.name, kind: "folder", dtype, files, left_out: [] },
+    {
+      name: manifest.name,
+      kind: "folder",
+      dtype,
+      files,
+      left_out: [],
+      device: device.device,
+      context_length: engine.contextLength,
+    },
     settings,
   );
   return options.device === "auto" ? { ...asker, deviceChoice: tellChoice(device) } : asker;

@@ -13,7 +13,7 @@ import { drawFigure, figuresOf } from "./figures.ts";
 import { Journal } from "./journal.ts";
 import { markdownPage, type NamedRun } from "./markdown.ts";
 import type { Question } from "./question.ts";
-import { type QuestionFile, readQuestions } from "./question-file.ts";
+import { limitQuestions, type QuestionFile, readQuestions } from "./question-file.ts";
 import { answersText, type Report, reportText, runFiles, sha256, type Timing } from "./report.ts";
 import { type RunProgress, runQuestions } from "./runner.ts";
 import type { EvalSettings } from "./settings.ts";
@@ -40,7 +40,8 @@ export interface EvaluationOptions {
 /** @throws MagdiError MAGDI_FILE_MISSING, MAGDI_BAD_FILE, and MAGDI_BAD_CONFIG where nothing is left to ask */
 export function readQuestionFiles(paths: readonly string[], settings: EvalSettings): QuestionFile[] {
   const { dataset, use, limit, on_bad_line: onBadRecord } = settings;
-  const files = paths.map((file) => readQuestions(file, { dataset, use, limit, onBadRecord }));
+  const all = paths.map((file) => readQuestions(file, { dataset, use, onBadRecord }));
+  const files = limitQuestions(all, limit);
   const keys = new Map<string, string>();
   for (const { path: file, questions } of files) {
     for (const { dataset: name, id } of questions) {
@@ -158,11 +159,12 @@ function timingOf(journal: Journal): Timing {
   for (const { at, session, record } of journal.lines) {
     const sum = spent.get(record.dataset) ?? { seconds: 0, tokens: 0 };
     sum.seconds += at - (last.get(session) ?? 0);
-    sum.tokens += record.samples.reduce((total, { tokens }) => total + tokens, 0);
+    sum.tokens += record.samples.reduce((total, { tokens }) => total + (tokens ?? Number.NaN), 0);
     last.set(session, at);
     spent.set(record.dataset, sum);
   }
-  const rate = (tokens: number, seconds: number) => (seconds === 0 ? 0 : tokens / seconds);
+  const rate = (tokens: number, seconds: number) =>
+    Number.isNaN(tokens) ? null : seconds === 0 ? 0 : tokens / seconds;
   const all = [...spent.values()];
   const seconds = all.reduce((sum, one) => sum + one.seconds, 0);
   const tokens = all.reduce((sum, one) => sum + one.tokens, 0);

@@ -22,22 +22,19 @@ export function figuresOf(runs: readonly NamedRun[]): Figure[] {
   const many = runs.length > 1;
   const run = { field: "run", type: "nominal", title: "run" } as const;
   const dataset = { field: "title", type: "nominal", title: "data set" } as const;
-  const figures: Figure[] = [
-    {
+  const figures: Figure[] = [];
+  const counted = results.flatMap(({ title, run: label, accuracy_by_samples: points }) =>
+    points.flatMap(({ tokens_per_answer: tokens, accuracy }) =>
+      tokens === null ? [] : [{ title, run: label, tokens, accuracy: 100 * accuracy }],
+    ),
+  );
+  if (counted.length > 0) {
+    figures.push({
       name: "tokens",
       title: "Accuracy against generated tokens per answer",
       spec: {
         ...SIZE,
-        data: {
-          values: results.flatMap(({ title, run: label, accuracy_by_samples: points }) =>
-            points.map((point) => ({
-              title,
-              run: label,
-              tokens: point.tokens_per_answer,
-              accuracy: 100 * point.accuracy,
-            })),
-          ),
-        },
+        data: { values: counted },
         mark: { type: "line", point: true },
         encoding: {
           x: { field: "tokens", type: "quantitative", title: "tokens per answer", scale: { type: "log" } },
@@ -46,8 +43,8 @@ export function figuresOf(runs: readonly NamedRun[]): Figure[] {
           ...(many ? { shape: run, strokeDash: run } : {}),
         },
       },
-    },
-  ];
+    });
+  }
   const voted = results.filter(({ samples }) => samples > 1);
   if (voted.length > 0) {
     figures.push({

@@ -72,7 +72,7 @@ function accuracyTable(rows: readonly Row[]): string {
         run.label,
         String(result.questions),
         `${percent(result.accuracy)} (${result.accuracy_ci95.map(percent).join("–")})`,
-        `${result.tokens_per_answer.toFixed(1)} (${spread?.p25.toFixed(0) ?? "–"}–${spread?.p75.toFixed(0) ?? "–"})`,
+        `${result.tokens_per_answer?.toFixed(1) ?? "–"} (${spread?.p25.toFixed(0) ?? "–"}–${spread?.p75.toFixed(0) ?? "–"})`,
         percent(result.unparsed),
         percent(result.length_stops),
         `${result.debate.tokens} (${result.debate.baseline})`,

@@ -3,9 +3,9 @@
 import { createHash } from "node:crypto";
 import path from "node:path";
 import { MagdiError } from "../errors.ts";
-import { knownDataset } from "./datasets.ts";
+import { namedDataset } from "./datasets.ts";
 import type { Question } from "./question.ts";
-import { datasetOf, QUESTION_FORMATS, taskOf, WrongRecord } from "./question-formats.ts";
+import { datasetOf, QUESTION_FORMATS, type RecordQuestion, taskOf, WrongRecord } from "./question-formats.ts";
 import { contentOf, type RawRecord, readRecords } from "./record-file.ts";
 
 export interface ReadingOptions {
@@ -13,8 +13,6 @@ export interface ReadingOptions {
   readonly dataset: string | null;
   /** Questions for this use; "eval" takes also those that say nothing; "all" takes every one. */
   readonly use: string;
-  /** At most so many of each data set, spread evenly over it; null for all. */
-  readonly limit: number | null;
   readonly onBadRecord: "stop" | "skip";
 }
 
@@ -35,6 +33,7 @@ export function readQuestions(file: string, options: ReadingOptions): QuestionFi
   const skipped: string[] = [];
   const questions: Question[] = [];
   const seen = new Map<string, string>();
+  const unnamed = new Map<string, number>();
   let otherUse = 0;
   for (const raw of readRecords(file)) {
     if (raw.problem === null && !isFor(options.use, useOf(raw.value))) {
@@ -42,7 +41,7 @@ export function readQuestions(file: string, options: ReadingOptions): QuestionFi
       continue;
     }
     try {
-      const question = questionOf(raw, file, options);
+      const question = questionOf(raw, file, options, unnamed);
       const key = `${question.dataset} ${question.id}`;
       const before = seen.get(key);
       if (before !== undefined) throw new WrongRecord(`id: expected one of its own, found that of ${before}`);
@@ -62,7 +61,7 @@ export function readQuestions(file: string, options: ReadingOptions): QuestionFi
   return {
     path: file,
     sha256: hash.digest("hex"),
-    questions: limited(questions, options.limit),
+    questions,
     skipped,
     otherUse,
   };
@@ -77,7 +76,13 @@ function useOf(value: unknown): string | null {
   return typeof use === "string" ? use : null;
 }
 
-function questionOf(raw: RawRecord, file: string, options: ReadingOptions): Question {
+/** `unnamed` counts what was met without an id. */
+function questionOf(
+  raw: RawRecord,
+  file: string,
+  options: ReadingOptions,
+  unnamed: Map<string, number>,
+): Question {
   if (raw.problem !== null) throw new WrongRecord(raw.problem);
   if (typeof raw.value !== "object" || raw.value === null || Array.isArray(raw.value)) {
     throw new WrongRecord(
@@ -89,23 +94,35 @@ function questionOf(raw: RawRecord, file: string, options: ReadingOptions): Ques
   const format = QUESTION_FORMATS.find((one) => one.holds(fields))!; // the last one holds every record
   const read = format.read(fields);
   const stem = path.basename(file).replace(/(?:\.(?:jsonl?|gz))+$/, "");
-  const known = options.dataset === null ? datasetOf(format, fields, stem) : knownDataset(options.dataset);
+  const known = options.dataset === null ? datasetOf(format, fields, stem) : namedDataset(options.dataset);
   const dataset = known?.name ?? options.dataset ?? stem;
   const task = read.choices !== null ? "multiple-choice" : (known?.task ?? taskOf(read));
-  return { ...read, dataset, id: read.id ?? `${dataset}-${raw.name}`, task };
+  return { ...read, dataset, id: read.id ?? `${dataset}-${raw.name ?? contentName(read, unnamed)}`, task };
 }
 
-/** Every k-th question of each data set, so that a part stands for the whole, whatever it is sorted by. */
-function limited(questions: readonly Question[], limit: number | null): Question[] {
-  if (limit === null) return [...questions];
+/** What a question without an id is called by: its words, so that it is the same wherever it stands. */
+function contentName({ question, passage, choices }: RecordQuestion, unnamed: Map<string, number>): string {
+  const words = JSON.stringify([question, passage, choices]);
+  const name = createHash("sha256").update(words).digest("hex").slice(0, 12);
+  const times = (unnamed.get(name) ?? 0) + 1;
+  unnamed.set(name, times);
+  return times === 1 ? name : `${name}-${times}`;
+}
+
+/** Every k-th question of each data set over all files, so that a part stands for the whole, whatever it is sorted by. */
+export function limitQuestions(files: readonly QuestionFile[], limit: number | null): QuestionFile[] {
+  if (limit === null) return [...files];
   const sizes = new Map<string, number>();
-  for (const { dataset } of questions) sizes.set(dataset, (sizes.get(dataset) ?? 0) + 1);
+  for (const { dataset } of files.flatMap(({ questions }) => questions)) {
+    sizes.set(dataset, (sizes.get(dataset) ?? 0) + 1);
+  }
   const at = new Map<string, number>();
-  return questions.filter(({ dataset }) => {
+  const isDrawn = ({ dataset }: Question) => {
     const index = at.get(dataset) ?? 0;
     at.set(dataset, index + 1);
     const size = sizes.get(dataset) ?? 0;
     const wanted = Math.min(limit, size);
     return Math.floor(((index + 1) * wanted) / size) > Math.floor((index * wanted) / size);
-  });
+  };
+  return files.map((file) => ({ ...file, questions: file.questions.filter(isDrawn) }));
 }

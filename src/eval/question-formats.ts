@@ -39,6 +39,38 @@ export const QUESTION_FORMATS: readonly QuestionFormat[] = [
     },
   },
   {
+    name: "CommonsenseQA and ARC as Hugging Face has them",
+    dataset: null,
+    holds: ({ choices, answerKey }) => isObject(choices) && answerKey !== undefined,
+    read(fields) {
+      const { text: texts, label: labels } = isObject(fields.choices) ? fields.choices : {};
+      const choices = Array.isArray(texts) && Array.isArray(labels) ? texts : [];
+      return withLabel(
+        {
+          ...plain,
+          ...ids(fields),
+          question: text(fields.question, "question"),
+          choices: choicesOf(
+            choices.map((choice: unknown, index) => ({ text: choice, label: (labels as unknown[])[index] })),
+          ),
+        },
+        text(fields.answerKey, "answerKey"),
+      );
+    },
+  },
+  {
+    name: "SuperGLUE's BoolQ",
+    dataset: "boolq",
+    holds: ({ passage, label }) => typeof passage === "string" && typeof label === "boolean",
+    read: (fields) => ({
+      ...plain,
+      id: null,
+      question: text(fields.question, "question"),
+      passage: text(fields.passage, "passage"),
+      gold: yesNo(fields.label, "label"),
+    }),
+  },
+  {
     name: "SVAMP as published",
     dataset: "svamp",
     holds: (fields) => "Body" in fields && "Question" in fields,
@@ -127,13 +159,18 @@ export const QUESTION_FORMATS: readonly QuestionFormat[] = [
   },
 ];
 
+/** Files that are called by what they are for, not by what they hold. */
+const SPLIT = /^(?:dev|test|train|val(?:id(?:ation)?)?)(?:$|[-_.])/i;
+
 /** The data set that a format, a file's name or a record's id names; null when none does. */
 export function datasetOf(format: QuestionFormat, fields: Fields, fileName: string): DatasetInfo | null {
   const told = [format.dataset, fields.dataset, idOf(fields.id), fileName];
   // BoolQ's published records have a passage, StrategyQA's a qid: their files are called dev and train alike.
   if (typeof fields.answer === "boolean")
     told.unshift("passage" in fields ? "boolq" : "qid" in fields ? "strategyqa" : null);
-  if (isObject(fields.question)) told.push("question_concept" in fields.question ? "csqa" : "arc-challenge");
+  const concept = isObject(fields.question) ? fields.question : fields;
+  if ("answerKey" in fields && "question_concept" in concept) told.push("csqa");
+  else if ("answerKey" in fields && SPLIT.test(fileName)) told.push("arc-challenge");
   for (const name of told) {
     const known = typeof name === "string" ? knownDataset(name) : null;
     if (known !== null) return known;

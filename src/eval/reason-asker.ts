@@ -4,6 +4,7 @@ import { MagdiApiError } from "../client/client-error.ts";
 import { MagdiClient, type MagdiClientOptions } from "../client/magdi-client.ts";
 import { MagdiError } from "../errors.ts";
 import type { Answered, Asker, ModelIdentity } from "./asker.ts";
+import { patientFetch } from "./patient-fetch.ts";
 import type { Question } from "./question.ts";
 import { type EvalSettings, maxTokensOf } from "./settings.ts";
 
@@ -21,10 +22,14 @@ export interface ServerOptions {
   readonly concurrency: number | null;
 }
 
-export function clientOptions({ baseUrl, apiKey }: ServerOptions): MagdiClientOptions & { apiKey?: string } {
+export function clientOptions({
+  baseUrl,
+  apiKey,
+}: ServerOptions): MagdiClientOptions & { readonly fetch: typeof fetch } {
   return {
     baseUrl: baseUrl.replace(/\/+$/, "").replace(/\/v1$/, ""),
     ...(apiKey === null ? {} : { apiKey }),
+    fetch: patientFetch(),
     maxRetries: MAX_RETRIES,
     timeoutMs: 3_600_000,
   };
@@ -61,6 +66,8 @@ function identityOf({ id, manifest }: { id: string; manifest: Record<string, unk
     dtype: typeof dtype === "string" ? dtype : null,
     files: Object.keys(hashes).length === 0 ? null : hashes,
     left_out: [],
+    device: null,
+    context_length: null,
   };
 }
 
@@ -117,6 +124,14 @@ async function ask(
 
 /** A prompt that is too long is this question's matter, not the run's. */
 export function contextLength(error: unknown): MagdiError | null {
-  if (!(error instanceof MagdiApiError) || error.code !== "context_length_exceeded") return null;
-  return new MagdiError("MAGDI_CONTEXT_LENGTH", error.message, { cause: error });
+  if (!(error instanceof MagdiApiError)) return null;
+  // Ours and OpenAI's code; llama.cpp's type; vLLM, DeepSeek and older llama.cpp say it in words.
+  const isTooLong =
+    error.code === "context_length_exceeded" ||
+    error.type === "exceed_context_size_error" ||
+    ([400, 413, 422, 500].includes(error.status ?? 0) && TOO_LONG.test(error.message));
+  return isTooLong ? new MagdiError("MAGDI_CONTEXT_LENGTH", error.message, { cause: error }) : null;
 }
+
+const TOO_LONG =
+  /maximum context length|(?:exceeds?|longer than) (?:the |its )?(?:available |maximum |model's )*context|context (?:size|window|length)\b.{0,40}\bexceed/i;

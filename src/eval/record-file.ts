@@ -9,8 +9,8 @@ import { MagdiError } from "../errors.ts";
 export interface RawRecord {
   /** FILE:LINE, FILE[INDEX], or a file of a folder. */
   readonly where: string;
-  /** Its number from 1, or its path in a folder without the ending: an id for records that have none. */
-  readonly name: string;
+  /** Its path in a folder without the ending, which names it where it says no id; null in a file of many. */
+  readonly name: string | null;
   readonly value: unknown;
   /** What is wrong with its text; null for JSON. */
   readonly problem: string | null;
@@ -42,7 +42,7 @@ export function readRecords(file: string): RawRecord[] {
 function readLines(file: string, text: string): RawRecord[] {
   return text.split(/\r?\n/).flatMap((line, index) => {
     if (line.trim() === "") return [];
-    return [record(`${file}:${index + 1}`, String(index + 1), line)];
+    return [record(`${file}:${index + 1}`, null, line)];
   });
 }
 
@@ -104,10 +104,10 @@ function readWhole(file: string, text: string): RawRecord[] {
     throw new MagdiError("MAGDI_BAD_FILE", `${file}: expected JSON, found ${shown(cause)}`, { cause });
   }
   const list = Array.isArray(value) ? value : listIn(value);
-  if (list === null) return [record(`${file}:1`, "1", text)];
+  if (list === null) return [record(`${file}:1`, null, text)];
   return list.map((item: unknown, index) => ({
     where: `${file}[${index}]`,
-    name: String(index + 1),
+    name: null,
     value: item,
     problem: null,
   }));
@@ -121,7 +121,7 @@ function listIn(value: unknown): unknown[] | null {
   return null;
 }
 
-function record(where: string, name: string, text: string): RawRecord {
+function record(where: string, name: string | null, text: string): RawRecord {
   try {
     return { where, name, value: JSON.parse(text), problem: null };
   } catch (cause) {

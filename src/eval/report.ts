@@ -18,6 +18,9 @@ const headSchema = z.object({
     dtype: z.string().nullable(),
     files: z.record(z.string(), z.string()).nullable(),
     left_out: z.array(z.string()),
+    /** Null for a server, and in reports that did not tell yet. */
+    device: z.string().nullable().default(null),
+    context_length: z.number().int().nullable().default(null),
     /** As --model was given; null for the shipped student. */
     source: z.string().nullable(),
     /** As --model-name was given. */
@@ -43,11 +46,13 @@ const reportSchema = headSchema.extend({
 
 export type Report = z.output<typeof reportSchema>;
 
+/** Null where a server tells no tokens. */
+const rateSchema = z.number().nullable();
 /** Seconds and tokens of each data set. */
 const timingSchema = z.object({
   seconds: z.number(),
-  tokens_per_second: z.number(),
-  results: z.array(z.object({ dataset: z.string(), seconds: z.number(), tokens_per_second: z.number() })),
+  tokens_per_second: rateSchema,
+  results: z.array(z.object({ dataset: z.string(), seconds: z.number(), tokens_per_second: rateSchema })),
 });
 
 export type Timing = z.output<typeof timingSchema>;
@@ -65,10 +70,10 @@ export function runFiles(report: string) {
   };
 }
 
-/** Numbers to nine digits: enough for every use, and none of a sum's last bits. */
+/** Fractions to nine digits: enough for every use, and none of a sum's last bits. */
 export function reportText(value: object): string {
   const rounded = (_: string, item: unknown) =>
-    typeof item === "number" ? Number(item.toPrecision(9)) : item;
+    typeof item === "number" && !Number.isInteger(item) ? Number(item.toPrecision(9)) : item;
   return `${JSON.stringify(value, rounded, 2)}\n`;
 }
 

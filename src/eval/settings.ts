@@ -3,6 +3,7 @@
 
 import { z } from "zod";
 import type { SamplingParams } from "../engine/request.ts";
+import { MagdiError } from "../errors.ts";
 import { ADAPTIVE_THRESHOLD } from "../reasoning/early-stop.ts";
 import {
   DEFAULT_TOP_K,
@@ -31,10 +32,13 @@ export const settingsSchema = z.strictObject({
 
 export type EvalSettings = z.output<typeof settingsSchema>;
 
-/** Settings with the defaults of the paper's evaluation. @throws MagdiError for samples at temperature 0 */
+/**
+ * Settings with the defaults of the paper's evaluation.
+ * @throws MagdiError MAGDI_BAD_CONFIG for samples at temperature 0, and for what no report may say
+ */
 export function evalSettings(asked: Partial<EvalSettings>): EvalSettings {
   const samples = asked.samples ?? 1;
-  return {
+  const settings = {
     samples,
     top_p: DEFAULT_TOP_P,
     top_k: DEFAULT_TOP_K,
@@ -49,6 +53,14 @@ export function evalSettings(asked: Partial<EvalSettings>): EvalSettings {
     ...asked,
     temperature: samplingTemperature(samples, asked.temperature),
   };
+  const { data, error } = settingsSchema.safeParse(settings);
+  if (data !== undefined) return data;
+  const [issue] = error.issues;
+  const name = String(issue?.path[0]);
+  throw new MagdiError(
+    "MAGDI_BAD_CONFIG",
+    `--${name.replaceAll("_", "-")}: ${issue?.message}, found ${Object.entries(settings).find(([key]) => key === name)?.[1]}`,
+  );
 }
 
 export function maxTokensOf(settings: EvalSettings, { task, question }: Question): number {

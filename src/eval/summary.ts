@@ -4,8 +4,7 @@
 import { answersEqual, canonicalAnswer } from "../reasoning/answer.ts";
 import type { Baselines } from "../reasoning/baselines.ts";
 import { confidenceOf, tally, type VoteRule, type VotingSample } from "../reasoning/vote.ts";
-import type { FinishedSample } from "../reasoning/voter.ts";
-import type { AnswerRecord } from "./answer-record.ts";
+import { type AnswerRecord, finishedSampleOf } from "./answer-record.ts";
 import { knownDataset } from "./datasets.ts";
 import { type Calibration, calibrationOf, type Judgement } from "./measures/calibration.ts";
 import { type Distribution, distributionOf, mean } from "./measures/distribution.ts";
@@ -35,14 +34,14 @@ export interface DatasetSummary {
   readonly accuracy_ci95: readonly [number, number];
   /** Accuracy with each rule of voting. */
   readonly accuracy_by_vote: Readonly<Record<VoteRule, number>>;
-  /** Generated tokens of all samples of a question. */
-  readonly tokens_per_answer: number;
+  /** Generated tokens of all samples of a question. What is counted in them is null where a server tells none. */
+  readonly tokens_per_answer: number | null;
   readonly tokens_per_answer_distribution: Distribution | null;
-  readonly tokens_per_sample: number;
+  readonly tokens_per_sample: number | null;
   readonly tokens_per_sample_distribution: Distribution | null;
   /** Null where the server does not tell. */
   readonly prompt_tokens_per_question: number | null;
-  readonly total_tokens: number;
+  readonly total_tokens: number | null;
   /** Shares of all samples: without an answer, and ended by the bound of tokens. */
   readonly unparsed: number;
   readonly length_stops: number;
@@ -52,7 +51,7 @@ export interface DatasetSummary {
   readonly accuracy_by_samples: readonly {
     readonly samples: number;
     readonly accuracy: number;
-    readonly tokens_per_answer: number;
+    readonly tokens_per_answer: number | null;
   }[];
   readonly early_stop: { readonly exact: EarlyStopSummary; readonly adaptive: EarlyStopSummary } | null;
   readonly calibration: {
@@ -90,7 +89,9 @@ export function summarise(
   const first = questions[0]!; // a data set is named by its questions
   const judged = questions.map((question, index) => judge(question, records[index]!));
   const all = judged.flatMap(({ record }) => record.samples);
-  const tokens = records.map((record) => sum(record.samples.map((sample) => sample.tokens)));
+  const isCounted = all.every(({ tokens: count }) => count !== null);
+  const tokens = isCounted ? records.map(tokensOf) : [];
+  const perAnswer = isCounted ? mean(tokens) : null;
   const prompts = records.flatMap(({ prompt_tokens: count }) => (count === null ? [] : [count]));
   const correct = records.filter((record) => record.correct).length;
   const share = (count: number, of: number) => (of === 0 ? 0 : count / of);
@@ -106,24 +107,29 @@ export function summarise(
       majority: accuracyOf(judged, "majority"),
       confidence: accuracyOf(judged, "confidence"),
     },
-    tokens_per_answer: mean(tokens),
+    tokens_per_answer: perAnswer,
     tokens_per_answer_distribution: distributionOf(tokens),
-    tokens_per_sample: share(sum(tokens), all.length),
-    tokens_per_sample_distribution: distributionOf(all.map((sample) => sample.tokens)),
+    tokens_per_sample: isCounted ? share(sum(tokens), all.length) : null,
+    tokens_per_sample_distribution: distributionOf(isCounted ? all.map((sample) => sample.tokens ?? 0) : []),
     prompt_tokens_per_question: prompts.length === 0 ? null : mean(prompts),
-    total_tokens: sum(tokens),
+    total_tokens: isCounted ? sum(tokens) : null,
     unparsed: share(all.filter(({ answer }) => answer === null).length, all.length),
     length_stops: share(all.filter(({ finish_reason: reason }) => reason === "length").length, all.length),
     unanswered: share(records.filter(({ answer }) => answer === null).length, records.length),
     too_long: records.filter(({ error }) => error === "context_length").length,
-    accuracy_by_samples: accuracyBySamples(judged, settings, mean(tokens)),
+    accuracy_by_samples: accuracyBySamples(judged, settings, perAnswer),
     early_stop:
-      settings.samples === 1
+      settings.samples === 1 || !isCounted
         ? null
         : { exact: earlyStop(judged, settings, "exact"), adaptive: earlyStop(judged, settings, "adaptive") },
     calibration: calibration(judged, settings),
-    debate: debateOf(first, baselines, mean(tokens), prompts.length === 0 ? null : mean(prompts)),
+    debate: debateOf(first, baselines, perAnswer, prompts.length === 0 ? null : mean(prompts)),
   };
+}
+
+/** Those that are told. */
+function tokensOf(record: AnswerRecord): number {
+  return sum(record.samples.map(({ tokens }) => tokens ?? 0));
 }
 
 function judge(question: Question, record: AnswerRecord): Judged {
@@ -152,14 +158,19 @@ function accuracyOf(judged: readonly Judged[], rule: VoteRule): number {
   return judged.filter((one) => isRight(one, rule)).length / judged.length;
 }
 
-function accuracyBySamples(judged: readonly Judged[], settings: EvalSettings, tokensPerAnswer: number) {
+function accuracyBySamples(
+  judged: readonly Judged[],
+  settings: EvalSettings,
+  tokensPerAnswer: number | null,
+) {
   const { samples, vote, seed } = settings;
   return Array.from({ length: samples }, (_, index) => {
     const size = index + 1;
     const asked = judged.map((one) =>
       one.samples.length === 0 ? 0 : subsetAccuracy(one.samples, size, vote, seed),
     );
-    return { samples: size, accuracy: mean(asked), tokens_per_answer: (tokensPerAnswer * size) / samples };
+    const tokens = tokensPerAnswer === null ? null : (tokensPerAnswer * size) / samples;
+    return { samples: size, accuracy: mean(asked), tokens_per_answer: tokens };
   });
 }
 
@@ -171,7 +182,7 @@ function earlyStop(
   const asked = judged.filter(({ record }) => record.samples.length > 0);
   const replays = asked.map(({ record, question }) => {
     const { task, choices, gold } = question;
-    const replay = replayEarlyStop(record.samples.map(finished), {
+    const replay = replayEarlyStop(record.samples.map(finishedSampleOf), {
       task,
       choices,
       rule: settings.vote,
@@ -182,7 +193,7 @@ function earlyStop(
       replay.answer === null || other === null
         ? replay.answer === other
         : answersEqual(task, replay.answer, other, { choices });
-    const full = sum(record.samples.map(({ tokens }) => tokens));
+    const full = tokensOf(record);
     return { ...replay, full, agrees: equal(record.answer), correct: replay.answer !== null && equal(gold) };
   });
   const tokens = sum(replays.map((replay) => replay.tokens));
@@ -193,16 +204,6 @@ function earlyStop(
     decided_at: sum(replays.map(({ decidedAt }) => decidedAt)) / Math.max(1, replays.length),
     tokens_per_answer: tokens / judged.length,
     tokens_saved: full === 0 ? 0 : 1 - tokens / full,
-  };
-}
-
-function finished(sample: AnswerRecord["samples"][number]): FinishedSample {
-  return {
-    index: sample.index,
-    text: sample.text,
-    tokens: sample.tokens,
-    logprobMean: sample.logprob_mean ?? Number.NaN,
-    finishReason: sample.finish_reason,
   };
 }
 
@@ -228,15 +229,16 @@ function calibration(
 function debateOf(
   { dataset, task }: Question,
   baselines: Baselines,
-  tokens: number,
+  tokens: number | null,
   promptTokens: number | null,
 ): DatasetSummary["debate"] {
   const baseline = baselines.select(task, knownDataset(dataset)?.baseline ?? null);
   return {
     baseline: baseline.name,
     tokens: baseline.tokens,
-    ratio: tokens === 0 ? null : baseline.tokens / tokens,
-    ratio_with_prompt: promptTokens === null ? null : baseline.tokens / (tokens + promptTokens),
+    ratio: tokens === null || tokens === 0 ? null : baseline.tokens / tokens,
+    ratio_with_prompt:
+      tokens === null || promptTokens === null ? null : baseline.tokens / (tokens + promptTokens),
     student_tokens: baseline.studentTokens,
     source: baseline.source,
   };

@@ -5,11 +5,11 @@ import { mkdirSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { test } from "node:test";
 import { gzipSync } from "node:zlib";
-import { type ReadingOptions, readQuestions } from "../../src/eval/question-file.ts";
+import { limitQuestions, type ReadingOptions, readQuestions } from "../../src/eval/question-file.ts";
 import { scratchFolder } from "../support/scratch-folder.ts";
 
 const folder = scratchFolder();
-const options: ReadingOptions = { dataset: null, use: "eval", limit: null, onBadRecord: "stop" };
+const options: ReadingOptions = { dataset: null, use: "eval", onBadRecord: "stop" };
 
 function file(name: string, content: string | Buffer): string {
   const where = path.join(folder, name);
@@ -34,7 +34,7 @@ const published: Readonly<Record<string, { name: string; content: string; expect
     }),
     expected: {
       dataset: "gsm8k",
-      id: "gsm8k-1",
+      id: "gsm8k-e404f9a66c4a",
       task: "math",
       question: "How many clips?",
       gold: "1072",
@@ -100,12 +100,38 @@ const published: Readonly<Record<string, { name: string; content: string; expect
       name: "strategyqa",
       examples: [{ input: "Can fish walk?", target: "No. …", target_scores: { Yes: 0, No: 1 } }],
     }),
-    expected: { dataset: "strategyqa", id: "strategyqa-1", gold: "no" },
+    expected: { dataset: "strategyqa", gold: "no", question: "Can fish walk?" },
   },
   BoolQ: {
     name: "boolq/dev.jsonl",
     content: lines({ question: "is it so", title: "T", answer: true, passage: "It is so." }),
-    expected: { dataset: "boolq", id: "boolq-1", task: "yes-no", gold: "yes", passage: "It is so." },
+    expected: { dataset: "boolq", task: "yes-no", gold: "yes", passage: "It is so." },
+  },
+  "BoolQ in SuperGLUE": {
+    name: "superglue/val.jsonl",
+    content: lines({ question: "is it so", passage: "It is so.", idx: 0, label: false }),
+    expected: { dataset: "boolq", task: "yes-no", gold: "no", passage: "It is so." },
+  },
+  "CommonsenseQA at Hugging Face": {
+    name: "hugging-face/validation.jsonl",
+    content: lines({
+      id: "1afa02",
+      question: "Where is a door?",
+      question_concept: "door",
+      choices: { label: ["A", "B"], text: ["bank", "library"] },
+      answerKey: "B",
+    }),
+    expected: { dataset: "csqa", id: "1afa02", gold: "B", question: "Where is a door?" },
+  },
+  "ARC-Challenge at Hugging Face": {
+    name: "ARC-Challenge/test-00000-of-00001.jsonl",
+    content: lines({
+      id: "Mercury_7175875",
+      question: "Which?",
+      choices: { text: ["one", "two"], label: ["A", "B"] },
+      answerKey: "A",
+    }),
+    expected: { dataset: "arc-challenge", task: "multiple-choice", gold: "A", id: "Mercury_7175875" },
   },
   SVAMP: {
     name: "svamp/SVAMP.json",
@@ -182,11 +208,11 @@ test("the one layout for all: use, choices as texts, gzip, numbers as answers", 
   );
   const { questions, otherUse } = read("own.jsonl.gz", gzipSync(content));
   assert.deepEqual(
-    questions.map(({ id, dataset, gold, task }) => [id, dataset, gold, task]),
+    questions.map(({ dataset, gold, task }) => [dataset, gold, task]),
     [
-      ["q1", "own", "4", "math"],
-      ["q3", "own", "B", "multiple-choice"],
-      ["own-4", "own", "5", "math"],
+      ["own", "4", "math"],
+      ["own", "B", "multiple-choice"],
+      ["own", "5", "math"],
     ],
   );
   assert.equal(otherUse, 1);
@@ -262,13 +288,41 @@ test("what cannot be asked is refused: an answer that is no choice, a choice twi
   assert.match(message({ problem: "p", solution: "no box" }), /\\boxed/);
 });
 
-test("a limit takes as many of each data set, spread over it", () => {
-  const content = lines(...Array.from({ length: 10 }, (_, index) => own(`q${index}`)));
-  assert.deepEqual(
-    read("limit.jsonl", content, { limit: 4 }).questions.map(({ id }) => id),
-    ["q2", "q4", "q7", "q9"],
-  );
-  assert.equal(read("limit2.jsonl", content, { limit: 40 }).questions.length, 10);
+test("a question without an id is called by its words, wherever it stands", () => {
+  const records = ["one", "two", "one"].map((word) => ({ question: `What is ${word}?`, answer: "4" }));
+  const ids = (name: string, content: string) => read(name, content).questions.map(({ id }) => id);
+  const [one, two, again] = ids("unnamed.jsonl", lines(...records));
+  assert.equal(new Set([one, two, again]).size, 3);
+  assert.equal(again, `${one}-2`);
+  assert.deepEqual(ids("unnamed/unnamed.jsonl", lines(...records.slice(1))), [two, one]);
+});
+
+test("a name that is no benchmark's makes a data set of its own", () => {
+  const published = { id: "m", question: { stem: "Which?", choices: ["x", "y"] }, answerKey: "A" };
+  const datasetIn = (name: string, dataset: string | null = null) =>
+    read(name, lines(published), { dataset }).questions[0]?.dataset;
+  assert.equal(datasetIn("ARC-Easy-Test.jsonl"), "ARC-Easy-Test");
+  assert.equal(datasetIn("obqa.jsonl"), "obqa");
+  assert.equal(datasetIn("names/test.jsonl"), "arc-challenge");
+  assert.equal(datasetIn("names/dev.jsonl", "ARC-Easy"), "ARC-Easy");
+  assert.equal(datasetIn("names/dev.jsonl", "arc_challenge"), "arc-challenge");
+  assert.equal(read("math23k.jsonl", lines(own("q1"))).questions[0]?.dataset, "math23k");
+  assert.equal(read("math-500.jsonl", lines(own("q1"))).questions[0]?.dataset, "math");
+});
+
+test("a limit takes as many of each data set, spread over it and over all files", () => {
+  const content = (from: number, to: number) =>
+    lines(...Array.from({ length: to - from }, (_, index) => own(`q${from + index}`)));
+  const ten = read("limit.jsonl", content(0, 10));
+  const taken = (files: Parameters<typeof limitQuestions>[0], limit: number) =>
+    limitQuestions(files, limit).map(({ questions }) => questions.map(({ id }) => id));
+  assert.deepEqual(taken([ten], 4), [["q2", "q4", "q7", "q9"]]);
+  assert.deepEqual(taken([ten], 40)[0]?.length, 10);
+  const parts = [content(0, 6), content(6, 10)].map((part, index) => read(`${index}/limit.jsonl`, part));
+  assert.deepEqual(taken(parts, 4), [
+    ["q2", "q4"],
+    ["q7", "q9"],
+  ]);
 });
 
 test("a file that is not there is said to be missing", () => {

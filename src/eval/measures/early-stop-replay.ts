@@ -37,7 +37,7 @@ export function replayEarlyStop(samples: readonly FinishedSample[], options: Rep
     if (decisive === null) {
       tokens += sample.tokens;
       if (voter.add(sample).decided !== null) decisive = sample;
-    } else tokens += sample.index < decisive.index ? decisive.tokens : decisive.tokens - 1;
+    } else tokens += sample.index < decisive.index ? decisive.tokens : Math.max(0, decisive.tokens - 1);
   }
   const { answer, decided_at } = voter.result();
   return { answer, decidedAt: decided_at, tokens };

@@ -10,7 +10,15 @@ import { type EvalSettings, evalSettings } from "../../../src/eval/settings.ts";
 import { loadBaselines } from "../../../src/reasoning/baselines.ts";
 import type { TinyStudent } from "../../server/support/tiny-student.ts";
 
-export const TINY: ModelIdentity = { name: "tiny", kind: "folder", dtype: null, files: null, left_out: [] };
+export const TINY: ModelIdentity = {
+  name: "tiny",
+  kind: "folder",
+  dtype: null,
+  files: null,
+  left_out: [],
+  device: null,
+  context_length: null,
+};
 
 /** What is answered is the script in the question; [..] is one of these with equal chances. */
 export function scripted(id: string, script: string, gold: string, dataset = "tiny"): Question {

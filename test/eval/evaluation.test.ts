@@ -140,6 +140,33 @@ test("another run's beginning is not gone on with, unless it is thrown away", as
   await assert.rejects(run(folder, "torn", here()), { code: "MAGDI_BAD_CONFIG" });
 });
 
+test("a run with another context or device is another run", async () => {
+  const stop = new AbortController();
+  stop.abort();
+  const asker = here();
+  const within = (context_length: number, device: string): Asker => ({
+    ...asker,
+    model: { ...asker.model, context_length, device },
+  });
+  const cut = { signal: stop.signal };
+  await assert.rejects(run(folder, "context", within(512, "cpu"), cut), { code: "MAGDI_CANCELLED" });
+  for (const other of [within(256, "cpu"), within(512, "cuda")]) {
+    await assert.rejects(run(folder, "context", other), { code: "MAGDI_BAD_CONFIG" });
+  }
+  const { report } = await run(folder, "context", within(512, "cpu"));
+  assert.deepEqual([report.model.context_length, report.model.device], [512, "cpu"]);
+});
+
+test("a report says whole numbers whole, and settings that it could not say are refused before anything is asked", async () => {
+  await run(folder, "seeded", here(), { settings: settings({ seed: 1_722_945_611 }) });
+  assert.equal(readReport(path.join(folder, "seeded.json")).settings.seed, 1_722_945_611);
+  assert.throws(() => settings({ adaptive_threshold: 1 }), {
+    code: "MAGDI_BAD_CONFIG",
+    message: /^--adaptive-threshold: .*found 1$/,
+  });
+  assert.throws(() => settings({ top_p: 0 }), { message: /^--top-p: / });
+});
+
 test("over HTTP the answers are those of this process", async (t) => {
   const { server: running } = await runTiny(t);
   const asker = await server(running.url);

@@ -5,7 +5,8 @@ import type { Mag } from "./mag-schema.ts";
 
 /**
  * Two parts for training and validation, by question: graphs of one question are never on both sides. `random` gives
- * numbers of [0, 1); about `fraction` of the questions, at least one, are held out. Order within a part is kept.
+ * numbers of [0, 1); about `fraction` of the questions are held out: at least one, and one is left to learn from. Order
+ * within a part is kept.
  */
 export function heldOut(
   mags: readonly Mag[],
@@ -14,7 +15,8 @@ export function heldOut(
 ): { training: Mag[]; validation: Mag[] } {
   const drawn = new Map<string, number>();
   for (const mag of mags) if (!drawn.has(questionKey(mag))) drawn.set(questionKey(mag), random());
-  const count = fraction <= 0 ? 0 : Math.max(1, Math.round(fraction * drawn.size));
+  const wanted = fraction <= 0 ? 0 : Math.max(1, Math.round(fraction * drawn.size));
+  const count = Math.min(wanted, Math.max(0, drawn.size - 1));
   const ordered = [...drawn].sort((a, b) => a[1] - b[1]);
   const out = new Set(ordered.slice(0, count).map(([question]) => question));
   return {

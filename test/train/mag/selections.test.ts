@@ -36,6 +36,19 @@ test("graphs of one question are held out together, by the seed", () => {
   );
 });
 
+test("however large the share, a question is left to learn from", () => {
+  const sizes = (count: number, fraction: number): number[] => {
+    const mags = Array.from({ length: count }, (_, index) => sampleMag(`q${index}`));
+    const { training, validation } = heldOut(mags, fraction, seededRandom(3));
+    return [training.length, validation.length];
+  };
+  assert.deepEqual(sizes(3, 0.9), [1, 2]);
+  assert.deepEqual(sizes(2, 0.9), [1, 1]);
+  assert.deepEqual(sizes(2, 0.1), [1, 1]);
+  assert.deepEqual(sizes(1, 0.9), [1, 0]);
+  assert.deepEqual(sizes(0, 0.9), [0, 0]);
+});
+
 test("what is held out by the question's words is so in every file", () => {
   const questions = Array.from({ length: 1000 }, (_, index) => ({ question: `How many are ${index}?` }));
   const held = questions.filter((mag) => isHeldOut(mag, 0.1, 1));

@@ -78,7 +78,9 @@ export const SETTING_GROUPS = {
       .describe(`longest prompt and completion together; without it, ${MAX_TOKENS} or the base's positions`),
     tooLong: oneOf(["drop", "cut"])
       .default("drop")
-      .describe("nodes with more: dropped with their edges, or cut, so that their end is not learned"),
+      .describe(
+        "nodes with more: dropped with their edges, or cut, so that their end is not learned; a bare answer is always dropped",
+      ),
   },
   losses: {
     losses: someOf(LOSSES)

@@ -70,7 +70,8 @@ export interface TwoTasks {
 
 /**
  * Units of one row each for Distilling Step-by-Step (Hsieh et al. 2023): for every right node its chain under the usual
- * prompt, and for every question one row with the answer alone under a prompt that asks for nothing else.
+ * prompt, and for every question one row with the answer alone under a prompt that asks for nothing else, where that
+ * fits.
  */
 export function tokeniseTwoTasks(
   mags: readonly Mag[],
@@ -82,7 +83,8 @@ export function tokeniseTwoTasks(
   const rationale = rowsApart(right.flatMap((mag) => tokenise.graph(mag) ?? []));
   const label = right.flatMap((mag): TrainingUnit[] => {
     const sentence = answerSentence(mag, mag.gold);
-    const row = sentence === null ? null : tokenise.row(tokenise.prompt(mag, "answer"), sentence, 1);
+    // Cut, a bare answer teaches nothing.
+    const row = sentence === null ? null : tokenise.row(tokenise.prompt(mag, "answer"), sentence, 1, "drop");
     return row === null ? [] : [{ id: `${mag.id} answer`, rows: [row], edges: [] }];
   });
   return { rationale, label, counts: tokenise.counts };
@@ -165,21 +167,26 @@ class RowTokeniser {
     return { id: mag.id, rows: kept.nodes.map((node) => rowOf.get(node)!), edges: kept.edges };
   }
 
-  /** Null when it is too long and such rows are dropped. */
-  row(prompt: Int32Array, completion: string, label: RowLabel): TrainingRow | null {
+  /** Null when it is too long and such rows are dropped. A row that is cut has a prompt that leaves room. */
+  row(
+    prompt: Int32Array,
+    completion: string,
+    label: RowLabel,
+    tooLong = this.#options.tooLong,
+  ): TrainingRow | null {
     const { tokenizer, endTokenId } = this.#student;
     const ids = tokenizer.encode(this.#plain(completion), { addSpecialTokens: false });
-    const room = Math.max(0, this.#options.maxTokens - prompt.length);
-    const tooLong = ids.length + 1 > room;
-    if (tooLong && this.#options.tooLong === "drop") {
+    const room = this.#options.maxTokens - prompt.length;
+    const fits = ids.length + 1 <= room;
+    if (!fits && tooLong === "drop") {
       this.counts.rowsDropped += 1;
       return null;
     }
-    if (tooLong) {
+    if (!fits) {
       this.counts.rowsCut += 1;
       this.counts.tokensCut += ids.length + 1 - room;
     }
-    const taught = tooLong ? ids.subarray(0, room) : Int32Array.of(...ids, endTokenId);
+    const taught = fits ? Int32Array.of(...ids, endTokenId) : ids.subarray(0, room);
     this.counts.rows += 1;
     this.counts.tokens += prompt.length + taught.length;
     return { tokenIds: Int32Array.of(...prompt, ...taught), promptLength: prompt.length, label };

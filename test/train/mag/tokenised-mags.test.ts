@@ -128,6 +128,22 @@ test("two tasks: right chains under the usual prompt, and the bare gold answer u
   assert.equal(counts.rows, 5);
 });
 
+test("a bare answer that does not fit is no row, and counted, where chains are cut too", () => {
+  const passage = "It is said that three and four were seen together. ".repeat(4);
+  const mag: Mag = { ...sampleMag("one"), passage };
+  const roomy = tokeniseTwoTasks([mag], student, { maxTokens: 2000 });
+  const [bare] = roomy.label[0]!.rows as [TrainingRow];
+  const fits = bare.tokenIds.length;
+  // From a prompt that alone fills the row to a sentence that lacks its end token.
+  for (const maxTokens of [bare.promptLength - 3, bare.promptLength, fits - 1]) {
+    const { label, counts } = tokeniseTwoTasks([mag], student, { maxTokens, tooLong: "cut" });
+    assert.deepEqual(label, [], `${maxTokens} tokens`);
+    assert.ok(counts.rowsDropped === 1, `${maxTokens} tokens`);
+  }
+  const { label, counts } = tokeniseTwoTasks([mag], student, { maxTokens: fits, tooLong: "cut" });
+  assert.deepEqual([label.length, counts.rowsDropped], [1, 0]);
+});
+
 test("the end token is the one that the template writes behind an answer, else the first that there is", () => {
   const { tokenizer, chatTemplate, endTokenId } = student;
   assert.equal(endTokenOf(tokenizer, chatTemplate, [5, endTokenId]), endTokenId);

@@ -72,7 +72,7 @@ class Trainer {
 
   constructor(options: TrainerOptions) {
     this.#options = options;
-    const { settings, step, training } = options;
+    const { settings, step, training, validation } = options;
     this.#plan = new RunPlan(settings, training.items.length);
     const headShare = (settings.headLearningRate ?? settings.learningRate) / settings.learningRate;
     this.#optimiser = new AdamW(step.parameters, {
@@ -80,7 +80,7 @@ class Trainer {
       rateShare: (key) =>
         key === POOLED_CENTRE ? 0 : isHead(key) && settings.learningRate > 0 ? headShare : 1,
     });
-    const dataHash = hashOf(training);
+    const dataHash = hashOf(training, validation);
     this.#files = new RunFiles({ ...options, optimiser: this.#optimiser, dataHash });
     this.#state = this.#files.opened;
     this.#resumedStep = this.#state.step;

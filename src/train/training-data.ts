@@ -1,7 +1,7 @@
 // What the trainer needs to know of its data: items that stay whole, how large each is, and batches of them. It knows
 // neither files nor interaction graphs.
 
-import { createHash } from "node:crypto";
+import { createHash, type Hash } from "node:crypto";
 import type { TrainingBatch } from "./mag/training-batch.ts";
 
 /** One item: what must run together, such as a whole graph. */
@@ -59,9 +59,16 @@ export function planBatches(
   return batches;
 }
 
-/** A hash of all that a run can see of its data, in hexadecimal. */
-export function hashOf(data: TrainingData): string {
+/** A hash of all that a run can see of its data, in hexadecimal: validation decides which state is the best, and when a
+ * run stops. */
+export function hashOf(training: TrainingData, validation: TrainingData | null): string {
   const hash = createHash("sha256");
+  addTo(hash, training);
+  if (validation !== null) addTo(hash.update("validation"), validation);
+  return hash.digest("hex");
+}
+
+function addTo(hash: Hash, data: TrainingData): void {
   for (const [index, { name, group }] of data.items.entries()) {
     const { rows, columns, tokenIds, labelPositions, labelIds, nodeLabels, adjacency, pairs } = data.batch(
       [index],
@@ -71,5 +78,4 @@ export function hashOf(data: TrainingData): string {
     for (const array of [tokenIds, labelPositions, labelIds, nodeLabels, adjacency, pairs])
       hash.update(array);
   }
-  return hash.digest("hex");
 }

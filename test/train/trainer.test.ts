@@ -279,6 +279,8 @@ test("a place that cannot be written is one error, and the checkpoint before sta
     refused("MAGDI_NOT_WRITTEN", /best: cannot be written \(E/),
   );
   assert.equal(JSON.parse(readFileSync(path.join(moved, "checkpoint", "state.json"), "utf8")).step, 4);
+  for (const validation of [randomData(5, 3), randomData(4, 2), null])
+    await assert.rejects(run({ folder, validation }), refused("MAGDI_BAD_FILE", /other data/));
   const { outcome } = await run({ folder: moved, settings: { checkpointEvery: 2 } });
   assert.equal(outcome.reason, "done");
 });

@@ -2,7 +2,7 @@
 // checkpoint, and when it stops early. It runs nothing.
 
 import { Sampler } from "./sampler.ts";
-import { learningRateAt, type Schedule } from "./schedule.ts";
+import { rateShareAt, type Schedule } from "./schedule.ts";
 import type { TrainingSettings } from "./training-settings.ts";
 
 export class RunPlan {
@@ -19,7 +19,6 @@ export class RunPlan {
     this.totalSteps = Math.min(settings.epochs * this.#sampler.stepsPerEpoch, most);
     this.#schedule = {
       kind: settings.schedule,
-      learningRate: settings.learningRate,
       warmupSteps: Math.round(settings.warmupShare * this.totalSteps),
       totalSteps: this.totalSteps,
       finalShare: settings.finalShare,
@@ -31,9 +30,9 @@ export class RunPlan {
     return this.#sampler.at(step).items;
   }
 
-  /** Of step `step`, counted from 0. */
-  learningRateAt(step: number): number {
-    return learningRateAt(this.#schedule, step);
+  /** The share of the highest learning rate that step `step` has, counted from 0. */
+  rateShareAt(step: number): number {
+    return rateShareAt(this.#schedule, step);
   }
 
   /** Epochs done after so many steps, with a fraction. */

@@ -74,11 +74,12 @@ class Trainer {
     this.#options = options;
     const { settings, step, training, validation } = options;
     this.#plan = new RunPlan(settings, training.items.length);
-    const headShare = (settings.headLearningRate ?? settings.learningRate) / settings.learningRate;
+    const { learningRate, headLearningRate } = settings;
+    // A step's rate is given as a share of the highest, which each parameter has of its own.
     this.#optimiser = new AdamW(step.parameters, {
       ...settings,
       rateShare: (key) =>
-        key === POOLED_CENTRE ? 0 : isHead(key) && settings.learningRate > 0 ? headShare : 1,
+        key === POOLED_CENTRE ? 0 : isHead(key) ? (headLearningRate ?? learningRate) : learningRate,
     });
     const dataHash = hashOf(training, validation);
     this.#files = new RunFiles({ ...options, optimiser: this.#optimiser, dataHash });
@@ -135,8 +136,8 @@ class Trainer {
     if (done === null) return false;
     const norm =
       settings.clipNorm > 0 ? clipGlobalNorm(gradients.sum, settings.clipNorm) : globalNorm(gradients.sum);
-    const learningRate = this.#plan.learningRateAt(index);
-    this.#optimiser.step(gradients.sum, learningRate);
+    const rateShare = this.#plan.rateShareAt(index);
+    this.#optimiser.step(gradients.sum, rateShare);
     const seconds = secondsTaken();
     this.#clock.stepTook(seconds);
     const tokensPerSecond = seconds > 0 ? done.tokens / seconds : 0;
@@ -152,7 +153,7 @@ class Trainer {
       epoch: this.#plan.epochAfter(index + 1),
       ...lossesOf(done),
       nodeAccuracy: accuracy(done),
-      learningRate,
+      learningRate: settings.learningRate * rateShare,
       gradientNorm: norm,
       tokens: done.tokens,
       tokensPerSecond,

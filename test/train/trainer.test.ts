@@ -112,6 +112,24 @@ test("heads have a rate of their own where one is given", async () => {
   }
 });
 
+test("heads learn at their own rate where the adapters' is zero, and the other way round", async () => {
+  const settings = { epochs: 1, maxSteps: 1, warmupShare: 0, weightDecay: 0 };
+  for (const [learningRate, headLearningRate] of [
+    [0, 0.01],
+    [0.01, 0],
+  ] as const) {
+    const { step } = await run({
+      validation: null,
+      settings: { ...settings, learningRate, headLearningRate },
+    });
+    for (const [key, values] of step.parameters) {
+      const rate = key === "score.weight" ? headLearningRate : learningRate;
+      for (const value of values)
+        assert.ok(Math.abs(Math.abs(value - 0.5) - rate) < 1e-4, `${key}: ${value}`);
+    }
+  }
+});
+
 test("the time that is left counts the steps and the validations to come", async () => {
   let clock = 0;
   const left: number[] = [];
@@ -261,6 +279,8 @@ test("other settings or data than the checkpoint's are refused", async () => {
   const { folder } = await run();
   await assert.rejects(run({ folder, settingsHash: "others" }), refused("MAGDI_BAD_FILE", /other settings/));
   await assert.rejects(run({ folder, training: randomData(20, 9) }), refused("MAGDI_BAD_FILE", /other data/));
+  for (const validation of [randomData(5, 3), randomData(4, 2), null])
+    await assert.rejects(run({ folder, validation }), refused("MAGDI_BAD_FILE", /other data/));
 });
 
 test("a place that cannot be written is one error, and the checkpoint before stays", async () => {
@@ -279,8 +299,6 @@ test("a place that cannot be written is one error, and the checkpoint before sta
     refused("MAGDI_NOT_WRITTEN", /best: cannot be written \(E/),
   );
   assert.equal(JSON.parse(readFileSync(path.join(moved, "checkpoint", "state.json"), "utf8")).step, 4);
-  for (const validation of [randomData(5, 3), randomData(4, 2), null])
-    await assert.rejects(run({ folder, validation }), refused("MAGDI_BAD_FILE", /other data/));
   const { outcome } = await run({ folder: moved, settings: { checkpointEvery: 2 } });
   assert.equal(outcome.reason, "done");
 });

@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { MagdiError } from "../../src/errors.ts";
 import { RECIPES } from "../../src/train/recipes/registry.ts";
-import { learningRateAt, type Schedule } from "../../src/train/schedule.ts";
+import { rateShareAt, type Schedule } from "../../src/train/schedule.ts";
 import {
   flagOf,
   resolveSettings,
@@ -130,9 +130,7 @@ test("a base settles how long rows may be", () => {
 
 test("the learning rate rises in the warm-up and falls as its schedule says", () => {
   const rates = (kind: Schedule["kind"], finalShare = 0): number[] =>
-    [0, 1, 2, 6, 10].map((step) =>
-      learningRateAt({ kind, learningRate: 1, warmupSteps: 2, totalSteps: 10, finalShare }, step),
-    );
+    [0, 1, 2, 6, 10].map((step) => rateShareAt({ kind, warmupSteps: 2, totalSteps: 10, finalShare }, step));
   const near = (found: number[], expected: number[]): void => {
     for (const [index, value] of found.entries())
       assert.ok(Math.abs(value - expected[index]!) < 1e-12, String(found));

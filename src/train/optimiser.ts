@@ -12,7 +12,7 @@ export interface AdamWOptions {
   readonly beta2: number;
   readonly epsilon: number;
   readonly weightDecay: number;
-  /** A parameter's own share of every learning rate. */
+  /** A parameter's own share of every learning rate; without any, the parameter is left as it is. */
   readonly rateShare: (key: string) => number;
 }
 
@@ -94,10 +94,11 @@ export class AdamW {
     const squareCorrection = Math.sqrt(1 - beta2 ** this.#step);
     for (const [key, parameter] of this.#parameters) {
       const gradient = gradients.get(key);
-      if (gradient === undefined) continue;
+      const share = rateShare(key);
+      if (gradient === undefined || share === 0) continue;
       const mean = this.#mean.get(key)!; // made for every parameter
       const square = this.#square.get(key)!;
-      const rate = learningRate * rateShare(key);
+      const rate = learningRate * share;
       const stepSize = rate / meanCorrection;
       const kept = 1 - rate * weightDecay;
       for (let i = 0; i < parameter.length; i++) {

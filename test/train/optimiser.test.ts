@@ -42,6 +42,22 @@ test("a parameter may have a share of the rate, of its decay too", () => {
   close([at(() => 1), at((key) => (key === "w" ? 0.5 : 1))], [0.95 - 0.1, 0.975 - 0.05], 1e-6);
 });
 
+test("a parameter without a share is left alone, whatever would be divided", () => {
+  const parameters = new Map([
+    ["w", Float32Array.of(1)],
+    ["fixed", Float32Array.of(3)],
+  ]);
+  const rateShare = (key: string): number => (key === "w" ? 1 : 0);
+  const optimiser = new AdamW(parameters, { epsilon: 0, weightDecay: 0.5, rateShare });
+  const gradients = new Map([
+    ["w", Float32Array.of(2)],
+    ["fixed", Float32Array.of(0)],
+  ]);
+  optimiser.step(gradients, 0.1);
+  assert.ok(parameters.get("w")![0]! < 1);
+  assert.equal(parameters.get("fixed")![0], 3);
+});
+
 test("a learning rate of zero changes nothing, and no gradient leaves a parameter alone", () => {
   const parameters = new Map([
     ["w", Float32Array.of(1)],

@@ -24,10 +24,14 @@ const texts = (what: string) =>
   z.array(text(what), { error: () => `${what}, or several with commas between` });
 const oneOf = <const T extends readonly [string, ...string[]]>(values: T) =>
   z.enum(values, { error: () => `one of ${values.join(", ")}` });
-const someOf = <const T extends readonly string[]>(values: T) =>
-  z.array(z.enum(values, { error: () => `some of ${values.join(", ")}` }), {
-    error: () => `some of ${values.join(", ")}, with commas between`,
-  });
+/** What is named twice is taken once. */
+const someOf = <const T extends readonly string[]>(values: T, least = 0) =>
+  z
+    .array(z.enum(values, { error: () => `some of ${values.join(", ")}` }), {
+      error: () => `some of ${values.join(", ")}, with commas between`,
+    })
+    .min(least, { error: () => `at least one of ${values.join(", ")}` })
+    .transform((named) => [...new Set(named)]);
 const onOff = () => z.boolean({ error: () => "true or false" });
 
 /** Where the settings name none and the base has as many positions. */
@@ -149,9 +153,9 @@ export const SETTING_GROUPS = {
   },
   adapter: {
     loraRank: wholeNumber(1, 4096).default(16).describe("rank of the adapters"),
-    loraAlpha: number(0, 100_000).default(32).describe("an adapter's output is scaled by alpha / rank"),
+    loraAlpha: number(1e-3, 100_000).default(32).describe("an adapter's output is scaled by alpha / rank"),
     loraDropout: number(0, 0.95).default(0.05).describe("share of its input that an adapter does not see"),
-    loraTargets: someOf(LORA_TARGETS)
+    loraTargets: someOf(LORA_TARGETS, 1)
       .default(["q_proj", "v_proj"])
       .describe(`modules with an adapter: ${LORA_TARGETS.join(", ")}`),
   },
@@ -169,7 +173,8 @@ export const SETTING_GROUPS = {
     weightDecay: number(0, 10).default(0).describe("decoupled weight decay of AdamW"),
     beta1: number(0, 0.999_999).default(0.9).describe("decay of AdamW's mean of gradients"),
     beta2: number(0, 0.999_999_9).default(0.999).describe("decay of AdamW's mean of squared gradients"),
-    epsilon: number(0, 1).default(1e-8).describe("added to AdamW's denominator"),
+    // 0 would divide a gradient of zero by itself.
+    epsilon: number(1e-15, 1).default(1e-8).describe("added to AdamW's denominator"),
     clipNorm: number(0, 1e9).default(1).describe("gradients longer than this are shortened to it; 0 never"),
     batchSize: wholeNumber(1)
       .default(16)
@@ -217,6 +222,6 @@ export const SETTING_GROUPS = {
   },
   "what comes out": {
     export: onOff().default(true).describe("merge the adapter and write the student folder at the end"),
-    dtypes: someOf(DTYPES).default(["q8"]).describe("formats of the student folder"),
+    dtypes: someOf(DTYPES, 1).default(["q8"]).describe("formats of the student folder"),
   },
 } as const;

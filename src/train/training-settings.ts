@@ -103,7 +103,8 @@ export function settingFromText(key: string, value: string): unknown {
     ? shape[key as keyof typeof shape] // the line above asked
     : undefined;
   if (schema === undefined) return value;
-  if (schema.safeParse([]).success) return value === "" ? [] : value.split(",").map((part) => part.trim());
+  if (Array.isArray(schema.parse(undefined)))
+    return value === "" ? [] : value.split(",").map((part) => part.trim());
   if (schema.safeParse(true).success) return value === "true" ? true : value === "false" ? false : value;
   const takesNumber = [0.5, 1, 64].some((probe) => schema.safeParse(probe).success);
   return takesNumber && /^-?\d+(\.\d+)?(e-?\d+)?$/i.test(value.trim()) ? Number(value) : value;

@@ -81,6 +81,10 @@ test("what is wrong is named with its place, what was expected and what was foun
     [{ epochs: 0 }, /^--epochs: expected a whole number from 1, found 0$/],
     [{ learnRate: 1 }, /^--learnRate is no setting; there are recipe, data, /],
     [{ losses: ["nll", "edge"] }, /^--losses: expected some of nll, margin, node, found \["nll","edge"\]$/],
+    [{ dtypes: [] }, /^--dtypes: expected at least one of fp32, fp16, .*, found \[\]$/],
+    [{ loraTargets: [] }, /^--loraTargets: expected at least one of q_proj, .*, found \[\]$/],
+    [{ loraAlpha: 0 }, /^--loraAlpha: expected a number from 0.001 to 100000, found 0$/],
+    [{ epsilon: 0 }, /^--epsilon: expected a number from 1e-15 to 1, found 0$/],
     [{ leaveOutGraphs: ["dense"] }, /^--leaveOutGraphs: expected a graph type such as G3/],
     [{ recipe: "magdy" }, /^recipe: expected one of base, sit-<agent>, .*, found "magdy"$/],
     [{ recipe: "sit-" }, /^recipe: expected one of .*, found "sit-"$/],
@@ -93,12 +97,22 @@ test("what is wrong is named with its place, what was expected and what was foun
     assert.throws(() => resolveSettings([from("--", values)]), refused(message));
 });
 
+test("what is named twice is taken once", () => {
+  const { dtypes, loraTargets, losses } = resolveSettings([
+    from("--", { dtypes: ["q8", "q4", "q8"], loraTargets: ["v_proj", "v_proj"], losses: ["nll", "nll"] }),
+  ]);
+  assert.deepEqual([dtypes, loraTargets, losses], [["q8", "q4"], ["v_proj"], ["nll"]]);
+});
+
 test("a flag's text becomes the setting's type", () => {
   const cases: [string, string, unknown][] = [
     ["learningRate", "2e-4", 2e-4],
     ["epochs", "3", 3],
     ["maxTokens", "64", 64],
     ["losses", "nll, node", ["nll", "node"]],
+    ["losses", "", []],
+    ["dtypes", "q8,q4", ["q8", "q4"]],
+    ["dtypes", "", []],
     ["data", "a.jsonl,b.jsonl", ["a.jsonl", "b.jsonl"]],
     ["lossOnPrompt", "true", true],
     ["recipe", "magdi", "magdi"],

@@ -16,6 +16,7 @@ import { floatsOf } from "../student/dtype.ts";
 import { StoredWeights } from "../student/stored-weights.ts";
 import { WeightFiles } from "../student/weight-files.ts";
 import { FLOAT_BYTES } from "../tensor/data-type.ts";
+import { OTHER_SCRATCH, writing, writingMeanwhile } from "./disk-refusal.ts";
 
 export interface BaseSessionOptions {
   /** Which holds the base's weights; what else goes in or out is copied. Default cpu. */
@@ -38,34 +39,42 @@ const removeAll = (): void => {
 export class BaseSessions {
   readonly config: DecoderConfig;
   readonly #folder: string;
+  /** What to do where the folder takes no more. */
+  readonly #remedy: string;
   readonly #device: Device;
   readonly #threads: number | undefined;
   #weights: StoredWeights | null = null;
   readonly #sessions: Session[] = [];
 
-  private constructor(config: DecoderConfig, folder: string, options: BaseSessionOptions) {
+  private constructor(config: DecoderConfig, folder: string, remedy: string, options: BaseSessionOptions) {
     this.config = config;
+    this.#remedy = remedy;
     this.#device = options.device ?? "cpu";
     this.#folder = folder;
     this.#threads = options.threads;
   }
 
-  /** Writes the weights; the base may be closed afterwards.
-   * @throws MAGDI_BAD_FILE for numbers that are not finite, MAGDI_UNSUPPORTED for those that are beyond float16. */
+  /** Writes the weights; the base may be closed afterwards. @throws MAGDI_BAD_FILE for numbers that are not finite,
+   * MAGDI_UNSUPPORTED for those that are beyond float16, MAGDI_NOT_WRITTEN. */
   static async write(base: BaseModel, options: BaseSessionOptions): Promise<BaseSessions> {
-    const folder = mkdtempSync(path.join(options.scratchFolder ?? tmpdir(), "magdi-base-"));
-    const sessions = new BaseSessions(base.config, folder, options);
-    if (FOLDERS.size === 0) process.once("exit", removeAll);
-    FOLDERS.add(folder);
+    const { dtype = "fp32", scratchFolder: parent = tmpdir(), onProgress = () => {} } = options;
     const parameters = [...expectedTensors(base.config).values()].reduce(
       (sum, shape) => sum + elementsOf(shape),
       0,
     );
-    const { dtype = "fp32" } = options;
-    const files = new WeightFiles(folder, "base", parameters * FLOAT_BYTES[floatsOf(dtype)]);
+    const sizeBytes = parameters * FLOAT_BYTES[floatsOf(dtype)];
+    const remedy = `the copy of the base that is computed with takes ${(sizeBytes / 1e6).toFixed(1)} MB: ${OTHER_SCRATCH}`;
+    const folder = writing(parent, () => mkdtempSync(path.join(parent, "magdi-base-")), remedy);
+    const sessions = new BaseSessions(base.config, folder, remedy, options);
+    if (FOLDERS.size === 0) process.once("exit", removeAll);
+    FOLDERS.add(folder);
+    const files = new WeightFiles(folder, "base", sizeBytes);
     try {
-      const onProgress = options.onProgress ?? (() => {});
-      sessions.#weights = await StoredWeights.write(base, dtype, files, { inputs: null, onProgress });
+      sessions.#weights = await writingMeanwhile(
+        parent,
+        () => StoredWeights.write(base, dtype, files, { inputs: null, onProgress }),
+        remedy,
+      );
       return sessions;
     } catch (error) {
       sessions.close();
@@ -78,10 +87,10 @@ export class BaseSessions {
   /** Puts the weights into a graph. */
   readonly load: WeightLoader = (g) => this.#weights!.load(g); // written before anybody gets hold of this
 
-  /** @throws MAGDI_RUNTIME when the device refuses the graph. */
+  /** @throws MAGDI_RUNTIME when the device refuses the graph, MAGDI_NOT_WRITTEN. */
   async open(label: string, model: Model): Promise<Session> {
     const file = path.join(this.#folder, `${this.#sessions.length}.onnx`);
-    writeFileSync(file, encodeModel(model));
+    writing(path.dirname(this.#folder), () => writeFileSync(file, encodeModel(model)), this.#remedy);
     const session = await Session.open(file, {
       label,
       device: this.#device,

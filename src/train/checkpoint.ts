@@ -9,6 +9,7 @@ import { partialPath, putInPlace, restoreReplaced } from "../student/folder-plac
 import { openSafetensors, writeSafetensors } from "../tensor/safetensors.ts";
 import { type Shape, shapeMismatches } from "../tensor/shape-mismatch.ts";
 import { closingOnError } from "../tensor/tensor-file.ts";
+import { writing } from "./disk-refusal.ts";
 import { HEADS_FILE, writeHeads } from "./heads-file.ts";
 import type { OptimiserState } from "./optimiser.ts";
 import { ADAPTER_TENSORS_FILE, type AdapterToWrite, writePeftFiles } from "./peft-adapter.ts";
@@ -84,20 +85,6 @@ export function writeCheckpoint(
   });
 }
 
-/** Runs what writes into a run; the file system's refusals become one error. @throws MAGDI_NOT_WRITTEN */
-export function writing<T>(place: string, write: () => T): T {
-  try {
-    return write();
-  } catch (cause) {
-    if (!(cause instanceof Error && "code" in cause && "syscall" in cause)) throw cause;
-    throw new MagdiError(
-      "MAGDI_NOT_WRITTEN",
-      `${place}: cannot be written (${cause.message}); what was written before is untouched: make room or give leave, then resume`,
-      { cause },
-    );
-  }
-}
-
 /** Null when the folder has none. @throws MAGDI_BAD_FILE when its parts do not fit the parameters or each other. */
 export function readCheckpoint(folder: string, shapes: ReadonlyMap<string, Shape>): Checkpoint | null {
   const state = readRunState(folder);
@@ -122,9 +109,9 @@ export function readCheckpoint(folder: string, shapes: ReadonlyMap<string, Shape
   };
 }
 
-/** Where a run stands; null when the folder has no checkpoint. @throws MAGDI_BAD_FILE */
+/** Where a run stands; null when the folder has no checkpoint. @throws MAGDI_BAD_FILE, MAGDI_NOT_WRITTEN */
 export function readRunState(folder: string): RunState | null {
-  restoreReplaced(folder);
+  writing(folder, () => restoreReplaced(folder));
   const file = path.join(folder, STATE_FILE);
   let text: string;
   try {

@@ -8,9 +8,11 @@ import type { BaseModel } from "../student/base-model.ts";
 import { endTokens } from "../student/student-folder.ts";
 import { openChatTemplate, plainChatTemplate } from "../text/chat-template.ts";
 import { openTokenizer } from "../text/tokenizer.ts";
+import { OTHER_SCRATCH, writing } from "./disk-refusal.ts";
 import { endTokenOf, type StudentText } from "./mag/tokenised-mags.ts";
 
-/** @throws MAGDI_FILE_MISSING when the base has no tokenizer, MAGDI_BAD_FILE when it names no end token. */
+/** @throws MAGDI_FILE_MISSING when the base has no tokenizer, MAGDI_BAD_FILE when it names no end token,
+ * MAGDI_NOT_WRITTEN. */
 export async function studentText(base: BaseModel): Promise<StudentText> {
   if (!base.textFiles.has("tokenizer.json")) {
     throw new MagdiError(
@@ -19,9 +21,11 @@ export async function studentText(base: BaseModel): Promise<StudentText> {
     );
   }
   // Both are opened from folders, and a base may be one file.
-  const folder = mkdtempSync(path.join(tmpdir(), "magdi-text-"));
+  const parent = tmpdir();
+  const writes = <T>(write: () => T): T => writing(parent, write, OTHER_SCRATCH);
+  const folder = writes(() => mkdtempSync(path.join(parent, "magdi-text-")));
   try {
-    for (const [name, text] of base.textFiles) writeFileSync(path.join(folder, name), text);
+    for (const [name, text] of base.textFiles) writes(() => writeFileSync(path.join(folder, name), text));
     const [tokenizer, template] = await Promise.all([openTokenizer(folder), openChatTemplate(folder)]);
     const chatTemplate = template ?? plainChatTemplate;
     const ends = endTokens(base.generationConfig, base.configJson);

@@ -12,7 +12,8 @@ import { chooseDevice, tellChoice } from "../runtime/device.ts";
 import { type ImportOptions, importStudent } from "../student/import-student.ts";
 import type { Manifest } from "../student/manifest.ts";
 import { locateBase, openBase } from "../student/open-base.ts";
-import { type AdapterDescription, readRunState, writing } from "./checkpoint.ts";
+import { type AdapterDescription, readRunState } from "./checkpoint.ts";
+import { writing, writingMeanwhile } from "./disk-refusal.ts";
 import { exportStudent, TRAINING_METADATA } from "./export-student.ts";
 import { initialiseParameters } from "./initial-parameters.ts";
 import { fitPooledCentre } from "./pooled-centre.ts";
@@ -144,9 +145,11 @@ export async function runTraining(options: TrainingRunOptions): Promise<Training
   options.onExport?.();
   try {
     const adapter = path.join(folder, BEST_FOLDER);
-    const student = trains
-      ? await exportStudent({ ...importOptions, base: source, adapter })
-      : await importStudent({ ...importOptions, source });
+    const student = await writingMeanwhile(importOptions.out, () =>
+      trains
+        ? exportStudent({ ...importOptions, base: source, adapter })
+        : importStudent({ ...importOptions, source }),
+    );
     return { outcome, student, interrupted: null };
   } catch (error) {
     if (!options.signal.aborted) throw error;

@@ -1,7 +1,7 @@
 // Whole runs of a tiny student with the real training step: interrupted, resumed, cut into batches, exported.
 
 import assert from "node:assert/strict";
-import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { test } from "node:test";
 import { interruptedText } from "../../src/cli/train-texts.ts";
@@ -133,6 +133,35 @@ test("an interrupt while the student is written leaves none of it, and a resumed
       /^stopped after step 4 of 4, training done, before the student was written; go on with: npx /,
     );
   }
+});
+
+test("a student that cannot be written is one error that names its place, and a resumed run writes it", async () => {
+  const folder = path.join(scratch, "full");
+  const moved = path.join(scratch, "moved");
+  createRun(folder, settingsOf({ epochs: 1 }));
+  const training = runTraining({
+    settings: runSettings(folder),
+    folder,
+    signal: new AbortController().signal,
+    onStage: (stage) => {
+      if (stage !== "writing q8" || existsSync(moved)) return;
+      renameSync(folder, moved);
+      writeFileSync(folder, "in the way");
+    },
+    onData: () => {},
+    onProgress: () => {},
+    onValidation: () => {},
+  });
+  await assert.rejects(training, (error: unknown) => {
+    assert.ok(error instanceof MagdiError && error.code === "MAGDI_NOT_WRITTEN", String(error));
+    assert.match(
+      error.message,
+      /full.student: cannot be written \(ENOTDIR.*make room or give leave, then resume$/,
+    );
+    return true;
+  });
+  const { student } = await run({ folder: moved });
+  assert.equal(student?.name, "moved");
 });
 
 test("losses fall, and the folder says with what settings", async () => {

@@ -1,7 +1,7 @@
 // metrics.jsonl of a run: one JSON line for each optimiser step and validation, appended as they happen. It knows no
 // curves.
 
-import { closeSync, existsSync, fsyncSync, openSync, readFileSync, renameSync, writeSync } from "node:fs";
+import { appendFileSync, closeSync, existsSync, openSync, readFileSync, truncateSync } from "node:fs";
 import { z } from "zod";
 import { MagdiError } from "../errors.ts";
 
@@ -88,27 +88,24 @@ export class RunLog {
     this.#fd = fd;
   }
 
-  /** Opens a log to go on after optimiser step `step`: what came later is dropped, and unless the run has finished, its
-   * end. The file system's errors pass. */
+  /** Opens a log to go on after optimiser step `step`: a torn last line, what came later and, unless the run has
+   * finished, its end are cut off, and nothing before is written anew. The file system's errors pass.
+   * @throws MAGDI_BAD_FILE for a line that is none of ours */
   static open(file: string, step: number, finished = false): RunLog {
-    const kept = existsSync(file)
-      ? readRunLog(file).filter((line) => line.step <= step && (finished || line.kind !== "end"))
-      : [];
-    const beside = `${file}.${process.pid}.part`;
-    const fd = openSync(beside, "w");
-    try {
-      writeSync(fd, kept.map((line) => `${JSON.stringify(line)}\n`).join(""));
-      fsyncSync(fd);
-      renameSync(beside, file);
-    } catch (error) {
-      closeSync(fd);
-      throw error;
+    if (existsSync(file)) {
+      const lines = readRunLog(file);
+      const later = lines.findIndex((line) => line.step > step || (line.kind === "end" && !finished));
+      const kept = readFileSync(file, "utf8")
+        .split("\n")
+        .slice(0, later < 0 ? lines.length : later);
+      truncateSync(file, Buffer.byteLength(kept.map((text) => `${text}\n`).join("")));
     }
-    return new RunLog(fd);
+    return new RunLog(openSync(file, "a"));
   }
 
   append(line: RunLogLine): void {
-    writeSync(this.#fd, `${JSON.stringify(line)}\n`);
+    // Not writeSync, which may write a part of the line and say so.
+    appendFileSync(this.#fd, `${JSON.stringify(line)}\n`);
   }
 
   close(): void {

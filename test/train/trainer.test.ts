@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { existsSync, mkdirSync, readFileSync, renameSync, symlinkSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { test } from "node:test";
 import { MagdiError } from "../../src/errors.ts";
@@ -9,6 +9,7 @@ import { type RunLogLine, readRunLog } from "../../src/train/run-log.ts";
 import { type TrainingProgress, train } from "../../src/train/trainer.ts";
 import type { TrainingData } from "../../src/train/training-data.ts";
 import { resolveSettings, type TrainingSettings } from "../../src/train/training-settings.ts";
+import { NO_LIMITS, withFilesUpTo } from "../support/limited-process.ts";
 import { scratchFolder } from "../support/scratch-folder.ts";
 import { type QuadraticOptions, QuadraticStep, randomData, randomUnits } from "./support/quadratic-step.ts";
 
@@ -303,8 +304,41 @@ test("a place that cannot be written is one error, and the checkpoint before sta
   assert.equal(outcome.reason, "done");
 });
 
-test("a full disk is one error", { skip: !existsSync("/dev/full") && "there is no /dev/full" }, async () => {
+test("a disk that fills up within a line is one error, and no line is lost when there is room again", {
+  skip: NO_LIMITS,
+}, async () => {
+  const settings = { ...SETTINGS, epochs: 8, checkpointEvery: 1 };
   const folder = newFolder();
-  symlinkSync("/dev/full", path.join(folder, `metrics.jsonl.${process.pid}.part`));
-  await assert.rejects(run({ folder }), refused("MAGDI_NOT_WRITTEN", /metrics\.jsonl: .*ENOSPC/));
+  const file = (name: string): string => JSON.stringify(import.meta.resolve(`../../${name}`));
+  const { code, message } = withFilesUpTo<{ code: string; message: string }>(
+    4096,
+    `import { train } from ${file("src/train/trainer.ts")};
+     import { resolveSettings } from ${file("src/train/training-settings.ts")};
+     import { QuadraticStep, randomData } from ${file("test/train/support/quadratic-step.ts")};
+     const error = await train({
+       settings: resolveSettings([{ nameOf: (key) => key, values: ${JSON.stringify(settings)} }]),
+       settingsHash: "settings",
+       folder: ${JSON.stringify(folder)},
+       step: new QuadraticStep(),
+       training: randomData(20, 1),
+       validation: randomData(5, 2),
+       adapter: { base: "base", rank: 2, alpha: 4, dropout: 0, targets: ["q_proj"] },
+       signal: new AbortController().signal,
+       now: () => 0,
+     }).catch((error) => error);
+     console.log(JSON.stringify({ code: error.code, message: error.message }));`,
+  );
+  assert.equal(code, "MAGDI_NOT_WRITTEN");
+  assert.match(message, /metrics\.jsonl: cannot be written \(EFBIG/);
+  const torn = readFileSync(path.join(folder, "metrics.jsonl"));
+  assert.equal(torn.length, 4096);
+  assert.notEqual(torn.at(-1), "\n".charCodeAt(0));
+  const rest = await run({ folder, settings });
+  assert.deepEqual(rest.log, (await run({ settings })).log);
+});
+
+test("metrics that cannot be written are one error", async () => {
+  const folder = newFolder();
+  mkdirSync(path.join(folder, "metrics.jsonl"));
+  await assert.rejects(run({ folder }), refused("MAGDI_NOT_WRITTEN", /metrics\.jsonl: .*EISDIR/));
 });

@@ -1,7 +1,8 @@
 // The place of a folder that appears whole or not at all: it is written beside it and renamed. It does not know what
 // the folder holds.
 
-import { existsSync, renameSync, rmSync } from "node:fs";
+import { closeSync, existsSync, fsyncSync, openSync, renameSync, rmSync } from "node:fs";
+import path from "node:path";
 
 /** Where a folder is written before it gets its name. */
 export const partialPath = (out: string): string => `${out}.partial`;
@@ -11,9 +12,10 @@ export function restoreReplaced(out: string): void {
   if (!existsSync(out) && existsSync(`${out}.replaced`)) renameSync(`${out}.replaced`, out);
 }
 
-/** Renames the finished folder to its place; what was there goes only when the new one is in. */
+/** Renames the finished folder to its place; what was there goes only when the new one is in, and its name on the disk. */
 export function putInPlace(partial: string, out: string): void {
   const replaced = `${out}.replaced`;
+  syncFolder(partial);
   rmSync(replaced, { recursive: true, force: true });
   if (existsSync(out)) renameSync(out, replaced);
   try {
@@ -22,5 +24,24 @@ export function putInPlace(partial: string, out: string): void {
     if (existsSync(replaced)) renameSync(replaced, out);
     throw error;
   }
+  syncFolder(path.dirname(out));
   rmSync(replaced, { recursive: true, force: true });
+}
+
+/** What file systems answer that have no such thing as flushing a folder. */
+const NO_SYNC = ["EACCES", "EINVAL", "EISDIR", "ENOTSUP", "EPERM"];
+
+/** Makes the names in a folder last through a power cut, where the system can. */
+function syncFolder(folder: string): void {
+  if (process.platform === "win32") return;
+  try {
+    const descriptor = openSync(folder, "r");
+    try {
+      fsyncSync(descriptor);
+    } finally {
+      closeSync(descriptor);
+    }
+  } catch (error) {
+    if (!(error instanceof Error && "code" in error && NO_SYNC.includes(String(error.code)))) throw error;
+  }
 }

@@ -198,7 +198,8 @@ export function writePeftFiles(folder: string, adapter: AdapterToWrite): void {
     throw new MagdiError("MAGDI_BAD_CONFIG", `${folder}: expected adapters to write, found no tensor of one`);
   }
   writeSafetensors(path.join(folder, ADAPTER_TENSORS_FILE), tensors, { format: "pt", ...adapter.metadata });
-  writeFileSync(path.join(folder, ADAPTER_CONFIG_FILE), `${JSON.stringify(config, null, 2)}\n`);
+  const text = `${JSON.stringify(config, null, 2)}\n`;
+  writeFileSync(path.join(folder, ADAPTER_CONFIG_FILE), text, { flush: true });
 }
 
 /** Writes a folder that PEFT and vLLM load; it is the old one or the whole new one. The file system's errors pass. */

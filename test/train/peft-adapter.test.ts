@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { test } from "node:test";
 import { MagdiError } from "../../src/errors.ts";
@@ -15,6 +15,7 @@ import {
 } from "../../src/train/peft-adapter.ts";
 import { randomTensor, writeRandomAdapter } from "../support/random-adapter.ts";
 import { fixture, scratchFolder } from "../support/scratch-folder.ts";
+import { watchSyncs } from "../support/watched-syncs.ts";
 import { SeededRandom } from "../text/seeded-random.ts";
 
 const folder = scratchFolder();
@@ -92,6 +93,19 @@ test("what we write is what PEFT wrote, tensor for tensor, and is read back", ()
   assert.deepEqual(again.modules, read.modules);
   assert.equal(again.config.dropout, 0.05);
   assert.equal(again.metadata.get("magdi.level"), "4");
+});
+
+test("both files are on the disk before the folder has its name", () => {
+  const out = path.join(folder, "flushed");
+  const synced = new Set<number>();
+  const stopWatching = watchSyncs((inode) => {
+    if (!existsSync(out)) synced.add(inode);
+  });
+  const key = adapterKey("model.layers.0.self_attn.q_proj", "A");
+  const tensors = new Map([[key, { shape: [1, 2], data: new Float32Array(2) }]]);
+  writePeftAdapter(out, { base: "base", rank: 1, alpha: 1, dropout: 0, targets: ["q_proj"], tensors });
+  stopWatching();
+  for (const name of readdirSync(out)) assert.ok(synced.has(statSync(path.join(out, name)).ino), name);
 });
 
 test("one missing, one unexpected and one mis-shaped tensor are one error, with both shapes", () => {

@@ -178,7 +178,7 @@ export const SETTING_GROUPS = {
     clipNorm: number(0, 1e9).default(1).describe("gradients longer than this are shortened to it; 0 never"),
     batchSize: wholeNumber(1)
       .default(16)
-      .describe("MAGs of an optimiser step (chains, where nodes alone are learned)"),
+      .describe("MAGs of an optimiser step; chains, where the losses are nll alone"),
     epochs: wholeNumber(1).default(10).describe("times that everything is seen"),
     maxSteps: wholeNumber(1).nullable().default(null).describe("optimiser steps at most"),
     seed: wholeNumber(0, 4_294_967_295).default(0).describe("seed of everything that is drawn"),

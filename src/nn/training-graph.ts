@@ -23,7 +23,7 @@ export interface TrainingLosses {
   readonly margin: { readonly weight: number; readonly margin: number; readonly head: ScoreHead } | null;
   readonly node: {
     readonly weight: number;
-    /** Whether the loss reaches the student, or only the classifier. */
+    /** Whether the loss reaches the student, or only the classifier, on this step's vectors. */
     readonly features: "live" | "frozen";
     readonly classifier: NodeClassifier;
     /** Of the classifier, behind its first layer; the released code drops when it validates too. */

@@ -126,7 +126,7 @@ export const SETTING_GROUPS = {
     nodeFeatures: oneOf(["live", "frozen"])
       .default("live")
       .describe(
-        "live: the node loss reaches the student; frozen: only its classifier, as in the released code",
+        "live: the node loss reaches the student; frozen: only its classifier, on each step's vectors (the released code's are the base's, computed once)",
       ),
     edges: oneOf(ADJACENCIES)
       .default("directed")
@@ -144,7 +144,7 @@ export const SETTING_GROUPS = {
     questions: oneOf(["together", "apart"])
       .default("together")
       .describe(
-        "losses of a step over the same questions, or each over questions of its own, as in the released code",
+        "losses of a step over the same questions, or each over questions of its own, nearly as in the released code",
       ),
     pairing: oneOf(["drawn", "in-order"])
       .default("drawn")

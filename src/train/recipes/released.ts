@@ -5,7 +5,7 @@ import type { Recipe } from "./recipe.ts";
 export const released: Recipe = {
   name: "magdi-released",
   summary:
-    "level 4 as the released code has it, learning rate for 7B included; import its MAGs with --edges released --clean released",
+    "level 4 as near to the released code as options come, learning rate for 7B included; import its MAGs with --edges released --clean released",
   level: 4,
   settings: () => ({
     nodeFeatures: "frozen",

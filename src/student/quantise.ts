@@ -169,10 +169,16 @@ export interface CentredGrid {
   readonly symmetric: boolean;
 }
 
+/** By a code's bits, the middle of its codes; 5 bits are stored in 8. */
+const CENTRES = { 4: 8, 5: 16, 8: 128 } as const;
+
+/** What is added to a code around `centre` when it is stored. */
+const shiftOf = (bits: 4 | 8, centre: number): number => 2 ** (bits - 1) - centre;
+
 /** Centres a grid on the middle of its type's codes, which are 16, 32 or 256. `bits` is at least the grid's. */
 export function centred(grid: BlockGrid, bits: 4 | 8): CentredGrid {
   const fiveBits = grid.codes.every((code) => code < 32);
-  return centredAt(grid, bits, grid.bits === 4 ? 8 : fiveBits ? 16 : 128);
+  return centredAt(grid, bits, CENTRES[grid.bits === 4 ? 4 : fiveBits ? 5 : 8]);
 }
 
 export function centredAt(grid: BlockGrid, bits: 4 | 8, centre: number): CentredGrid {
@@ -182,15 +188,25 @@ export function centredAt(grid: BlockGrid, bits: 4 | 8, centre: number): Centred
 
 /** Codes one a byte [N·K] → MatMulNBits' bytes [N, K/32, 32·bits/8]: 4-bit codes two a byte, the earlier one low. */
 export function packCodes({ grid, bits, centre }: CentredGrid): Uint8Array {
-  const shift = 2 ** (bits - 1) - centre;
+  const shift = shiftOf(bits, centre);
   if (bits === 8) return shift === 0 ? grid.codes : grid.codes.map((code) => code + shift);
   const packed = new Uint8Array(grid.codes.length / 2);
   for (let i = 0; i < packed.length; i++) packed[i] = grid.codes[2 * i]! | (grid.codes[2 * i + 1]! << 4);
   return packed;
 }
 
-/** The inverse for 4 bits around 8: [N·K/2] → codes one a byte [N·K]. */
-export function unpackCodes4(packed: Uint8Array): Uint8Array<ArrayBuffer> {
+/** The inverse: bytes → codes one a byte [N·K], around the centre that `centred` gave them if their blocks have
+ * minimums, which are values at code 0. Without them scales alone say everything, and codes stay around 2^(bits−1). */
+export function unpackCodes(
+  packed: Uint8Array<ArrayBuffer>,
+  bits: 4 | 8,
+  minimums: boolean,
+): Uint8Array<ArrayBuffer> {
+  if (bits === 8) {
+    const shift = shiftOf(8, CENTRES[5]);
+    const fiveBits = minimums && packed.every((code) => code >= shift && code < shift + 32);
+    return fiveBits ? packed.map((code) => code - shift) : packed;
+  }
   const codes = new Uint8Array(2 * packed.length);
   packed.forEach((pair, i) => {
     codes[2 * i] = pair & 15;

@@ -14,7 +14,7 @@ import { type BaseModel, type BaseTensor, checkTensors } from "./base-model.ts";
 import type { Dtype } from "./dtype.ts";
 import { readHuggingFaceTexts } from "./hugging-face-base.ts";
 import { readManifest } from "./manifest.ts";
-import { BLOCK_SIZE, unpackCodes4 } from "./quantise.ts";
+import { BLOCK_SIZE, unpackCodes } from "./quantise.ts";
 import { openStudentFolder } from "./student-folder.ts";
 
 /** The formats that hold a student's weights as its base had them, the more faithful first. */
@@ -160,7 +160,7 @@ function groupsOf(
   return groups;
 }
 
-/** Rows of a matrix in blocks; codes of 8 bits lie around 128, those of 4 around 8 unless they have minimums. */
+/** Rows of a matrix in blocks; codes without minimums lie around 2^(bits−1). */
 function gridTensor(
   stored: StoredTensors,
   name: string,
@@ -173,10 +173,11 @@ function gridTensor(
   const readGrid = (): BlockGrid => {
     const packed = stored.bytes(`${name}.codes`, firstRow, rows, (columns * bits) / 8);
     const scales = stored.floats(`${name}.scales`, firstRow, rows, blocks);
-    const mins = stored.has(`${name}.mins`)
+    const minimums = stored.has(`${name}.mins`);
+    const mins = minimums
       ? stored.floats(`${name}.mins`, firstRow, rows, blocks)
       : scales.map((scale) => -(2 ** (bits - 1)) * scale);
-    return { bits, codes: bits === 8 ? packed : unpackCodes4(packed), scales, mins };
+    return { bits, codes: unpackCodes(packed, bits, minimums), scales, mins };
   };
   const readFloat32 = (): Float32Array => {
     const { codes, scales, mins } = readGrid();

@@ -24,9 +24,12 @@ const onnxFiles = (of: string): Map<string, Buffer> =>
     readdirSync(path.join(of, "onnx")).map((file) => [file, readFileSync(path.join(of, "onnx", file))]),
   );
 
+const K_QUANTS = fixture("families/tiny-llama-kquant/model.gguf");
+
 const SOURCES = {
   "biases and an untied head": fixture("tiny-qwen2/base"),
   "a head that is the embedding": fixture("tiny-llama/base"),
+  "a file on grids of 4, 5 and 8 bits": K_QUANTS,
 };
 
 for (const [what, source] of Object.entries(SOURCES)) {
@@ -59,6 +62,24 @@ test("weights on a grid of four bits give the floats that they stand for", async
   assert.ok(worst > 0 && worst < spread / 15, `${worst} of ${spread}`);
   four.close();
   floats.close();
+});
+
+test("weights that lie on a grid are read back as the file has them, those with minimums in 8 bits too", async () => {
+  const file = openBase(K_QUANTS);
+  const four = openBase(await student("k-quants", K_QUANTS, ["q4"]));
+  const wideWithMinimums = new Set<string>();
+  for (const [name, tensor] of file.tensors) {
+    const grid = tensor.readGrid?.();
+    if (grid === undefined) continue;
+    const [wanted, found] = [tensor, four.tensors.get(name)!].map((of) => of.readFloat32());
+    const worst = wanted!.reduce((most, value, at) => Math.max(most, Math.abs(value - found![at]!)), 0);
+    assert.equal(worst, 0, name);
+    const own = (centre: number) => grid.mins.some((min, block) => min !== -centre * grid.scales[block]!);
+    if (grid.bits === 8 && own(16) && own(128)) wideWithMinimums.add(name.split(".").at(-2)!);
+  }
+  assert.deepEqual([...wideWithMinimums].sort(), ["k_proj", "up_proj"]);
+  file.close();
+  four.close();
 });
 
 test("a student stays who it is: its base's name, its licence, its tokenizer", async () => {

@@ -6,6 +6,7 @@ import type { DecoderConfig } from "../nn/decoder-config.ts";
 import type { Dtype } from "../student/dtype.ts";
 import type { Quality } from "../student/manifest.ts";
 import type { WrittenDtype } from "../student/written-dtype.ts";
+import { encodeChat } from "../text/chat-prompt.ts";
 import { openChatTemplate, plainChatTemplate } from "../text/chat-template.ts";
 import { openTokenizer } from "../text/tokenizer.ts";
 import type { ModelRunner } from "./model-runner.ts";
@@ -30,13 +31,12 @@ export async function measureQuality(
   options: QualityOptions,
 ): Promise<ReadonlyMap<Dtype, Quality>> {
   const tokenizer = await openTokenizer(options.folder);
-  const template = (await openChatTemplate(options.folder)) ?? plainChatTemplate;
+  const chatTemplate = (await openChatTemplate(options.folder)) ?? plainChatTemplate;
   const answerTokens = Math.min(ANSWER_TOKENS, Math.floor(options.config.positions / 2));
   const longest = options.config.positions - answerTokens;
-  const prompts = QUALITY_QUESTIONS.map((content) => {
-    const text = template.render([{ role: "user", content }], { addGenerationPrompt: true });
-    return tokenizer.encode(text, { addSpecialTokens: false }).slice(0, longest);
-  });
+  const prompts = QUALITY_QUESTIONS.map((content) =>
+    encodeChat({ tokenizer, chatTemplate }, [{ role: "user", content }]).slice(0, longest),
+  );
   const passages = QUALITY_PASSAGES.map((text) =>
     tokenizer.encode(text, { addSpecialTokens: true }).slice(0, longest),
   );

@@ -17,14 +17,16 @@ export interface ChatSpeaker {
 interface EncodeChatOptions {
   /** End with the beginning of an assistant's message. Default true. */
   readonly addGenerationPrompt?: boolean;
-  /** Let the tokenizer add its own tokens to those that the template wrote. Default false. */
+  /** Let the tokenizer add its own tokens to those that the template wrote. Default false: of them a prompt without a
+   * template begins with what texts begin with (BOS), and does not end with what ends one. */
   readonly addSpecialTokens?: boolean;
   /** As the tokenizer's `encode` has it. */
   readonly atMost?: number;
 }
 
 /**
- * The prompt tokens of a conversation, up to where the assistant begins to speak.
+ * The prompt tokens of a conversation, up to where the assistant begins to speak: the same for who asks a student, who
+ * trains it and who measures it.
  *
  * @throws TooManyTokensError for a long one that comes to more than `atMost`
  */
@@ -39,5 +41,8 @@ export function encodeChat(
 ): Int32Array {
   const rendered = messages.map(({ role, content }) => ({ role, content }));
   const prompt = chatTemplate.render(rendered, { addGenerationPrompt });
-  return tokenizer.encode(prompt, { addSpecialTokens, atMost });
+  const tokens = tokenizer.encode(prompt, { addSpecialTokens, atMost });
+  // A template writes BOS itself; plain text has none.
+  if (chatTemplate.source !== null || addSpecialTokens || tokenizer.startTokenIds.length === 0) return tokens;
+  return Int32Array.of(...tokenizer.startTokenIds, ...tokens);
 }

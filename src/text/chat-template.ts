@@ -22,8 +22,8 @@ interface RenderOptions {
 
 export interface ChatTemplate {
   /**
-   * The prompt. It holds the special tokens that the template writes, BOS among them, so it is encoded with
-   * addSpecialTokens false. Messages are not escaped: a special token's text in one becomes that token.
+   * The prompt's text, which encodeChat makes tokens of. It holds the special tokens that the template writes, BOS
+   * among them; plain concatenation writes none. Messages are not escaped: a special token's text in one becomes that token.
    * @throws MAGDI_BAD_REQUEST (param "messages") with the template's own words when it raises an exception
    */
   render(messages: readonly ChatMessage[], options: RenderOptions): string;

@@ -51,6 +51,8 @@ export interface Tokenizer {
   idOf(token: string): number | undefined;
   /** How many leading spaces a text that starts with the first token loses. */
   readonly leadingSpaces: number;
+  /** What the post-processor puts before a text: BOS where it adds one. */
+  readonly startTokenIds: readonly number[];
 }
 
 /**
@@ -157,6 +159,7 @@ export function createTokenizer(tokenizer: JsonObject, config: JsonObject, origi
     specialTokenIds,
     idOf: (token) => idOf.get(token),
     leadingSpaces: decoder.leadingSpaces,
+    startTokenIds: startTokenIds(inner),
   };
 }
 
@@ -222,6 +225,12 @@ function everyPieceIsToken(
   if (typeof model.unk_token === "string") return true;
   const bytesOnly = preTokenizerSteps(tokenizer.pre_tokenizer).at(-1)?.type === "ByteLevel";
   return bytesOnly && [...byteOfCharacter.keys()].every((character) => idOf.has(character));
+}
+
+function startTokenIds(inner: LibraryTokenizer): readonly number[] {
+  const text = ""; // no token is empty
+  const tokens = inner.post_processor?.post_process([text], null, true).tokens ?? [text];
+  return tokens.slice(0, tokens.indexOf(text)).map((token) => inner.token_to_id(token) ?? 0);
 }
 
 /** The library takes an empty text for no text. */

@@ -3,6 +3,7 @@
 import { parseArgs } from "node:util";
 import { MagdiError } from "../../errors.ts";
 import { renderPrompt } from "../../reasoning/prompts.ts";
+import { encodeChat } from "../../text/chat-prompt.ts";
 import { openChatTemplate, plainChatTemplate } from "../../text/chat-template.ts";
 import { openTokenizer } from "../../text/tokenizer.ts";
 import { completionOf } from "./completion.ts";
@@ -48,13 +49,7 @@ async function inTokens(folder: string): Promise<Measure> {
   const count = (text: string): number => tokenizer.encode(text, { addSpecialTokens: false }).length;
   return {
     unit: "tokens",
-    prompt: (mag) =>
-      count(
-        chatTemplate.render(
-          renderPrompt(mag).map((message) => ({ ...message })),
-          { addGenerationPrompt: true },
-        ),
-      ),
+    prompt: (mag) => encodeChat({ tokenizer, chatTemplate }, renderPrompt(mag)).length,
     completion: (mag, node) => count(completionOf(mag, node) ?? node.reasoning),
   };
 }

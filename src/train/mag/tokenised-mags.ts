@@ -2,6 +2,7 @@
 // the chat template, and nothing of losses.
 
 import { renderPrompt } from "../../reasoning/prompts.ts";
+import { encodeChat } from "../../text/chat-prompt.ts";
 import type { ChatTemplate } from "../../text/chat-template.ts";
 import type { Tokenizer } from "../../text/tokenizer.ts";
 import { answerSentence, completionOf } from "./completion.ts";
@@ -194,7 +195,6 @@ class RowTokeniser {
 
   /** The prompt that asks for a chain is the one that the server sends. */
   prompt(mag: Mag, asksFor: "chain" | "answer"): Int32Array {
-    const { tokenizer, chatTemplate } = this.#student;
     const [message] = renderPrompt({
       task: mag.task,
       question: this.#plain(mag.question),
@@ -206,8 +206,7 @@ class RowTokeniser {
       asksFor === "chain"
         ? message.content
         : `${message.content.slice(0, message.content.lastIndexOf("\n\n"))}\n\nGive no reasons. ${ANSWER_ALONE}`;
-    const text = chatTemplate.render([{ role: "user", content }], { addGenerationPrompt: true });
-    return tokenizer.encode(text, { addSpecialTokens: false });
+    return encodeChat(this.#student, [{ role: "user", content }]);
   }
 
   #plain(text: string): string {

@@ -3,7 +3,9 @@
 import assert from "node:assert/strict";
 import { before, describe, test } from "node:test";
 import { renderPrompt } from "../../../src/reasoning/prompts.ts";
+import { encodeChat } from "../../../src/text/chat-prompt.ts";
 import { createChatTemplate, plainChatTemplate } from "../../../src/text/chat-template.ts";
+import { ggufTokenizerFiles } from "../../../src/text/gguf-tokenizer.ts";
 import { openTokenizer } from "../../../src/text/tokenizer.ts";
 import type { Mag } from "../../../src/train/mag/mag-schema.ts";
 import {
@@ -15,6 +17,7 @@ import {
 } from "../../../src/train/mag/tokenised-mags.ts";
 import type { TrainingRow } from "../../../src/train/mag/training-batch.ts";
 import { fixture } from "../../support/scratch-folder.ts";
+import { sentencePieceMetadata, withFolder } from "../../text/tokenizer-fixtures.ts";
 import { sampleMag } from "./support/sample-mag.ts";
 
 const TEMPLATE =
@@ -142,6 +145,19 @@ test("a bare answer that does not fit is no row, and counted, where chains are c
   }
   const { label, counts } = tokeniseTwoTasks([mag], student, { maxTokens: fits, tooLong: "cut" });
   assert.deepEqual([label.length, counts.rowsDropped], [1, 0]);
+});
+
+test("a base without a template is taught behind the prompt that it is asked with, BOS before it", async () => {
+  const metadata = await sentencePieceMetadata();
+  const tokenizer = await withFolder({ ...ggufTokenizerFiles(metadata) }, openTokenizer);
+  const [bos, endTokenId] = [tokenizer.idOf("<s>")!, tokenizer.idOf("</s>")!];
+  const plain = { tokenizer, chatTemplate: plainChatTemplate, endTokenId };
+  const mag = sampleMag("one");
+  const { units } = tokeniseMags([mag], plain, { maxTokens: 1000 });
+  const [{ tokenIds, promptLength }] = units[0]!.rows as [TrainingRow];
+  assert.equal(tokenIds[0], bos);
+  assert.deepEqual(tokenIds.subarray(0, promptLength), encodeChat(plain, renderPrompt(mag)));
+  assert.ok(!tokenIds.subarray(1).includes(bos));
 });
 
 test("the end token is the one that the template writes behind an answer, else the first that there is", () => {

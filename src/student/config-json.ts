@@ -34,7 +34,7 @@ class Fields {
   number(key: string, fallback?: number): number {
     const value = this.#json[key] ?? fallback;
     if (typeof value === "number" && Number.isFinite(value) && value > 0) return value;
-    if (!Number.isNaN(value)) this.#expected(key, "a positive number", value);
+    if (this.has(key) || !Number.isNaN(fallback)) this.#expected(key, "a positive number", value);
     return Number.NaN;
   }
 
@@ -78,9 +78,9 @@ class Fields {
   }
 
   #expected(key: string, expected: string, found: unknown): void {
-    this.problems.push(
-      `${this.#where}${key}: expected ${expected}, found ${JSON.stringify(found) ?? "nothing"}`,
-    );
+    // JSON has no NaN, and the metadata of a GGUF file may.
+    const told = typeof found === "number" ? String(found) : (JSON.stringify(found) ?? "nothing");
+    this.problems.push(`${this.#where}${key}: expected ${expected}, found ${told}`);
   }
 }
 

@@ -90,29 +90,28 @@ function hasTokenizer({ metadata }: GgufFile): boolean {
   return model !== undefined && (model !== "gpt2" || metadata.has("tokenizer.ggml.merges"));
 }
 
-/** The metadata under Hugging Face's config.json names. */
-function configOf(file: GgufFile, architecture: keyof typeof ARCHITECTURES): ConfigJson {
-  const number = (key: string): number | undefined => {
-    const value = file.metadata.get(`${architecture}.${key}`);
-    return value === undefined ? undefined : Number(value);
-  };
-  const token = (key: string): number | undefined => {
-    const value = file.metadata.get(`tokenizer.ggml.${key}_token_id`);
-    return value === undefined ? undefined : Number(value);
-  };
-  const rope: Record<string, unknown> = {
-    rope_type: "default",
-    rope_theta: number("rope.freq_base") ?? 10000,
-  };
-  const scaling = file.metadata.get(`${architecture}.rope.scaling.type`);
-  if (typeof scaling === "string" && scaling !== "none") {
-    rope.rope_type = scaling;
-    rope.factor = number("rope.scaling.factor");
-  }
+/** rope_parameters, as llama.cpp reads them: a file that names no type means a linear one, which a factor of 0 or 1
+ * turns off, and the factor has an older name too. */
+function ropeOf(file: GgufFile, architecture: string): Record<string, unknown> {
+  const number = (key: string) => file.getOptionalNumber(`${architecture}.rope.${key}`);
+  const theta = { rope_theta: number("freq_base") ?? 10000 };
+  const type = file.getOptionalString(`${architecture}.rope.scaling.type`) ?? "linear";
+  const factor = number("scaling.factor") ?? number("scale_linear") ?? 1;
+  const linear = type === "linear" && factor !== 0 && factor !== 1;
+  if (type !== "none" && type !== "linear") return { ...theta, rope_type: type, factor };
   if (file.entries.has("rope_freqs.weight")) {
-    rope.rope_type = "factors";
-    rope.factors = [...file.readFloat32("rope_freqs.weight")];
+    const factors = file.readFloat32("rope_freqs.weight");
+    // Each frequency is divided by both.
+    return { ...theta, rope_type: "factors", factors: Array.from(factors, (f) => (linear ? f * factor : f)) };
   }
+  return linear ? { ...theta, rope_type: type, factor } : { ...theta, rope_type: "default" };
+}
+
+/** The metadata under Hugging Face's config.json names. @throws MAGDI_BAD_FILE for a value of another type */
+function configOf(file: GgufFile, architecture: keyof typeof ARCHITECTURES): ConfigJson {
+  const number = (key: string) => file.getOptionalNumber(`${architecture}.${key}`) ?? undefined;
+  const token = (key: string) => file.getOptionalNumber(`tokenizer.ggml.${key}_token_id`) ?? undefined;
+  const rope = ropeOf(file, architecture);
   const heads = number("attention.head_count");
   const hidden = number("embedding_length");
   const perHead = hidden !== undefined && heads !== undefined ? hidden / heads : undefined;

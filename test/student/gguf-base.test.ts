@@ -5,9 +5,9 @@ import { test } from "node:test";
 import { MagdiError } from "../../src/errors.ts";
 import { openGgufBase } from "../../src/student/gguf-base.ts";
 import { fixture, scratchFolder } from "../support/scratch-folder.ts";
-import { FLOAT32, STRING, type TinyGgufOptions, tinyGguf, UINT32 } from "../support/tiny-gguf.ts";
+import { ARRAY, FLOAT32, STRING, type TinyGgufOptions, tinyGguf, UINT32 } from "../support/tiny-gguf.ts";
 import { importTiny, openRunner, prefilled, tinyStudent } from "../support/tiny-students.ts";
-import { f32, text, u32 } from "../tensor/support/gguf-bytes.ts";
+import { f32, text, u32, u64 } from "../tensor/support/gguf-bytes.ts";
 
 const folder = scratchFolder();
 
@@ -122,6 +122,59 @@ test("metadata that is missing, wrong or not supported is one error that lists i
     () => openGgufBase(write("factors", "tiny-llama/base", factors)),
     refused("MAGDI_BAD_FILE", /rope factors: expected 8 positive numbers, found 5/),
   );
+});
+
+test("a linear scaling is read as llama.cpp reads it: with or without its type, under its older name too", () => {
+  const type = (value: string) => ["llama.rope.scaling.type", STRING, text(value)] as const;
+  const factor = (value: number) => ["llama.rope.scaling.factor", FLOAT32, f32(value)] as const;
+  const older = (value: number) => ["llama.rope.scale_linear", FLOAT32, f32(value)] as const;
+  const linear = { kind: "linear", factor: 4 };
+  const none = { kind: "none" };
+  for (const [metadata, expected] of [
+    [[type("linear"), factor(4)], linear],
+    [[factor(4)], linear],
+    [[older(4)], linear],
+    [[factor(4), older(2)], linear],
+    [[type("linear"), older(4)], linear],
+    [[type("linear")], none],
+    [[type("none"), factor(4)], none],
+    [[factor(1)], none],
+    [[factor(0)], none],
+    [[], none],
+  ] as const) {
+    const base = openGgufBase(write("linear", "tiny-llama/base", { metadata }));
+    assert.deepEqual(base.config.ropeScaling, expected, metadata.map(([key]) => key).join());
+    base.close();
+  }
+  const ropeFactors = new Float32Array(8).fill(2);
+  const both = openGgufBase(write("both", "tiny-llama/base", { metadata: [factor(4)], ropeFactors }));
+  assert.deepEqual(both.config.ropeScaling, { kind: "factors", factors: new Array(8).fill(8) });
+  both.close();
+});
+
+test("metadata of another type is named with what was found", () => {
+  const list = Buffer.concat([u32(UINT32), u64(2), u32(2), u32(2)]);
+  for (const [key, type, value, pattern] of [
+    ["llama.attention.head_count_kv", ARRAY, list, /expected a number.*found an array of 2/],
+    [
+      "llama.attention.layer_norm_rms_epsilon",
+      STRING,
+      text("1e-5"),
+      /expected a number.*found the string "1e-5"/,
+    ],
+    ["llama.rope.scaling.type", UINT32, u32(1), /expected a string, found the number "1"/],
+    [
+      "llama.attention.layer_norm_rms_epsilon",
+      FLOAT32,
+      f32(Number.NaN),
+      /rms_norm_eps: expected a positive number, found NaN/,
+    ],
+  ] as const) {
+    assert.throws(
+      () => openGgufBase(write("type", "tiny-llama/base", { metadata: [[key, type, value]] })),
+      refused("MAGDI_BAD_FILE", pattern, type === FLOAT32 ? /./ : new RegExp(key)),
+    );
+  }
 });
 
 test("a llama file with a window is Mistral's", () => {

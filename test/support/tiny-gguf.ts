@@ -50,6 +50,7 @@ export interface TinyGgufOptions {
 export const UINT32 = 4;
 export const FLOAT32 = 6;
 export const STRING = 8;
+export const ARRAY = 9;
 
 /** The file's bytes. `config` is the folder's config.json, `weights` its model.safetensors. */
 export function tinyGguf(

@@ -29,6 +29,8 @@ export class ActiveRequest implements Generation {
   readonly promptTokens: Int32Array;
   readonly sequences: readonly Sequence[];
   readonly submittedMs: number;
+  /** Whether nobody stood before it when it came: what it waits for is the step that runs, and no turn. */
+  isNext = false;
   promptTokensComputed = 0;
   promptTokensReused = 0;
   readonly #listener: GenerationListener;

@@ -207,9 +207,11 @@ export class Engine implements GenerationEngine {
   #setTimers(active: ActiveRequest): void {
     const { queueTimeoutMs, timeoutMs } = active.request;
     const timers: (() => void)[] = [];
-    if (queueTimeoutMs < timeoutMs) {
+    // Who is next waits for no longer than a step takes, unless that never ends.
+    const waitMs = active.isNext ? Math.max(queueTimeoutMs, this.#stallMs) : queueTimeoutMs;
+    if (waitMs < timeoutMs) {
       timers.push(
-        this.#clock.setTimer(queueTimeoutMs, () => {
+        this.#clock.setTimer(waitMs, () => {
           if (active.waiting) active.fail(queueTimeout(active));
         }),
       );

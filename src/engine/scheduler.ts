@@ -69,6 +69,7 @@ export class Scheduler {
   }
 
   enqueue(request: ActiveRequest): void {
+    request.isNext = this.#prompt === null && this.#line.requests.length === 0;
     this.#line.push(request);
   }
 
@@ -154,7 +155,8 @@ export class Scheduler {
     for (let request = this.#line.shift(); request !== null; request = this.#line.shift()) {
       const waitedMs = nowMs - request.submittedMs;
       if (waitedMs >= request.request.timeoutMs) request.cancel("deadline");
-      else if (waitedMs > request.request.queueTimeoutMs) request.fail(queueTimeout(request));
+      else if (!request.isNext && waitedMs > request.request.queueTimeoutMs)
+        request.fail(queueTimeout(request));
       else {
         this.#begun.push(request);
         request.prefillStarted();

@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import type { CancelReason } from "../../src/engine/request.ts";
+import type { CancelReason, Generation } from "../../src/engine/request.ts";
 import { alone, Ear, rejection, toyEngine, toyRequest } from "../support/toy-engine.ts";
 
 const prompt = (length: number, first = 5): Int32Array =>
@@ -254,6 +254,39 @@ test("a queue timeout of 0 lets an idle engine begin, and nothing else", async (
   const second = engine.submit(toyRequest({ queueTimeoutMs: 0 }));
   assert.match(String(await rejection(second)), /waited longer/);
   assert.equal((await first.done).samples[0]!.tokenIds.length, 8);
+});
+
+test("who is next begins after the step that runs, however short it may wait", async () => {
+  const { engine, runner, clock } = toyEngine({ maxRows: 2 });
+  const hasty = { queueTimeoutMs: 0, sampling: { maxTokens: 4 } };
+  const idle = engine.submit(toyRequest(hasty));
+  clock.advance(0.25);
+  assert.equal((await idle.done).samples[0]!.tokenIds.length, 4);
+
+  const meanwhile: Generation[] = [];
+  runner.duringStep = (step) => {
+    if (meanwhile.length === 0 && step.phase === "decode") {
+      meanwhile.push(engine.submit(toyRequest(hasty)), engine.submit(toyRequest({ ...hasty, id: "second" })));
+    }
+    clock.advance(5);
+  };
+  await engine.submit(toyRequest()).done;
+  const [first, second] = meanwhile;
+  assert.equal((await first!.done).samples[0]!.tokenIds.length, 4);
+  assert.match(String(await rejection(second!)), /request second waited longer than 0 ms/);
+  assert.equal(clock.pendingTimers, 0);
+});
+
+test("who is next waits for no step that stalls", async () => {
+  const { engine, runner, clock } = toyEngine({ maxRows: 2 }, { stallMs: 100 });
+  let next: Generation | undefined;
+  runner.duringStep = (step) => {
+    if (step.phase === "decode") next ??= engine.submit(toyRequest({ queueTimeoutMs: 0 }));
+    clock.advance(101);
+  };
+  await engine.submit(toyRequest({ sampling: { maxTokens: 2 } })).done;
+  assert.match(String(await rejection(next!)), /waited longer/);
+  assert.equal(clock.pendingTimers, 0);
 });
 
 test("a deadline ends all samples of a request, wherever it is, and keeps what they have", async () => {

@@ -39,7 +39,7 @@ In this process:
   --device NAME         ${DEVICE_SETTINGS.join(", ")} (default cpu)
   --dtype NAME          ${DTYPES.join(", ")} (default: the smallest that suits the device)
   --threads N           default: one a processor that this process may use
-  --batch-rows N        samples that decode at the same time (default 32)
+  --batch-rows N        samples that decode at the same time, at least 2 (default 32)
   --context-length N    tokens of prompt and answer together (default: the student's, at most 4096)
 
 Of a server:
@@ -108,7 +108,7 @@ export function evalRun(argv: readonly string[], base: Partial<EvalRun> = {}): E
     device: choice(values.device, "device", DEVICE_SETTINGS) ?? base.device ?? "cpu",
     dtype: values.dtype === undefined ? (base.dtype ?? null) : (parseDtypes(values.dtype)[0] ?? null),
     threads: whole(values.threads, "threads", 1) ?? null,
-    batchRows: whole(values["batch-rows"], "batch-rows", 1) ?? 32,
+    batchRows: whole(values["batch-rows"], "batch-rows", 2) ?? 32,
     contextLength: whole(values["context-length"], "context-length", 16) ?? base.contextLength ?? null,
     api: choice(values.api, "api", ["auto", "reason", "chat"]) ?? base.api ?? "auto",
     keyVariable: values["key-variable"] ?? "MAGDI_API_KEY",

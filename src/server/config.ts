@@ -84,7 +84,8 @@ const settings = {
     .describe(
       "threads of the model; default: one a processor that this process, and its container's quota, may use",
     ),
-  batchRows: wholeNumber(1, 1024).default(32).describe("samples that decode at the same time"),
+  // The runner has at least two rows, because a row alone may be computed otherwise than beside another.
+  batchRows: wholeNumber(2, 1024).default(32).describe("samples that decode at the same time, at least 2"),
   contextLength: wholeNumber(16, 1_048_576)
     .nullable()
     .default(null)
@@ -265,8 +266,7 @@ function typed(key: string, value: string): unknown {
   const schema = z.object(settings).shape[key as keyof typeof settings]; // the caller takes keys from SETTINGS
   if (schema.safeParse([]).success) return value.split(",").map((part) => part.trim());
   if (schema.safeParse(true).success) return value === "true" ? true : value === "false" ? false : value;
-  const takesNumber =
-    schema.safeParse(1).success || schema.safeParse(100_000).success || schema.safeParse(0.9).success;
+  const takesNumber = [0.9, 1, 2, 100_000].some((number) => schema.safeParse(number).success);
   return takesNumber && /^-?[0-9]+(\.[0-9]+)?$/.test(value.trim()) ? Number(value) : value;
 }
 

@@ -40,7 +40,7 @@ const TRIALS: Readonly<Record<string, Trial>> = {
   device: { good: ["auto", "auto"], bad: ["gpu", "CPU", "4"], badInFile: [4, ["cpu"]] },
   dtype: { good: ["q4", "q4"], bad: ["q3", "Q4", "4"], badInFile: [4, ["q4"]] },
   threads: orNull(whole(1, 1024)),
-  batchRows: whole(1, 1024),
+  batchRows: whole(2, 1024),
   contextLength: orNull(whole(16, 1_048_576)),
   prefixCacheTokens: whole(0, 10_000_000),
   memoryLimitMb: orNull(whole(1, 100_000_000)),

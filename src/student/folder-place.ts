@@ -1,11 +1,47 @@
 // The place of a folder that appears whole or not at all: it is written beside it and renamed. It does not know what
 // the folder holds.
 
-import { closeSync, existsSync, fsyncSync, openSync, renameSync, rmSync } from "node:fs";
+import {
+  closeSync,
+  existsSync,
+  fsyncSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  renameSync,
+  rmSync,
+} from "node:fs";
 import path from "node:path";
 
 /** Where a folder is written before it gets its name. */
 export const partialPath = (out: string): string => `${out}.partial`;
+
+/** Where this process writes one of several that may be written to the same place at once. */
+export const ownPartialPath = (out: string): string => partialPath(`${out}.${process.pid}`);
+
+/** Makes that folder anew, and removes those that processes which are no more left there. */
+export function makeOwnPartial(out: string): string {
+  const own = ownPartialPath(out);
+  rmSync(own, { recursive: true, force: true });
+  mkdirSync(own, { recursive: true });
+  const folder = path.dirname(out);
+  const name = path.basename(out);
+  for (const entry of readdirSync(folder)) {
+    const pid = entry.startsWith(`${name}.`) && /^\.(\d+)\.partial$/.exec(entry.slice(name.length))?.[1];
+    if (pid && !isRunning(Number(pid))) rmSync(path.join(folder, entry), { recursive: true, force: true });
+  }
+  return own;
+}
+
+function isRunning(pid: number): boolean {
+  try {
+    process.kill(pid, 0); // sends nothing
+    return true;
+  } catch (error) {
+    // Another user's process may not be asked.
+    return !(error instanceof Error && "code" in error && error.code === "ESRCH");
+  }
+}
 
 /** After a replacement that was killed between its two renames, what was there comes back. */
 export function restoreReplaced(out: string): void {

@@ -1,7 +1,7 @@
 // Import: a base model in, a student folder out. The folder appears whole or not at all: it is written beside its
 // place and renamed.
 
-import { mkdirSync, readdirSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { readdirSync, rmSync, statSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { MagdiError } from "../errors.ts";
 import { usableProcessors } from "../runtime/usable-processors.ts";
@@ -10,7 +10,7 @@ import { calibrationTokens } from "./calibration.ts";
 import type { Dtype } from "./dtype.ts";
 import { chooseDtype } from "./dtype-choice.ts";
 import { Float32Reference } from "./float32-reference.ts";
-import { partialPath, putInPlace, restoreReplaced } from "./folder-place.ts";
+import { makeOwnPartial, ownPartialPath, putInPlace, restoreReplaced } from "./folder-place.ts";
 import { LayerInputs } from "./layer-inputs.ts";
 import {
   fingerprint,
@@ -22,6 +22,7 @@ import {
   type Training,
 } from "./manifest.ts";
 import { modelCard } from "./model-card.ts";
+import { asNotWritten } from "./not-written.ts";
 import { type BaseLocation, isStudent, locateBase, openBase } from "./open-base.ts";
 import { isCompensated } from "./stored-linear.ts";
 import {
@@ -84,20 +85,27 @@ function assertFree(out: string, force: boolean): void {
 }
 
 /** Imports one base model. Returns the manifest that was written.
- * @throws MagdiError; nothing is left behind but the folder of an import that was killed, which the next one of the
- * same name removes. */
+ * @throws MagdiError, MAGDI_NOT_WRITTEN when the disk is full, read-only or not ours; nothing is left behind but the
+ * folder of an import that was killed, which the next one of the same name removes. */
 export async function importStudent(options: ImportOptions): Promise<Manifest> {
   const out = path.resolve(options.out);
+  try {
+    return await writeStudent(out, options);
+  } catch (error) {
+    throw asNotWritten(error, [out, ownPartialPath(out)]);
+  }
+}
+
+async function writeStudent(out: string, options: ImportOptions): Promise<Manifest> {
   assertFree(out, options.force ?? false);
   const source = await locateBase(options);
   const opened = openBase(source.path);
-  const partial = partialPath(out);
+  const partial = ownPartialPath(out);
   try {
     const adapted = await options.adapt?.(opened);
     const base = adapted?.base ?? opened;
     if (options.time !== undefined) assertMeasurable(base);
-    rmSync(partial, { recursive: true, force: true });
-    mkdirSync(partial, { recursive: true });
+    makeOwnPartial(out);
     for (const [name, text] of base.textFiles) writeFileSync(path.join(partial, name), text);
     const written: Written[] = [];
     const reference = new Float32Reference(base, partial, written, options);
@@ -152,6 +160,8 @@ export async function importStudent(options: ImportOptions): Promise<Manifest> {
       options.onProgress?.({ stage: "hashing", done: index + 1, total: names.length });
     }
     writeFileSync(path.join(partial, MANIFEST_FILE), `${JSON.stringify(manifest, null, 2)}\n`);
+    // Somebody else may have taken the place meanwhile.
+    assertFree(out, options.force ?? false);
     putInPlace(partial, out);
     return manifest;
   } catch (error) {

@@ -1,5 +1,15 @@
 import assert from "node:assert/strict";
-import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { spawnSync } from "node:child_process";
+import {
+  cpSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import path from "node:path";
 import { test } from "node:test";
 import { measureQuality } from "../../src/engine/quality.ts";
@@ -181,6 +191,67 @@ test("what is there is replaced only when it is a student, and only when told to
     refused("MAGDI_BAD_CONFIG", /is not a student folder/),
   );
   assert.deepEqual(readdirSync(mine), ["letters.txt"]);
+});
+
+test("what came to the place while an import ran is no less somebody's than what was there before", async () => {
+  const place = path.join(folder, "busy");
+  const out = path.join(place, "student");
+  const source = path.join(folder, "busy-base");
+  writeRandomBase(source, { tokenizer: true });
+  const importWhile = (meanwhile: () => void, options: Partial<ImportOptions> = {}) => {
+    const measure = async () => {
+      meanwhile();
+      return new Map();
+    };
+    return importTo(out, { source, ...options, measure });
+  };
+  const letters = path.join(out, "letters.txt");
+  const write = () => {
+    mkdirSync(out);
+    writeFileSync(letters, "dear");
+  };
+  await assert.rejects(importWhile(write), refused("MAGDI_BAD_CONFIG", /is not a student folder/));
+  assert.equal(readFileSync(letters, "utf8"), "dear");
+  rmSync(out, { recursive: true });
+
+  const other = () => cpSync(path.join(folder, "there"), out, { recursive: true });
+  await assert.rejects(importWhile(other), refused("MAGDI_BAD_CONFIG", /already holds a student/));
+  assert.equal(readManifest(out).name, "second");
+  await importWhile(() => {}, { force: true });
+  assert.equal(readManifest(out).name, "student");
+  assert.deepEqual(readdirSync(place), ["student"]);
+});
+
+test("of what other imports to a place are writing, only that of processes which are no more is removed", async () => {
+  const place = path.join(folder, "shared");
+  const killed = spawnSync(process.execPath, ["--version"]).pid;
+  const names = [`student.${process.ppid}.partial`, "student.partial", "student2.1.partial"];
+  for (const name of [...names, `student.${killed}.partial`]) {
+    mkdirSync(path.join(place, name), { recursive: true });
+  }
+  await importTo(path.join(place, "student"));
+  assert.deepEqual(readdirSync(place).sort(), [...names, "student"].sort());
+});
+
+test("a disk that takes no more is one error, which names the place", async () => {
+  const place = path.join(folder, "taken");
+  writeFileSync(place, "in the way");
+  const out = path.join(place, "student");
+  const notWritten = /student: cannot be written \(E.*\); what was there before is untouched: make room/;
+  await assert.rejects(importTo(out), refused("MAGDI_NOT_WRITTEN", notWritten));
+
+  if (!existsSync("/dev/full")) return;
+  const source = path.join(folder, "busy-base");
+  const full: Partial<ImportOptions> = {
+    source,
+    measure: async (partial) => {
+      symlinkSync("/dev/full", path.join(partial, "config.json"));
+      return new Map();
+    },
+  };
+  const student = path.join(folder, "full", "student");
+  await assert.rejects(importTo(student, full), refused("MAGDI_NOT_WRITTEN", /ENOSPC/));
+  assert.deepEqual(readdirSync(path.dirname(student)), []);
 });
 
 test("a failing import leaves nothing behind, and names a weight that is no number", async () => {

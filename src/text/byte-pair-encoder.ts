@@ -11,9 +11,6 @@ const CACHED_WORDS = 20_000;
 /** A heap entry is rank · 2³¹ + position in one double, so ranks below 2²² and positions below 2³¹ compare exactly. */
 const POSITION_SPAN = 2 ** 31;
 
-/** A merge as tokenizer.json writes it: a pair, or both in one string with a space between. */
-export type Merge = string | readonly [string, string];
-
 /**
  * The merges of a byte-pair vocabulary (Sennrich et al. 2016), lowest rank first, the leftmost among equals, which is
  * what the Rust tokenizers library does. Time is O(n log n) in the word's length: a megabyte without a space is
@@ -30,11 +27,12 @@ export class BytePairEncoder {
   readonly #slotMerged: Int32Array;
   readonly #pieces = new Map<string, readonly string[]>();
 
-  /** @throws MAGDI_BAD_FILE when a merge names a token that the vocabulary lacks. */
+  /** @param merges as tokenizer.json has them: each a pair, or both in one string with a space between.
+   * @throws MAGDI_BAD_FILE when one is something else, or names a token that the vocabulary lacks. */
   constructor(
     idOf: ReadonlyMap<string, number>,
     texts: readonly (string | undefined)[],
-    merges: readonly Merge[],
+    merges: readonly unknown[],
     origin: string,
   ) {
     this.#idOf = idOf;
@@ -47,7 +45,7 @@ export class BytePairEncoder {
     this.#slotRank = new Int32Array(slots).fill(-1);
     this.#slotMerged = new Int32Array(slots);
     for (let rank = 0; rank < merges.length; rank++) {
-      const [left, right] = mergePair(merges[rank]!, rank, origin);
+      const [left, right] = mergePair(merges[rank], rank, origin);
       const leftId = idOf.get(left);
       const rightId = idOf.get(right);
       const mergedId = idOf.get(left + right);
@@ -162,16 +160,18 @@ export class BytePairEncoder {
   }
 }
 
-function mergePair(merge: Merge, rank: number, origin: string): readonly [string, string] {
-  if (typeof merge !== "string") return merge;
-  const space = merge.indexOf(" ", 1);
-  if (space < 0) {
-    throw new MagdiError(
-      "MAGDI_BAD_FILE",
-      `${origin}: merge ${rank} should be two tokens with a space between, found ${JSON.stringify(merge)}`,
-    );
+function mergePair(merge: unknown, rank: number, origin: string): readonly [string, string] {
+  if (typeof merge === "string") {
+    const space = merge.indexOf(" ", 1);
+    if (space >= 0) return [merge.slice(0, space), merge.slice(space + 1)];
+  } else if (Array.isArray(merge) && merge.length === 2) {
+    const [left, right]: unknown[] = merge;
+    if (typeof left === "string" && typeof right === "string") return [left, right];
   }
-  return [merge.slice(0, space), merge.slice(space + 1)];
+  throw new MagdiError(
+    "MAGDI_BAD_FILE",
+    `${origin}: merge ${rank} should be two tokens, or both with a space between, found ${JSON.stringify(merge)}`,
+  );
 }
 
 /** A binary min-heap of doubles with a capacity known beforehand. */

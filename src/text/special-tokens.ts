@@ -2,6 +2,7 @@
 
 import { MagdiError } from "../errors.ts";
 import { isObject, type JsonObject } from "./json-file.ts";
+import { isTokenId, TOKEN_ID } from "./vocabulary.ts";
 
 export interface AddedToken {
   readonly content: string;
@@ -16,13 +17,13 @@ export function addedTokens(list: unknown, origin: string): AddedToken[] {
     throw new MagdiError("MAGDI_BAD_FILE", `${origin}: expected added_tokens to be a list`);
   }
   return list.map((token: unknown, index) => {
-    if (!isObject(token) || typeof token.content !== "string" || !Number.isSafeInteger(token.id)) {
+    if (!isObject(token) || typeof token.content !== "string" || !isTokenId(token.id)) {
       throw new MagdiError(
         "MAGDI_BAD_FILE",
-        `${origin}: expected added_tokens[${index}] to have an id and a content, found ${JSON.stringify(token)}`,
+        `${origin}: expected added_tokens[${index}] to have a content and ${TOKEN_ID}, found ${JSON.stringify(token)}`,
       );
     }
-    return { content: token.content, id: Number(token.id), special: token.special === true };
+    return { content: token.content, id: token.id, special: token.special === true };
   });
 }
 

@@ -4,11 +4,12 @@ import { join } from "node:path";
 import { Tokenizer as HuggingFaceTokenizer } from "@huggingface/tokenizers";
 import { MagdiError } from "../errors.ts";
 import { byteOfCharacter } from "./byte-level-alphabet.ts";
-import { BytePairEncoder, type Merge } from "./byte-pair-encoder.ts";
+import { BytePairEncoder } from "./byte-pair-encoder.ts";
 import { isObject, type JsonObject, readJsonObject } from "./json-file.ts";
 import { type AddedToken, addedTokens, namedSpecialTokens } from "./special-tokens.ts";
 import { readTokenDecoder } from "./token-decoder.ts";
 import { TokenLimit } from "./token-limit.ts";
+import { vocabularyIds } from "./vocabulary.ts";
 import { createWordSplitter, preTokenizerSteps } from "./word-splitter.ts";
 
 /** Encoded in some ten milliseconds whatever it is, so that its tokens can be told to the last. */
@@ -88,7 +89,7 @@ export function createTokenizer(tokenizer: JsonObject, config: JsonObject, origi
     );
   }
   const added = addedTokens(tokenizer.added_tokens, origin);
-  const idOf = new Map<string, number>(Object.entries(model.vocab).map(([text, id]) => [text, Number(id)]));
+  const idOf = vocabularyIds(model.vocab, origin);
   for (const token of added) idOf.set(token.content, token.id);
   let vocabSize = 0;
   for (const id of idOf.values()) vocabSize = Math.max(vocabSize, id + 1);
@@ -101,9 +102,7 @@ export function createTokenizer(tokenizer: JsonObject, config: JsonObject, origi
   const inner = buildLibraryTokenizer(tokenizer, model, added, config, limit, origin);
   const decoder = readTokenDecoder(tokenizer.decoder, origin);
 
-  // The type says only that merges are an array; the encoder checks each.
-  const merges = model.merges as readonly Merge[];
-  const encoder = new BytePairEncoder(idOf, texts, merges, origin);
+  const encoder = new BytePairEncoder(idOf, texts, model.merges, origin);
   // The library's own merging takes seconds for a long word; a subword suffix, which only it knows, keeps it.
   const suffixes = model.end_of_word_suffix || model.continuing_subword_suffix;
   if (!suffixes) {

@@ -124,6 +124,23 @@ test("what cannot be read is refused with the path and the reason", async () => 
     message: /merge 0 .*"qqq".*lacks/,
   });
   await assert.rejects(open(json({ model: { ...model, merges: ["Ġ"] } })), { code: "MAGDI_BAD_FILE" });
+  for (const merge of [null, 7, {}, ["a"], ["a", "b", "ab"], ["a", 1]]) {
+    await assert.rejects(open(json({ model: { ...model, merges: ["Ġ t", merge] } })), {
+      code: "MAGDI_BAD_FILE",
+      message: /merge 1 should be two tokens.*, found /,
+    });
+  }
+  for (const id of ["x", "7", null, -1, 1.5, 5e9, 2 ** 24 + 1]) {
+    const vocab = { ...(model.vocab as JsonObject), Zz: id }; // the fixture has one
+    await assert.rejects(open(json({ model: { ...model, vocab } })), {
+      code: "MAGDI_BAD_FILE",
+      message: /tokenizer\.json: model\.vocab "Zz": expected a whole id from 0 to 16777216, found ./,
+    });
+    await assert.rejects(open(json({ added_tokens: [{ content: "x", id }] })), {
+      code: "MAGDI_BAD_FILE",
+      message: /added_tokens\[0\].* a whole id from 0 to 16777216/,
+    });
+  }
   await assert.rejects(open(json({ decoder: { type: "CTC" } })), {
     code: "MAGDI_UNSUPPORTED",
     message: /CTC/,

@@ -8,7 +8,8 @@ import { GPT2_WORDS } from "./pre-tokenizers.ts";
 /**
  * The steps of a pre-tokenizer, one level deep. The JavaScript library splits with JavaScript's \d and \s where the Rust
  * library, which is the reference, splits at any Unicode number and White_Space. It translates regular expressions in
- * Split faithfully, so Digits and ByteLevel's own expression become Splits.
+ * Split faithfully, so Digits and ByteLevel's own expression become Splits, and so do Metaspace's words, which it leaves
+ * together.
  */
 export function preTokenizerSteps(step: unknown): readonly JsonObject[] {
   if (!isObject(step)) return [];
@@ -20,9 +21,18 @@ export function preTokenizerSteps(step: unknown): readonly JsonObject[] {
     case "ByteLevel":
       if (step.use_regex === false || step.add_prefix_space === true) return [step];
       return [splitStep(GPT2_WORDS), { ...step, use_regex: false }];
+    case "Metaspace":
+      return step.split === false ? [step] : [step, splitStep(markedWords(step.replacement))];
     default:
       return [step];
   }
+}
+
+/** What Metaspace cuts text into: each of its marks begins a word. */
+function markedWords(replacement: unknown): string {
+  const mark = typeof replacement === "string" ? replacement : "▁";
+  const code = `\\u{${mark.codePointAt(0)?.toString(16)}}`;
+  return `${code}[^${code}]*|[^${code}]+`;
 }
 
 function splitStep(regex: string): JsonObject {

@@ -85,6 +85,33 @@ test("the post-processor's tokens come on request, for the empty text too, and a
   );
 });
 
+test("Metaspace begins a word at each of its marks, unless told not to", () => {
+  const vocab = { "▁": 0, a: 1, "▁a": 2, "▁a▁a": 3, "▁▁": 4 };
+  const merges = ["▁ a", "▁a ▁a", "▁ ▁"];
+  const idsOf = (text: string, split: JsonObject) => {
+    const pre_tokenizer = { type: "Metaspace", replacement: "▁", prepend_scheme: "always", ...split };
+    const decoder = { type: "Metaspace", replacement: "▁", prepend_scheme: "always" };
+    const tokenizer = createTokenizer(
+      { model: { type: "BPE", vocab, merges }, pre_tokenizer, decoder },
+      {},
+      "test",
+    );
+    return [...tokenizer.encode(text, { addSpecialTokens: false })];
+  };
+  // As the Rust tokenizers library has them.
+  for (const [text, words, whole] of [
+    ["a a", [2, 2], [3]],
+    ["a  a", [2, 0, 2], [2, 0, 2]],
+    ["a   a", [2, 0, 0, 2], [2, 4, 2]],
+    ["aa a", [2, 1, 2], [2, 1, 2]],
+    ["  ", [0, 0], [4]],
+  ] as const) {
+    assert.deepEqual(idsOf(text, {}), words, text);
+    assert.deepEqual(idsOf(text, { split: true }), words, text);
+    assert.deepEqual(idsOf(text, { split: false }), whole, text);
+  }
+});
+
 test("text round-trips byte for byte", async () => {
   const tokenizer = await openTokenizer(byteLevelFolder);
   for (const { text } of expected.texts) {

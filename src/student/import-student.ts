@@ -3,6 +3,7 @@
 
 import { readdirSync, rmSync, statSync, writeFileSync } from "node:fs";
 import path from "node:path";
+import { asNotWritten } from "../disk-refusal.ts";
 import { MagdiError } from "../errors.ts";
 import { usableProcessors } from "../runtime/usable-processors.ts";
 import type { BaseModel } from "./base-model.ts";
@@ -22,7 +23,6 @@ import {
   type Training,
 } from "./manifest.ts";
 import { modelCard } from "./model-card.ts";
-import { asNotWritten } from "./not-written.ts";
 import { type BaseLocation, isStudent, locateBase, openBase } from "./open-base.ts";
 import { isCompensated } from "./stored-linear.ts";
 import {

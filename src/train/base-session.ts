@@ -4,6 +4,7 @@
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
+import { OTHER_SCRATCH, writing, writingMeanwhile } from "../disk-refusal.ts";
 import type { DecoderConfig } from "../nn/decoder-config.ts";
 import { expectedTensors } from "../nn/decoder-config.ts";
 import type { WeightLoader } from "../nn/serving-graph.ts";
@@ -16,7 +17,6 @@ import { floatsOf } from "../student/dtype.ts";
 import { StoredWeights } from "../student/stored-weights.ts";
 import { WeightFiles } from "../student/weight-files.ts";
 import { FLOAT_BYTES } from "../tensor/data-type.ts";
-import { OTHER_SCRATCH, writing, writingMeanwhile } from "./disk-refusal.ts";
 
 export interface BaseSessionOptions {
   /** Which holds the base's weights; what else goes in or out is copied. Default cpu. */

@@ -2,9 +2,9 @@
 // no losses.
 
 import path from "node:path";
+import { writing } from "../disk-refusal.ts";
 import { MagdiError } from "../errors.ts";
 import { type AdapterDescription, type RunState, readCheckpoint, writeCheckpoint } from "./checkpoint.ts";
-import { writing } from "./disk-refusal.ts";
 import type { AdamW } from "./optimiser.ts";
 import { RunLog, type RunLogLine } from "./run-log.ts";
 import type { TrainingStep } from "./training-step.ts";

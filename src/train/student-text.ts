@@ -3,12 +3,12 @@
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
+import { OTHER_SCRATCH, writing } from "../disk-refusal.ts";
 import { MagdiError } from "../errors.ts";
 import type { BaseModel } from "../student/base-model.ts";
 import { endTokens } from "../student/student-folder.ts";
 import { openChatTemplate, plainChatTemplate } from "../text/chat-template.ts";
 import { openTokenizer } from "../text/tokenizer.ts";
-import { OTHER_SCRATCH, writing } from "./disk-refusal.ts";
 import { endTokenOf, type StudentText } from "./mag/tokenised-mags.ts";
 
 /** @throws MAGDI_FILE_MISSING when the base has no tokenizer, MAGDI_BAD_FILE when it names no end token,

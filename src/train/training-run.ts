@@ -5,6 +5,7 @@ import { createHash } from "node:crypto";
 import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { z } from "zod";
+import { writing } from "../disk-refusal.ts";
 import { MagdiError } from "../errors.ts";
 import type { NodeClassifier } from "../nn/node-classifier.ts";
 import type { TrainingLosses } from "../nn/training-graph.ts";
@@ -13,7 +14,6 @@ import { type ImportOptions, importStudent } from "../student/import-student.ts"
 import type { Manifest } from "../student/manifest.ts";
 import { locateBase, openBase } from "../student/open-base.ts";
 import { type AdapterDescription, readRunState } from "./checkpoint.ts";
-import { writing, writingMeanwhile } from "./disk-refusal.ts";
 import { exportStudent, TRAINING_METADATA } from "./export-student.ts";
 import { initialiseParameters } from "./initial-parameters.ts";
 import { fitPooledCentre } from "./pooled-centre.ts";
@@ -145,11 +145,9 @@ export async function runTraining(options: TrainingRunOptions): Promise<Training
   options.onExport?.();
   try {
     const adapter = path.join(folder, BEST_FOLDER);
-    const student = await writingMeanwhile(importOptions.out, () =>
-      trains
-        ? exportStudent({ ...importOptions, base: source, adapter })
-        : importStudent({ ...importOptions, source }),
-    );
+    const student = trains
+      ? await exportStudent({ ...importOptions, base: source, adapter })
+      : await importStudent({ ...importOptions, source });
     return { outcome, student, interrupted: null };
   } catch (error) {
     if (!options.signal.aborted) throw error;

@@ -1,8 +1,12 @@
 // Batches of prompts on /v1/completions: texts and token ids, each with n, whole and streamed, over real sockets.
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import type { Generation } from "../../src/engine/request.ts";
+import type { ServedStudent } from "../../src/server/served-student.ts";
+import { GREEDY } from "../support/toy-engine.ts";
 import { bothWays, streamed, streamedText, TEXT, whole } from "./support/openai-shapes.ts";
-import { type Json, runTiny } from "./support/running-app.ts";
+import { type Json, runApp, runTiny } from "./support/running-app.ts";
+import { tinyStudent } from "./support/tiny-student.ts";
 
 const ids = (text: string) => [...Buffer.from(text)];
 
@@ -101,4 +105,39 @@ test("more samples than the queue could ever hold are refused as such, not told 
     assert.match(refused.body.error.message, /1 to 8/);
   }
   assert.equal((await whole(server, TEXT, { prompt: ["{{a}}", "{{b}}"], n: 4 })).choices.length, 8);
+});
+
+test("a batch for which the line fills up while it is encoded is refused whole, streamed or not", async (t) => {
+  const tiny = tinyStudent({ maxWaitingSamples: 4 });
+  const { engine, tokenizer } = tiny;
+  const others: Generation[] = [];
+  const student: ServedStudent = {
+    ...tiny,
+    tokenizer: {
+      ...tokenizer,
+      encode(text, options) {
+        if (text === "{{last}}") {
+          const limits = { queueTimeoutMs: 1e6, timeoutMs: 1e6 };
+          const promptTokens = Int32Array.of(1);
+          others.push(engine.submit({ id: "other", promptTokens, samples: 3, sampling: GREEDY, ...limits }));
+        }
+        return tokenizer.encode(text, options);
+      },
+    },
+  };
+  const server = await runApp(t, student);
+  const release = tiny.runner.hold();
+  const held = tiny.runner.stepHeld();
+  const running = server.post(TEXT, { prompt: "{{x}}" });
+  await held;
+  for (const stream of [true, false]) {
+    const refused = await server.post(TEXT, { prompt: ["{{first}}", "{{last}}"], stream });
+    assert.equal(refused.status, 429);
+    assert.equal(refused.body.error.code, "queue_full");
+    assert.ok(Number(refused.headers.get("retry-after")) >= 1);
+    assert.equal(engine.stats().samplesWaiting, 3, "nothing of the batch is left in the line");
+    for (const other of others.splice(0)) other.cancel("cancelled");
+  }
+  release();
+  assert.equal((await running).status, 200);
 });

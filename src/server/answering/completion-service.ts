@@ -53,8 +53,9 @@ export function startCompletion<Body extends CompletionBody>(
     seed: order.sampling.seed,
     ...order.head,
   };
+  let refused = false;
   const chunk = (choice: object | null) => {
-    if (onChunk === null || choice === null) return;
+    if (onChunk === null || choice === null || refused) return;
     const usage = order.includeUsage ? { usage: null } : {};
     onChunk({ ...head, object: shape.chunkObject, choices: [choice], ...usage });
   };
@@ -109,6 +110,8 @@ export function startCompletion<Body extends CompletionBody>(
       );
     }
   } catch (error) {
+    // The ends of those before it are no chunks: with the first one the answer would be a stream, and not the refusal.
+    refused = true;
     cancel("cancelled");
     void countLost(context, runs);
     throw error;

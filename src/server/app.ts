@@ -114,7 +114,8 @@ export function buildApp(options: AppOptions): FastifyInstance {
   app.setValidatorCompiler(compileValidator);
   app.setSerializerCompiler(serializerCompiler);
   installJsonBodies(app);
-  answerErrors.install(app, metrics);
+  const routes = collectRoutes(app);
+  answerErrors.install(app, metrics, routes);
 
   app.addHook("onRequest", async (request, reply) => {
     request.caller = initialCaller(apiKeys);
@@ -162,7 +163,6 @@ export function buildApp(options: AppOptions): FastifyInstance {
 
   const typed = app.withTypeProvider<ZodTypeProvider>();
   const routeOptions = { context, config, endpoints: listEndpoints(app) };
-  const routes = collectRoutes(app);
   for (const route of [
     indexRoute,
     playgroundRoute,

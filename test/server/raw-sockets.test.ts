@@ -130,6 +130,30 @@ test("a head that is out of proportion is refused by status, and the connection 
   await assertNoConnections(server);
 });
 
+test("a path that looks like a pattern is a path like any other, and a wrong method is told the right one", async (t) => {
+  const { server, student } = await runTiny(t);
+  const cases: [string, number, string | null][] = [
+    ["GET /*x", 404, null],
+    ["GET /v1/*/x", 404, null],
+    ["POST /v1/:a(", 404, null],
+    ["POST /v1/models/", 404, null],
+    ["POST /v1/models/abc/def", 404, null],
+    ["POST /v1/models/abc", 405, "GET"],
+    ["POST /v1/models/:id", 405, "GET"],
+    ["POST /v1/models?x", 405, "GET"],
+    ["GET /v1/reason", 405, "POST"],
+  ];
+  for (const [line, status, allow] of cases) {
+    const connection = new RawConnection(t, server.port);
+    connection.send(`${line} HTTP/1.1\r\nhost: x\r\n\r\n`);
+    await connection.until(/"error"/);
+    assert.deepEqual(statuses(connection.received), [status], line);
+    assert.equal(/^allow: (.*)\r$/m.exec(connection.received)?.[1] ?? null, allow, line);
+    connection.destroy();
+  }
+  await assertUnharmed(server, student);
+});
+
 test("the absolute form names a path of ours, and upgrades to anything else are ignored", async (t) => {
   const { server, student } = await runTiny(t);
   const upgrade = (to: string) =>

@@ -1,6 +1,6 @@
 // Puts the error shape on every way out of the app: handlers, validation, unknown routes, and requests too broken
 // to reach a route. It knows no route.
-import type { FastifyInstance, FastifyReply, FastifyServerOptions } from "fastify";
+import type { FastifyInstance, FastifyReply, FastifyServerOptions, RouteOptions } from "fastify";
 import { identify } from "../access/authentication.ts";
 import type { Metrics } from "../observation/metrics.ts";
 import { REQUEST_ID_HEADER } from "../observation/request-id.ts";
@@ -9,10 +9,13 @@ import { type ErrorBody, errorBody, type HttpError, toHttpError } from "./http-e
 
 const METHODS = ["GET", "POST"] as const;
 
+type KnownRoute = Pick<RouteOptions, "method" | "url">;
+
 const BASIC = 'Basic realm="magdi", charset="UTF-8"';
 const BEARER = 'Bearer realm="magdi"';
 
-function install(app: FastifyInstance, metrics: Metrics): void {
+/** `routes` are all that there are to be. */
+function install(app: FastifyInstance, metrics: Metrics, routes: readonly KnownRoute[]): void {
   app.setErrorHandler((error, request, reply) => {
     const failure = toHttpError(error);
     request.trace?.failed(failure);
@@ -22,7 +25,8 @@ function install(app: FastifyInstance, metrics: Metrics): void {
   });
   app.setNotFoundHandler((request, reply) => {
     const path = request.url.split("?")[0] ?? "/";
-    const allowed = METHODS.filter((method) => app.hasRoute({ method, url: path }));
+    const methods = routes.filter(({ url }) => fits(url, path)).flatMap(({ method }) => method);
+    const allowed = METHODS.filter((method) => methods.includes(method));
     const shown = `${request.method} ${path.slice(0, 200)}`;
     if (allowed.length > 0) {
       reply.header("allow", allowed.join(", "));
@@ -30,6 +34,15 @@ function install(app: FastifyInstance, metrics: Metrics): void {
     }
     return reply.code(404).send(invalid(`${shown}: no such endpoint; GET / lists them`));
   });
+}
+
+/** Whether a client's path leads to a route's. Fastify would read the client's own colons and stars as a pattern. */
+function fits(url: string, path: string): boolean {
+  const found = path.split("/");
+  const expected = url.split("/");
+  const segmentFits = (segment: string, index: number) =>
+    segment.startsWith(":") ? found[index] !== "" : found[index] === segment;
+  return expected.length === found.length && expected.every(segmentFits);
 }
 
 function send(reply: FastifyReply, failure: HttpError) {

@@ -1,10 +1,12 @@
-// Clients that go away or do not read: their work is dropped, over real sockets.
+// Clients that go away or do not read: their work is dropped, over real sockets. Where the clock stands no keep-alive
+// is ever due: nothing that is written tells that the client is gone.
 import assert from "node:assert/strict";
 import type { AddressInfo } from "node:net";
 import { connect } from "node:net";
 import { test } from "node:test";
 import Fastify from "fastify";
 import { EventStream } from "../../src/server/transport/event-stream.ts";
+import { ManualClock } from "../support/manual-clock.ts";
 import { bodyOf, CHAT, chat, INFERENCE, REASON, TEXT } from "./support/openai-shapes.ts";
 import { runTiny } from "./support/running-app.ts";
 import { until } from "./support/until.ts";
@@ -19,7 +21,7 @@ for (const { path, stream, kind } of KINDS) {
   const samples = path === REASON ? "samples" : "n";
 
   test(`behaviour 30: a client gone while queued is removed before prefill (${kind})`, async (t) => {
-    const { server, student } = await runTiny(t);
+    const { server, student } = await runTiny(t, { clock: new ManualClock() });
     const release = student.runner.hold();
     const held = student.runner.stepHeld();
     const running = server.post(CHAT, chat("{{abc}}"));
@@ -36,7 +38,7 @@ for (const { path, stream, kind } of KINDS) {
   });
 
   test(`behaviour 31: a client gone in prefill stops it at the next chunk (${kind})`, async (t) => {
-    const { server, student } = await runTiny(t);
+    const { server, student } = await runTiny(t, { clock: new ManualClock() });
     const release = student.runner.hold();
     const held = student.runner.stepHeld();
     const client = new AbortController();

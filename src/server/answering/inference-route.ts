@@ -42,15 +42,18 @@ export interface StreamedAnswer {
 export async function answerStreamed(reply: FastifyReply, answer: StreamedAnswer): Promise<FastifyReply> {
   let run: Run<unknown> | null = null;
   let gone = false;
+  const leave = () => {
+    gone = true;
+    run?.cancel("disconnect");
+  };
   const stream = new EventStream(reply, {
     maxBufferedBytes: answer.maxBufferedBytes,
-    onGone() {
-      gone = true;
-      run?.cancel("disconnect");
-    },
+    onGone: leave,
   });
   run = answer.start(stream);
   if (gone) run.cancel("disconnect");
+  // The stream notices it too, but only once something was sent: a client may leave while queued, or in prefill.
+  const stopWatching = onClientGone(reply.raw, leave);
   stream.keepAlive(answer.context.clock);
   try {
     await run.done;
@@ -60,6 +63,8 @@ export async function answerStreamed(reply: FastifyReply, answer: StreamedAnswer
     reply.request.trace.failed(failure);
     if (failure.status >= 500) reply.log.error({ err: error }, "a streamed request failed");
     answer.sendError(stream, failure.body, run.id);
+  } finally {
+    stopWatching();
   }
   stream.done();
   return reply;

@@ -8,7 +8,8 @@ import Fastify from "fastify";
 import { EventStream } from "../../src/server/transport/event-stream.ts";
 import { ManualClock } from "../support/manual-clock.ts";
 import { bodyOf, CHAT, chat, INFERENCE, REASON, TEXT } from "./support/openai-shapes.ts";
-import { runTiny } from "./support/running-app.ts";
+import { RawConnection } from "./support/raw-connection.ts";
+import { type Json, runTiny } from "./support/running-app.ts";
 import { until } from "./support/until.ts";
 
 const KINDS = INFERENCE.flatMap((path) => [
@@ -96,6 +97,45 @@ test("behaviour 32: a client that leaves a batch of prompts takes all of them al
   assert.deepEqual([requestsWaiting, requestsRunning, samplesRunning], [0, 0, 0]);
   assert.equal(await server.metric('magdi_request_failures_total{reason="disconnect"}'), 1);
   assert.equal(await server.metric('magdi_samples_total{outcome="aborted"}'), 12);
+});
+
+test("a client that leaves with several requests on one connection takes all of them along", async (t) => {
+  const lines: Json[] = [];
+  const { server, student } = await runTiny(t, {
+    clock: new ManualClock(),
+    onLogLine: (line) => lines.push(line),
+  });
+  const release = student.runner.hold();
+  const held = student.runner.stepHeld();
+  const post = (body: object) => {
+    const json = JSON.stringify(body);
+    const head = `content-type: application/json\r\ncontent-length: ${json.length}`;
+    return `POST ${REASON} HTTP/1.1\r\nhost: x\r\n${head}\r\n\r\n${json}`;
+  };
+  const connection = new RawConnection(t, server.port);
+  connection.send(
+    post({ question: "{{x*}}" }) +
+      post({ question: "{{y*}}", samples: 2 }) +
+      post({ question: "{{z*}}", stream: true }),
+  );
+  await held;
+  await until(() => student.engine.stats().requestsWaiting === 2);
+  assert.equal(server.app.admission.active, 3);
+  connection.destroy();
+  await until(() => server.app.admission.active === 0);
+  release();
+  assert.equal((await server.post(CHAT, chat("{{y}}"))).status, 200);
+  assert.equal(
+    student.runner.prefillSteps,
+    2,
+    "one chunk of the first, one of the next: what waited never began",
+  );
+  assert.equal(await server.metric('magdi_request_failures_total{reason="disconnect"}'), 3);
+  const answers = lines.filter(({ msg, route }) => msg === "request" && route === REASON);
+  assert.deepEqual(
+    answers.map(({ finished }) => finished),
+    [false, false, false],
+  );
 });
 
 test("a reader that does not read is cut off at the limit", async (t) => {

@@ -14,6 +14,8 @@ const LINGER_MS = 1000;
 interface Connection {
   /** The latest request of which the head has arrived, and its answer. */
   latest: { readonly request: IncomingMessage; readonly response: ServerResponse } | null;
+  /** Answers that are not closed: those of pipelined requests wait for one another. */
+  readonly pending: Set<ServerResponse>;
   refused: boolean;
 }
 
@@ -27,12 +29,19 @@ export class HttpConnections {
         socket.destroy();
         return;
       }
-      this.#open.set(socket, { latest: null, refused: false });
-      socket.once("close", () => this.#open.delete(socket));
+      const connection: Connection = { latest: null, pending: new Set(), refused: false };
+      this.#open.set(socket, connection);
+      socket.once("close", () => {
+        this.#open.delete(socket);
+        for (const response of connection.pending) closeForgotten(response);
+      });
     });
     app.addHook("onRequest", async ({ raw: request }, { raw: response }) => {
       const connection = this.#open.get(request.socket);
-      if (connection !== undefined) connection.latest = { request, response };
+      if (connection === undefined) return;
+      connection.latest = { request, response };
+      connection.pending.add(response);
+      response.once("close", () => connection.pending.delete(response));
     });
   }
 
@@ -67,6 +76,13 @@ export class HttpConnections {
       socket.destroy();
     }
   };
+}
+
+/** Node forgets an answer that waits behind another one: it gets no connection, and is not told that there is none. */
+function closeForgotten(response: ServerResponse): void {
+  if (response.socket !== null || response.writableFinished) return;
+  response.destroy();
+  response.emit("close");
 }
 
 function refuse(socket: Socket, error: ConnectionError): void {

@@ -14,7 +14,8 @@ import type { OpenStudent, ServedStudent } from "../server/served-student.ts";
 import type { Command } from "./command.ts";
 import { DEFAULT_STUDENT } from "./default-student.ts";
 
-/** What a drain may take beyond its own limit before the process ends anyway. */
+/** What drain and close may take beyond the drain's own limit before the process ends anyway: two seconds each for who
+ * does not read, three for the last spans, and a step of the model. */
 const DRAIN_GRACE_MS = 10_000;
 /** What answers get to be sent when the device has failed and all of them are errors. */
 const LAST_WORDS_MS = 2000;

@@ -62,7 +62,7 @@ export interface AppOptions {
 declare module "fastify" {
   interface FastifyInstance {
     readonly admission: Admission;
-    /** Takes no new work; resolves when what runs has finished, or was ended after `timeoutMs`. */
+    /** Takes no new work; resolves when what runs has finished, or was ended after `timeoutMs`; see Admission. */
     drain(timeoutMs: number): Promise<void>;
   }
 }
@@ -92,7 +92,7 @@ export function buildApp(options: AppOptions): FastifyInstance {
   const apiKeys = openApiKeys(config);
   metrics.traffic.nameKeys(apiKeys?.names ?? [ANYBODY.name]);
   const bounds = boundedServer(config);
-  const connections = new HttpConnections();
+  const connections = new HttpConnections(clock);
 
   const app = Fastify({
     ...(options.logging === undefined ? {} : privateLogging(options.logging, config.logPrompts)),
@@ -204,7 +204,7 @@ export function buildApp(options: AppOptions): FastifyInstance {
   });
   app.addHook("preClose", async () => {
     await admission.drain(0);
-    connections.cutUnanswered();
+    stopWatching.push(connections.cutUnanswered());
   });
   app.addHook("onClose", async () => {
     for (const stop of stopWatching) stop();

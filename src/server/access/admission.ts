@@ -7,6 +7,9 @@ import type { ServedStudent } from "../served-student.ts";
 
 export type Readiness = "ready" | "loading" | "shutting_down" | "engine_stalled" | "engine_failed";
 
+/** What readers get to read the rest of their answers once all that ran was ended. */
+const LAST_READ_MS = 2000;
+
 export class Admission {
   readonly #clock: Clock;
   readonly #generations = new Set<Generation>();
@@ -15,6 +18,7 @@ export class Admission {
   #active = 0;
   #draining = false;
   #aborting = false;
+  #gaveUp = false;
 
   constructor(clock: Clock) {
     this.#clock = clock;
@@ -79,10 +83,7 @@ export class Admission {
       if (left) return;
       left = true;
       this.#active--;
-      if (this.#active === 0) {
-        for (const wake of this.#idleWaiters) wake();
-        this.#idleWaiters.clear();
-      }
+      if (this.#active === 0) this.#wakeIdle();
     };
   }
 
@@ -94,10 +95,16 @@ export class Admission {
     if (this.#aborting) generation.cancel("shutdown");
   }
 
-  /** Takes no new work from now on; resolves when no request is active. After `timeoutMs` what runs is ended. */
+  /**
+   * Takes no new work from now on; resolves when no request is active. After `timeoutMs` what runs is ended; who has
+   * not read the rest of an answer two seconds later is waited for no more, by this drain or another one.
+   */
   async drain(timeoutMs: number): Promise<void> {
     this.#draining = true;
-    const stopTimer = this.#clock.setTimer(timeoutMs, () => this.#abort());
+    let stopTimer = this.#clock.setTimer(timeoutMs, () => {
+      this.#abort();
+      stopTimer = this.#clock.setTimer(LAST_READ_MS, () => this.#giveUp());
+    });
     await this.#idle();
     stopTimer();
   }
@@ -107,8 +114,18 @@ export class Admission {
     for (const generation of this.#generations) generation.cancel("shutdown");
   }
 
+  #giveUp(): void {
+    this.#gaveUp = true;
+    this.#wakeIdle();
+  }
+
   #idle(): Promise<void> {
-    if (this.#active === 0) return Promise.resolve();
+    if (this.#active === 0 || this.#gaveUp) return Promise.resolve();
     return new Promise((resolve) => this.#idleWaiters.add(resolve));
+  }
+
+  #wakeIdle(): void {
+    for (const wake of this.#idleWaiters) wake();
+    this.#idleWaiters.clear();
   }
 }

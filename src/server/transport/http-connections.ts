@@ -5,11 +5,14 @@ import { randomUUID } from "node:crypto";
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Socket } from "node:net";
 import type { ConnectionError, FastifyInstance } from "fastify";
+import type { Clock } from "../../engine/clock.ts";
 import { errorBody } from "../errors/http-errors.ts";
 import { REQUEST_ID_HEADER } from "../observation/request-id.ts";
 
 /** What a client gets to read the answer: a connection cut while bytes arrive loses what was sent last. */
 const LINGER_MS = 1000;
+/** What answers that are on their way get to be read when the server closes. */
+const LAST_READ_MS = 2000;
 
 interface Connection {
   /** The latest request of which the head has arrived, and its answer. */
@@ -21,7 +24,12 @@ interface Connection {
 
 export class HttpConnections {
   readonly #open = new Map<Socket, Connection>();
+  readonly #clock: Clock;
   #closing = false;
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+  }
 
   watch(app: FastifyInstance): void {
     app.server.on("connection", (socket: Socket) => {
@@ -45,13 +53,19 @@ export class HttpConnections {
     });
   }
 
-  /** Cuts every connection of which nothing is being answered, and takes no more of them. */
-  cutUnanswered(): void {
+  /**
+   * Cuts every connection of which nothing is being answered, and takes no more of them; the others are cut as well
+   * if their answers are not read in time. The returned function takes that back.
+   */
+  cutUnanswered(): () => void {
     this.#closing = true;
     for (const [socket, { latest }] of this.#open) {
       const answering = latest?.request.complete === true && !latest.response.writableFinished;
       if (!answering) socket.destroySoon();
     }
+    return this.#clock.setTimer(LAST_READ_MS, () => {
+      for (const socket of this.#open.keys()) socket.destroy();
+    });
   }
 
   /** Fastify's clientErrorHandler. */

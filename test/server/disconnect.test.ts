@@ -10,6 +10,7 @@ import { ManualClock } from "../support/manual-clock.ts";
 import { bodyOf, CHAT, chat, INFERENCE, REASON, TEXT } from "./support/openai-shapes.ts";
 import { RawConnection } from "./support/raw-connection.ts";
 import { type Json, runTiny } from "./support/running-app.ts";
+import { connectSocket } from "./support/socket-client.ts";
 import { until } from "./support/until.ts";
 
 const KINDS = INFERENCE.flatMap((path) => [
@@ -163,4 +164,16 @@ test("a reader that does not read is cut off at the limit", async (t) => {
   assert.equal(gone, 1);
   // What the two kernels' socket buffers hold is theirs; far from the 64 MB that wanted to leave.
   assert.ok(written < 32_000_000, `${written} bytes were written`);
+});
+
+test("a reader that keeps up gets frames that are longer than what may lie unread", async (t) => {
+  const { server } = await runTiny(t, { contextLength: 2048, config: { streamBufferBytes: 1024 } });
+  const body = { question: `{{${"[ab]".repeat(100)}}}`, samples: 8, return_samples: true, early_stop: "off" };
+  const events = await server.stream(REASON, body);
+  assert.equal(events.at(-1)?.data, "[DONE]");
+  assert.ok(JSON.stringify(events.at(-2)?.data).length > 1024);
+  const client = await connectSocket(t, server);
+  client.ask("q", body.question, { samples: 8, return_samples: true, early_stop: "off" });
+  const { samples } = await client.last("q");
+  assert.equal(samples.length, 8);
 });

@@ -17,8 +17,9 @@ export class EventStream {
   #stopTimer = () => {};
 
   /**
-   * `onGone` is called once if the reader goes away, or is cut off because more than `maxBufferedBytes` lie unread.
-   * Nothing is sent before the first `send`, so that until then the request can still fail with a status.
+   * `onGone` is called once if the reader goes away, or is cut off because more than `maxBufferedBytes` lie unread
+   * when there is more to send. Nothing is sent before the first `send`, so that until then the request can still fail
+   * with a status.
    */
   constructor(reply: FastifyReply, options: { maxBufferedBytes: number; onGone: () => void }) {
     this.#reply = reply;
@@ -70,15 +71,17 @@ export class EventStream {
     if (this.#clock !== null) this.#lastWriteMs = this.#clock.nowMs();
     const { raw } = this.#reply;
     if (raw.writableCorked === 0) {
+      // What is written from here on nobody had time to read, however long it is.
+      if (raw.writableLength > this.#maxBufferedBytes) {
+        raw.destroy();
+        this.#gone();
+        return;
+      }
       // The events of one engine step leave in one packet.
       raw.cork();
       process.nextTick(() => raw.uncork());
     }
     raw.write(text);
-    if (raw.writableLength > this.#maxBufferedBytes) {
-      raw.destroy();
-      this.#gone();
-    }
   }
 
   #gone(): void {

@@ -12,7 +12,7 @@ const CLOSE_TIMEOUT_MS = 2000;
 
 export interface SocketConnectionOptions {
   readonly clock: Clock;
-  /** More than this unread, and the connection is closed with 1013. */
+  /** More than this unread when there is more to send, and the connection is closed with 1013. */
   readonly maxBufferedBytes: number;
   /** A peer from which nothing comes between two pings is cut off; 0 sends none. */
   readonly pingMs: number;
@@ -72,14 +72,16 @@ export class SocketConnection {
       return;
     }
     if (this.#socket.writableCorked === 0) {
+      // What is sent from here on nobody had time to read, however long it is.
+      if (this.#ws.bufferedAmount > this.#options.maxBufferedBytes) {
+        this.close(CLOSE_CODES.tryAgainLater, "frames were not read in time");
+        return;
+      }
       // The frames of one engine step leave in one packet.
       this.#socket.cork();
       process.nextTick(() => this.#socket.uncork());
     }
     this.#ws.send(JSON.stringify(frame));
-    if (this.#ws.bufferedAmount > this.#options.maxBufferedBytes) {
-      this.close(CLOSE_CODES.tryAgainLater, "frames were not read in time");
-    }
   }
 
   /** Closes after what was sent so far; a peer that does not answer in time is cut off. */

@@ -15,7 +15,6 @@ export const ERROR_CODES = {
   MAGDI_QUEUE_FULL: "the waiting line is full, counted in samples",
   MAGDI_TOO_MANY_REQUESTS: "more requests at once, or in a time, than the server takes of one client",
   MAGDI_QUEUE_TIMEOUT: "a request waited longer than it may before it could start",
-  MAGDI_DEADLINE: "a request ran into its deadline",
   MAGDI_CANCELLED: "the caller cancelled",
   MAGDI_SHUTTING_DOWN: "the server drains and takes no new work",
   MAGDI_MODEL_LOADING: "the student is still being loaded",

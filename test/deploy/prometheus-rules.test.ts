@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";
+import { FAILURE_REASONS } from "../../src/server/errors/http-errors.ts";
 import { Metrics } from "../../src/server/observation/metrics.ts";
 import { runTiny } from "../server/support/running-app.ts";
 import { missing, promtool } from "../support/prometheus-tools.ts";
@@ -49,6 +50,19 @@ test("rules, alerts and their tests speak only of metrics and labels that there 
   }
   const recorded = new Set([...read("recording.yaml").matchAll(/- record: (\S+)/g)].map((match) => match[1]));
   for (const [name] of read("alerts.yaml").matchAll(/\bmagdi:\w+:\w+/g)) assert.ok(recorded.has(name), name);
+});
+
+test("rules and the board speak only of reasons for which requests fail", () => {
+  const board = readFileSync(`${FOLDER}/../grafana/dashboards/magdi.json`, "utf8").replaceAll('\\"', '"');
+  for (const text of [read("recording.yaml"), read("alerts.yaml"), read("alerts.test.yaml"), board]) {
+    for (const [, reasons = ""] of text.matchAll(/request_failures_total\{[^}]*reason=~?"([^"]+)"/g)) {
+      for (const reason of reasons.split("|"))
+        assert.ok(
+          FAILURE_REASONS.some((name) => name === reason),
+          reason,
+        );
+    }
+  }
 });
 
 test("promtool has no complaint about what /metrics writes", { skip }, async (t) => {

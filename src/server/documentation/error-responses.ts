@@ -18,11 +18,11 @@ export function errorCodesOf({ config, schema }: DescribedRoute): ErrorCode[] {
   const codes = new Set<ErrorCode>(config?.errors);
   if (schema?.body || schema?.params) codes.add("MAGDI_BAD_REQUEST");
   if (config?.inference) {
-    codes.add("MAGDI_UNSUPPORTED").add("MAGDI_CONTEXT_LENGTH").add("MAGDI_UNKNOWN_MODEL");
-    codes.add("MAGDI_QUEUE_FULL").add("MAGDI_QUEUE_TIMEOUT").add("MAGDI_DEADLINE");
+    codes.add("MAGDI_CONTEXT_LENGTH").add("MAGDI_UNKNOWN_MODEL").add("MAGDI_RATE_LIMIT");
+    codes.add("MAGDI_QUEUE_FULL").add("MAGDI_QUEUE_TIMEOUT");
     codes.add("MAGDI_MODEL_LOADING").add("MAGDI_SHUTTING_DOWN").add("MAGDI_ENGINE_FAILED");
   }
-  if (!config?.open) codes.add("MAGDI_UNAUTHENTICATED").add("MAGDI_RATE_LIMIT");
+  if (!config?.open) codes.add("MAGDI_UNAUTHENTICATED");
   return [...codes];
 }
 

@@ -25,7 +25,6 @@ export const FAILURE_REASONS = [
   "loading",
   "shutting_down",
   "engine_failed",
-  "deadline",
   "cancelled",
   "disconnect",
   "internal",
@@ -37,7 +36,6 @@ const SERVER = "server_error";
 
 const SHAPES: Partial<Record<ErrorCode, HttpShape>> = {
   MAGDI_BAD_REQUEST: { status: 400, type: INVALID, code: null, reason: "invalid" },
-  MAGDI_UNSUPPORTED: { status: 400, type: INVALID, code: "unsupported", reason: "invalid" },
   MAGDI_CONTEXT_LENGTH: {
     status: 400,
     type: INVALID,
@@ -93,7 +91,6 @@ const SHAPES: Partial<Record<ErrorCode, HttpShape>> = {
   },
   MAGDI_SHUTTING_DOWN: { status: 503, type: SERVER, code: "shutting_down", reason: "shutting_down" },
   MAGDI_ENGINE_FAILED: { status: 503, type: SERVER, code: "engine_failed", reason: "engine_failed" },
-  MAGDI_DEADLINE: { status: 504, type: SERVER, code: "deadline_exceeded", reason: "deadline" },
   MAGDI_CANCELLED: { status: 499, type: SERVER, code: "cancelled", reason: "cancelled" },
 };
 

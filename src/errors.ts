@@ -19,6 +19,7 @@ export const ERROR_CODES = {
   MAGDI_SHUTTING_DOWN: "the server drains and takes no new work",
   MAGDI_MODEL_LOADING: "the student is still being loaded",
   MAGDI_UNKNOWN_MODEL: "the model that a request names is not served",
+  MAGDI_ENGINE_STALLED: "a step of the engine takes far too long; it may still return",
   MAGDI_ENGINE_FAILED: "the engine can serve no more: a step failed",
   MAGDI_RUNTIME: "ONNX Runtime refused a call",
   MAGDI_DIVERGED: "training met a loss or a gradient that is no finite number",

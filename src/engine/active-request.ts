@@ -154,7 +154,7 @@ export class ActiveRequest implements Generation {
 
   #failText(sequence: Sequence, cause: unknown): void {
     const message = `request ${this.id}: the tokens of sample ${sequence.index} could not be made into text`;
-    this.fail(new MagdiError("MAGDI_ENGINE_FAILED", message, { cause }));
+    this.fail(new MagdiError("MAGDI_RUNTIME", message, { cause }));
   }
 
   #tell(call: () => void): void {

@@ -111,7 +111,7 @@ export interface Generation {
   readonly id: string;
   /** Resolves when every sample has ended, cancelled ones included; rejects with a MagdiError when the request
    * timed out in the queue (MAGDI_QUEUE_TIMEOUT), the engine failed (MAGDI_ENGINE_FAILED) or the model gave this
-   * request numbers that make no sense (MAGDI_RUNTIME). Nobody has to handle the rejection. */
+   * request numbers or tokens that make no sense (MAGDI_RUNTIME). Nobody has to handle the rejection. */
   readonly done: Promise<GenerationResult>;
   /** Ends the samples still running or waiting (all, or one by index): onSampleEnd is called from within, and the
    * next step computes nothing for them. Listeners may call it. Nothing happens to samples that have ended. */

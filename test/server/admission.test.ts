@@ -1,10 +1,13 @@
 // Loading, queueing, failing, draining: who may work when, over real sockets.
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { Engine } from "../../src/engine/engine.ts";
 import type { ServedStudent } from "../../src/server/served-student.ts";
+import type { Tokenizer } from "../../src/text/tokenizer.ts";
 import { ManualClock } from "../support/manual-clock.ts";
 import { bodyOf, CHAT, chat, INFERENCE } from "./support/openai-shapes.ts";
 import { parseEvents, runApp, runTiny } from "./support/running-app.ts";
+import { IM_END } from "./support/scripted-runner.ts";
 import { tinyStudent } from "./support/tiny-student.ts";
 import { until } from "./support/until.ts";
 
@@ -24,7 +27,7 @@ test("behaviour 25: while the model loads, only the probes and metrics answer", 
   assert.equal((await server.post(CHAT, chat("{{x}}"))).status, 200);
 });
 
-test("behaviour 26: a stalled engine is not ready and asks for a restart, until its step returns", async (t) => {
+test("behaviour 26: a stalled engine is not ready and says that it may come back, until its step returns", async (t) => {
   const clock = new ManualClock();
   const { server, student } = await runTiny(t, { clock });
   const release = student.runner.hold();
@@ -34,7 +37,12 @@ test("behaviour 26: a stalled engine is not ready and asks for a restart, until 
   clock.advance(31_000);
   assert.equal((await server.get("/ready")).status, 503);
   assert.equal((await server.get("/health")).status, 503);
-  assert.equal((await server.post(CHAT, chat("{{x}}"))).status, 503);
+  const refused = await server.post(CHAT, chat("{{x}}"));
+  assert.equal(refused.status, 503);
+  assert.equal(refused.body.error.code, "engine_stalled");
+  assert.doesNotMatch(refused.body.error.message, /failed|restart/);
+  assert.ok(Number(refused.headers.get("retry-after")) >= 1);
+  assert.equal(await server.metric('magdi_request_failures_total{reason="engine_stalled"}'), 1);
   release();
   assert.equal((await pending).status, 200);
   assert.equal((await server.get("/health")).status, 200);
@@ -169,6 +177,25 @@ test("behaviour 40: of requests that come together, the bad ones are refused alo
     answers.map(({ status }) => status),
     [200, 400, 400, 200],
   );
+});
+
+test("behaviour 40: tokens that cannot be made into text fail their own request, and the server goes on", async (t) => {
+  const tiny = tinyStudent();
+  const tokenizer: Tokenizer = {
+    ...tiny.tokenizer,
+    tokenBytes(id) {
+      if (id === "!".charCodeAt(0)) throw new RangeError("no such token");
+      return tiny.tokenizer.tokenBytes(id);
+    },
+  };
+  const engine = new Engine({ runner: tiny.runner, tokenizer, eosTokenIds: new Set([IM_END]) });
+  const server = await runApp(t, { ...tiny, engine });
+  const failed = await server.post(CHAT, chat("{{ab!}}"));
+  assert.equal(failed.status, 500);
+  assert.equal(failed.body.error.code, "internal_error");
+  assert.equal((await server.get("/ready")).status, 200);
+  assert.equal((await server.post(CHAT, chat("{{ab}}"))).status, 200);
+  assert.equal(await server.metric('magdi_request_failures_total{reason="internal"}'), 1);
 });
 
 test("behaviour 41: a drain takes no new work, lets running work finish, and ends what is left at the deadline", async (t) => {

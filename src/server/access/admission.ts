@@ -59,14 +59,20 @@ export class Admission {
   /**
    * The student, for new work.
    *
-   * @throws MagdiError MAGDI_MODEL_LOADING, MAGDI_SHUTTING_DOWN, MAGDI_ENGINE_FAILED
+   * @throws MagdiError MAGDI_MODEL_LOADING, MAGDI_SHUTTING_DOWN, MAGDI_ENGINE_STALLED, MAGDI_ENGINE_FAILED
    */
   require(): ServedStudent {
     const readiness = this.readiness();
     if (readiness === "shutting_down") {
       throw new MagdiError("MAGDI_SHUTTING_DOWN", "the server is shutting down and takes no new work");
     }
-    if (readiness === "engine_failed" || readiness === "engine_stalled") {
+    if (readiness === "engine_stalled") {
+      throw new MagdiError(
+        "MAGDI_ENGINE_STALLED",
+        "the engine has been at one step for too long and takes no new work until it returns; ask again later",
+      );
+    }
+    if (readiness === "engine_failed") {
       throw new MagdiError("MAGDI_ENGINE_FAILED", "the engine can serve no more");
     }
     if (this.#student === null) {

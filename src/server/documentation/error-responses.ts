@@ -20,7 +20,8 @@ export function errorCodesOf({ config, schema }: DescribedRoute): ErrorCode[] {
   if (config?.inference) {
     codes.add("MAGDI_CONTEXT_LENGTH").add("MAGDI_UNKNOWN_MODEL").add("MAGDI_RATE_LIMIT");
     codes.add("MAGDI_QUEUE_FULL").add("MAGDI_QUEUE_TIMEOUT");
-    codes.add("MAGDI_MODEL_LOADING").add("MAGDI_SHUTTING_DOWN").add("MAGDI_ENGINE_FAILED");
+    codes.add("MAGDI_MODEL_LOADING").add("MAGDI_SHUTTING_DOWN").add("MAGDI_ENGINE_STALLED");
+    codes.add("MAGDI_ENGINE_FAILED");
   }
   if (!config?.open) codes.add("MAGDI_UNAUTHENTICATED");
   return [...codes];

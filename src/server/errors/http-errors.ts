@@ -24,6 +24,7 @@ export const FAILURE_REASONS = [
   "queue_timeout",
   "loading",
   "shutting_down",
+  "engine_stalled",
   "engine_failed",
   "cancelled",
   "disconnect",
@@ -90,6 +91,13 @@ const SHAPES: Partial<Record<ErrorCode, HttpShape>> = {
     retryAfterSeconds: 1,
   },
   MAGDI_SHUTTING_DOWN: { status: 503, type: SERVER, code: "shutting_down", reason: "shutting_down" },
+  MAGDI_ENGINE_STALLED: {
+    status: 503,
+    type: SERVER,
+    code: "engine_stalled",
+    reason: "engine_stalled",
+    retryAfterSeconds: 5,
+  },
   MAGDI_ENGINE_FAILED: { status: 503, type: SERVER, code: "engine_failed", reason: "engine_failed" },
   MAGDI_CANCELLED: { status: 499, type: SERVER, code: "cancelled", reason: "cancelled" },
 };

@@ -96,9 +96,10 @@ export class Engine implements GenerationEngine {
     const { sampling } = request;
     const promptTokens = Int32Array.from(request.promptTokens);
     const maxTokens = Math.min(sampling.maxTokens, contextLength - promptTokens.length);
+    const context = { ...this.#sequences, continuesText: request.continuesText ?? false };
     const sequences: Sequence[] = [];
     for (let index = 0; index < request.samples; index++) {
-      sequences.push(new Sequence(index, promptTokens.length, maxTokens, sampling, this.#sequences));
+      sequences.push(new Sequence(index, promptTokens.length, maxTokens, sampling, context));
     }
     const active = new ActiveRequest(request, promptTokens, sequences, listener, this.#hooks);
     this.#scheduler.enqueue(active);

@@ -40,6 +40,8 @@ export interface GenerationRequest {
   readonly queueTimeoutMs: number;
   /** End all samples with "deadline" this long after submission. */
   readonly timeoutMs: number;
+  /** True when the text goes on with the prompt's, so that it keeps a leading space. Default: it is a text of its own. */
+  readonly continuesText?: boolean;
   /** Computed prompts are reused among the requests of one scope only. Default: the scope "". */
   readonly prefixScope?: string;
 }

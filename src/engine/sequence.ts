@@ -7,10 +7,12 @@ import type { Tokenizer } from "../text/tokenizer.ts";
 import { sampleRandom, type Xoshiro128 } from "./random.ts";
 import type { FinishReason, SampleResult, SamplingParams, TokenEvent, TokenLogprob } from "./request.ts";
 
-/** What is the same for all sequences of one student. */
+/** What is the same for all sequences of one request. */
 export interface SequenceContext {
   readonly tokenizer: Tokenizer;
   readonly eosTokenIds: readonly number[];
+  /** As the request's. */
+  readonly continuesText?: boolean;
 }
 
 const NO_TOKENS: readonly number[] = [];
@@ -48,7 +50,10 @@ export class Sequence {
     this.#promptLength = promptLength;
     this.#maxTokens = maxTokens;
     this.#eosTokenIds = context.eosTokenIds;
-    this.#detokenizer = new IncrementalDetokenizer(context.tokenizer, { skipSpecialTokens: true });
+    this.#detokenizer = new IncrementalDetokenizer(context.tokenizer, {
+      skipSpecialTokens: true,
+      continuesText: context.continuesText ?? false,
+    });
     this.#stopFilter = sampling.stop.length > 0 ? new StopStringFilter(sampling.stop) : null;
     this.#logprobs = sampling.topLogprobs === null ? null : [];
   }

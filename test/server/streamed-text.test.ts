@@ -1,6 +1,7 @@
 // Streamed text is the whole text: characters are never split, stop strings never leak, over real sockets.
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { Engine } from "../../src/engine/engine.ts";
 import { sampleRandom } from "../../src/engine/random.ts";
 import {
   bothWays,
@@ -11,8 +12,11 @@ import {
   REASON,
   streamed,
   TEXT,
+  whole,
 } from "./support/openai-shapes.ts";
-import { type Json, type RunningApp, runTiny } from "./support/running-app.ts";
+import { type Json, type RunningApp, runApp, runTiny } from "./support/running-app.ts";
+import { IM_END } from "./support/scripted-runner.ts";
+import { tinyStudent } from "./support/tiny-student.ts";
 
 const FOREIGN = "Grüße 🙂 日本 👩‍👩‍👧 e\u0301.";
 const QUESTION = { task: "free", early_stop: "off", return_samples: true };
@@ -113,4 +117,25 @@ test("behaviour 37: any text cut at any stop strings is the text before the firs
     const chunks = choicesOf(await streamed(server, path, body), 0);
     assert.equal(chunks.at(-1).finish_reason, "stop");
   }
+});
+
+test("a text that goes on with its prompt keeps its leading space, an answer of its own loses what its decoder strips", async (t) => {
+  const tiny = tinyStudent();
+  // As SentencePiece's decoders have it.
+  const tokenizer = { ...tiny.tokenizer, leadingSpaces: 1 };
+  const engine = new Engine({ runner: tiny.runner, tokenizer, eosTokenIds: new Set([IM_END]) });
+  const server = await runApp(t, { ...tiny, engine, tokenizer });
+  assert.deepEqual(await bothWays(server, TEXT, { prompt: "The sky is {{ blue}}", n: 2 }), [
+    " blue",
+    " blue",
+  ]);
+  const { text, logprobs } = (await whole(server, TEXT, { prompt: "{{ blue}}", logprobs: 1 })).choices[0];
+  assert.deepEqual(
+    logprobs.text_offset.map(
+      (offset: number, index: number) => text.slice(offset)[0] === logprobs.tokens[index],
+    ),
+    Array(5).fill(true),
+  );
+  assert.deepEqual(await bothWays(server, CHAT, chat("{{ blue}}")), ["blue"]);
+  assert.deepEqual(await samplesBothWays(server, { question: "{{ blue}}" }), ["blue"]);
 });

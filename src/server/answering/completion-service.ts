@@ -93,6 +93,7 @@ export function startCompletion<Body extends CompletionBody>(
             promptTokens,
             samples: n,
             sampling,
+            continuesText: shape.continuesText,
             promptParam: promptParams[prompt]!,
           },
           {

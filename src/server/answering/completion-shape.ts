@@ -13,6 +13,8 @@ export interface CompletionShape<Body extends ChatCompletion | TextCompletion> {
   readonly operation: "chat" | "text_completion";
   readonly idPrefix: string;
   readonly chunkObject: string;
+  /** Whether a choice goes on with the prompt's text, as Transformers and vLLM have it, or is a message of its own. */
+  readonly continuesText: boolean;
   /** The samples are in the order of their choices. */
   whole(head: CompletionHead, samples: readonly SampleResult[], usage: Body["usage"]): Body;
   /** The first delta of a choice, where there is one. */
@@ -28,6 +30,7 @@ export function chatShape(tokenizer: Tokenizer): CompletionShape<ChatCompletion>
     operation: "chat",
     idPrefix: "chatcmpl",
     chunkObject: "chat.completion.chunk",
+    continuesText: false,
     whole: (head, samples, usage) => ({
       ...head,
       object: "chat.completion",
@@ -72,6 +75,7 @@ export function textShape(tokenizer: Tokenizer): CompletionShape<TextCompletion>
     operation: "text_completion",
     idPrefix: "cmpl",
     chunkObject: "text_completion",
+    continuesText: true,
     whole: (head, samples, usage) => ({
       ...head,
       object: "text_completion",

@@ -45,6 +45,8 @@ export interface GenerationOrder {
   readonly promptTokens: Int32Array;
   readonly samples: number;
   readonly sampling: SamplingParams;
+  /** Whether the text goes on with the prompt's. */
+  readonly continuesText?: boolean;
   /** The request's field that holds the prompt, or a part of it such as prompt[3], for the error about its length. */
   readonly promptParam: string;
 }
@@ -92,6 +94,7 @@ export function startGeneration(
         promptTokens: order.promptTokens,
         samples: order.samples,
         sampling: order.sampling,
+        continuesText: order.continuesText ?? false,
         queueTimeoutMs: context.queueTimeoutMs,
         timeoutMs: context.requestTimeoutMs,
         prefixScope: context.isolatePrefixes ? order.caller.name : "",

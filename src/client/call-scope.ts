@@ -9,7 +9,7 @@ export class CallScope {
   #timer: ReturnType<typeof setTimeout> | undefined;
   #timedOut = false;
 
-  /** `timeoutMs` counts from the last `heard`; Infinity waits for ever. */
+  /** `timeoutMs` counts from the last `heard`, but for the time after `answered`; Infinity waits for ever. */
   constructor(outer: AbortSignal | undefined, timeoutMs: number) {
     this.#outer = outer;
     this.#timeoutMs = timeoutMs;
@@ -30,6 +30,11 @@ export class CallScope {
       this.#timedOut = true;
       this.#controller.abort(this.#timeout());
     }, this.#timeoutMs);
+  }
+
+  /** An answer came whole: until the next `heard` nothing is waited for, and no silence counted. */
+  answered(): void {
+    clearTimeout(this.#timer);
   }
 
   abort(reason: unknown): void {

@@ -80,6 +80,7 @@ export class HttpTransport {
       const error = await errorOf(response);
       const delayMs = this.#retryDelayMs(error, attempt);
       if (delayMs === null) throw error;
+      scope.answered();
       await this.#options.wait(delayMs, scope.signal);
       scope.heard();
     }
@@ -96,9 +97,9 @@ export class HttpTransport {
     return Math.min(leastMs * (1 + jitter()), maxRetryDelayMs);
   }
 
-  #send({ method, path, body }: HttpCall, scope: CallScope): Promise<Response> {
+  async #send({ method, path, body }: HttpCall, scope: CallScope): Promise<Response> {
     const { apiKey, fetch } = this.#options;
-    return fetch(this.url(path), {
+    const response = await fetch(this.url(path), {
       method,
       signal: scope.signal,
       headers: {
@@ -107,6 +108,8 @@ export class HttpTransport {
       },
       ...(body === undefined ? {} : { body: JSON.stringify(body) }),
     });
+    scope.heard();
+    return response;
   }
 
   async #within<T>(

@@ -121,6 +121,29 @@ test("behaviours 27 and 28: a request refused with 429 is sent again after the t
   assert.deepEqual(waits, [1500, 1500]);
 });
 
+test("a wait that the server asked for is not its silence", async (t) => {
+  t.mock.timers.enable({ apis: ["setTimeout"] });
+  let asked = 0;
+  const client = new MagdiClient({
+    baseUrl: "http://unused",
+    timeoutMs: 15_000,
+    jitter: () => 0,
+    async fetch(_url, init) {
+      init?.signal?.throwIfAborted();
+      asked++;
+      if (asked === 3) t.mock.timers.tick(15_000);
+      init?.signal?.throwIfAborted();
+      const headers = { "retry-after": "20" };
+      return Response.json({ error: { message: "full", code: "queue_full" } }, { status: 429, headers });
+    },
+    async wait(ms) {
+      t.mock.timers.tick(ms);
+    },
+  });
+  await assert.rejects(client.models(), MagdiTimeoutError);
+  assert.equal(asked, 3, "two waits of 20 s, and then a silence of 15 s");
+});
+
 test("behaviour 25: a request refused while the model loads is sent again, streamed ones too", async (t) => {
   let load: (student: ServedStudent) => void = () => {};
   const server = await runApp(t, new Promise<ServedStudent>((resolve) => (load = resolve)));

@@ -94,6 +94,21 @@ test("the page's files have types and tags, and are sent once", async (t) => {
   assert.equal((await server.post("/playground/ask.js", {})).status, 405);
 });
 
+test("the page has a word for each state that /ready may be in, and marks no other", async (t) => {
+  const { server } = await runTiny(t);
+  const { components } = (await server.get("/openapi.json")).body;
+  const states: string[] = components.schemas.ProbeStatus.properties.status.enum;
+  assert.ok(states.includes("ready"));
+  const { body: script } = await server.get("/playground/server-status.js");
+  const words = /const WORDS = (\{[^}]*\})/.exec(script)?.[1] ?? "";
+  const named = [...words.matchAll(/(\w+): "/g)].map(([, state]) => state);
+  assert.deepEqual(named.sort(), states.filter((state) => state !== "ok").sort());
+  const { body: style } = await server.get("/playground/playground.css");
+  const marked = [...style.matchAll(/data-state="(\w+)"/g)].map(([, state]) => state);
+  assert.ok(marked.includes("engine_failed") && marked.includes("engine_stalled"));
+  for (const state of marked) assert.ok(["unreachable", ...states].includes(state ?? ""), state);
+});
+
 test("behaviour 22: with keys, the page, its files and the list want one, which a browser sends", async (t) => {
   const key = "index-page-secret-0123456789";
   const { server } = await runTiny(t, { config: { apiKeys: parseKeyList(`reader:${key}`) } });

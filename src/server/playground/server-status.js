@@ -8,7 +8,13 @@ const LATER_MS = 15_000;
 const MODELS = "v1/models";
 
 /** @type {Readonly<Record<string, string>>} */
-const WORDS = { ready: "ready", loading: "loading…", draining: "shutting down", failed: "failed" };
+const WORDS = {
+  ready: "ready",
+  loading: "loading…",
+  shutting_down: "shutting down",
+  engine_stalled: "stalled",
+  engine_failed: "failed",
+};
 
 /** @typedef {{ id: string, max_samples: number, context_length: number, needsKey: boolean }} ModelFacts */
 

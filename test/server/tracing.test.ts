@@ -208,6 +208,24 @@ test("each question on a socket is a span of its own, under the trace of the han
   );
 });
 
+test("of a prompt that was not read to its end, only what was reused counts as such", async (t) => {
+  const { server, student, collector } = await traced(t);
+  const release = student.runner.hold();
+  const held = student.runner.stepHeld();
+  const gone = new AbortController();
+  const question = "y".repeat(200);
+  const lost = server.send("/v1/reason", { question }, { signal: gone.signal });
+  lost.catch(() => {});
+  await held;
+  gone.abort();
+  await until(() => server.app.admission.active === 0);
+  release();
+  await server.app.close();
+  const { attributes } = spanOf(collector, "/v1/reason");
+  assert.ok(attributes["gen_ai.usage.input_tokens"] > 200);
+  assert.equal(attributes["gen_ai.usage.cache_read.input_tokens"], 0);
+});
+
 test("what fails is marked: the client's faults by their reason, the server's as errors too", async (t) => {
   const { server, student, collector } = await traced(t);
   await server.post(CHAT, chat("{{x}}", { temperature: 9 }));

@@ -146,7 +146,7 @@ function traceEnd(response: ReasonResponse, result: GenerationResult): Inference
     model,
     finishReasons: result.samples.map((sample) => apiFinishReason(sample.finishReason)),
     promptTokens: usage.prompt_tokens,
-    promptTokensReused: usage.prompt_tokens - usage.prompt_tokens_computed,
+    promptTokensReused: result.promptTokensReused,
     generatedTokens: usage.completion_tokens,
     timings: [result.timing],
     vote: { share: votes[0]?.share ?? null, decidedAt, stopReason },

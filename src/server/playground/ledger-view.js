@@ -17,13 +17,8 @@ export class LedgerView {
     this.#comparison.replaceChildren(
       ...(comparison === null ? [] : comparisonOf(usage.total_tokens, comparison)),
     );
-    const reused = usage.prompt_tokens - usage.prompt_tokens_computed;
     this.#ledger.replaceChildren(
-      entry(
-        "Prompt",
-        tokens(usage.prompt_tokens),
-        reused > 0 ? `${number(reused)} reused` : "read once for all samples",
-      ),
+      entry("Prompt", tokens(usage.prompt_tokens), readingOf(usage, timing)),
       entry(
         "Completion",
         tokens(usage.completion_tokens),
@@ -45,6 +40,17 @@ export class LedgerView {
     );
     this.#section.hidden = false;
   }
+}
+
+/**
+ * What was not computed was reused, once the prompt has been read to its end.
+ *
+ * @param {ReasonResponse["usage"]} usage
+ * @param {ReasonResponse["timing"]} timing
+ */
+function readingOf({ prompt_tokens: all, prompt_tokens_computed: computed }, timing) {
+  if (timing.prefill_ms === null) return "not read to the end";
+  return all > computed ? `${number(all - computed)} reused` : "read once for all samples";
 }
 
 /**

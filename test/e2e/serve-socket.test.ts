@@ -7,7 +7,7 @@ import { ServeProcess, TINY } from "./serve-process.ts";
 const ENDLESS = "How long? {{x*}}";
 
 test("behaviour 41: SIGTERM lets a socket's questions finish, aborts the rest at the deadline, and closes with 1001", async (t) => {
-  const server = new ServeProcess(t, [...TINY, "--port", "0", "--drain-timeout-ms", "300"]);
+  const server = new ServeProcess(t, [...TINY, "--port", "0", "--drain-timeout-ms", "2000"]);
   const port = Number(new URL(await server.ready()).port);
   const busy = await connectSocket(t, { port });
   const idle = await connectSocket(t, { port });

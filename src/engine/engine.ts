@@ -208,8 +208,8 @@ export class Engine implements GenerationEngine {
   #setTimers(active: ActiveRequest): void {
     const { queueTimeoutMs, timeoutMs } = active.request;
     const timers: (() => void)[] = [];
-    // Who is next waits for no longer than a step takes, unless that never ends.
-    const waitMs = active.isNext ? Math.max(queueTimeoutMs, this.#stallMs) : queueTimeoutMs;
+    // Who may not stand in line at all may still wait for the step that runs, unless that never ends.
+    const waitMs = queueTimeoutMs === 0 && active.isNext ? this.#stallMs : queueTimeoutMs;
     if (waitMs < timeoutMs) {
       timers.push(
         this.#clock.setTimer(waitMs, () => {

@@ -155,8 +155,7 @@ export class Scheduler {
     for (let request = this.#line.shift(); request !== null; request = this.#line.shift()) {
       const waitedMs = nowMs - request.submittedMs;
       if (waitedMs >= request.request.timeoutMs) request.cancel("deadline");
-      else if (!request.isNext && waitedMs > request.request.queueTimeoutMs)
-        request.fail(queueTimeout(request));
+      else if (hasWaitedTooLong(request, waitedMs)) request.fail(queueTimeout(request));
       else {
         this.#begun.push(request);
         request.prefillStarted();
@@ -266,4 +265,9 @@ export function queueTimeout(request: ActiveRequest): MagdiError {
     `request ${request.id} waited longer than ${limitMs} ms before its prefill could begin; try again later`,
     { details: { queue_timeout_ms: limitMs } },
   );
+}
+
+/** With a limit of 0 whoever stands behind another has; who is next has waited for a step alone. */
+function hasWaitedTooLong({ request, isNext }: ActiveRequest, waitedMs: number): boolean {
+  return request.queueTimeoutMs === 0 ? !isNext : waitedMs > request.queueTimeoutMs;
 }

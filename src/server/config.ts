@@ -106,7 +106,9 @@ const settings = {
   queueSamples: wholeNumber(1, 1_000_000)
     .default(256)
     .describe("samples that may wait; more are answered 429"),
-  queueTimeoutMs: milliseconds().default(60_000).describe("longest wait before a request begins"),
+  queueTimeoutMs: milliseconds()
+    .default(60_000)
+    .describe("longest wait before a request begins; 0: for the step that runs, and in no line"),
   requestTimeoutMs: wholeNumber(1, 86_400_000).default(600_000).describe("longest life of a request"),
   stallTimeoutMs: wholeNumber(100, 86_400_000)
     .default(30_000)

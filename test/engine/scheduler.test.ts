@@ -256,7 +256,7 @@ test("a queue timeout of 0 lets an idle engine begin, and nothing else", async (
   assert.equal((await first.done).samples[0]!.tokenIds.length, 8);
 });
 
-test("who is next begins after the step that runs, however short it may wait", async () => {
+test("who is next and may not stand in line begins after the step that runs", async () => {
   const { engine, runner, clock } = toyEngine({ maxRows: 2 });
   const hasty = { queueTimeoutMs: 0, sampling: { maxTokens: 4 } };
   const idle = engine.submit(toyRequest(hasty));
@@ -277,7 +277,7 @@ test("who is next begins after the step that runs, however short it may wait", a
   assert.equal(clock.pendingTimers, 0);
 });
 
-test("who is next waits for no step that stalls", async () => {
+test("who is next waits no longer than it may for a step that takes long", async () => {
   const { engine, runner, clock } = toyEngine({ maxRows: 2 }, { stallMs: 100 });
   let next: Generation | undefined;
   runner.duringStep = (step) => {
@@ -286,6 +286,13 @@ test("who is next waits for no step that stalls", async () => {
   };
   await engine.submit(toyRequest({ sampling: { maxTokens: 2 } })).done;
   assert.match(String(await rejection(next!)), /waited longer/);
+  next = undefined;
+  runner.duringStep = (step) => {
+    if (step.phase === "decode") next ??= engine.submit(toyRequest({ queueTimeoutMs: 20 }));
+    clock.advance(21);
+  };
+  await engine.submit(toyRequest({ sampling: { maxTokens: 2 } })).done;
+  assert.match(String(await rejection(next!)), /waited longer than 20 ms/);
   assert.equal(clock.pendingTimers, 0);
 });
 

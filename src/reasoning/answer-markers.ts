@@ -1,7 +1,10 @@
-// Finds where a text announces its answer: \boxed{…}, "#### …", "the answer is …", "Answer: …". One pass each, bounded
-// look ahead. It does not know what an answer of any task looks like.
+// Finds where a text announces its answer: \boxed{…}, <answer>…</answer>, {"answer": …}, "#### …", "the answer is …",
+// "Answer: …". One pass each, bounded look ahead. It does not know what an answer of any task looks like.
 
-/** "solution" is a phrase too, but one that more often describes than announces. */
+/**
+ * "boxed" is whatever encloses an answer: a box, a tag, a field of JSON. "solution" is a phrase too, but one that more
+ * often describes than announces.
+ */
 export type MarkerKind = "boxed" | "hashes" | "phrase" | "solution";
 
 export interface AnswerMarker {
@@ -20,7 +23,13 @@ export const MAX_CONTENT_LENGTH = 400;
 
 /** All markers in order of their start. */
 export function findAnswerMarkers(text: string): AnswerMarker[] {
-  return [...findBoxed(text), ...findHashes(text), ...findPhrases(text)].sort((a, b) => a.start - b.start);
+  const fields = findFields(text);
+  const phrases = findPhrases(text).filter(
+    ({ start }) => !fields.some((field) => field.start <= start && start < field.end),
+  );
+  return [...findBoxed(text), ...findTags(text), ...fields, ...findHashes(text), ...phrases].sort(
+    (a, b) => a.start - b.start,
+  );
 }
 
 /** \boxed{…} and \fbox{…} with balanced braces, and \boxed 5 without any. */
@@ -54,6 +63,42 @@ function findBoxed(text: string): AnswerMarker[] {
   return found;
 }
 
+/** <answer>18</answer>. */
+function findTags(text: string): AnswerMarker[] {
+  const tag = /<(answer|final_answer)>([^<]{1,400})<\/\1>/gi;
+  return enclosed(text.matchAll(tag), (match) => match[2] ?? "");
+}
+
+/** The field of an object in JSON. */
+function findFields(text: string): AnswerMarker[] {
+  const field =
+    /"(?:final[ _])?answer"\s{0,4}:\s{0,4}(?:"((?:[^"\\\n]|\\.){1,400})"|(-?[\d.]{1,40}|true|false)(?=\s{0,4}[,}\n]))/gi;
+  return enclosed(text.matchAll(field), ([, words, bare = ""]) =>
+    words === undefined ? bare : unescaped(words),
+  );
+}
+
+function enclosed(
+  matches: Iterable<RegExpExecArray>,
+  read: (match: RegExpExecArray) => string,
+): AnswerMarker[] {
+  return Array.from(matches, (match) => ({
+    kind: "boxed" as const,
+    start: match.index,
+    end: match.index + match[0].length,
+    content: read(match).trim(),
+  })).filter(({ content }) => content !== "");
+}
+
+/** LaTeX in JSON has its backslashes twice, or once where the writer knew no better. */
+function unescaped(words: string): string {
+  try {
+    return String(JSON.parse(`"${words.replace(/(?<!\\)\\(?=[a-z]{2})/g, "\\\\")}"`));
+  } catch {
+    return words;
+  }
+}
+
 /** GSM8K's "#### 18". A heading of that depth looks the same: the reader must find an answer at its beginning. */
 function findHashes(text: string): AnswerMarker[] {
   const found: AnswerMarker[] = [];
@@ -74,7 +119,7 @@ const PHRASE = new RegExp(
     String.raw`(?:\s?\([^()\n]{0,40}\))?`,
     String.raw`(?:\s(?:choice|option|here|then|therefore|thus))?`,
     String.raw`(?:[*_]{0,3}\s?[:=][*_]{0,3}`,
-    String.raw`|(?:\s(?:to|for|of|in|from|among)\s[^.:?!\n]{1,100}?)?,?\s(?:is|are|was|would be|should be|must be|will be|has to be|equals|would most likely be)\b:?)`,
+    String.raw`|(?:\s(?:to|for|of|in|from|among|(?<!solutions?\s)(?:that|which))\s[^.:?!\n]{1,100}?)?,?\s(?:is|are|was|would be|should be|must be|will be|has to be|equals|would most likely be)\b:?)`,
   ].join(""),
   "gi",
 );

@@ -30,6 +30,11 @@ export function canonicalLatex(raw: string): string {
     .trim()
     .replace(/^(?:\\[([]|\$+)|(?:\\[)\]]|\$+)$/g, "")
     .trim()
+    // Thousands apart by spaces.
+    .replace(
+      /^([-−]?[$£€]?\d{1,3})((?:[ \u00a0\u202f]\d{3})+)(?!\d)/,
+      (_, head: string, groups: string) => head + groups.replace(/[^\d]/g, ""),
+    )
     // Full hours.
     .replace(/^(\d{1,2}):00(?=\s?[ap]\.?m\b)/i, "$1")
     // MATH writes some answers behind their choice: \text{(C) } 4.2.

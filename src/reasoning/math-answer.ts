@@ -3,52 +3,10 @@
 
 import type { AnswerMarker } from "./answer-markers.ts";
 import { canonicalLatex } from "./latex-equivalence.ts";
-import { type NumberToken, scanNumbers } from "./number-scan.ts";
+import { readConclusion } from "./math-conclusion.ts";
+import { findMathSpans } from "./math-spans.ts";
+import { scanNumbers } from "./number-scan.ts";
 import { parseNumberWords } from "./rational.ts";
-
-export interface MathSpan {
-  readonly start: number;
-  readonly end: number;
-  readonly content: string;
-}
-
-/**
- * $…$, $$…$$, \(…\), \[…\] in order. A dollar opens one when something other than a space follows, and closes it when
- * none stands before and no digit behind (Pandoc's rule); prose between two dollars makes them currencies.
- */
-export function findMathSpans(text: string): MathSpan[] {
-  const spans: MathSpan[] = [];
-  let at = 0;
-  while (at < text.length) {
-    const span = text[at] === "$" || text[at] === "\\" ? readSpan(text, at) : null;
-    if (span !== null) spans.push(span);
-    at = span?.end ?? at + (text[at] === "\\" ? 2 : 1);
-  }
-  return spans;
-}
-
-const MAX_SPAN_LENGTH = 600;
-
-function readSpan(text: string, at: number): MathSpan | null {
-  const opener = ["$$", "$", "\\(", "\\["].find((delimiter) => text.startsWith(delimiter, at));
-  if (opener === undefined) return null;
-  const closer = opener === "\\(" ? "\\)" : opener === "\\[" ? "\\]" : opener;
-  const from = at + opener.length;
-  const window = text.slice(from, from + MAX_SPAN_LENGTH);
-  let close = window.indexOf(closer);
-  while (close > 0 && closer === "$" && window[close - 1] === "\\") close = window.indexOf(closer, close + 1);
-  if (close <= 0) return null;
-  const content = window.slice(0, close);
-  if (opener === "$") {
-    const after = window[close + 1] ?? "";
-    if (/^\s|\s$|\n/.test(content) || /\d/.test(after) || isProse(content)) return null;
-  }
-  return { start: at, end: from + close + closer.length, content: content.trim() };
-}
-
-function isProse(content: string): boolean {
-  return /(?<![\\a-z])[a-z]{3,}/i.test(content.replace(/\\(?:text|mbox|mathrm|textbf)\{[^{}]*\}/g, ""));
-}
 
 /** Words of three letters or more that may stand in an expression, and shorter ones that may not. */
 const CONTINUES =
@@ -149,6 +107,9 @@ function readDirect(raw: string): string | null {
   const isComputation =
     lead.length < sentence.trim().length &&
     /=|^[^.,]{0,80}\b(?:will|can|could|would|is|are|have|has|costs?)\s[^.,]{0,80}\d/.test(further);
+  // 18 (9 × 2): how it was come by.
+  const remark = /^([-−]?[$£€]?[\d.,]+)\s\([\d\s.+*/×÷x=−-]+\)[.\s]*$/.exec(lead);
+  if (remark !== null) return tidyExpression(remark[1] ?? "");
   const isCut = lead !== sentence.trim();
   if (isExpression && !isComputation) return tidyExpression(withoutClosingQuote(trimOpen(lead, isCut)));
   return readNumberWords(sentence);
@@ -244,74 +205,4 @@ export function readMathFallback(text: string): string | null {
 
 function lastSide(equation: string): string {
   return equation.slice(equation.lastIndexOf("=") + 1);
-}
-
-const MAX_SENTENCE_LENGTH = 1000;
-const RESULTS_REMEMBERED = 3;
-
-/**
- * The number that the last sentence with numbers comes to: its last one if that is what something "is", else the one
- * that the latest computations before it arrived at ("3 * 8 = 24. So she pays $24 for 8 glasses."), else its last one.
- */
-function readConclusion(text: string): NumberToken | null {
-  const results: string[] = [];
-  let sentence: NumberToken[] = [];
-  let last: NumberToken | null = null;
-  for (const token of scanNumbers(text)) {
-    if (last !== null && endsSentence(text, last.end, token.start)) sentence = [];
-    if (last === null || token.start - last.end < MAX_SENTENCE_LENGTH) sentence.push(token);
-    else sentence = [token];
-    last = token;
-    if (isComputed(text, token)) results.push(token.display);
-  }
-  if (
-    last === null ||
-    /(?:\b(?:is|are|was|were|be|equals?|equal to|approximately|about)|=)[\s*]*$/.test(
-      text.slice(Math.max(0, last.start - 20), last.start),
-    )
-  ) {
-    return last;
-  }
-  const computed = sentence.findLast((token) => isComputed(text, token));
-  if (computed !== undefined) return computed;
-  for (const result of results.slice(-RESULTS_REMEMBERED).reverse()) {
-    const restated = sentence.find((token) => token.display === result && !isOperand(text, token));
-    if (restated !== undefined) return restated;
-  }
-  return beforePurpose(text, sentence) ?? last;
-}
-
-/** "It takes 9 minutes to blink 459 times": what something is for was given. Null where no number stands before it. */
-function beforePurpose(text: string, sentence: readonly NumberToken[]): NumberToken | null {
-  const [before, after] = sentence.slice(-2);
-  if (before === undefined || after === undefined) return null;
-  const between = text.slice(before.end, after.start);
-  return PURPOSE.test(between) ? before : null;
-}
-
-const PURPOSE = /^[^,.;:]{0,60}?\sto\s(?!(?:be|get|have|make|reach)\b)[a-z]{3,}\s[^,.;:]{0,40}$/;
-
-/** Whether an operator or "=" follows a number, or an operator stands before it. */
-function isOperand(text: string, { start, end }: NumberToken): boolean {
-  const before = text
-    .slice(Math.max(0, start - 6), start)
-    .replace(/\*\*$/, "")
-    .trimEnd();
-  const after = text
-    .slice(end, end + 6)
-    .replace(/^\*\*/, "")
-    .trimStart();
-  return /[\d)\s][-−+*/x×÷]$/.test(before) || /^(?:[+*/×÷=]|[-−x]\s)/.test(after);
-}
-
-function endsSentence(text: string, from: number, to: number): boolean {
-  return /\n|[.!?]["'”’)\]]*\s+[A-Z("“$]/.test(
-    text.slice(from, Math.min(to, from + MAX_SENTENCE_LENGTH) + 1),
-  );
-}
-
-/** Whether a number stands right behind a "=" that is no mere naming, as in x = 5. */
-function isComputed(text: string, token: NumberToken): boolean {
-  const before = text.slice(Math.max(0, token.start - 24), token.start).replace(/[\s*]+$/, "");
-  return before.endsWith("=") && !/(?:^|[^a-z\\])[a-z]\s*=$/i.test(before);
 }

@@ -55,9 +55,18 @@ function findYesNo(text: string): { answer: YesNo; at: number }[] {
   return found;
 }
 
-/** Without any marker: the last yes or no that stands as an answer, else a text that opens with True or False. */
+/** What the question may be called when it is judged. */
+const JUDGED =
+  /\b(?:statement|claim|assertion|premise)\s(?:is|would be)\s(?:\w+\s)?(true|false|correct|incorrect)\b/gi;
+
+/**
+ * Without any marker: the last yes or no that stands as an answer, else the last verdict on "the statement", else a text
+ * that opens with True or False.
+ */
 export function readYesNoFallback(text: string): YesNo | null {
   const last = findYesNo(text).at(-1);
   if (last !== undefined) return last.answer;
+  const verdict = [...text.matchAll(JUDGED)].at(-1);
+  if (verdict !== undefined && !/\snot\s/i.test(verdict[0])) return readYesNoWord(verdict[1] ?? "");
   return readYesNoWord(/^[^a-z]{0,8}(true|false)\b/i.exec(text)?.[1] ?? "");
 }

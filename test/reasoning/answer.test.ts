@@ -71,6 +71,31 @@ test("math: announced answers", () => {
     ["The answer is $5$, which is $3$ more.", "5"],
     ["The answer is [3, \\infty).", "[3, \\infty)"],
     ["The answer is 2\\sec x", "2\\sec x"],
+    ["The answer is 18 (9 × 2).", "18"],
+    ["The answer is 10 000.", "10000"],
+    ["The only solution that works is x = 30. Then 30 * 31 = 930.", "930"],
+  ]);
+});
+
+test("answers within tags and in fields of JSON", () => {
+  check("math", [
+    ["<think>9 * 2 = 18</think>\n<answer>18</answer>", "18"],
+    ["<answer>\\frac{1}{2}</answer> which is 50 percent", "\\frac{1}{2}"],
+    ['{"reasoning": "9 * 2", "answer": "18"}', "18"],
+    ['{"answer": 18, "confidence": 0.9}', "18"],
+    ['{"answer": "\\\\frac{1}{2}"}', "\\frac{1}{2}"],
+    ['{"answer": "\\frac{1}{2}"}', "\\frac{1}{2}"],
+    ['Reply as {"answer": "your answer"}.\nThe answer is 5.', "5"],
+  ]);
+  check("multiple-choice", [["<answer>B</answer>", "B"]], PLACES);
+  check("multiple-choice", [['{"answer": "library", "why": "quiet, not a bank"}', "B"]], PLACES);
+  check("multiple-choice", [["The answer choice that fits best is C.", "C"]], PLACES);
+  check("yes-no", [
+    ["<answer>no</answer>", "no"],
+    ['{"answer": false}', "no"],
+    ["Thus, the statement is false.", "no"],
+    ["The claim is therefore correct.", "yes"],
+    ["The statement is not true.", null],
   ]);
 });
 

@@ -26,7 +26,7 @@ ENV NODE_ENV=production \
     MAGDI_HOST=0.0.0.0 \
     MAGDI_PORT=8080
 WORKDIR /app
-COPY models models
+COPY models/smollm2-135m-instruct models/smollm2-135m-instruct
 COPY --from=build /build/image/node_modules node_modules
 COPY --from=build /build/image/app ./
 USER 1000:1000

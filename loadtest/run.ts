@@ -132,6 +132,10 @@ function sharedChecks(
   if (aborted) return null;
   const failed = results.groups.reduce((sum, group) => sum + group.failed, 0);
   results.expect("no unexpected error", failed === 0, `${failed} requests failed`);
+  if (!scenario.mayRefuse) {
+    const refused = results.groups.reduce((sum, group) => sum + group.refused, 0);
+    results.expect("nothing was refused", refused === 0, `${refused} requests were refused`);
+  }
   if (!scenario.comparesCounters || after === null) return null;
   const counters = results.account.compare(before, after);
   const { different, compared } = counters;

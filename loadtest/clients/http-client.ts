@@ -141,7 +141,11 @@ export class HttpClient {
         this.#open.delete(abort);
       };
       this.#open.add(abort);
-      sent.once("response", (message) => resolve({ message, end, abort }));
+      sent.once("response", (message) => {
+        // One that breaks before it is read: who reads it then is told.
+        message.on("error", () => {});
+        resolve({ message, end, abort });
+      });
       sent.on("error", (error) => {
         end();
         reject(error);

@@ -37,8 +37,17 @@ export interface Measured {
   readonly gapsMs?: readonly number[];
 }
 
+/** Failed if the server cut it off at a deadline: it looks whole otherwise. */
 export function answered(order: Order, answer: Answer, measured: Measured): Exchange {
+  if (isCutOff(answer)) return failed(order, "cut off by the server", measured);
   return exchange(order, "answered", null, answer, measured);
+}
+
+function isCutOff(answer: Answer): boolean {
+  if (answer.type === "completion") return answer.completion.finishReasons.includes("abort");
+  if (answer.type !== "reason") return false;
+  const { stop_reason: stop, samples = [] } = answer.response;
+  return stop === "abort" || samples.some(({ finish_reason: finish }) => finish === "abort");
 }
 
 export function dropped(order: Order, measured: Measured): Exchange {

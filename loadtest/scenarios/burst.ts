@@ -13,6 +13,7 @@ export const burst: Scenario = {
   ownServer: true,
   timed: false,
   defaults: { connections: 200, requests: 200, seconds: null },
+  mayRefuse: true,
   comparesCounters: true,
   async run({ client, workload, results, amounts, signal }) {
     const group = results.group("burst");

@@ -32,6 +32,7 @@ export const disconnectFlood: Scenario = {
   ownServer: false,
   timed: false,
   defaults: { connections: 200, requests: 200, seconds: null },
+  mayRefuse: false,
   comparesCounters: false,
   async run(context) {
     const { server, workload, results, amounts, signal } = context;

@@ -18,6 +18,7 @@ export const drain: Scenario = {
   ownServer: true,
   timed: false,
   defaults: { connections: 20, requests: 20, seconds: null },
+  mayRefuse: false,
   comparesCounters: false,
   async run({ server, client, workload, results, amounts, signal }) {
     const group = results.group("streams");

@@ -46,6 +46,7 @@ export const mixed: Scenario = {
   ownServer: false,
   timed: true,
   defaults: { connections: 6, requests: 300, seconds: null },
+  mayRefuse: false,
   comparesCounters: true,
   run: (context) => mix(context, context.amounts),
 };
@@ -57,6 +58,7 @@ export const soak: Scenario = {
   ownServer: false,
   timed: true,
   defaults: { connections: 6, requests: 0, seconds: 1800 },
+  mayRefuse: false,
   comparesCounters: true,
   async run(context) {
     const { server, results, amounts, signal } = context;

@@ -20,6 +20,7 @@ export const overload: Scenario = {
   timed: true,
   // As many connections as keep every row and the whole waiting line busy.
   defaults: { connections: ROWS + QUEUE, requests: 160, seconds: null },
+  mayRefuse: true,
   comparesCounters: true,
   async run({ client, workload, results, amounts, signal, say }) {
     const part = { ...amounts, seconds: amounts.seconds === null ? null : amounts.seconds / 2 };

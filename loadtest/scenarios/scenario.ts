@@ -44,6 +44,8 @@ export interface Scenario {
   /** Whether it can go on for a time instead of a number of requests. */
   readonly timed: boolean;
   readonly defaults: Amounts;
+  /** Whether a proper refusal is one of the outcomes that it is made for. */
+  readonly mayRefuse: boolean;
   /** Whether the answers tell what every counter must say; not where a client went away or the server has ended. */
   readonly comparesCounters: boolean;
   run(context: ScenarioContext): Promise<void>;

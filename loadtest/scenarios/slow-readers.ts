@@ -28,6 +28,7 @@ export const slowReaders: Scenario = {
   ownServer: true,
   timed: false,
   defaults: { connections: 4, requests: 4, seconds: null },
+  mayRefuse: false,
   comparesCounters: false,
   async run(context) {
     const { server, client, workload, results, amounts, signal } = context;

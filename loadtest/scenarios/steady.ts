@@ -14,6 +14,7 @@ export const steady: Scenario = {
   ownServer: false,
   timed: true,
   defaults: { connections: 8, requests: 240, seconds: null },
+  mayRefuse: false,
   comparesCounters: true,
   async run(context) {
     const { requests, connections, seconds } = context.amounts;

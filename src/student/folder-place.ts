@@ -1,17 +1,9 @@
 // The place of a folder that appears whole or not at all: it is written beside it and renamed. It does not know what
 // the folder holds.
 
-import {
-  closeSync,
-  existsSync,
-  fsyncSync,
-  mkdirSync,
-  openSync,
-  readdirSync,
-  renameSync,
-  rmSync,
-} from "node:fs";
+import { existsSync, mkdirSync, readdirSync, renameSync, rmSync } from "node:fs";
 import path from "node:path";
+import { syncFolder } from "../tensor/sync-folder.ts";
 
 /** Where a folder is written before it gets its name. */
 export const partialPath = (out: string): string => `${out}.partial`;
@@ -51,7 +43,7 @@ export function restoreReplaced(out: string): void {
 /** Renames the finished folder to its place; what was there goes only when the new one is in, and its name on the disk. */
 export function putInPlace(partial: string, out: string): void {
   const replaced = `${out}.replaced`;
-  syncFolder(partial);
+  syncWherePossible(partial);
   rmSync(replaced, { recursive: true, force: true });
   if (existsSync(out)) renameSync(out, replaced);
   try {
@@ -60,23 +52,16 @@ export function putInPlace(partial: string, out: string): void {
     if (existsSync(replaced)) renameSync(replaced, out);
     throw error;
   }
-  syncFolder(path.dirname(out));
+  syncWherePossible(path.dirname(out));
   rmSync(replaced, { recursive: true, force: true });
 }
 
 /** What file systems answer that have no such thing as flushing a folder. */
 const NO_SYNC = ["EACCES", "EINVAL", "EISDIR", "ENOTSUP", "EPERM"];
 
-/** Makes the names in a folder last through a power cut, where the system can. */
-function syncFolder(folder: string): void {
-  if (process.platform === "win32") return;
+function syncWherePossible(folder: string): void {
   try {
-    const descriptor = openSync(folder, "r");
-    try {
-      fsyncSync(descriptor);
-    } finally {
-      closeSync(descriptor);
-    }
+    syncFolder(folder);
   } catch (error) {
     if (!(error instanceof Error && "code" in error && NO_SYNC.includes(String(error.code)))) throw error;
   }

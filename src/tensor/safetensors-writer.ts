@@ -3,6 +3,7 @@
 import { closeSync, fsyncSync, openSync, renameSync, rmSync, writeSync } from "node:fs";
 import { dirname } from "node:path";
 import { badFile, quoted, unsupported } from "./bad-file.ts";
+import { syncFolder } from "./sync-folder.ts";
 import { type TensorType, tensorByteLength, typeLayout } from "./tensor-type.ts";
 
 /** A tensor to be written: row-major, its numbers little-endian as typed arrays have them. */
@@ -47,7 +48,7 @@ export function writeSafetensors(
     rmSync(beside, { force: true });
     throw error;
   }
-  syncFolder(dirname(path));
+  syncFolder(dirname(path)); // the rename itself
 }
 
 function byWidthThenName(a: TensorData, b: TensorData): number {
@@ -94,16 +95,5 @@ function writeAll(fd: number, data: ArrayBufferView): void {
   for (let done = 0; done < data.byteLength; ) {
     const length = Math.min(data.byteLength - done, WRITE_CHUNK_BYTES);
     done += writeSync(fd, new Uint8Array(data.buffer, data.byteOffset + done, length));
-  }
-}
-
-/** Makes the rename itself last through a power cut; not every system can open a folder. */
-function syncFolder(folder: string): void {
-  if (process.platform === "win32") return;
-  const fd = openSync(folder, "r");
-  try {
-    fsyncSync(fd);
-  } finally {
-    closeSync(fd);
   }
 }

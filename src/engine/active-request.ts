@@ -29,8 +29,8 @@ export class ActiveRequest implements Generation {
   readonly promptTokens: Int32Array;
   readonly sequences: readonly Sequence[];
   readonly submittedMs: number;
-  /** Whether nobody stood before it when it came: what it waits for is the step that runs, and no turn. */
-  isNext = false;
+  /** How long it may wait before its prefill begins. */
+  waitLimitMs: number;
   promptTokensComputed = 0;
   promptTokensReused = 0;
   readonly #listener: GenerationListener;
@@ -55,6 +55,7 @@ export class ActiveRequest implements Generation {
     this.promptTokens = promptTokens;
     this.sequences = sequences;
     this.submittedMs = hooks.nowMs();
+    this.waitLimitMs = request.queueTimeoutMs;
     this.#listener = listener;
     this.#hooks = hooks;
     this.#liveSamples = sequences.length;

@@ -102,6 +102,8 @@ export class Engine implements GenerationEngine {
       sequences.push(new Sequence(index, promptTokens.length, maxTokens, sampling, context));
     }
     const active = new ActiveRequest(request, promptTokens, sequences, listener, this.#hooks);
+    // Who may not stand in line at all may still wait for the step that runs, unless that never ends.
+    if (request.queueTimeoutMs === 0 && this.#scheduler.lineIsFree) active.waitLimitMs = this.#stallMs;
     this.#scheduler.enqueue(active);
     this.#setTimers(active);
     this.#loop ??= this.#run();
@@ -206,13 +208,11 @@ export class Engine implements GenerationEngine {
 
   /** Timers end a request on time even while a long step runs. */
   #setTimers(active: ActiveRequest): void {
-    const { queueTimeoutMs, timeoutMs } = active.request;
+    const { timeoutMs } = active.request;
     const timers: (() => void)[] = [];
-    // Who may not stand in line at all may still wait for the step that runs, unless that never ends.
-    const waitMs = queueTimeoutMs === 0 && active.isNext ? this.#stallMs : queueTimeoutMs;
-    if (waitMs < timeoutMs) {
+    if (active.waitLimitMs < timeoutMs) {
       timers.push(
-        this.#clock.setTimer(waitMs, () => {
+        this.#clock.setTimer(active.waitLimitMs, () => {
           if (active.waiting) active.fail(queueTimeout(active));
         }),
       );

@@ -68,8 +68,12 @@ export class Scheduler {
     this.#line.assertRoom(samples);
   }
 
+  /** Whether nobody stands before who comes now: what it waits for is the step that runs, and no turn. */
+  get lineIsFree(): boolean {
+    return this.#prompt === null && this.#line.requests.length === 0;
+  }
+
   enqueue(request: ActiveRequest): void {
-    request.isNext = this.#prompt === null && this.#line.requests.length === 0;
     this.#line.push(request);
   }
 
@@ -155,7 +159,7 @@ export class Scheduler {
     for (let request = this.#line.shift(); request !== null; request = this.#line.shift()) {
       const waitedMs = nowMs - request.submittedMs;
       if (waitedMs >= request.request.timeoutMs) request.cancel("deadline");
-      else if (hasWaitedTooLong(request, waitedMs)) request.fail(queueTimeout(request));
+      else if (waitedMs > request.waitLimitMs) request.fail(queueTimeout(request));
       else {
         this.#begun.push(request);
         request.prefillStarted();
@@ -265,9 +269,4 @@ export function queueTimeout(request: ActiveRequest): MagdiError {
     `request ${request.id} waited longer than ${limitMs} ms before its prefill could begin; try again later`,
     { details: { queue_timeout_ms: limitMs } },
   );
-}
-
-/** With a limit of 0 whoever stands behind another has; who is next has waited for a step alone. */
-function hasWaitedTooLong({ request, isNext }: ActiveRequest, waitedMs: number): boolean {
-  return request.queueTimeoutMs === 0 ? !isNext : waitedMs > request.queueTimeoutMs;
 }

@@ -57,8 +57,18 @@ export function readRunLog(file: string, onBroken?: (lineNumber: number) => void
       `${file}: expected the metrics of a training run, found no file`,
     );
   }
-  const texts = readFileSync(file, "utf8").split("\n");
-  texts.pop(); // nothing, or what has no end yet
+  return parsedLines(file, wholeLines(file), onBroken);
+}
+
+function wholeLines(file: string): string[] {
+  return readFileSync(file, "utf8").split("\n").slice(0, -1); // the last is nothing, or has no end yet
+}
+
+function parsedLines(
+  file: string,
+  texts: readonly string[],
+  onBroken?: (lineNumber: number) => void,
+): RunLogLine[] {
   return texts.flatMap((text, index) => {
     const parsed = lineSchema.safeParse(parsedOrUndefined(text));
     if (parsed.success) return [parsed.data];
@@ -93,11 +103,11 @@ export class RunLog {
    * @throws MAGDI_BAD_FILE for a line that is none of ours */
   static open(file: string, step: number, finished = false): RunLog {
     if (existsSync(file)) {
-      const lines = readRunLog(file);
-      const later = lines.findIndex((line) => line.step > step || (line.kind === "end" && !finished));
-      const kept = readFileSync(file, "utf8")
-        .split("\n")
-        .slice(0, later < 0 ? lines.length : later);
+      const texts = wholeLines(file);
+      const later = parsedLines(file, texts).findIndex(
+        (line) => line.step > step || (line.kind === "end" && !finished),
+      );
+      const kept = texts.slice(0, later < 0 ? texts.length : later);
       truncateSync(file, Buffer.byteLength(kept.map((text) => `${text}\n`).join("")));
     }
     return new RunLog(openSync(file, "a"));

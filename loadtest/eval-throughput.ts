@@ -9,6 +9,7 @@ import { DEFAULT_STUDENT } from "../src/cli/default-student.ts";
 import { systemClock } from "../src/engine/clock.ts";
 import { openEngine } from "../src/engine/open-engine.ts";
 import { seedOf } from "../src/eval/answer-record.ts";
+import { NOTHING_TOLD } from "../src/eval/asker.ts";
 import { engineAsker } from "../src/eval/engine-asker.ts";
 import { readQuestionFiles } from "../src/eval/evaluation.ts";
 import { Journal } from "../src/eval/journal.ts";
@@ -88,15 +89,7 @@ async function bare(): Promise<number> {
 
 async function evaluated(): Promise<number> {
   const folder = mkdtempSync(path.join(tmpdir(), "magdi-eval-"));
-  const model = {
-    name: "engine",
-    kind: "folder",
-    dtype: null,
-    files: null,
-    left_out: [],
-    device: null,
-    context_length: null,
-  } as const;
+  const model = { ...NOTHING_TOLD, name: "engine", kind: "folder" } as const;
   const records = await runQuestions({
     questions,
     settings,

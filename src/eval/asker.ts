@@ -26,6 +26,15 @@ export interface ModelIdentity {
   readonly context_length: number | null;
 }
 
+/** For whoever tells nothing but a name. */
+export const NOTHING_TOLD = {
+  dtype: null,
+  files: null,
+  left_out: [],
+  device: null,
+  context_length: null,
+} as const satisfies Partial<ModelIdentity>;
+
 export interface Asker {
   readonly model: ModelIdentity;
   /** What was chosen to run on, in a sentence, where that was a choice. */

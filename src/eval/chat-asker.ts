@@ -7,7 +7,7 @@ import { HttpTransport, waitMs } from "../client/http-transport.ts";
 import { MagdiError } from "../errors.ts";
 import { renderPrompt } from "../reasoning/prompts.ts";
 import type { FinishedSample } from "../reasoning/voter.ts";
-import type { Asker } from "./asker.ts";
+import { type Asker, NOTHING_TOLD } from "./asker.ts";
 import type { Question } from "./question.ts";
 import { clientOptions, contextLength, type ServerOptions } from "./reason-asker.ts";
 import { type EvalSettings, maxTokensOf } from "./settings.ts";
@@ -81,13 +81,10 @@ export async function openChatAsker(options: ServerOptions, settings: EvalSettin
   };
   return {
     model: {
+      ...NOTHING_TOLD,
       name: model,
       kind: "chat",
-      dtype: null,
-      files: null,
       left_out: OPTIONAL.filter((name) => !known.fields.includes(name)),
-      device: null,
-      context_length: null,
     },
     concurrency: (samples) => options.concurrency ?? Math.max(1, Math.ceil(SAMPLES_IN_FLIGHT / samples)),
     async ask(question, seed, signal) {

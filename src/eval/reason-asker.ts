@@ -3,7 +3,7 @@
 import { MagdiApiError } from "../client/client-error.ts";
 import { MagdiClient, type MagdiClientOptions } from "../client/magdi-client.ts";
 import { MagdiError } from "../errors.ts";
-import type { Answered, Asker, ModelIdentity } from "./asker.ts";
+import { type Answered, type Asker, type ModelIdentity, NOTHING_TOLD } from "./asker.ts";
 import { patientFetch } from "./patient-fetch.ts";
 import type { Question } from "./question.ts";
 import { type EvalSettings, maxTokensOf } from "./settings.ts";
@@ -61,13 +61,11 @@ function identityOf({ id, manifest }: { id: string; manifest: Record<string, unk
     if (typeof file === "object" && file !== null && "sha256" in file) hashes[name] = String(file.sha256);
   }
   return {
+    ...NOTHING_TOLD,
     name: id,
     kind: "reason",
     dtype: typeof dtype === "string" ? dtype : null,
     files: Object.keys(hashes).length === 0 ? null : hashes,
-    left_out: [],
-    device: null,
-    context_length: null,
   };
 }
 

@@ -59,7 +59,7 @@ export function evalSettings(asked: Partial<EvalSettings>): EvalSettings {
   const name = String(issue?.path[0]);
   throw new MagdiError(
     "MAGDI_BAD_CONFIG",
-    `--${name.replaceAll("_", "-")}: ${issue?.message}, found ${Object.entries(settings).find(([key]) => key === name)?.[1]}`,
+    `--${name.replaceAll("_", "-")}: ${issue?.message}, found ${Reflect.get(settings, name)}`,
   );
 }
 

@@ -2,7 +2,7 @@
 
 import path from "node:path";
 import { systemClock } from "../../../src/engine/clock.ts";
-import type { Asker, ModelIdentity } from "../../../src/eval/asker.ts";
+import { type Asker, type ModelIdentity, NOTHING_TOLD } from "../../../src/eval/asker.ts";
 import { engineAsker } from "../../../src/eval/engine-asker.ts";
 import { type EvaluationOptions, evaluate } from "../../../src/eval/evaluation.ts";
 import type { Question } from "../../../src/eval/question.ts";
@@ -10,15 +10,7 @@ import { type EvalSettings, evalSettings } from "../../../src/eval/settings.ts";
 import { loadBaselines } from "../../../src/reasoning/baselines.ts";
 import type { TinyStudent } from "../../server/support/tiny-student.ts";
 
-export const TINY: ModelIdentity = {
-  name: "tiny",
-  kind: "folder",
-  dtype: null,
-  files: null,
-  left_out: [],
-  device: null,
-  context_length: null,
-};
+export const TINY: ModelIdentity = { ...NOTHING_TOLD, name: "tiny", kind: "folder" };
 
 /** What is answered is the script in the question; [..] is one of these with equal chances. */
 export function scripted(id: string, script: string, gold: string, dataset = "tiny"): Question {

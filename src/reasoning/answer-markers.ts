@@ -24,9 +24,11 @@ export const MAX_CONTENT_LENGTH = 400;
 /** All markers in order of their start. */
 export function findAnswerMarkers(text: string): AnswerMarker[] {
   const fields = findFields(text);
-  const phrases = findPhrases(text).filter(
-    ({ start }) => !fields.some((field) => field.start <= start && start < field.end),
-  );
+  let next = 0;
+  const phrases = findPhrases(text).filter(({ start }) => {
+    while (next < fields.length && fields[next]!.end <= start) next++;
+    return next === fields.length || start < fields[next]!.start;
+  });
   return [...findBoxed(text), ...findTags(text), ...fields, ...findHashes(text), ...phrases].sort(
     (a, b) => a.start - b.start,
   );

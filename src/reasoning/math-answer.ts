@@ -148,9 +148,14 @@ function withoutClosingQuote(expression: string): string {
   return expression.replace(/(?<=[^\sa-z'’])['’][\s.,;:!?"”]*$/i, "");
 }
 
-const OPEN_END = /[\s,;:({[\-–—/]*(?:\s(?:[Aa]nd|[Oo]r))*[\s,;:({[\-–—/]*$/;
+const OPEN_END = openEnd("[Aa]nd|[Oo]r");
 /** A lone letter begins the prose that was cut off; i is the imaginary unit. */
-const CUT_END = /[\s,;:({[\-–—/]*(?:\s(?:[Aa]nd|[Oo]r|[a-hj-zA-Z]))*[\s,;:({[\-–—/]*$/;
+const CUT_END = openEnd("[Aa]nd|[Oo]r|[a-hj-zA-Z]");
+
+function openEnd(words: string): RegExp {
+  const marks = String.raw`[\s,;:({[\-–—/]*`;
+  return new RegExp(String.raw`${marks}(?:\s(?:${words}))*${marks}$`);
+}
 
 /** Cuts connectives and an unclosed bracket off the end of an expression, behind which prose may have been cut off. */
 function trimOpen(expression: string, isCut = true): string {

@@ -1,5 +1,6 @@
 // Finds the numbers that stand in running text: signs, currencies, thousands, decimals, fractions, mixed numbers,
-// powers of ten in digits and words, clock times. One pass, a bounded look ahead at each number. It does not know which one is an answer.
+// powers of ten in digits and words, clock times. One pass, a bounded look ahead at each number. It does not
+// know which one is an answer.
 
 import {
   add,

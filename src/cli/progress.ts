@@ -1,6 +1,10 @@
-// Progress of long work on a stream: one line rewritten in place on a terminal, a plain line at each tenth elsewhere.
+// Progress of long work on a stream: one line rewritten in place on a terminal; elsewhere a plain line at each tenth, and
+// once a minute between them.
 
 import type { Writable } from "node:stream";
+import { type Clock, systemClock } from "../engine/clock.ts";
+
+const QUIET_MS = 60_000;
 
 export interface Progress {
   /** `note` stands behind the numbers. */
@@ -9,9 +13,13 @@ export interface Progress {
   end(): void;
 }
 
-export function terminalProgress(stream: Writable & { readonly isTTY?: boolean }): Progress {
+export function terminalProgress(
+  stream: Writable & { readonly isTTY?: boolean },
+  clock: Pick<Clock, "nowMs"> = systemClock,
+): Progress {
   let open = false;
   let lastTenth = "";
+  let lastLineMs = 0;
   const end = (): void => {
     if (open) stream.write("\n");
     open = false;
@@ -29,8 +37,10 @@ export function terminalProgress(stream: Writable & { readonly isTTY?: boolean }
         return;
       }
       const tenth = `${stage} ${Math.floor((10 * done) / total)}`;
-      if (tenth !== lastTenth) stream.write(`${text}\n`);
+      if (tenth === lastTenth && clock.nowMs() - lastLineMs < QUIET_MS) return;
+      stream.write(`${text}\n`);
       lastTenth = tenth;
+      lastLineMs = clock.nowMs();
     },
   };
 }

@@ -38,3 +38,14 @@ test("a log has one line for each tenth", () => {
     ["writing: 1 of 1000", "writing: 100 of 1000", "writing: 1000 of 1000"],
   );
 });
+
+test("a log of slow work has a line for each minute too", () => {
+  const { written, sink } = stream(false);
+  let nowMs = 0;
+  const progress = terminalProgress(sink, { nowMs: () => nowMs });
+  for (let done = 1; done <= 9; done++) {
+    nowMs += 20_000;
+    progress.report("asking", done, 1000);
+  }
+  assert.equal(written(), "asking: 1 of 1000\nasking: 4 of 1000\nasking: 7 of 1000\n");
+});

@@ -1,6 +1,8 @@
 // Finds where a text announces its answer: \boxed{…}, <answer>…</answer>, {"answer": …}, "#### …", "the answer is …",
 // "Answer: …". One pass each, bounded look ahead. It does not know what an answer of any task looks like.
 
+import { NO_ABBREVIATION } from "./sentence-end.ts";
+
 /**
  * "boxed" is whatever encloses an answer: a box, a tag, a field of JSON. "solution" is a phrase too, but one that more
  * often describes than announces.
@@ -121,14 +123,14 @@ const PHRASE = new RegExp(
     String.raw`(?:\s?\([^()\n]{0,40}\))?`,
     String.raw`(?:\s(?:choice|option|here|then|therefore|thus))?`,
     String.raw`(?:[*_]{0,3}\s?[:=][*_]{0,3}`,
-    String.raw`|(?:\s(?:to|for|of|in|from|among|(?<!solutions?\s)(?:that|which))\s[^.:?!\n]{1,100}?)?,?\s(?:is|are|was|would be|should be|must be|will be|has to be|equals|would most likely be)\b:?)`,
+    String.raw`|(?:\s(?:to|for|of|in|from|among|(?<!solutions?\s)(?:that|which))\s(?:(?!answers?\s(?:is|was)\b)[^.:?!\n]){1,100}?)?,?\s(?:is|are|was|would be|should be|must be|will be|has to be|equals|would most likely be)\b:?)`,
   ].join(""),
   "gi",
 );
 
 /** A phrase that only supposes, doubts, checks or quotes an answer. */
 const NOT_MEANT =
-  /\b(?:if|whether|suppose|supposing|assume|assuming|unless|incorrect|wrong|previous|not|no|to|other|another|one possible|example|unrounded|check|checking|verify|verifying|verification of|confirm|confirming)\s(?:the |an |your |our |my |that |possible |correct |final |right ){0,3}$/i;
+  /\b(?:if|whether|suppose|supposing|assume|assuming|unless|incorrect|wrong|previous|not|no|to|other|another|one possible|example|unrounded|check|checking|verify|verifying|verification of|confirm|confirming|(?:score|points?|marks?) (?:for|from))\s(?:the |an |your |our |my |his |her |their |this |that |possible |correct |final |right ){0,3}$/i;
 
 function findPhrases(text: string): AnswerMarker[] {
   const found: AnswerMarker[] = [];
@@ -145,7 +147,10 @@ function findPhrases(text: string): AnswerMarker[] {
   return found;
 }
 
-const SENTENCE_END = /[.!?](?:["'”’)\]*]{0,3})\s{1,4}(?=[A-Z("'“‘$\\*#\d])|\n/g;
+const SENTENCE_END = new RegExp(
+  String.raw`${NO_ABBREVIATION}[.!?](?:["'”’)\]*]{0,3})\s{1,4}(?=[A-Z("'“‘$\\*#\d])|\n`,
+  "g",
+);
 
 /** The rest of a sentence, or the next line's first one where the marker ends its line. */
 function sentenceFrom(text: string, from: number): { content: string; start: number; end: number } {
@@ -154,9 +159,11 @@ function sentenceFrom(text: string, from: number): { content: string; start: num
   const window = text.slice(start, start + MAX_CONTENT_LENGTH);
   SENTENCE_END.lastIndex = 0;
   // A display such as \[ … \] may span lines: it is one sentence up to its end.
-  const display = /^(?:\$\$|\\\[)\s*/.exec(window)?.[0] ?? "";
-  if (display !== "") {
-    const close = window.indexOf(display.startsWith("$") ? "$$" : "\\]", display.length);
+  const display = /^(?:\$\$|\\\[|\\begin(?=(\{[a-z]{1,12}\*?\})))\s*/.exec(window);
+  if (display !== null) {
+    const closer =
+      display[1] === undefined ? (display[0].startsWith("$") ? "$$" : "\\]") : `\\end${display[1]}`;
+    const close = window.indexOf(closer, display[0].length);
     if (close > 0) SENTENCE_END.lastIndex = close;
   }
   const stop = SENTENCE_END.exec(window);

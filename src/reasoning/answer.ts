@@ -5,7 +5,8 @@ import { type AnswerMarker, findAnswerMarkers } from "./answer-markers.ts";
 import { type ChoiceReading, findChoice, readChoiceFallback, readChoiceMarker } from "./choice-answer.ts";
 import { canonicalFree, readFreeFallback, readFreeMarker } from "./free-answer.ts";
 import { canonicalLatex, latexEquivalent } from "./latex-equivalence.ts";
-import { readMathFallback, readMathMarker, readMathStatement } from "./math-answer.ts";
+import { readMathMarker, readMathStatement } from "./math-answer.ts";
+import { readMathFallback } from "./math-fallback.ts";
 import type { Choice, Task } from "./task.ts";
 import { readYesNoFallback, readYesNoLastLine, readYesNoMarker, readYesNoWord } from "./yes-no-answer.ts";
 
@@ -81,11 +82,29 @@ function lastRead(
 /** \boxed{…}, "#### …" and "answer" first, in prose too, then "the solution is …", then no marker. */
 function extractMath(text: string, markers: readonly AnswerMarker[]): string | null {
   const announced = markers.filter(({ kind }) => kind !== "solution");
+  if (deniesAnswer(announced.at(-1))) return null;
+  // A solution from which something is concluded is a step.
+  const described = markers.filter(({ kind, end }) => kind === "solution" && !concludes(text.slice(end)));
   return (
     lastRead(announced, readMathMarker) ??
     lastRead(announced, (marker) => readMathStatement(marker, text)) ??
-    lastRead(markers, readMathMarker) ??
+    lastRead(described, readMathMarker) ??
     readMathFallback(text)
+  );
+}
+
+/** "The answer is that there are no such numbers": what stands before it is no answer. */
+function deniesAnswer(marker: AnswerMarker | undefined): boolean {
+  return (
+    marker?.kind === "phrase" &&
+    /^(?:that )?(?:there (?:is|are) no\b(?!t)|it cannot be)/i.test(marker.content)
+  );
+}
+
+/** Whether a text draws a conclusion in numbers or formulas. */
+function concludes(text: string): boolean {
+  return /(?:^|[.:\n])\s{0,4}(?:Therefore|Thus|So|Hence|Finally|In conclusion)\b[^\n]{0,200}[\d\\]/.test(
+    text,
   );
 }
 

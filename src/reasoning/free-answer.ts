@@ -3,6 +3,7 @@
 import type { AnswerMarker } from "./answer-markers.ts";
 import { canonicalLatex } from "./latex-equivalence.ts";
 import { parseNumberWords } from "./rational.ts";
+import { NO_ABBREVIATION } from "./sentence-end.ts";
 
 const MAX_ANSWER_LENGTH = 400;
 
@@ -14,12 +15,14 @@ export function readFreeMarker(marker: AnswerMarker): string | null {
   return tidy(marker.content);
 }
 
+const SENTENCE_END = new RegExp(String.raw`(?<=${NO_ABBREVIATION}[.!?])\s+(?=[\p{Lu}\d"'(])`, "u");
+
 /** Without any marker: the last sentence of the last line that says something. */
 export function readFreeFallback(text: string): string | null {
   const lines = text.slice(-4 * MAX_ANSWER_LENGTH).split("\n");
   const line = lines.map(tidy).findLast((one) => one !== null);
   if (line === undefined || line === null) return null;
-  const sentences = line.split(/(?<=[.!?])\s+(?=[\p{Lu}\d"'(])/u);
+  const sentences = line.split(SENTENCE_END);
   return tidy(sentences.at(-1) ?? "");
 }
 

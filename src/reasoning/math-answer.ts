@@ -2,10 +2,9 @@
 // when two are equal is latex-equivalence's.
 
 import type { AnswerMarker } from "./answer-markers.ts";
-import { canonicalLatex } from "./latex-equivalence.ts";
-import { readConclusion } from "./math-conclusion.ts";
+import { tidyExpression } from "./math-expression.ts";
+import { readMathFallback } from "./math-fallback.ts";
 import { findMathSpans } from "./math-spans.ts";
-import { scanNumbers } from "./number-scan.ts";
 import { parseNumberWords } from "./rational.ts";
 
 /** Words of three letters or more that may stand in an expression, and shorter ones that may not. */
@@ -50,9 +49,13 @@ const NAMED_VALUE =
   /^(?:\\text\s?\{)?[a-z][a-z\s]{1,60}\b(?:is|are|was|were|equals|has|have)\b[\s}]*([-−\\$£€.\d][^a-z{}]*)\}?$/i;
 
 /** Words that answer mathematical questions and begin in lower case. */
-const NAMED = /^(?:even|odd|neither|none|yes|no|infinity|undefined)$/;
+const NAMED =
+  /^(?:even|odd|neither|none|yes|no|infinity|undefined|(?:an? )?(?:circle|ellipse|hyperbola|line|parabola|point)|two lines|the empty set)$/;
 
-/** "Friday", "Dana", "ACF", "A,B,E", "(A) a line", "odd": an answer that is a name and nothing else. */
+const DATE =
+  /^((?:(?:Jan|Febr)uary|March|April|May|June|July|August|(?:Septem|Octo|Novem|Decem)ber)\s\d{1,2})(?:st|nd|rd|th)?$/;
+
+/** "Friday", "June 20th", "Dana", "ACF", "A,B,E", "(A) a line", "odd": an answer that is a name and nothing else. */
 function readNamed(statement: string): string | null {
   const bare = statement
     .replace(/[*$"'“”‘’]/g, "")
@@ -60,8 +63,10 @@ function readNamed(statement: string): string | null {
     .trim();
   const choice = /^\([A-Z]\)(?=$|\s)/.exec(bare);
   if (choice !== null) return choice[0];
+  const date = DATE.exec(bare);
+  if (date !== null) return date[1] ?? null;
   const isName = /^[A-Z][a-z]+$/.test(bare) || /^[A-Z](?:,?\s?[A-Z]){1,5}$/.test(bare);
-  return isName || NAMED.test(bare) ? bare : null;
+  return isName || NAMED.test(bare) ? bare.replace(/^an? /, "") : null;
 }
 
 /** How far around a statement the computations are looked for that it restates. */
@@ -88,6 +93,9 @@ function withoutNegation(statement: string): string | null {
   return correction === null ? null : statement.slice(correction[0].length);
 }
 
+/** Begins what an answer follows from, or holds under. */
+const REASON = /\b(?:since|because|given|if|when|where)\b/;
+
 function readDirect(raw: string): string | null {
   const sentence = raw
     .replaceAll("**", "")
@@ -103,7 +111,7 @@ function readDirect(raw: string): string | null {
   const isExpression =
     /[\d\\]/.test(lead) || (lead === sentence.trim() && /^[^a-z]*[a-z][^a-z]*$/i.test(lead));
   // "32 ounces - 30 ounces = 2 ounces" and "8 pens will cost $12" come to their answer later.
-  const further = sentence.trimStart().slice(trimOpen(lead).length);
+  const [further = ""] = sentence.trimStart().slice(trimOpen(lead).length).split(REASON);
   const isComputation =
     lead.length < sentence.trim().length &&
     /=|^[^.,]{0,80}\b(?:will|can|could|would|is|are|have|has|costs?)\s[^.,]{0,80}\d/.test(further);
@@ -161,53 +169,4 @@ function openEnd(words: string): RegExp {
 function trimOpen(expression: string, isCut = true): string {
   const trimmed = expression.replace(isCut ? CUT_END : OPEN_END, "");
   return /[([]/.test(trimmed) ? trimmed : trimmed.replace(/\)[.\s]*$/, "");
-}
-
-/** A plain number as a number; an expression without delimiters, layout and left-hand side. Null when empty. */
-export function tidyExpression(raw: string): string | null {
-  const stripped = raw
-    .replaceAll("**", "")
-    .trim()
-    .replace(/^(?:\\[([]|\$+)\s*|\s*(?:\\[)\]]|\$+)[.\s]*$/g, "")
-    .replace(/^["“”\s]+/, "")
-    // Inches behind feet stay.
-    .replace(/(?:[\s.,;:!?“”]|(?<!\d['’]\s?\d{1,2})")+$/, "");
-  if (canonicalLatex(stripped) === "" || /^\\begin\{\w+\*?\}$/.test(stripped)) return null;
-  const side = /^[^=]*[^=<>\\!\s]\s*=\s*([^=]+)$/.exec(lastSides(stripped))?.[1]?.trim() ?? "";
-  const answer = side !== "" && canonicalLatex(side) === canonicalLatex(stripped) ? side : stripped;
-  const laidOut = answer.replace(/\\[dt]frac/g, "\\frac").replace(/\\(?:left|right|!)(?![a-z])/g, "");
-  return plainNumber(answer) ?? laidOut;
-}
-
-/** The last two sides of a chain of equations. */
-function lastSides(expression: string): string {
-  const last = expression.lastIndexOf("=");
-  const before = last > 0 ? expression.lastIndexOf("=", last - 1) : -1;
-  return expression.slice(before + 1);
-}
-
-/** An integer or a decimal without unit, currency and separators; null for a fraction and everything else. */
-function plainNumber(text: string): string | null {
-  const key = canonicalLatex(text);
-  if (/^-?\d+$/.test(key)) return key;
-  if (!/^-?\\frac\{\d+\}\{\d+\}$/.test(key) || /\/|frac/.test(text)) return null;
-  const [token, second] = scanNumbers(text);
-  return token !== undefined && second === undefined && canonicalLatex(token.display) === key
-    ? token.display
-    : null;
-}
-
-/**
- * Without any marker: the last formula's last side or what the last sentence says in numbers, whichever stands later.
- */
-export function readMathFallback(text: string): string | null {
-  const conclusion = readConclusion(text);
-  const span = findMathSpans(text).findLast(({ content }) => /[\d\\]/.test(lastSide(content)));
-  if (span === undefined || (conclusion !== null && conclusion.start >= span.end))
-    return conclusion?.display ?? null;
-  return tidyExpression(lastSide(span.content)) ?? conclusion?.display ?? null;
-}
-
-function lastSide(equation: string): string {
-  return equation.slice(equation.lastIndexOf("=") + 1);
 }

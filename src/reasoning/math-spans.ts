@@ -1,14 +1,15 @@
 // Finds the formulas in a text. It does not know which one is an answer.
 
-interface MathSpan {
+export interface MathSpan {
   readonly start: number;
   readonly end: number;
   readonly content: string;
 }
 
 /**
- * $…$, $$…$$, \(…\), \[…\] in order. A dollar opens one when something other than a space follows, and closes it when
- * none stands before and no digit behind (Pandoc's rule); prose between two dollars makes them currencies.
+ * $…$, $$…$$, \(…\), \[…\], \begin{align*}…\end{align*} in order; of several rows the last one. A dollar opens one
+ * when something other than a space follows, and closes it when none stands before and no digit behind (Pandoc's
+ * rule); prose between two dollars makes them currencies.
  */
 export function findMathSpans(text: string): MathSpan[] {
   const spans: MathSpan[] = [];
@@ -22,8 +23,19 @@ export function findMathSpans(text: string): MathSpan[] {
 }
 
 const MAX_SPAN_LENGTH = 600;
+const MAX_ROWS_LENGTH = 2000;
+const ROWS = /\\begin\{((?:align|aligned|gather|gathered|equation|eqnarray|multline|split)\*?)\}/y;
 
 function readSpan(text: string, at: number): MathSpan | null {
+  ROWS.lastIndex = at;
+  const rows = ROWS.exec(text);
+  if (rows !== null) {
+    const end = `\\end{${rows[1]}}`;
+    const from = at + rows[0].length;
+    const length = text.slice(from, from + MAX_ROWS_LENGTH).indexOf(end);
+    if (length < 0) return null;
+    return { start: at, end: from + length + end.length, content: lastRow(text.slice(from, from + length)) };
+  }
   const opener = ["$$", "$", "\\(", "\\["].find((delimiter) => text.startsWith(delimiter, at));
   if (opener === undefined) return null;
   const closer = opener === "\\(" ? "\\)" : opener === "\\[" ? "\\]" : opener;
@@ -37,7 +49,26 @@ function readSpan(text: string, at: number): MathSpan | null {
     const after = window[close + 1] ?? "";
     if (/^\s|\s$|\n/.test(content) || /\d/.test(after) || isProse(content)) return null;
   }
-  return { start: at, end: from + close + closer.length, content: content.trim() };
+  return { start: at, end: from + close + closer.length, content: unlaid(content) };
+}
+
+/** The last row of what a display lays out in rows, or the display itself. */
+function unlaid(content: string): string {
+  ROWS.lastIndex = content.search(/\S|$/);
+  const rows = ROWS.exec(content);
+  if (rows === null) return content.trim();
+  const from = ROWS.lastIndex;
+  const end = content.indexOf(`\\end{${rows[1]}}`, from);
+  return end < 0 ? content.trim() : lastRow(content.slice(from, end));
+}
+
+/** "x &= 2 + 3 \\\\ &= 5" → "= 5". */
+function lastRow(rows: string): string {
+  const last = rows.split("\\\\").findLast((row) => row.trim() !== "") ?? "";
+  return last
+    .replace(/(?<!\\)&/g, "")
+    .replace(/[\s.,;]+$/, "")
+    .trim();
 }
 
 function isProse(content: string): boolean {

@@ -358,3 +358,71 @@ test("multiple-choice: an answer's A behind a question's Q is no choice", () => 
     PLACES,
   );
 });
+
+test("math: a full stop that abbreviates ends no sentence", () => {
+  check("math", [
+    ["$800 + $2400 = $3200\n\nAnswer: Mrs. Rylan used $3200 to buy the seeds.", "3200"],
+    ["Answer:\nMr. Marcellus got a refund of $5600.", "5600"],
+  ]);
+  check("free", [["It is old. It was built by Dr. Gustave Eiffel.", "It was built by Dr. Gustave Eiffel"]]);
+});
+
+test("math: what an answer follows from, holds under or serves is not it", () => {
+  check("math", [
+    ["The correct answer is 51 since there are 33 multiples of 3 up to 100.", "51"],
+    ["The answer is 25% because 3/8 is 37.5%.", "25"],
+    ["Therefore, $(-1)^{1001}$ is equal to -1 because 1001 is an odd number.", "-1"],
+    ["He gets 4 because 12 / 3 = 5", "5"],
+    ["Answer:\nKelly needs to buy 118 games so that she will have 140 games left.", "118"],
+    ["There are 200*1.5=300 pages in the book if it is 1.5 inches thick", "300"],
+    ["She will have 60 shells (5 years x 12 months/year x 1 shell/month)", "60"],
+    ["The maximum volume is (2/3)π.", "2/3"],
+    ["Therefore, the minimum is $4$, which occurs when $x=3$ and $y=2$.", "4"],
+    ["So $a=\\frac{30}{11}$ when $x=3$.", "\\frac{30}{11}"],
+    ["So the value of $x^2$ when $x=-2$ is 4.", "4"],
+    ["So $2^{12} = 2^n$ is true when $n=12$.", "12"],
+  ]);
+});
+
+test("math: a solution from which something is concluded, and a score for answers, are steps", () => {
+  check("math", [
+    [
+      "The solution to the system is $x = 8$ and $y = -1$.\nTherefore, the product of $x$ and $y$ is $-8$.",
+      "-8",
+    ],
+    ["His score for the correct answers is 5x.\n\nTherefore, Frank answered 56 questions correctly.", "56"],
+    ["Rechecking the solutions of others, I confirm that the updated answer is -1. 3 is odd.", "-1"],
+  ]);
+});
+
+test("math: a check that holds leaves what it checks", () => {
+  check("math", [
+    ["80 - 37 = 43\nThe second has 43 more.\nTo check the answer: 37 + 43 = 80, which is correct.", "43"],
+    ["x = 5. Let's check this answer: 2 * 5 = 10, not 12, so it is wrong. Thus x = 6", "6"],
+    ["To check that 20 is correct, we need 3 parts. It matches. Now 3 * 20 = 60", "60"],
+  ]);
+});
+
+test("math: rows of a display, lists of formulas, and the same value in another unit", () => {
+  check("math", [
+    ["Therefore, the final answer is:\n\n\\begin{align*}\nx^3+3x-6\n\\end{align*}", "x^3+3x-6"],
+    ["\\begin{align*}\nx &= 2 + 3 \\\\\n&= \\sqrt{25}.\n\\end{align*}\nThis is done.", "\\sqrt{25}"],
+    ["$$\\begin{aligned} x &= 2 \\\\ y &= \\frac12 \\end{aligned}$$", "\\frac12"],
+    ["The values that satisfy it are $x=5$ and $x=1$.", "x=5, x=1"],
+    ["A razor costs $2.00 / 8 = $0.25 or 25 cents.", "25"],
+    ["The chance is 1 - 1/4 = 3/4, or 75%.", "3/4"],
+    ["It makes 14 x $ 418 = $ 5852.", "5852"],
+    ["His profit was 975-130,000 = $-129025", "-129025"],
+    ["She buys 20 plates = $72 and 4 bowls = $20, for a total of $116", "116"],
+  ]);
+});
+
+test("math: dates, conics, and an answer that there is none", () => {
+  check("math", [
+    ["She does 101 on the 20th day. The answer is June 20th.", "June 20"],
+    ["With radius $\\sqrt{10}$ it is round. The answer is a circle.", "circle"],
+    ["We get $x=5$, which is false. The answer is that there are no solutions.", null],
+    ["The answer is there is nothing left: 0.", "0"],
+  ]);
+  assert.ok(answersEqual("math", "June 20", "\\text{June 20}"));
+});

@@ -32,6 +32,16 @@ const PIECES = [
   "aaaa ",
   "\\text{(",
   "one hundred ",
+  "1 because 1 ",
+  "1 because = ",
+  "\nTo check the answer 1 is correct. ",
+  "\n\nTherefore ",
+  "the solution is 1. ",
+  "\\begin{align*}",
+  "\\begin{align*}&1\\\\\\end{align*}",
+  "$1$ when ",
+  "a (1 x ",
+  "score for the ",
   "\u{1F600}",
 ];
 const choices = [

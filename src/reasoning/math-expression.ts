@@ -1,0 +1,38 @@
+// An expression as it is shown and voted on: without delimiters, layout and left-hand side. It reads no text around it.
+
+import { canonicalLatex } from "./latex-equivalence.ts";
+import { scanNumbers } from "./number-scan.ts";
+
+/** A plain number as a number; an expression without delimiters, layout and left-hand side. Null when empty. */
+export function tidyExpression(raw: string): string | null {
+  const stripped = raw
+    .replaceAll("**", "")
+    .trim()
+    .replace(/^(?:\\[([]|\$+)\s*|\s*(?:\\[)\]]|\$+)[.\s]*$/g, "")
+    .replace(/^["“”\s]+/, "")
+    // Inches behind feet stay.
+    .replace(/(?:[\s.,;:!?“”]|(?<!\d['’]\s?\d{1,2})")+$/, "");
+  if (canonicalLatex(stripped) === "" || /^\\begin\{\w+\*?\}$/.test(stripped)) return null;
+  const side = /^[^=]*[^=<>\\!\s]\s*=\s*([^=]+)$/.exec(lastSides(stripped))?.[1]?.trim() ?? "";
+  const answer = side !== "" && canonicalLatex(side) === canonicalLatex(stripped) ? side : stripped;
+  const laidOut = answer.replace(/\\[dt]frac/g, "\\frac").replace(/\\(?:left|right|!)(?![a-z])/g, "");
+  return plainNumber(answer) ?? laidOut;
+}
+
+/** The last two sides of a chain of equations. */
+function lastSides(expression: string): string {
+  const last = expression.lastIndexOf("=");
+  const before = last > 0 ? expression.lastIndexOf("=", last - 1) : -1;
+  return expression.slice(before + 1);
+}
+
+/** An integer or a decimal without unit, currency and separators; null for a fraction and everything else. */
+function plainNumber(text: string): string | null {
+  const key = canonicalLatex(text);
+  if (/^-?\d+$/.test(key)) return key;
+  if (!/^-?\\frac\{\d+\}\{\d+\}$/.test(key) || /\/|frac/.test(text)) return null;
+  const [token, second] = scanNumbers(text);
+  return token !== undefined && second === undefined && canonicalLatex(token.display) === key
+    ? token.display
+    : null;
+}

@@ -73,7 +73,8 @@ function isWorking(text: string, { start, end }: NumberToken): boolean {
   const before = text.slice(Math.max(0, start - MAX_WORKING_LENGTH), start);
   const open = before.lastIndexOf("(");
   const lead = before.slice(0, open);
-  const isAside = /[a-z%]\s$/i.test(lead) && !/\b(?:is|are|was|were|be)\s$/.test(lead);
+  const isAside =
+    /(?:[a-z%]|[a-z:]\s[$£€]?[\d.,]{1,15})\s$/i.test(lead) && !/\b(?:is|are|was|were|be)\s$/.test(lead);
   if (open < 1 || before.lastIndexOf(")") > open || !isAside) return false;
   const after = text.slice(end, end + MAX_WORKING_LENGTH);
   const close = after.indexOf(")");

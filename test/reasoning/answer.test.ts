@@ -376,6 +376,7 @@ test("math: what an answer follows from, holds under or serves is not it", () =>
     ["Answer:\nKelly needs to buy 118 games so that she will have 140 games left.", "118"],
     ["There are 200*1.5=300 pages in the book if it is 1.5 inches thick", "300"],
     ["She will have 60 shells (5 years x 12 months/year x 1 shell/month)", "60"],
+    ["So the total is 12 (3 x 4).", "12"],
     ["The maximum volume is (2/3)π.", "2/3"],
     ["Therefore, the minimum is $4$, which occurs when $x=3$ and $y=2$.", "4"],
     ["So $a=\\frac{30}{11}$ when $x=3$.", "\\frac{30}{11}"],

@@ -28,7 +28,7 @@ export function readYesNoMarker(marker: AnswerMarker): YesNo | null {
   );
   if (first !== null) return first;
   const negated = /^not\s(?:an?\s)?(?:simple\s)?(yes|no|true|false)\b/i.exec(content);
-  if (negated !== null) return readYesNoWord(negated[1] ?? "") === "yes" ? "no" : "yes";
+  if (negated !== null) return opposite(readYesNoWord(negated[1] ?? ""));
   const found = new Set(findYesNo(content).map(({ answer }) => answer));
   return found.size === 1 ? ([...found][0] ?? null) : null;
 }
@@ -57,7 +57,7 @@ function findYesNo(text: string): { answer: YesNo; at: number }[] {
 
 /** What the question may be called when it is judged. */
 const JUDGED =
-  /\b(?:statement|claim|assertion|premise)\s(?:is|would be)\s(?:\w+\s)?(true|false|correct|incorrect)\b/gi;
+  /\b(?:statement|claim|assertion|premise)\s(?:that\s[^.!?\n]{1,160}?\s)?(?:is|would be)\s(?:(not)\s)?(?:[a-z]+\s){0,2}?(true|false|correct|incorrect)\b/gi;
 
 /**
  * Without any marker: the last yes or no that stands as an answer, else the last verdict on "the statement", else a text
@@ -67,6 +67,13 @@ export function readYesNoFallback(text: string): YesNo | null {
   const last = findYesNo(text).at(-1);
   if (last !== undefined) return last.answer;
   const verdict = [...text.matchAll(JUDGED)].at(-1);
-  if (verdict !== undefined && !/\snot\s/i.test(verdict[0])) return readYesNoWord(verdict[1] ?? "");
-  return readYesNoWord(/^[^a-z]{0,8}(true|false)\b/i.exec(text)?.[1] ?? "");
+  if (verdict === undefined) return readYesNoWord(/^[^a-z]{0,8}(true|false)\b/i.exec(text)?.[1] ?? "");
+  // What is true of the statement need not be so of the question.
+  if (/\bhowever\b/i.test(text.slice(verdict.index))) return null;
+  const judged = readYesNoWord(verdict[2] ?? "");
+  return verdict[1] === undefined ? judged : opposite(judged);
+}
+
+function opposite(answer: YesNo | null): YesNo | null {
+  return answer === null ? null : answer === "yes" ? "no" : "yes";
 }

@@ -95,7 +95,10 @@ test("answers within tags and in fields of JSON", () => {
     ['{"answer": false}', "no"],
     ["Thus, the statement is false.", "no"],
     ["The claim is therefore correct.", "yes"],
-    ["The statement is not true.", null],
+    ["The statement is not true.", "no"],
+    ["The statement that a month has 100 hours is false.", "no"],
+    ["The statement that vegans eat no pork is true. However, he eats pork.", null],
+    ["The claim that it ended then is almost certainly not right.", null],
   ]);
 });
 

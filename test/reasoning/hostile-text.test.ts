@@ -42,6 +42,8 @@ const PIECES = [
   "$1$ when ",
   "a (1 x ",
   "score for the ",
+  "the statement that it ",
+  "the claim is not true ",
   "\u{1F600}",
 ];
 const choices = [

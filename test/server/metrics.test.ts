@@ -58,6 +58,7 @@ test("behaviour 42: exact arithmetic after known requests", async (t) => {
     ["decided_at_sample_sum", sum(voted.map((body) => body.decided_at))],
     ["vote_share_count", 4],
     ['tokens_per_answer_count{task="math"}', 4],
+    ['tokens_per_answer_count{task="yes-no"}', 0],
     ['tokens_per_answer_sum{task="math"}', sum(bodies.map((body) => body.usage.total_tokens))],
     ["request_generation_tokens_sum", usage("completion_tokens") + 6 + 3],
     ["requests_running", 0],

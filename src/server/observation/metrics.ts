@@ -164,7 +164,10 @@ export class Metrics {
     // Closed sets start at zero, so that rates are right from the first event on.
     for (const reason of DISCARD_REASONS) this.#discardedTokens.inc({ reason }, 0);
     for (const outcome of SAMPLE_OUTCOMES) this.#samples.inc({ outcome }, 0);
-    for (const task of TASKS) this.#answers.inc({ task }, 0);
+    for (const task of TASKS) {
+      this.#answers.inc({ task }, 0);
+      this.#tokensPerAnswer.zero({ task });
+    }
     for (const rule of EARLY_STOP_RULES) this.#earlyStops.inc({ rule }, 0);
     for (const finish_reason of REQUEST_FINISH_REASONS) this.#successes.inc({ finish_reason }, 0);
     for (const reason of FAILURE_REASONS) this.#failures.inc({ reason }, 0);

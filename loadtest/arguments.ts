@@ -1,6 +1,6 @@
 // The command line of a load test: what it may be told, and the bounds of it. It knows no scenario's insides.
 import { parseArgs } from "node:util";
-import { MagdiError } from "../src/errors.ts";
+import { MagdiError } from "../src/base/errors.ts";
 import { loopbackUrl } from "./clients/target.ts";
 import { SCENARIOS } from "./scenarios/index.ts";
 import type { Amounts, Scenario } from "./scenarios/scenario.ts";

@@ -5,8 +5,9 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { parseArgs } from "node:util";
+import { renderPrompt } from "../src/asking/prompts.ts";
+import { systemClock } from "../src/base/clock.ts";
 import { DEFAULT_STUDENT } from "../src/cli/default-student.ts";
-import { systemClock } from "../src/engine/clock.ts";
 import { openEngine } from "../src/engine/open-engine.ts";
 import { seedOf } from "../src/eval/answer-record.ts";
 import { NOTHING_TOLD } from "../src/eval/asker.ts";
@@ -15,7 +16,6 @@ import { readQuestionFiles } from "../src/eval/evaluation.ts";
 import { Journal } from "../src/eval/journal.ts";
 import { runQuestions } from "../src/eval/runner.ts";
 import { evalSettings, samplingOf } from "../src/eval/settings.ts";
-import { renderPrompt } from "../src/reasoning/prompts.ts";
 import { encodeChat } from "../src/text/chat-prompt.ts";
 
 const { values } = parseArgs({

@@ -1,6 +1,6 @@
 // npm run loadtest: one scenario against a server on this machine, a table, and an exit code.
 import { writeFileSync } from "node:fs";
-import { MagdiError } from "../src/errors.ts";
+import { MagdiError } from "../src/base/errors.ts";
 import { HELP, parseArguments } from "./arguments.ts";
 import { passed } from "./report.ts";
 import { runScenario } from "./run.ts";

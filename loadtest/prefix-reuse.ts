@@ -2,9 +2,9 @@
 // on one engine: node --import tsx loadtest/prefix-reuse.ts --pairs 9. The cold one of a pair asks in a scope of its own.
 
 import { parseArgs } from "node:util";
+import { renderPrompt } from "../src/asking/prompts.ts";
 import { DEFAULT_STUDENT } from "../src/cli/default-student.ts";
 import type { GenerationEngine, GenerationResult } from "../src/engine/request.ts";
-import { renderPrompt } from "../src/reasoning/prompts.ts";
 import { loadConfig } from "../src/server/config.ts";
 import { openStudent } from "../src/server/open-student.ts";
 import { encodeChat } from "../src/text/chat-prompt.ts";

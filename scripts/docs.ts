@@ -5,7 +5,7 @@ import { loadConfig, SETTINGS } from "../src/server/config.ts";
 import type { OpenApiDocument } from "../src/server/documentation/openapi-document.ts";
 import { Metrics } from "../src/server/observation/metrics.ts";
 import { RECIPES } from "../src/train/recipes/registry.ts";
-import { SETTINGS as TRAINING_SETTINGS } from "../src/train/training-settings.ts";
+import { SETTINGS as TRAINING_SETTINGS } from "../src/train/run/training-settings.ts";
 import { apiPage } from "./docs/api-page.ts";
 import { configPage } from "./docs/config-page.ts";
 import { structurePage } from "./docs/structure-page.ts";

@@ -7,9 +7,9 @@ import path from "node:path";
 import { createInterface } from "node:readline";
 import { DEVICES } from "../../src/runtime/device-name.ts";
 import { openBase } from "../../src/student/open-base.ts";
-import { initialiseParameters } from "../../src/train/initial-parameters.ts";
-import { AdamW } from "../../src/train/optimiser.ts";
-import { openTrainingStep, type StepBatch } from "../../src/train/training-step.ts";
+import { initialiseParameters } from "../../src/train/step/initial-parameters.ts";
+import { AdamW } from "../../src/train/step/optimiser.ts";
+import { openTrainingStep, type StepBatch } from "../../src/train/step/training-step.ts";
 
 const answer = (value: object): void => console.log(JSON.stringify(value));
 

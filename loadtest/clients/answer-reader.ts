@@ -1,7 +1,7 @@
 // Reads one streamed answer event by event: when its first token came, how far apart the others, and what the answer
 // was. It knows the frames of a question and the chunks of a completion, and no transport.
 import { z } from "zod";
-import { reasonResponse } from "../../src/server/schemas/reason.ts";
+import { reasonResponse } from "../../src/server/reason/schema.ts";
 import type { Answer } from "../requests/exchange.ts";
 import type { Kind } from "../requests/order.ts";
 

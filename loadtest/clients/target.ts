@@ -1,6 +1,6 @@
 // The server that requests go to: its address and the key to show. Only this machine's own addresses are taken.
 import { BlockList, isIP } from "node:net";
-import { MagdiError } from "../../src/errors.ts";
+import { MagdiError } from "../../src/base/errors.ts";
 
 export interface Target {
   /** Without a slash at the end, as in http://127.0.0.1:8080. */

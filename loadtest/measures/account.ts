@@ -1,6 +1,6 @@
 // The client's own count of what a server's counters should say, from the answers alone. It knows the meaning of the
 // server's metrics and of its answers, and neither a server nor a scenario.
-import type { ReasonResponse } from "../../src/server/schemas/reason.ts";
+import type { ReasonResponse } from "../../src/server/reason/schema.ts";
 import type { CompletionAnswer, Exchange } from "../requests/exchange.ts";
 import { PATHS } from "../requests/order.ts";
 import type { MetricsSnapshot } from "../server/metrics-snapshot.ts";

@@ -1,5 +1,5 @@
 // What became of one request, whatever the transport. It knows no sockets.
-import type { ReasonResponse } from "../../src/server/schemas/reason.ts";
+import type { ReasonResponse } from "../../src/server/reason/schema.ts";
 import type { Kind, Order } from "./order.ts";
 
 /** What a completion says of itself: enough to count it. */

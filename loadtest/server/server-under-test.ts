@@ -1,7 +1,7 @@
 // The server that a scenario loads: one of our own, or one that runs already. It reads the server's metrics, memory,
 // processor time and event-loop delay, and knows no requests.
 import { once } from "node:events";
-import { MagdiError } from "../../src/errors.ts";
+import { MagdiError } from "../../src/base/errors.ts";
 import type { HttpClient } from "../clients/http-client.ts";
 import { bucketBound, MetricsSnapshot } from "./metrics-snapshot.ts";
 import { MAGDI_SERVE, ServerProcess } from "./server-process.ts";

@@ -1,12 +1,12 @@
 // docs/api.md out of its template and the OpenAPI document: the template has the prose, the document the facts.
-import { ERROR_CODES, type ErrorCode } from "../../src/errors.ts";
+import { ERROR_CODES, type ErrorCode } from "../../src/base/errors.ts";
 import type {
   JsonSchema,
   OpenApiDocument,
   Operation,
 } from "../../src/server/documentation/openapi-document.ts";
 import { resolveSchema } from "../../src/server/documentation/shared-schemas.ts";
-import { shapeOf } from "../../src/server/errors/http-errors.ts";
+import { shapeOf } from "../../src/server/transport/http-errors.ts";
 import { cell, propertiesOf, schemaTable } from "./schema-table.ts";
 
 const JSON_TYPE = "application/json";

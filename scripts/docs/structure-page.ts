@@ -4,6 +4,7 @@ import { readdirSync, readFileSync } from "node:fs";
 
 /** In the order in which they build on each other; those it does not name come last. */
 const ROOMS = [
+  "base",
   "tensor",
   "onnx",
   "runtime",
@@ -11,9 +12,15 @@ const ROOMS = [
   "text",
   "student",
   "engine",
-  "reasoning",
+  "answers",
+  "voting",
+  "asking",
+  "measuring",
   "server",
   "client",
+  "mag",
+  "train",
+  "eval",
 ];
 
 /** The sentence that the opening comment begins with. */

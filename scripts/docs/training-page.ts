@@ -1,6 +1,6 @@
 // docs/training.md out of its template, the recipes and the settings of training.
 import type { Recipe } from "../../src/train/recipes/recipe.ts";
-import type { SettingInfo } from "../../src/train/training-settings.ts";
+import type { SettingInfo } from "../../src/train/run/training-settings.ts";
 import { cell } from "./schema-table.ts";
 
 const GENERATED = "<!-- Made by npm run docs from docs/templates/training.md and src/train: edit those. -->";

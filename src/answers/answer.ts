@@ -1,14 +1,14 @@
 // Answers of all tasks: out of a text, as a key that votes are counted by, and compared. It dispatches to the task's
 // own reader and knows the order in which places are looked at.
 
-import { type AnswerMarker, findAnswerMarkers } from "./answer-markers.ts";
-import { type ChoiceReading, findChoice, readChoiceFallback, readChoiceMarker } from "./choice-answer.ts";
-import { canonicalFree, readFreeFallback, readFreeMarker } from "./free-answer.ts";
-import { canonicalLatex, latexEquivalent } from "./latex-equivalence.ts";
-import { readMathMarker, readMathStatement } from "./math-answer.ts";
+import { type ChoiceReading, findChoice, readChoiceFallback, readChoiceMarker } from "./choice.ts";
+import { canonicalFree, readFreeFallback, readFreeMarker } from "./free.ts";
+import { canonicalLatex, latexEquivalent } from "./latex/equivalence.ts";
+import { type AnswerMarker, findAnswerMarkers } from "./markers.ts";
+import { readMathMarker, readMathStatement } from "./math.ts";
 import { readMathFallback } from "./math-fallback.ts";
 import type { Choice, Task } from "./task.ts";
-import { readYesNoFallback, readYesNoLastLine, readYesNoMarker, readYesNoWord } from "./yes-no-answer.ts";
+import { readYesNoFallback, readYesNoLastLine, readYesNoMarker, readYesNoWord } from "./yes-no.ts";
 
 export interface AnswerContext {
   readonly choices?: readonly Choice[] | null;

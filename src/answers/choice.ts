@@ -1,6 +1,6 @@
 // Reads which choice a text settles on: by label, by text, or both. It knows the choices, not the question.
 
-import type { AnswerMarker } from "./answer-markers.ts";
+import type { AnswerMarker } from "./markers.ts";
 import type { Choice } from "./task.ts";
 
 /** "several" is a statement of more than one choice, or of none of them: no answer, and it hides earlier ones. */

@@ -1,7 +1,7 @@
 // Reads the answer of a question of no particular kind, and makes its key. It knows no grammar.
 
-import type { AnswerMarker } from "./answer-markers.ts";
-import { canonicalLatex } from "./latex-equivalence.ts";
+import { canonicalLatex } from "./latex/equivalence.ts";
+import type { AnswerMarker } from "./markers.ts";
 import { parseNumberWords } from "./rational.ts";
 import { NO_ABBREVIATION } from "./sentence-end.ts";
 

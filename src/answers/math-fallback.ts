@@ -1,9 +1,9 @@
 // Reads the number or formula that a text comes to where nothing announces it: at its end, but for checks and
 // circumstances. What sentences come to in plain numbers is math-conclusion's.
 
+import { tidyExpression } from "./latex/expression.ts";
+import { findMathSpans, type MathSpan } from "./latex/spans.ts";
 import { readConclusion } from "./math-conclusion.ts";
-import { tidyExpression } from "./math-expression.ts";
-import { findMathSpans, type MathSpan } from "./math-spans.ts";
 
 /**
  * Without any marker: the last formula's last side or what the last sentence says in numbers, whichever stands later.

@@ -1,10 +1,10 @@
 // Reads the answer of a mathematical question, a number or an expression, out of a text. It knows where answers stand;
 // when two are equal is latex-equivalence's.
 
-import type { AnswerMarker } from "./answer-markers.ts";
-import { tidyExpression } from "./math-expression.ts";
+import { tidyExpression } from "./latex/expression.ts";
+import { findMathSpans } from "./latex/spans.ts";
+import type { AnswerMarker } from "./markers.ts";
 import { readMathFallback } from "./math-fallback.ts";
-import { findMathSpans } from "./math-spans.ts";
 import { parseNumberWords } from "./rational.ts";
 
 /** Words of three letters or more that may stand in an expression, and shorter ones that may not. */

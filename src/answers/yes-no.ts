@@ -1,6 +1,6 @@
 // Reads a yes or a no out of a text. It does not guess from the tone of a sentence that says neither.
 
-import type { AnswerMarker } from "./answer-markers.ts";
+import type { AnswerMarker } from "./markers.ts";
 
 export type YesNo = "yes" | "no";
 

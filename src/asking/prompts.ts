@@ -1,6 +1,6 @@
 // The zero-shot chain-of-thought prompt of each task, as chat messages. It knows no chat template and no tokenizer.
 
-import type { Choice, Task } from "./task.ts";
+import type { Choice, Task } from "../answers/task.ts";
 
 export interface ChatMessage {
   readonly role: "user";

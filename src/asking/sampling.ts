@@ -1,8 +1,8 @@
 // How a question's samples are drawn where nobody says otherwise: the settings of the paper's evaluation. It knows no
 // engine and no request.
 
-import { MagdiError } from "../errors.ts";
-import type { Task } from "./task.ts";
+import type { Task } from "../answers/task.ts";
+import { MagdiError } from "../base/errors.ts";
 
 export const DEFAULT_TOP_P = 0.9;
 export const DEFAULT_TOP_K = 50;

@@ -2,13 +2,13 @@
 
 import { existsSync } from "node:fs";
 import { parseArgs } from "node:util";
+import { MagdiError } from "../base/errors.ts";
 import { examine } from "../doctor/examination.ts";
 import { Host } from "../doctor/host.ts";
 import type { StudentNeeds } from "../doctor/resources.ts";
 import { textReport } from "../doctor/text-report.ts";
 import { cacheBytes } from "../engine/memory-need.ts";
 import { contextTokens } from "../engine/open-engine.ts";
-import { MagdiError } from "../errors.ts";
 import { DEVICES, type Device } from "../runtime/device-name.ts";
 import { loadConfig } from "../server/config.ts";
 import { type Dtype, parseDtypes } from "../student/dtype.ts";

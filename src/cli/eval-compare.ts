@@ -1,12 +1,12 @@
 // magdi eval compare: is one run better than another on the same questions?
 
 import { parseArgs } from "node:util";
-import { MagdiError } from "../errors.ts";
+import { MagdiError } from "../base/errors.ts";
+import { writeWholeFile } from "../base/files/whole-file.ts";
 import { compareReports } from "../eval/compare.ts";
 import { datasetTitle } from "../eval/datasets.ts";
 import { percent, table } from "../eval/markdown.ts";
 import { reportText } from "../eval/report.ts";
-import { writeWholeFile } from "../whole-file.ts";
 import type { Command } from "./command.ts";
 import { whole } from "./eval.ts";
 

@@ -1,8 +1,8 @@
 // magdi eval extraction: how well answers are read out of recorded outputs of language models.
 
 import { parseArgs } from "node:util";
+import { MagdiError } from "../base/errors.ts";
 import { sampleRandom } from "../engine/random.ts";
-import { MagdiError } from "../errors.ts";
 import {
   countOutputs,
   EXTRACTION_KINDS,

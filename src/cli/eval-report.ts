@@ -1,7 +1,7 @@
 // magdi eval report: several runs side by side on one page.
 
 import { parseArgs } from "node:util";
-import { MagdiError } from "../errors.ts";
+import { MagdiError } from "../base/errors.ts";
 import { labelOf, writePage } from "../eval/evaluation.ts";
 import { readReport, readTiming } from "../eval/report.ts";
 import type { Command } from "./command.ts";

@@ -1,8 +1,8 @@
 // magdi eval rerun: the run of a report once more, and whether the same came of it.
 
 import { readFileSync } from "node:fs";
+import { MagdiError } from "../base/errors.ts";
 import { DEVICE_SETTINGS } from "../engine/device-setting.ts";
-import { MagdiError } from "../errors.ts";
 import { readReport, runFiles } from "../eval/report.ts";
 import { DTYPES } from "../student/dtype.ts";
 import type { Command } from "./command.ts";

@@ -1,17 +1,17 @@
 // One evaluation as a command runs it: opens who is asked, shows progress, takes signals, prints the table.
 
+import { MagdiError } from "../base/errors.ts";
+import { packageVersion } from "../base/package-version.ts";
 import type { DeviceSetting } from "../engine/device-setting.ts";
-import { MagdiError } from "../errors.ts";
 import { datasetTitle } from "../eval/datasets.ts";
 import { evaluate, readQuestionFiles } from "../eval/evaluation.ts";
 import { percent } from "../eval/markdown.ts";
 import { openAsker } from "../eval/open-asker.ts";
 import { type Report, runFiles, type Timing } from "../eval/report.ts";
 import { type EvalSettings, evalSettings } from "../eval/settings.ts";
-import { loadBaselines } from "../reasoning/baselines.ts";
 import type { Dtype } from "../student/dtype.ts";
+import { loadBaselines } from "../voting/baselines.ts";
 import { DEFAULT_STUDENT } from "./default-student.ts";
-import { packageVersion } from "./package-version.ts";
 import { terminalProgress } from "./progress.ts";
 
 export interface EvalRun {

@@ -1,9 +1,9 @@
 // magdi export: a base and an adapter in, the merged student's folder out.
 
 import { parseArgs } from "node:util";
-import { MagdiError } from "../errors.ts";
+import { MagdiError } from "../base/errors.ts";
 import { hubSettings } from "../student/hub.ts";
-import { exportStudent } from "../train/export-student.ts";
+import { exportStudent } from "../train/adapter/export-student.ts";
 import type { Command } from "./command.ts";
 import { terminalProgress } from "./progress.ts";
 import { DTYPE_HELP, parseThreads, printStudent, writtenFormats } from "./written-student.ts";

@@ -1,7 +1,7 @@
 // magdi import: a Hugging Face folder, a GGUF file or a hub id in, a student folder out.
 
 import { parseArgs } from "node:util";
-import { MagdiError } from "../errors.ts";
+import { MagdiError } from "../base/errors.ts";
 import { hubSettings } from "../student/hub.ts";
 import { importStudent } from "../student/import-student.ts";
 import type { Command } from "./command.ts";

@@ -1,8 +1,8 @@
 // The command magdi: finds the subcommand, runs it, and turns its errors into one line and an exit code.
 
-import { MagdiError } from "../errors.ts";
+import { MagdiError } from "../base/errors.ts";
+import { packageVersion } from "../base/package-version.ts";
 import type { Command } from "./command.ts";
-import { packageVersion } from "./package-version.ts";
 
 /** Each is loaded only when it is called: serving does not wait for what importing needs. */
 const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {

@@ -2,7 +2,7 @@
 // once a minute between them.
 
 import type { Writable } from "node:stream";
-import { type Clock, systemClock } from "../engine/clock.ts";
+import { type Clock, systemClock } from "../base/clock.ts";
 
 const QUIET_MS = 60_000;
 

@@ -2,15 +2,15 @@
 // knows nothing of routes.
 import type { AddressInfo } from "node:net";
 import { parseArgs } from "node:util";
-import { systemClock } from "../engine/clock.ts";
-import { MagdiError } from "../errors.ts";
-import { loadBaselines } from "../reasoning/baselines.ts";
+import { systemClock } from "../base/clock.ts";
+import { MagdiError } from "../base/errors.ts";
 import { buildApp } from "../server/app.ts";
 import { loadConfig, SETTINGS, type ServerConfig } from "../server/config.ts";
-import { shutDownGracefully } from "../server/graceful-shutdown.ts";
 import { Metrics } from "../server/observation/metrics.ts";
 import type { Tracing } from "../server/observation/request-trace.ts";
+import { shutDownGracefully } from "../server/operations/graceful-shutdown.ts";
 import type { OpenStudent, ServedStudent } from "../server/served-student.ts";
+import { loadBaselines } from "../voting/baselines.ts";
 import type { Command } from "./command.ts";
 import { DEFAULT_STUDENT } from "./default-student.ts";
 

@@ -1,18 +1,18 @@
 // magdi train import-mags: its arguments, and the files it writes. What importing means is import-mags'.
 
 import { type ParseArgsConfig, parseArgs } from "node:util";
-import { MagdiError } from "../../errors.ts";
-import { TASKS } from "../../reasoning/task.ts";
-import { CLEANINGS } from "./cleaning.ts";
-import { EDGE_RULES } from "./edges.ts";
-import { IMPORT_FORMATS } from "./import-formats.ts";
-import { type ImportOptions, importMags, questionsOf } from "./import-mags.ts";
-import { type ImportResult, importText } from "./import-report.ts";
-import { JsonLinesWriter } from "./json-lines-writer.ts";
-import { type Mag, USES } from "./mag-schema.ts";
-import { mergeMags } from "./merge-mags.ts";
-import type { ImportCounts } from "./record-to-mag.ts";
-import { isHeldOut } from "./selections.ts";
+import { TASKS } from "../answers/task.ts";
+import { MagdiError } from "../base/errors.ts";
+import { JsonLinesWriter } from "../base/files/json-lines-writer.ts";
+import { CLEANINGS } from "../mag/cleaning.ts";
+import { EDGE_RULES } from "../mag/edges.ts";
+import { IMPORT_FORMATS } from "../mag/import-formats.ts";
+import { type ImportOptions, importMags, questionsOf } from "../mag/import-mags.ts";
+import { type ImportResult, importText } from "../mag/import-report.ts";
+import { type Mag, USES } from "../mag/mag-schema.ts";
+import { mergeMags } from "../mag/merge-mags.ts";
+import type { ImportCounts } from "../mag/record-to-mag.ts";
+import { isHeldOut } from "../mag/selections.ts";
 
 /** What --with can ask of a MAG. */
 const NEEDS: Readonly<Record<string, { readonly what: string; readonly has: (mag: Mag) => boolean }>> = {

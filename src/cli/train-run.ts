@@ -3,10 +3,16 @@
 import { existsSync, readFileSync } from "node:fs";
 import path from "node:path";
 import { parseArgs } from "node:util";
-import { MagdiError } from "../errors.ts";
+import { MagdiError } from "../base/errors.ts";
 import { hubSettings } from "../student/hub.ts";
 import { RECIPES } from "../train/recipes/registry.ts";
-import { createRun, runSettings, runTraining, STUDENT_FOLDER, stopIfAborted } from "../train/training-run.ts";
+import {
+  createRun,
+  runSettings,
+  runTraining,
+  STUDENT_FOLDER,
+  stopIfAborted,
+} from "../train/run/training-run.ts";
 import {
   checkedSettings,
   resolveSettings,
@@ -14,7 +20,7 @@ import {
   type SettingsSource,
   settingFromText,
   type TrainingSettings,
-} from "../train/training-settings.ts";
+} from "../train/run/training-settings.ts";
 import { type Progress, terminalProgress } from "./progress.ts";
 import { dataTexts, interruptedText, stepText, validationText } from "./train-texts.ts";
 import { measurement, parseThreads, printStudent } from "./written-student.ts";

@@ -1,16 +1,16 @@
 // magdi train stats: its arguments, and the student's tokenizer when lengths are wanted in tokens.
 
 import { parseArgs } from "node:util";
-import { MagdiError } from "../../errors.ts";
-import { renderPrompt } from "../../reasoning/prompts.ts";
-import { encodeChat } from "../../text/chat-prompt.ts";
-import { openChatTemplate, plainChatTemplate } from "../../text/chat-template.ts";
-import { openTokenizer } from "../../text/tokenizer.ts";
-import { completionOf } from "./completion.ts";
-import { readMags } from "./mag-file.ts";
-import type { Mag } from "./mag-schema.ts";
-import { inCharacters, type Measure, magStatistics } from "./statistics.ts";
-import { statisticsText } from "./statistics-table.ts";
+import { renderPrompt } from "../asking/prompts.ts";
+import { MagdiError } from "../base/errors.ts";
+import { readMags } from "../mag/mag-file.ts";
+import type { Mag } from "../mag/mag-schema.ts";
+import { inCharacters, type Measure, magStatistics } from "../mag/statistics.ts";
+import { statisticsText } from "../mag/statistics-table.ts";
+import { encodeChat } from "../text/chat-prompt.ts";
+import { openChatTemplate, plainChatTemplate } from "../text/chat-template.ts";
+import { openTokenizer } from "../text/tokenizer.ts";
+import { completionOf } from "../train/batches/completion.ts";
 
 export const TRAIN_STATS_HELP = `Usage: magdi train stats FILE... [options]
 

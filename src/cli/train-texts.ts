@@ -1,11 +1,11 @@
 // What a training run says while it goes on. It knows no streams.
 
-import type { RunData } from "../train/run-data.ts";
-import type { ValidationLine } from "../train/run-log.ts";
-import type { TrainingOutcome, TrainingProgress } from "../train/trainer.ts";
-import type { TrainingRunResult } from "../train/training-run.ts";
-import type { TrainingSettings } from "../train/training-settings.ts";
-import type { TrainingStep } from "../train/training-step.ts";
+import type { RunData } from "../train/run/run-data.ts";
+import type { ValidationLine } from "../train/run/run-log.ts";
+import type { TrainingOutcome, TrainingProgress } from "../train/run/trainer.ts";
+import type { TrainingRunResult } from "../train/run/training-run.ts";
+import type { TrainingSettings } from "../train/run/training-settings.ts";
+import type { TrainingStep } from "../train/step/training-step.ts";
 
 /** What there is to learn from, and what of it may need attention: a line each. */
 export function dataTexts(

@@ -1,7 +1,7 @@
 // magdi train verify: every quantity that training computes against a folder of reference results, as a table.
 
 import { parseArgs } from "node:util";
-import { MagdiError } from "../errors.ts";
+import { MagdiError } from "../base/errors.ts";
 import { type Check, hasFailed, verifyTraining } from "../train/verify.ts";
 import type { Command } from "./command.ts";
 import { parseThreads } from "./written-student.ts";

@@ -5,11 +5,11 @@ import { runTrain, TRAIN_RUN_HELP } from "./train-run.ts";
 
 const SUBCOMMANDS: Subcommands = {
   "import-mags": async () => {
-    const { IMPORT_MAGS_HELP, runImportMags } = await import("../train/mag/import-command.ts");
+    const { IMPORT_MAGS_HELP, runImportMags } = await import("./train-import-mags.ts");
     return { help: IMPORT_MAGS_HELP, run: runImportMags };
   },
   stats: async () => {
-    const { runTrainStats, TRAIN_STATS_HELP } = await import("../train/mag/stats-command.ts");
+    const { runTrainStats, TRAIN_STATS_HELP } = await import("./train-stats.ts");
     return { help: TRAIN_STATS_HELP, run: runTrainStats };
   },
   report: async () => (await import("./train-report.ts")).trainReportCommand,

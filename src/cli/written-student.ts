@@ -1,8 +1,8 @@
 // What the commands that write a student folder share: its measurement and the summary they end with.
 
-import { measureQuality } from "../engine/quality.ts";
-import { measureStepTimes } from "../engine/step-times.ts";
-import { MagdiError } from "../errors.ts";
+import { MagdiError } from "../base/errors.ts";
+import { measureQuality } from "../measuring/quality.ts";
+import { measureStepTimes } from "../measuring/step-times.ts";
 import { usableProcessors } from "../runtime/usable-processors.ts";
 import { DTYPES, parseDtypes } from "../student/dtype.ts";
 import { AUTO_DTYPES, workTime } from "../student/dtype-choice.ts";

@@ -1,18 +1,18 @@
 // The API's requests, answers and frames as types, taken from the server's schemas. Nothing of it is left when the
 // client runs.
 import type { z } from "zod";
-import type { BaselineList } from "../server/schemas/baselines.ts";
-import type { model } from "../server/schemas/model.ts";
-import type { reasonRequest } from "../server/schemas/reason.ts";
-import type { ReasonFrame, ServerFrame } from "../server/schemas/reason-frames.ts";
+import type { model } from "../server/openai/model-schema.ts";
 import type {
   detokenizeRequest,
   detokenizeResponse,
   tokenizeRequest,
   tokenizeResponse,
-} from "../server/schemas/tokenize.ts";
+} from "../server/openai/tokenize-schema.ts";
+import type { BaselineList } from "../server/operations/baselines-schema.ts";
+import type { ReasonFrame, ServerFrame } from "../server/reason/frames.ts";
+import type { reasonRequest } from "../server/reason/schema.ts";
 
-export type { ReasonResponse } from "../server/schemas/reason.ts";
+export type { ReasonResponse } from "../server/reason/schema.ts";
 export type { BaselineList, ReasonFrame, ServerFrame };
 
 /** A question; whether it is streamed is the method's business. */

@@ -1,6 +1,6 @@
 // Whether a device computes in float16, as the dtypes fp16 and q4f16 need it: a session that does is opened and run.
 
-import { MagdiError } from "../errors.ts";
+import { MagdiError } from "../base/errors.ts";
 import { encodeModel } from "../onnx/encode.ts";
 import { GraphBuilder } from "../onnx/graph-builder.ts";
 import * as op from "../onnx/operators.ts";

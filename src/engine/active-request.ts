@@ -1,7 +1,7 @@
 // A request from submission to its result: its sequences, its clock readings, its listener and its promise. It
 // knows nothing of rows, steps or other requests.
 
-import { MagdiError } from "../errors.ts";
+import { MagdiError } from "../base/errors.ts";
 import type {
   CancelReason,
   Generation,

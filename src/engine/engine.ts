@@ -2,10 +2,10 @@
 // and failure. It knows nothing of HTTP, tasks or votes, and of the model only that it runs steps.
 
 import { setImmediate as nextTurn } from "node:timers/promises";
-import { MagdiError } from "../errors.ts";
+import { type Clock, systemClock } from "../base/clock.ts";
+import { MagdiError } from "../base/errors.ts";
 import type { Tokenizer } from "../text/tokenizer.ts";
 import { ActiveRequest, type RequestHooks } from "./active-request.ts";
-import { type Clock, systemClock } from "./clock.ts";
 import type { ModelRunner, StepOutput } from "./model-runner.ts";
 import { PrefixCache } from "./prefix-cache.ts";
 import type {

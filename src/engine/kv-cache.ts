@@ -2,7 +2,7 @@
 // in place by the step graph; here in the host's memory. It knows rows and tokens, not whose they are. It copies words of
 // 32 bits, whatever is in them: a float32, or two float16s.
 
-import { MagdiError } from "../errors.ts";
+import { MagdiError } from "../base/errors.ts";
 import { OrtTensor, type Tensor } from "../runtime/ort-tensor.ts";
 import type { FloatType } from "../tensor/data-type.ts";
 import type { TokenBlock } from "./model-runner.ts";

@@ -1,7 +1,7 @@
 // What a student takes of its device's memory, as far as it is known before anything is loaded: weights, and the keys and
 // values that the settings make room for.
 
-import { MagdiError } from "../errors.ts";
+import { MagdiError } from "../base/errors.ts";
 import { weightBytes } from "../student/manifest.ts";
 import { cachedTokenBytes, type StudentFolder } from "../student/student-folder.ts";
 

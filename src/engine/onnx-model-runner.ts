@@ -1,7 +1,7 @@
 // The model runner over ONNX Runtime: one session of a student's step graph, its cache, and buffers that are bound
 // once and used by every step. It knows no requests.
 
-import { MagdiError } from "../errors.ts";
+import { MagdiError } from "../base/errors.ts";
 import type { DecoderConfig } from "../nn/decoder-config.ts";
 import { CANDIDATES } from "../nn/serving-graph.ts";
 import type { Device } from "../runtime/device-name.ts";

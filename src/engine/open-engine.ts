@@ -1,6 +1,6 @@
 // Opens a student folder for generation: tokenizer, template, graph, engine. It knows no server.
 
-import { MagdiError } from "../errors.ts";
+import { MagdiError } from "../base/errors.ts";
 import { chooseDevice, type DeviceChoice } from "../runtime/device.ts";
 import type { DeviceSetting } from "../runtime/device-name.ts";
 import { returnFreedMemory } from "../runtime/freed-memory.ts";

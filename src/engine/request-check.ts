@@ -1,6 +1,6 @@
 // Refuses requests that make no sense to the engine, each with the field to blame. It knows limits, no state.
 
-import { MagdiError } from "../errors.ts";
+import { MagdiError } from "../base/errors.ts";
 import type { GenerationRequest } from "./request.ts";
 
 export interface RequestLimits {

@@ -1,7 +1,7 @@
 // Picks the next token of one row of a step's output. It knows a row's numbers, a sample's parameters and its
 // generator, nothing of rows' owners, text or time.
 
-import { MagdiError } from "../errors.ts";
+import { MagdiError } from "../base/errors.ts";
 import { expNonPositive } from "./exponential.ts";
 import { LogitRow } from "./logit-row.ts";
 import type { StepOutput } from "./model-runner.ts";

@@ -1,7 +1,7 @@
 // Decides each step of the model and what its output means for the requests: continuous batching. It is a state
 // machine with no promises and no timers: somebody else runs the steps and tells the time.
 
-import { MagdiError } from "../errors.ts";
+import { MagdiError } from "../base/errors.ts";
 import type { ActiveRequest } from "./active-request.ts";
 import { DecodeRows } from "./decode-rows.ts";
 import type { ModelRunner, StepOutput } from "./model-runner.ts";

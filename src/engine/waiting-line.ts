@@ -1,7 +1,7 @@
 // The requests whose prefill has not begun, first come first served, bounded in samples. It knows no rows and no
 // steps.
 
-import { MagdiError } from "../errors.ts";
+import { MagdiError } from "../base/errors.ts";
 import type { ActiveRequest } from "./active-request.ts";
 
 export class WaitingLine {

@@ -2,8 +2,8 @@
 
 import { createHash } from "node:crypto";
 import { z } from "zod";
-import { answersEqual } from "../reasoning/answer.ts";
-import { type FinishedSample, Voter } from "../reasoning/voter.ts";
+import { answersEqual } from "../answers/answer.ts";
+import { type FinishedSample, Voter } from "../voting/voter.ts";
 import type { Answered } from "./asker.ts";
 import type { Question } from "./question.ts";
 import type { EvalSettings } from "./settings.ts";

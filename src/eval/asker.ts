@@ -1,7 +1,7 @@
 // What an evaluation needs of whoever answers: samples for a question, and a name for the report. It knows neither
 // engine nor HTTP.
 
-import type { FinishedSample } from "../reasoning/voter.ts";
+import type { FinishedSample } from "../voting/voter.ts";
 import type { Question } from "./question.ts";
 
 export interface Answered {

@@ -2,11 +2,11 @@
 // `n` and none tells the tokens of each. What a server refuses of the sampling fields is left out and named.
 
 import { z } from "zod";
+import { renderPrompt } from "../asking/prompts.ts";
+import { MagdiError } from "../base/errors.ts";
 import { MagdiApiError } from "../client/client-error.ts";
 import { HttpTransport, waitMs } from "../client/http-transport.ts";
-import { MagdiError } from "../errors.ts";
-import { renderPrompt } from "../reasoning/prompts.ts";
-import type { FinishedSample } from "../reasoning/voter.ts";
+import type { FinishedSample } from "../voting/voter.ts";
 import { type Asker, NOTHING_TOLD } from "./asker.ts";
 import type { Question } from "./question.ts";
 import { clientOptions, contextLength, type ServerOptions } from "./reason-asker.ts";

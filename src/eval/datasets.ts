@@ -1,7 +1,7 @@
 // The benchmarks that are known by name: their task, the debate they are compared with, and where they come from. A
 // file of another name is a benchmark of its own. It reads no file.
 
-import type { Task } from "../reasoning/task.ts";
+import type { Task } from "../answers/task.ts";
 
 export interface DatasetInfo {
   readonly name: string;

@@ -1,12 +1,12 @@
 // Asks a student folder in this process, through the engine that serves.
 
+import { renderPrompt } from "../asking/prompts.ts";
 import type { DeviceSetting } from "../engine/device-setting.ts";
 import { openEngine, tellChoice } from "../engine/open-engine.ts";
 import type { GenerationEngine } from "../engine/request.ts";
-import { renderPrompt } from "../reasoning/prompts.ts";
-import { finishedSample } from "../reasoning/voter.ts";
 import type { Dtype } from "../student/dtype.ts";
 import { type ChatSpeaker, encodeChat } from "../text/chat-prompt.ts";
+import { finishedSample } from "../voting/voter.ts";
 import type { Answered, Asker, ModelIdentity } from "./asker.ts";
 import type { Question } from "./question.ts";
 import { type EvalSettings, samplingOf } from "./settings.ts";

@@ -3,10 +3,10 @@
 
 import { mkdirSync } from "node:fs";
 import path from "node:path";
-import { type Clock, systemClock } from "../engine/clock.ts";
-import { MagdiError } from "../errors.ts";
-import type { Baselines } from "../reasoning/baselines.ts";
-import { writeWholeFile } from "../whole-file.ts";
+import { type Clock, systemClock } from "../base/clock.ts";
+import { MagdiError } from "../base/errors.ts";
+import { writeWholeFile } from "../base/files/whole-file.ts";
+import type { Baselines } from "../voting/baselines.ts";
 import { type AnswerRecord, rereadRecord } from "./answer-record.ts";
 import type { Asker } from "./asker.ts";
 import { drawFigure, figuresOf } from "./figures.ts";

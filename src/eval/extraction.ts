@@ -1,9 +1,9 @@
 // How well answers are read out of recorded outputs of language models: agreement with the answers that were recorded
 // with them, and where the two differ, what the text and the gold answer say about who is wrong.
 
-import { answersEqual, extractAnswer } from "../reasoning/answer.ts";
-import { findAnswerMarkers } from "../reasoning/answer-markers.ts";
-import type { Choice, Task } from "../reasoning/task.ts";
+import { answersEqual, extractAnswer } from "../answers/answer.ts";
+import { findAnswerMarkers } from "../answers/markers.ts";
+import type { Choice, Task } from "../answers/task.ts";
 import { datasetTitle, knownDataset } from "./datasets.ts";
 import { table } from "./markdown.ts";
 import { taskOf } from "./question-formats.ts";

@@ -3,7 +3,7 @@
 
 import { appendFileSync, existsSync, readFileSync, rmSync, truncateSync, writeFileSync } from "node:fs";
 import { z } from "zod";
-import { MagdiError } from "../errors.ts";
+import { MagdiError } from "../base/errors.ts";
 import { type AnswerRecord, answerRecordSchema } from "./answer-record.ts";
 
 const lineSchema = z.strictObject({

@@ -2,7 +2,7 @@
 
 import { createHash } from "node:crypto";
 import path from "node:path";
-import { MagdiError } from "../errors.ts";
+import { MagdiError } from "../base/errors.ts";
 import { namedDataset } from "./datasets.ts";
 import type { Question } from "./question.ts";
 import { datasetOf, QUESTION_FORMATS, type RecordQuestion, taskOf, WrongRecord } from "./question-formats.ts";

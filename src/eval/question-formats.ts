@@ -1,6 +1,6 @@
 // What one record of a question file looks like, in our layout and as each benchmark is published. It reads no file.
 
-import type { Choice, Task } from "../reasoning/task.ts";
+import type { Choice, Task } from "../answers/task.ts";
 import { type DatasetInfo, knownDataset } from "./datasets.ts";
 import type { Question } from "./question.ts";
 

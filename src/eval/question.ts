@@ -1,6 +1,6 @@
 // One question of a benchmark with its gold answer. It knows neither files nor models.
 
-import type { Choice, Task } from "../reasoning/task.ts";
+import type { Choice, Task } from "../answers/task.ts";
 
 export interface Question {
   readonly dataset: string;

@@ -1,8 +1,8 @@
 // Asks a server of ours over POST /v1/reason.
 
+import { MagdiError } from "../base/errors.ts";
 import { MagdiApiError } from "../client/client-error.ts";
 import { MagdiClient, type MagdiClientOptions } from "../client/magdi-client.ts";
-import { MagdiError } from "../errors.ts";
 import { type Answered, type Asker, type ModelIdentity, NOTHING_TOLD } from "./asker.ts";
 import { patientFetch } from "./patient-fetch.ts";
 import type { Question } from "./question.ts";

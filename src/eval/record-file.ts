@@ -4,7 +4,7 @@
 import { readdirSync, readFileSync, statSync } from "node:fs";
 import path from "node:path";
 import { gunzipSync } from "node:zlib";
-import { MagdiError } from "../errors.ts";
+import { MagdiError } from "../base/errors.ts";
 
 export interface RawRecord {
   /** FILE:LINE, FILE[INDEX], or a file of a folder. */

@@ -4,7 +4,7 @@
 import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { z } from "zod";
-import { MagdiError } from "../errors.ts";
+import { MagdiError } from "../base/errors.ts";
 import { type AnswerRecord, answerRecordSchema } from "./answer-record.ts";
 import { settingsSchema } from "./settings.ts";
 import type { DatasetSummary } from "./summary.ts";

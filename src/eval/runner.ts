@@ -2,8 +2,8 @@
 // neither files nor models.
 
 import { setMaxListeners } from "node:events";
-import type { Clock } from "../engine/clock.ts";
-import { MagdiError } from "../errors.ts";
+import type { Clock } from "../base/clock.ts";
+import { MagdiError } from "../base/errors.ts";
 import { type AnswerRecord, questionKey, recordOf, seedOf, tooLongRecord } from "./answer-record.ts";
 import type { Asker } from "./asker.ts";
 import type { Journal } from "./journal.ts";

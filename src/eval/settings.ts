@@ -2,15 +2,10 @@
 // it runs is no part of them.
 
 import { z } from "zod";
+import { DEFAULT_TOP_K, DEFAULT_TOP_P, defaultMaxTokens, samplingTemperature } from "../asking/sampling.ts";
+import { MagdiError } from "../base/errors.ts";
 import type { SamplingParams } from "../engine/request.ts";
-import { MagdiError } from "../errors.ts";
-import { ADAPTIVE_THRESHOLD } from "../reasoning/early-stop.ts";
-import {
-  DEFAULT_TOP_K,
-  DEFAULT_TOP_P,
-  defaultMaxTokens,
-  samplingTemperature,
-} from "../reasoning/sampling.ts";
+import { ADAPTIVE_THRESHOLD } from "../voting/early-stop.ts";
 import type { Question } from "./question.ts";
 
 export const settingsSchema = z.strictObject({

@@ -1,9 +1,9 @@
 // What the answers to one data set come to: accuracy, tokens, stops, calibration, and what the same samples tell of
 // fewer samples and of early stopping. It reads no file.
 
-import { answersEqual, canonicalAnswer } from "../reasoning/answer.ts";
-import type { Baselines } from "../reasoning/baselines.ts";
-import { confidenceOf, tally, type VoteRule, type VotingSample } from "../reasoning/vote.ts";
+import { answersEqual, canonicalAnswer } from "../answers/answer.ts";
+import type { Baselines } from "../voting/baselines.ts";
+import { confidenceOf, tally, type VoteRule, type VotingSample } from "../voting/vote.ts";
 import { type AnswerRecord, finishedSampleOf } from "./answer-record.ts";
 import { knownDataset } from "./datasets.ts";
 import { type Calibration, calibrationOf, type Judgement } from "./measures/calibration.ts";

@@ -2,9 +2,9 @@
 // labels and no edges.
 
 import { z } from "zod";
-import type { Choice } from "../../reasoning/task.ts";
-import { TASKS, type Task } from "../../reasoning/task.ts";
-import { checked, shown } from "./checked-record.ts";
+import type { Choice } from "../answers/task.ts";
+import { TASKS, type Task } from "../answers/task.ts";
+import { checked, shown } from "../base/files/checked-record.ts";
 import type { EdgeRule } from "./edges.ts";
 import { USES, type Use } from "./mag-schema.ts";
 

@@ -1,9 +1,9 @@
 // Import: files of agents' outputs in, MAGs out, one after the other, and never a question that a student is measured on.
 // It writes no file.
 
-import { MagdiError } from "../../errors.ts";
+import { MagdiError } from "../base/errors.ts";
+import { type OnBroken, readJsonRecords, stop } from "../base/files/json-records.ts";
 import { formatOf, type ImportFormat, importedRecord } from "./import-formats.ts";
-import { type OnBroken, readJsonRecords, stop } from "./json-records.ts";
 import type { Mag, Use } from "./mag-schema.ts";
 import { type ImportCounts, magOf, noCounts, type RecordOptions } from "./record-to-mag.ts";
 import { questionKey } from "./selections.ts";

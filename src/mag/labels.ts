@@ -1,8 +1,8 @@
 // Which answers are right: every label is recomputed with the project's own answer equivalence. It does not know how
 // answers were voted on or who gave them.
 
-import { canonicalAnswer, extractAnswer } from "../../reasoning/answer.ts";
-import { type Choice, inferTask, type Task } from "../../reasoning/task.ts";
+import { canonicalAnswer, extractAnswer } from "../answers/answer.ts";
+import { type Choice, inferTask, type Task } from "../answers/task.ts";
 
 export interface Asked {
   readonly task: Task;

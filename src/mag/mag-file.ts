@@ -1,8 +1,8 @@
 // MAGs in a file, one a line. It does not know where they were imported from.
 
-import { MagdiError } from "../../errors.ts";
-import { checked } from "./checked-record.ts";
-import { readJsonRecords } from "./json-records.ts";
+import { MagdiError } from "../base/errors.ts";
+import { checked } from "../base/files/checked-record.ts";
+import { readJsonRecords } from "../base/files/json-records.ts";
 import { type Mag, magSchema, type Use } from "./mag-schema.ts";
 
 interface ReadMagsOptions {

@@ -2,7 +2,7 @@
 // who heard whom. It knows no file format and nothing of tokens.
 
 import { z } from "zod";
-import { TASKS } from "../../reasoning/task.ts";
+import { TASKS } from "../answers/task.ts";
 
 /** Whether a student may learn from a question, or is measured on it. */
 export const USES = ["train", "eval"] as const;

@@ -2,9 +2,9 @@
 // happened counted. It reads and writes no file.
 
 import path from "node:path";
-import { extractAnswer } from "../../reasoning/answer.ts";
-import type { Task } from "../../reasoning/task.ts";
-import { checked } from "./checked-record.ts";
+import { extractAnswer } from "../answers/answer.ts";
+import type { Task } from "../answers/task.ts";
+import { checked } from "../base/files/checked-record.ts";
 import { type Cleaning, cleanReasoning } from "./cleaning.ts";
 import { type EdgeRule, edgesOf } from "./edges.ts";
 import type { ImportedNode, ImportedRecord } from "./import-formats.ts";

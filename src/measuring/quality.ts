@@ -1,7 +1,9 @@
 // How well a student's quantised graphs agree with its float32 one: teacher-forced agreement on float32's own greedy
 // answers, and perplexity on prose. It runs the graphs that serve.
 
-import { MagdiError } from "../errors.ts";
+import { MagdiError } from "../base/errors.ts";
+import type { ModelRunner } from "../engine/model-runner.ts";
+import { OnnxModelRunner } from "../engine/onnx-model-runner.ts";
 import type { DecoderConfig } from "../nn/decoder-config.ts";
 import type { Dtype } from "../student/dtype.ts";
 import type { Quality } from "../student/manifest.ts";
@@ -9,8 +11,6 @@ import type { WrittenDtype } from "../student/written-dtype.ts";
 import { encodeChat } from "../text/chat-prompt.ts";
 import { openChatTemplate, plainChatTemplate } from "../text/chat-template.ts";
 import { openTokenizer } from "../text/tokenizer.ts";
-import type { ModelRunner } from "./model-runner.ts";
-import { OnnxModelRunner } from "./onnx-model-runner.ts";
 import { QUALITY_PASSAGES, QUALITY_QUESTIONS } from "./quality-texts.ts";
 
 /** Tokens of each greedy answer, as in the reference results; fewer where the context is short. */

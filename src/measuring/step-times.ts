@@ -1,10 +1,10 @@
 // How long a student's steps take in each dtype on this machine. It runs the graphs that serve, and judges nothing.
 
+import { OnnxModelRunner } from "../engine/onnx-model-runner.ts";
 import type { DecoderConfig } from "../nn/decoder-config.ts";
 import type { Dtype } from "../student/dtype.ts";
 import type { StepTimes } from "../student/manifest.ts";
 import type { WrittenDtype } from "../student/written-dtype.ts";
-import { OnnxModelRunner } from "./onnx-model-runner.ts";
 
 export interface StepTimeOptions {
   readonly config: DecoderConfig;

@@ -1,7 +1,7 @@
 // The losses of a training step, each a sum times a scale that the graph is given: what an optimiser step is made of
 // may come in several runs, and is divided once.
 
-import { MagdiError } from "../errors.ts";
+import { MagdiError } from "../base/errors.ts";
 import { stopGradient, withGradient } from "../onnx/gradient.ts";
 import type { Value } from "../onnx/graph.ts";
 import type { GraphBuilder } from "../onnx/graph-builder.ts";

@@ -1,7 +1,7 @@
 // The bytes of an .onnx file to a Model: the inverse of encode.ts, for the fields that encode.ts writes plus the
 // typed data fields that other exporters use. What it leaves out it refuses, rather than drop a part of a graph.
 
-import { MagdiError } from "../errors.ts";
+import { MagdiError } from "../base/errors.ts";
 import {
   ATTRIBUTE_TYPES,
   type Attribute,

@@ -1,6 +1,6 @@
 // A Model to the bytes of an .onnx file (onnx.proto3's field numbers).
 
-import { MagdiError } from "../errors.ts";
+import { MagdiError } from "../base/errors.ts";
 import {
   ATTRIBUTE_TYPES,
   type Attribute,

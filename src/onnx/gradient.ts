@@ -1,7 +1,7 @@
 // Gradients: walks a builder's nodes backwards from a scalar and appends the nodes that compute its derivatives. It
 // knows what leads where and how cotangents add up; what each operator's derivative is stands in gradient-rules.ts.
 
-import { MagdiError } from "../errors.ts";
+import { MagdiError } from "../base/errors.ts";
 import { undoBroadcast } from "./broadcast.ts";
 import {
   type Backward,

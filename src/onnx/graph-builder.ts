@@ -2,7 +2,7 @@
 // knows no operator's meaning; operators.ts does.
 
 import { isDeepStrictEqual } from "node:util";
-import { MagdiError } from "../errors.ts";
+import { MagdiError } from "../base/errors.ts";
 import {
   type Attribute,
   DATA_TYPE_BYTES,

@@ -1,6 +1,6 @@
 // The protobuf wire format: varints, fixed 32-bit values and length-delimited fields. It knows no message types.
 
-import { MagdiError } from "../errors.ts";
+import { MagdiError } from "../base/errors.ts";
 
 /** Appends fields to a growing buffer. */
 export class ProtobufWriter {

@@ -1,7 +1,7 @@
 // Memory of a device and tensors that lie there: no byte of them is the host's, so that what is bound to them stays on
 // the device. It knows no graph.
 
-import { MagdiError } from "../errors.ts";
+import { MagdiError } from "../base/errors.ts";
 import { DATA_TYPES, FLOAT_BYTES, type FloatType } from "../tensor/data-type.ts";
 import type { Device } from "./device-name.ts";
 import { OrtLibrary, type Pointer } from "./ort-library.ts";

@@ -1,7 +1,7 @@
 // Which device a session can run on here: each is tried with a graph of one addition. It knows no model and no setting's
 // source.
 
-import { MagdiError } from "../errors.ts";
+import { MagdiError } from "../base/errors.ts";
 import type { Device, DeviceSetting } from "./device-name.ts";
 import { OrtTensor } from "./ort-tensor.ts";
 import { Binding, Session } from "./session.ts";

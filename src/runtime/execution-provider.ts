@@ -3,7 +3,7 @@
 
 import { existsSync } from "node:fs";
 import path from "node:path";
-import { MagdiError } from "../errors.ts";
+import { MagdiError } from "../base/errors.ts";
 import type { Device } from "./device-name.ts";
 import { libraryPath, NativeNames, OrtLibrary, type Pointer } from "./ort-library.ts";
 

@@ -5,7 +5,7 @@ import { existsSync } from "node:fs";
 import { createRequire } from "node:module";
 import path from "node:path";
 import koffi, { type KoffiFunc, type LibraryHandle } from "koffi";
-import { MagdiError } from "../errors.ts";
+import { MagdiError } from "../base/errors.ts";
 
 /** A native address; 0n is null. */
 export type Pointer = bigint;

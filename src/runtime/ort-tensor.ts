@@ -1,7 +1,7 @@
 // A tensor that ONNX Runtime reads and writes in place: a typed array of ours and the OrtValue over it. It knows
 // no names and no sessions.
 
-import { MagdiError } from "../errors.ts";
+import { MagdiError } from "../base/errors.ts";
 import { DATA_TYPES, type DataType } from "../tensor/data-type.ts";
 import { OrtLibrary, type Pointer } from "./ort-library.ts";
 

@@ -1,7 +1,7 @@
 // An ONNX Runtime session over one graph, and bindings of its named inputs and outputs to tensors that are used
 // again on every run. It knows no model.
 
-import { MagdiError } from "../errors.ts";
+import { MagdiError } from "../base/errors.ts";
 import { DATA_TYPES, type DataType } from "../tensor/data-type.ts";
 import { DeviceMemory } from "./device-memory.ts";
 import type { Device } from "./device-name.ts";

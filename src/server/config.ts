@@ -3,8 +3,8 @@
 import { readFileSync } from "node:fs";
 import { isIP } from "node:net";
 import { z } from "zod";
+import { MagdiError } from "../base/errors.ts";
 import { DEVICE_SETTINGS } from "../engine/device-setting.ts";
-import { MagdiError } from "../errors.ts";
 import { DTYPES } from "../student/dtype.ts";
 import { type ApiKey, parseKeyList } from "./access/api-keys.ts";
 

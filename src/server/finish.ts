@@ -1,6 +1,6 @@
 // How an engine's finish reasons read elsewhere: in OpenAI's words, in the ledger's, and for a whole request.
-import type { FinishReason, SampleResult } from "../../engine/request.ts";
-import type { DiscardReason } from "../../reasoning/ledger.ts";
+import type { FinishReason, SampleResult } from "../engine/request.ts";
+import type { DiscardReason } from "../voting/ledger.ts";
 
 export type ApiFinishReason = "stop" | "length" | "abort" | "cancelled";
 

@@ -1,21 +1,21 @@
 // A generation under the server's eyes: submitted with the server's time limits, known to the drain, measured, and
 // counted when it ends. It knows neither votes nor response shapes.
 import { randomBytes, randomUUID } from "node:crypto";
-import type { Clock } from "../../engine/clock.ts";
+import type { Clock } from "../base/clock.ts";
+import { MagdiError } from "../base/errors.ts";
 import type {
   CancelReason,
   GenerationListener,
   GenerationResult,
   SamplingParams,
   TokenEvent,
-} from "../../engine/request.ts";
-import { MagdiError } from "../../errors.ts";
-import type { Baselines } from "../../reasoning/baselines.ts";
-import type { Admission } from "../access/admission.ts";
-import type { Caller } from "../access/caller.ts";
-import type { Metrics } from "../observation/metrics.ts";
-import type { Tracing } from "../observation/request-trace.ts";
-import type { ServedStudent } from "../served-student.ts";
+} from "../engine/request.ts";
+import type { Baselines } from "../voting/baselines.ts";
+import type { Caller } from "./access/caller.ts";
+import type { Metrics } from "./observation/metrics.ts";
+import type { Tracing } from "./observation/request-trace.ts";
+import type { Admission } from "./operations/admission.ts";
+import type { ServedStudent } from "./served-student.ts";
 
 /** What every request's life needs of the server. */
 export interface ServingContext {

@@ -1,11 +1,11 @@
 // How an inference route answers, whole or as a stream: admission, the client's disappearance, errors after the
 // stream has begun. It knows neither prompts nor response shapes.
 import type { FastifyReply } from "fastify";
-import { type ErrorBody, toHttpError } from "../errors/http-errors.ts";
-import type { ServedStudent } from "../served-student.ts";
-import { onClientGone } from "../transport/client-gone.ts";
-import { EventStream } from "../transport/event-stream.ts";
 import type { Run, ServingContext } from "./generation-run.ts";
+import type { ServedStudent } from "./served-student.ts";
+import { onClientGone } from "./transport/client-gone.ts";
+import { EventStream } from "./transport/event-stream.ts";
+import { type ErrorBody, toHttpError } from "./transport/http-errors.ts";
 
 /** The student for a new request, which stays active until its response is closed. */
 export function admit(context: ServingContext, reply: FastifyReply): ServedStudent {

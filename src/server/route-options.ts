@@ -1,8 +1,8 @@
 // What every route plugin is given.
 import type { ZodType } from "zod";
-import type { ErrorCode } from "../../errors.ts";
-import type { ServingContext } from "../answering/generation-run.ts";
-import type { ServerConfig } from "../config.ts";
+import type { ErrorCode } from "../base/errors.ts";
+import type { ServerConfig } from "./config.ts";
+import type { ServingContext } from "./generation-run.ts";
 
 export interface RouteOptions {
   readonly context: ServingContext;

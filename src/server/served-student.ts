@@ -1,6 +1,7 @@
 // A student as the server sees it: a name, an engine, and the way between text and tokens. It knows no files.
+
+import { MagdiError } from "../base/errors.ts";
 import type { GenerationEngine, StepReport } from "../engine/request.ts";
-import { MagdiError } from "../errors.ts";
 import type { ChatSpeaker, Message } from "../text/chat-prompt.ts";
 import type { ServerConfig } from "./config.ts";
 

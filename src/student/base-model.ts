@@ -1,7 +1,7 @@
 // A base model, whatever file it comes from: its shape, its tensors by Hugging Face key, its tokenizer's files. One
 // error names every tensor that is missing, unexpected or of the wrong shape.
 
-import { MagdiError } from "../errors.ts";
+import { MagdiError } from "../base/errors.ts";
 import { type DecoderConfig, expectedTensors } from "../nn/decoder-config.ts";
 import type { FloatType } from "../tensor/data-type.ts";
 import type { BlockGrid } from "../tensor/ggml-blocks.ts";

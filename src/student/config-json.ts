@@ -1,7 +1,7 @@
 // A Hugging Face config.json to a DecoderConfig: families Llama, Mistral, Qwen2 and Qwen3, and everything that is
 // not supported refused by name in one error.
 
-import { MagdiError } from "../errors.ts";
+import { MagdiError } from "../base/errors.ts";
 import type { DecoderConfig, RopeScaling } from "../nn/decoder-config.ts";
 
 export type ConfigJson = Readonly<Record<string, unknown>>;

@@ -1,6 +1,6 @@
 // The formats a student can be exported in, and the file names that transformers.js gives them.
 
-import { MagdiError } from "../errors.ts";
+import { MagdiError } from "../base/errors.ts";
 import type { FloatType } from "../tensor/data-type.ts";
 
 export const DTYPES = ["fp32", "fp16", "q8", "int8", "q4", "q4f16"] as const;

@@ -1,7 +1,7 @@
 // A base model from a GGUF file: its metadata as a config.json, its tensors under Hugging Face keys, the rotary
 // permutation of Llama files undone, its tokenizer as Hugging Face files.
 
-import { MagdiError } from "../errors.ts";
+import { MagdiError } from "../base/errors.ts";
 import { type BlockGrid, isGridType, toBlockGrid } from "../tensor/ggml-blocks.ts";
 import type { GridType } from "../tensor/ggml-unpack.ts";
 import { type GgufFile, openGguf } from "../tensor/gguf.ts";

@@ -1,7 +1,7 @@
 // Speaks a Hugging Face hub's HTTP: what a file is (size, ETag, commit), and its bytes from an offset on. It keeps the
 // token to the hub's own origin and names what went wrong. It writes nothing.
 
-import { MagdiError } from "../errors.ts";
+import { MagdiError } from "../base/errors.ts";
 
 const ATTEMPTS = 5;
 const FIRST_DELAY_MS = 500;

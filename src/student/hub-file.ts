@@ -6,7 +6,7 @@ import { constants, createReadStream, mkdirSync, readdirSync, renameSync, rmSync
 import { type FileHandle, open } from "node:fs/promises";
 import path from "node:path";
 import { pipeline } from "node:stream/promises";
-import { MagdiError } from "../errors.ts";
+import { MagdiError } from "../base/errors.ts";
 import { byteCount, type HubClient, PassingFailure, type RemoteFile, unquotedEtag } from "./hub-client.ts";
 
 /** Bytes of the file so far, and of the whole where the hub says. */

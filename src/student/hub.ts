@@ -5,7 +5,7 @@ import { mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node
 import { homedir } from "node:os";
 import path from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
-import { MagdiError } from "../errors.ts";
+import { MagdiError } from "../base/errors.ts";
 import { readConfigJson } from "./config-json.ts";
 import { HubClient, HubUnreachable, type RemoteFile } from "./hub-client.ts";
 import { downloadFile, fileSizeBytes, onDisk } from "./hub-file.ts";

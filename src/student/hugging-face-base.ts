@@ -2,7 +2,7 @@
 
 import { existsSync, readFileSync, statSync } from "node:fs";
 import path from "node:path";
-import { MagdiError } from "../errors.ts";
+import { MagdiError } from "../base/errors.ts";
 import { openSafetensors, openShardedSafetensors } from "../tensor/safetensors.ts";
 import { closingOnError } from "../tensor/tensor-file.ts";
 import { type BaseModel, type BaseTensor, checkTensors } from "./base-model.ts";

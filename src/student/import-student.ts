@@ -3,15 +3,15 @@
 
 import { readdirSync, rmSync, statSync, writeFileSync } from "node:fs";
 import path from "node:path";
-import { asNotWritten } from "../disk-refusal.ts";
-import { MagdiError } from "../errors.ts";
+import { MagdiError } from "../base/errors.ts";
+import { asNotWritten } from "../base/files/disk-refusal.ts";
+import { makeOwnPartial, ownPartialPath, putInPlace, restoreReplaced } from "../base/files/whole-folder.ts";
 import { usableProcessors } from "../runtime/usable-processors.ts";
 import type { BaseModel } from "./base-model.ts";
 import { calibrationTokens } from "./calibration.ts";
 import type { Dtype } from "./dtype.ts";
 import { chooseDtype } from "./dtype-choice.ts";
 import { Float32Reference } from "./float32-reference.ts";
-import { makeOwnPartial, ownPartialPath, putInPlace, restoreReplaced } from "./folder-place.ts";
 import { LayerInputs } from "./layer-inputs.ts";
 import {
   fingerprint,

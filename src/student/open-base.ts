@@ -2,7 +2,7 @@
 
 import { existsSync, statSync } from "node:fs";
 import path from "node:path";
-import { MagdiError } from "../errors.ts";
+import { MagdiError } from "../base/errors.ts";
 import type { BaseModel } from "./base-model.ts";
 import { openGgufBase } from "./gguf-base.ts";
 import { downloadFromHub, type HubOptions, parseHubId } from "./hub.ts";

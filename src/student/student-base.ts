@@ -3,7 +3,7 @@
 
 import { readFileSync } from "node:fs";
 import path from "node:path";
-import { MagdiError } from "../errors.ts";
+import { MagdiError } from "../base/errors.ts";
 import { expectedTensors } from "../nn/decoder-config.ts";
 import { decodeModel } from "../onnx/decode.ts";
 import { DATA_TYPE_BYTES, elementsOf, type TensorData } from "../onnx/graph.ts";

@@ -1,7 +1,7 @@
 // A student folder opened for serving: its manifest, its configuration, and the files of one dtype.
 
 import path from "node:path";
-import { MagdiError } from "../errors.ts";
+import { MagdiError } from "../base/errors.ts";
 import type { DecoderConfig } from "../nn/decoder-config.ts";
 import type { Device } from "../runtime/device-name.ts";
 import { FLOAT_BYTES, type FloatType } from "../tensor/data-type.ts";

@@ -1,6 +1,6 @@
 // The wording of errors about files. It knows nothing of formats.
 
-import { MagdiError } from "../errors.ts";
+import { MagdiError } from "../base/errors.ts";
 
 /**
  * MAGDI_BAD_FILE in the one wording all readers share.

@@ -1,7 +1,7 @@
 // A regular file, open for reading at any position. It knows nothing of what the bytes mean.
 
 import { closeSync, fstatSync, openSync, readSync, statSync } from "node:fs";
-import { MagdiError } from "../errors.ts";
+import { MagdiError } from "../base/errors.ts";
 import { badFile, unsupported } from "./bad-file.ts";
 
 /** One read call moves at most this much: the operating systems' limit is just below 2 GiB. */

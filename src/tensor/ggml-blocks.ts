@@ -1,7 +1,7 @@
 // The values of stored floats and ggml blocks: as float32, or as the grid of codes they lie on. It knows nothing of
 // files.
 
-import { MagdiError } from "../errors.ts";
+import { MagdiError } from "../base/errors.ts";
 import { dequantizeQ6_K, GRID_LAYOUTS, type Grid, type GridType } from "./ggml-unpack.ts";
 import { decodeBfloat16, decodeFloat16 } from "./half.ts";
 import { type TensorType, tensorByteLength, typeLayout } from "./tensor-type.ts";

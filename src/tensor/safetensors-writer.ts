@@ -2,8 +2,8 @@
 
 import { closeSync, fsyncSync, openSync, renameSync, rmSync, writeSync } from "node:fs";
 import { dirname } from "node:path";
+import { syncFolder } from "../base/files/sync-folder.ts";
 import { badFile, quoted, unsupported } from "./bad-file.ts";
-import { syncFolder } from "./sync-folder.ts";
 import { type TensorType, tensorByteLength, typeLayout } from "./tensor-type.ts";
 
 /** A tensor to be written: row-major, its numbers little-endian as typed arrays have them. */

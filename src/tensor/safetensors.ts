@@ -1,7 +1,7 @@
 // Reads safetensors files, one or several behind an index. It knows nothing of what the tensors are for.
 
 import { dirname, isAbsolute, join, normalize, sep } from "node:path";
-import { MagdiError } from "../errors.ts";
+import { MagdiError } from "../base/errors.ts";
 import { badFile, quoted } from "./bad-file.ts";
 import { FileBytes } from "./file-bytes.ts";
 import { JsonCursor } from "./json-cursor.ts";

@@ -1,7 +1,7 @@
 // Byte-pair merging of one pre-split word over token ids. It knows a vocabulary and its merge ranks; it does not know
 // normalisation, pre-splitting, added tokens or byte fallback.
 
-import { MagdiError } from "../errors.ts";
+import { MagdiError } from "../base/errors.ts";
 
 /** Above this many symbols a heap finds the next merge; below it, looking at every pair is faster. */
 const HEAP_FROM_SYMBOLS = 48;

@@ -1,7 +1,7 @@
 // From a GGUF's metadata to the tokenizer files of a Hugging Face folder. It knows tokenizer.* keys; it reads no file
 // and does not know tensors.
 
-import { MagdiError } from "../errors.ts";
+import { MagdiError } from "../base/errors.ts";
 import {
   bad,
   flag,

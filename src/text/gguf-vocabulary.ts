@@ -1,7 +1,7 @@
 // The vocabulary in a GGUF's metadata: tokens, their types and the ids with a role. It knows tokenizer.ggml.* keys; it does
 // not know what becomes of them.
 
-import { MagdiError } from "../errors.ts";
+import { MagdiError } from "../base/errors.ts";
 
 export type GgufMetadata = ReadonlyMap<string, unknown>;
 

@@ -1,7 +1,7 @@
 // JSON objects from files of a model folder. It does not know what they say.
 
 import { readFile } from "node:fs/promises";
-import { MagdiError } from "../errors.ts";
+import { MagdiError } from "../base/errors.ts";
 
 export type JsonObject = Readonly<Record<string, unknown>>;
 

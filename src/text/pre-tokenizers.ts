@@ -1,7 +1,7 @@
 // How byte-level vocabularies split text into words before merging, by the names that GGUF files give
 // (tokenizer.ggml.pre). It knows regular expressions, not vocabularies.
 
-import { MagdiError } from "../errors.ts";
+import { MagdiError } from "../base/errors.ts";
 
 /** Applied one after another, each to the pieces of the one before: matches and what is between them are pieces. */
 export interface PreTokenizer {

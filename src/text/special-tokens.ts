@@ -1,6 +1,6 @@
 // The tokens that a tokenizer's files name beside its vocabulary's words: what is added to it, and what is special.
 
-import { MagdiError } from "../errors.ts";
+import { MagdiError } from "../base/errors.ts";
 import { isObject, type JsonObject } from "./json-file.ts";
 import { isTokenId, TOKEN_ID } from "./vocabulary.ts";
 

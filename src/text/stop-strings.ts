@@ -1,7 +1,7 @@
 // Where a streamed text ends: at the first stop string, which never comes out, nor any beginning of one. It knows text
 // only; it does not know tokens.
 
-import { MagdiError } from "../errors.ts";
+import { MagdiError } from "../base/errors.ts";
 
 export interface FilteredText {
   readonly text: string;

@@ -1,7 +1,7 @@
 // From tokenizer.json's `decoder` to the bytes of each token. It knows no ids and no stream: a text is the UTF-8 reading
 // of its tokens' bytes, one after another, less the leading spaces that the decoder strips.
 
-import { MagdiError } from "../errors.ts";
+import { MagdiError } from "../base/errors.ts";
 import { bytesOfByteLevelText } from "./byte-level-alphabet.ts";
 
 export interface TokenDecoder {

@@ -2,7 +2,7 @@
 
 import { join } from "node:path";
 import { Tokenizer as HuggingFaceTokenizer } from "@huggingface/tokenizers";
-import { MagdiError } from "../errors.ts";
+import { MagdiError } from "../base/errors.ts";
 import { byteOfCharacter } from "./byte-level-alphabet.ts";
 import { BytePairEncoder } from "./byte-pair-encoder.ts";
 import { isObject, type JsonObject, readJsonObject } from "./json-file.ts";

@@ -1,6 +1,6 @@
 // The tokens of a tokenizer.json with their ids. It knows neither merges nor what a token means.
 
-import { MagdiError } from "../errors.ts";
+import { MagdiError } from "../base/errors.ts";
 import type { JsonObject } from "./json-file.ts";
 
 /** Far above any vocabulary: tables are as long as the greatest id. */

@@ -1,6 +1,6 @@
 // Checks everything that training computes against a folder of reference results from another framework.
 
-import type { BaseSessionOptions } from "./base-session.ts";
+import type { BaseSessionOptions } from "./step/base-session.ts";
 import type { Check } from "./verify/check.ts";
 import { forwardChecks } from "./verify/forward-checks.ts";
 import { ReferenceFolder } from "./verify/reference-folder.ts";

@@ -1,9 +1,9 @@
 // What the same answer costs as a multi-agent debate: the shipped table and a user's own. It knows nothing of requests.
 
 import { readFileSync } from "node:fs";
-import { MagdiError } from "../errors.ts";
+import { TASKS, type Task } from "../answers/task.ts";
+import { MagdiError } from "../base/errors.ts";
 import shipped from "./baselines.json" with { type: "json" };
-import { TASKS, type Task } from "./task.ts";
 
 export interface Baseline {
   readonly name: string;

@@ -1,6 +1,6 @@
 // The regularised incomplete beta function, in double precision. It knows nothing of votes.
 
-import { MagdiError } from "../errors.ts";
+import { MagdiError } from "../base/errors.ts";
 
 /** Lanczos' coefficients for g = 7, n = 9 (Godfrey's table): relative error below 1e-14. */
 const LANCZOS = [

@@ -1,7 +1,7 @@
 // The token account of one request, and what the same answer would have cost as a debate. The response and the
 // metrics are both written from it. It knows nothing of time or text.
 
-import { MagdiError } from "../errors.ts";
+import { MagdiError } from "../base/errors.ts";
 import type { Baseline } from "./baselines.ts";
 
 /** Why generated tokens came to nothing. */

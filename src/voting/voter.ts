@@ -1,10 +1,10 @@
 // The vote of one request while its samples finish: what a server or an evaluation drives. It knows no engine; who
 // cancels the rest once it is decided is not its business.
 
-import { MagdiError } from "../errors.ts";
-import { canonicalAnswer, extractAnswer } from "./answer.ts";
+import { canonicalAnswer, extractAnswer } from "../answers/answer.ts";
+import type { Choice, Task } from "../answers/task.ts";
+import { MagdiError } from "../base/errors.ts";
 import { ADAPTIVE_THRESHOLD, adaptiveDecided, type EarlyStop, exactDecided } from "./early-stop.ts";
-import type { Choice, Task } from "./task.ts";
 import { confidenceOf, type Tally, tally, type Vote, type VoteRule, type VotingSample } from "./vote.ts";
 
 export type StopReason = "complete" | "exact" | "adaptive" | "enough";

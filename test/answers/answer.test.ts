@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { answersEqual, canonicalAnswer, extractAnswer } from "../../src/reasoning/answer.ts";
-import type { Choice, Task } from "../../src/reasoning/task.ts";
+import { answersEqual, canonicalAnswer, extractAnswer } from "../../src/answers/answer.ts";
+import type { Choice, Task } from "../../src/answers/task.ts";
 
 const PLACES: Choice[] = [
   { label: "A", text: "bank" },

@@ -2,8 +2,8 @@
 // hours for these, so that the suite ends is the check; nothing is timed.
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { canonicalAnswer, extractAnswer } from "../../src/reasoning/answer.ts";
-import { inferTask, TASKS } from "../../src/reasoning/task.ts";
+import { canonicalAnswer, extractAnswer } from "../../src/answers/answer.ts";
+import { inferTask, TASKS } from "../../src/answers/task.ts";
 
 const SIZE = 1_000_000;
 const PIECES = [

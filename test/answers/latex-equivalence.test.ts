@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { canonicalLatex, latexEquivalent } from "../../src/reasoning/latex-equivalence.ts";
+import { canonicalLatex, latexEquivalent } from "../../src/answers/latex/equivalence.ts";
 
 /** Each row is one value in several writings; writings of different rows are different values. */
 const SAME: readonly (readonly string[])[] = [

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { inferTask } from "../../src/reasoning/task.ts";
+import { inferTask } from "../../src/answers/task.ts";
 
 test("the declared rule", () => {
   const cases = [

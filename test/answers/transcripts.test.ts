@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
-import { answersEqual, extractAnswer } from "../../src/reasoning/answer.ts";
+import { answersEqual, extractAnswer } from "../../src/answers/answer.ts";
 
 interface Transcript {
   readonly source: string;

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { extractAnswer } from "../../src/reasoning/answer.ts";
-import { renderPrompt } from "../../src/reasoning/prompts.ts";
-import { TASKS } from "../../src/reasoning/task.ts";
+import { extractAnswer } from "../../src/answers/answer.ts";
+import { TASKS } from "../../src/answers/task.ts";
+import { renderPrompt } from "../../src/asking/prompts.ts";
 
 const choices = [
   { label: "A", text: "bank" },

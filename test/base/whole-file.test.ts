@@ -4,8 +4,8 @@ import assert from "node:assert/strict";
 import { mkdirSync, readdirSync, readFileSync } from "node:fs";
 import path from "node:path";
 import { test } from "node:test";
-import { writeWholeFile } from "../src/whole-file.ts";
-import { scratchFolder } from "./support/scratch-folder.ts";
+import { writeWholeFile } from "../../src/base/files/whole-file.ts";
+import { scratchFolder } from "../support/scratch-folder.ts";
 
 const folder = scratchFolder();
 

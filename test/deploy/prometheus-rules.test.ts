@@ -3,8 +3,8 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";
-import { FAILURE_REASONS } from "../../src/server/errors/http-errors.ts";
 import { Metrics } from "../../src/server/observation/metrics.ts";
+import { FAILURE_REASONS } from "../../src/server/transport/http-errors.ts";
 import { runTiny } from "../server/support/running-app.ts";
 import { missing, promtool } from "../support/prometheus-tools.ts";
 

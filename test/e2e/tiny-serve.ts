@@ -1,6 +1,7 @@
 // `magdi serve` with the scripted student: the same process owner, signals and sockets, no weights to load.
+
+import { MagdiError } from "../../src/base/errors.ts";
 import { createServeCommand } from "../../src/cli/serve.ts";
-import { MagdiError } from "../../src/errors.ts";
 import { tinyStudent } from "../server/support/tiny-student.ts";
 
 const command = createServeCommand(async (folder, { config, onStep }) => {

@@ -2,6 +2,7 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { MagdiError } from "../../src/base/errors.ts";
 import { sampleRandom } from "../../src/engine/random.ts";
 import type {
   CancelReason,
@@ -9,7 +10,6 @@ import type {
   GenerationRequest,
   SamplingParams,
 } from "../../src/engine/request.ts";
-import { MagdiError } from "../../src/errors.ts";
 import { alone, Ear, GREEDY, SAMPLED, toyEngine, toyTokens } from "../support/toy-engine.ts";
 
 interface Submission {

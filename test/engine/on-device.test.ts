@@ -3,10 +3,10 @@
 import assert from "node:assert/strict";
 import path from "node:path";
 import { after, before, test } from "node:test";
+import { MagdiError } from "../../src/base/errors.ts";
 import { Engine } from "../../src/engine/engine.ts";
 import type { OnnxModelRunner } from "../../src/engine/onnx-model-runner.ts";
 import type { GenerationRequest } from "../../src/engine/request.ts";
-import { MagdiError } from "../../src/errors.ts";
 import type { StudentFolder } from "../../src/student/student-folder.ts";
 import { writeRandomBase } from "../support/random-base.ts";
 import { scratchFolder } from "../support/scratch-folder.ts";

@@ -3,8 +3,8 @@
 import assert from "node:assert/strict";
 import path from "node:path";
 import { test } from "node:test";
+import { MagdiError } from "../../src/base/errors.ts";
 import type { OnnxModelRunner } from "../../src/engine/onnx-model-runner.ts";
-import { MagdiError } from "../../src/errors.ts";
 import type { StudentFolder } from "../../src/student/student-folder.ts";
 import { fixture, scratchFolder } from "../support/scratch-folder.ts";
 import { importTiny, openRunner, prefilled, tinyStudent } from "../support/tiny-students.ts";

@@ -8,7 +8,7 @@ import { replayEarlyStop } from "../../src/eval/measures/early-stop-replay.ts";
 import { pairedBootstrap } from "../../src/eval/measures/paired-bootstrap.ts";
 import { type JudgedSample, subsetAccuracy } from "../../src/eval/measures/subset-accuracy.ts";
 import { wilsonInterval } from "../../src/eval/measures/wilson.ts";
-import type { FinishedSample } from "../../src/reasoning/voter.ts";
+import type { FinishedSample } from "../../src/voting/voter.ts";
 
 function near(found: number | null, expected: number, tolerance = 1e-12): void {
   assert.ok(

@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { edgesOf, type Spoken } from "../../../src/train/mag/edges.ts";
+import { edgesOf, type Spoken } from "../../src/mag/edges.ts";
 
 /** "a0 b0 a1": agent and round. */
 function spoken(text: string): Spoken[] {

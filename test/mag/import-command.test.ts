@@ -4,9 +4,9 @@ import assert from "node:assert/strict";
 import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { test } from "node:test";
-import { loadMags } from "../../../src/train/mag/mag-file.ts";
-import { magdi } from "../../support/magdi-command.ts";
-import { fixture, scratchFolder } from "../../support/scratch-folder.ts";
+import { loadMags } from "../../src/mag/mag-file.ts";
+import { magdi } from "../support/magdi-command.ts";
+import { fixture, scratchFolder } from "../support/scratch-folder.ts";
 
 const DYLAN = fixture("mags", "dylan_debate_math_test.jsonl");
 const OPENAI = fixture("mags", "openai_gsm8k.jsonl");

@@ -2,8 +2,8 @@
 
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import { MagdiError } from "../../../src/errors.ts";
-import { formatOf, type ImportFormat, importedRecord } from "../../../src/train/mag/import-formats.ts";
+import { MagdiError } from "../../src/base/errors.ts";
+import { formatOf, type ImportFormat, importedRecord } from "../../src/mag/import-formats.ts";
 
 const imported = (value: unknown, format: ImportFormat = formatOf(value)) =>
   importedRecord(value, format, "file:3");

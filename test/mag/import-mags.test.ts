@@ -4,11 +4,11 @@ import assert from "node:assert/strict";
 import { readFileSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { describe, test } from "node:test";
-import { type ImportOptions, importMags, questionsOf } from "../../../src/train/mag/import-mags.ts";
-import { type Mag, magSchema } from "../../../src/train/mag/mag-schema.ts";
-import type { ImportCounts } from "../../../src/train/mag/record-to-mag.ts";
-import { seededRandom } from "../../../src/train/seeded-random.ts";
-import { fixture, scratchFolder } from "../../support/scratch-folder.ts";
+import { type ImportOptions, importMags, questionsOf } from "../../src/mag/import-mags.ts";
+import { type Mag, magSchema } from "../../src/mag/mag-schema.ts";
+import type { ImportCounts } from "../../src/mag/record-to-mag.ts";
+import { seededRandom } from "../../src/train/step/seeded-random.ts";
+import { fixture, scratchFolder } from "../support/scratch-folder.ts";
 
 const folder = scratchFolder();
 const DYLAN = fixture("mags", "dylan_debate_math_test.jsonl");

@@ -2,10 +2,10 @@
 
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import { extractAnswer } from "../../../src/reasoning/answer.ts";
-import { cleanReasoning } from "../../../src/train/mag/cleaning.ts";
-import { completionOf } from "../../../src/train/mag/completion.ts";
-import { answerOf, hasGold, labelOf, taskOf } from "../../../src/train/mag/labels.ts";
+import { extractAnswer } from "../../src/answers/answer.ts";
+import { cleanReasoning } from "../../src/mag/cleaning.ts";
+import { answerOf, hasGold, labelOf, taskOf } from "../../src/mag/labels.ts";
+import { completionOf } from "../../src/train/batches/completion.ts";
 
 const CHOICES = [
   { label: "A", text: "bank" },

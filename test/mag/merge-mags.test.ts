@@ -2,8 +2,8 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { type Mag, magSchema } from "../../../src/train/mag/mag-schema.ts";
-import { mergeMags } from "../../../src/train/mag/merge-mags.ts";
+import { type Mag, magSchema } from "../../src/mag/mag-schema.ts";
+import { mergeMags } from "../../src/mag/merge-mags.ts";
 import { sampleMag } from "./support/sample-mag.ts";
 
 const named = (mag: Mag): string[] => mag.nodes.map(({ agent, round }) => `${agent}@${round}`);

@@ -2,9 +2,9 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { edgesOf } from "../../../src/train/mag/edges.ts";
-import { missingNodes, withMissing } from "../../../src/train/mag/missing-nodes.ts";
-import { sumMag } from "../support/sums.ts";
+import { edgesOf } from "../../src/mag/edges.ts";
+import { missingNodes, withMissing } from "../../src/train/batches/missing-nodes.ts";
+import { sumMag } from "../train/support/sums.ts";
 
 const node = (agent: string, round: number, answer: string | null) => ({
   agent,

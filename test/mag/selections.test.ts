@@ -2,10 +2,10 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import type { Mag } from "../../../src/train/mag/mag-schema.ts";
-import { contrastivePairs } from "../../../src/train/mag/pairs.ts";
-import { heldOut, isHeldOut } from "../../../src/train/mag/selections.ts";
-import { seededRandom } from "../../../src/train/seeded-random.ts";
+import type { Mag } from "../../src/mag/mag-schema.ts";
+import { contrastivePairs } from "../../src/mag/pairs.ts";
+import { heldOut, isHeldOut } from "../../src/mag/selections.ts";
+import { seededRandom } from "../../src/train/step/seeded-random.ts";
 import { sampleMag } from "./support/sample-mag.ts";
 
 const MAGS: readonly Mag[] = [

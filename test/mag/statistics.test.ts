@@ -2,9 +2,9 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import type { Mag } from "../../../src/train/mag/mag-schema.ts";
-import { magStatistics } from "../../../src/train/mag/statistics.ts";
-import { statisticsText } from "../../../src/train/mag/statistics-table.ts";
+import type { Mag } from "../../src/mag/mag-schema.ts";
+import { magStatistics } from "../../src/mag/statistics.ts";
+import { statisticsText } from "../../src/mag/statistics-table.ts";
 import { sampleMag } from "./support/sample-mag.ts";
 
 const G1 = sampleMag("one");

@@ -2,22 +2,22 @@
 
 import assert from "node:assert/strict";
 import { before, describe, test } from "node:test";
-import { renderPrompt } from "../../../src/reasoning/prompts.ts";
-import { encodeChat } from "../../../src/text/chat-prompt.ts";
-import { createChatTemplate, plainChatTemplate } from "../../../src/text/chat-template.ts";
-import { ggufTokenizerFiles } from "../../../src/text/gguf-tokenizer.ts";
-import { openTokenizer } from "../../../src/text/tokenizer.ts";
-import type { Mag } from "../../../src/train/mag/mag-schema.ts";
+import { renderPrompt } from "../../src/asking/prompts.ts";
+import type { Mag } from "../../src/mag/mag-schema.ts";
+import { encodeChat } from "../../src/text/chat-prompt.ts";
+import { createChatTemplate, plainChatTemplate } from "../../src/text/chat-template.ts";
+import { ggufTokenizerFiles } from "../../src/text/gguf-tokenizer.ts";
+import { openTokenizer } from "../../src/text/tokenizer.ts";
 import {
   endTokenOf,
   rowsApart,
   type StudentText,
   tokeniseMags,
   tokeniseTwoTasks,
-} from "../../../src/train/mag/tokenised-mags.ts";
-import type { TrainingRow } from "../../../src/train/mag/training-batch.ts";
-import { fixture } from "../../support/scratch-folder.ts";
-import { sentencePieceMetadata, withFolder } from "../../text/tokenizer-fixtures.ts";
+} from "../../src/train/batches/tokenised-mags.ts";
+import type { TrainingRow } from "../../src/train/batches/training-batch.ts";
+import { fixture } from "../support/scratch-folder.ts";
+import { sentencePieceMetadata, withFolder } from "../text/tokenizer-fixtures.ts";
 import { sampleMag } from "./support/sample-mag.ts";
 
 const TEMPLATE =

@@ -3,13 +3,13 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { describe, test } from "node:test";
-import { openSafetensors } from "../../../src/tensor/safetensors.ts";
-import { ADJACENCIES, normalisedAdjacency } from "../../../src/train/mag/adjacency.ts";
-import { edgesOf } from "../../../src/train/mag/edges.ts";
-import type { Edge } from "../../../src/train/mag/mag-schema.ts";
-import type { Pair } from "../../../src/train/mag/pairs.ts";
-import { type TrainingUnit, trainingBatch } from "../../../src/train/mag/training-batch.ts";
-import { fixture } from "../../support/scratch-folder.ts";
+import { edgesOf } from "../../src/mag/edges.ts";
+import type { Edge } from "../../src/mag/mag-schema.ts";
+import type { Pair } from "../../src/mag/pairs.ts";
+import { openSafetensors } from "../../src/tensor/safetensors.ts";
+import { ADJACENCIES, normalisedAdjacency } from "../../src/train/batches/adjacency.ts";
+import { type TrainingUnit, trainingBatch } from "../../src/train/batches/training-batch.ts";
+import { fixture } from "../support/scratch-folder.ts";
 
 interface FixtureNode {
   readonly agent: number;

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import path from "node:path";
 import { test } from "node:test";
-import { measureStepTimes } from "../../src/engine/step-times.ts";
+import { measureStepTimes } from "../../src/measuring/step-times.ts";
 import { importStudent } from "../../src/student/import-student.ts";
 import { openStudentFolder } from "../../src/student/student-folder.ts";
 import { writeRandomBase } from "../support/random-base.ts";

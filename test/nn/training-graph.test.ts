@@ -8,9 +8,9 @@ import { type TrainingLosses, trainingGraph } from "../../src/nn/training-graph.
 import { OrtTensor } from "../../src/runtime/ort-tensor.ts";
 import { Binding } from "../../src/runtime/session.ts";
 import { openBase } from "../../src/student/open-base.ts";
-import { BaseSessions } from "../../src/train/base-session.ts";
-import { floatTensor, integerTensor } from "../../src/train/batch-tensors.ts";
-import { openStudentForward } from "../../src/train/student-forward.ts";
+import { floatTensor, integerTensor } from "../../src/train/batches/batch-tensors.ts";
+import { BaseSessions } from "../../src/train/step/base-session.ts";
+import { openStudentForward } from "../../src/train/step/student-forward.ts";
 import { fixture, scratchFolder } from "../support/scratch-folder.ts";
 import { tinyStudents } from "../support/tiny-students.ts";
 import { readTensors, relativeError, TrainingFixture } from "../support/training-fixture.ts";

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { MagdiError } from "../../src/errors.ts";
+import { MagdiError } from "../../src/base/errors.ts";
 import { gradients, stopGradient, withGradient } from "../../src/onnx/gradient.ts";
 import type { Value } from "../../src/onnx/graph.ts";
 import { GraphBuilder } from "../../src/onnx/graph-builder.ts";

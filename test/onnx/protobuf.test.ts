@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { MagdiError } from "../../src/errors.ts";
+import { MagdiError } from "../../src/base/errors.ts";
 import { ProtobufWriter, readFields, readPackedVarints } from "../../src/onnx/protobuf.ts";
 
 const badGraph = (pattern: RegExp) => (error: unknown) => {

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
 import { test } from "node:test";
 import { promisify } from "node:util";
-import { MagdiError } from "../../src/errors.ts";
+import { MagdiError } from "../../src/base/errors.ts";
 import { chooseDevice, unavailable } from "../../src/runtime/device.ts";
 import type { Device } from "../../src/runtime/device-name.ts";
 import { NO_SOFTWARE_GPU, SOFTWARE_GPU_ENVIRONMENT, useSoftwareGpu } from "../support/software-gpu.ts";

@@ -4,7 +4,7 @@ import { writeFileSync } from "node:fs";
 import path from "node:path";
 import { test } from "node:test";
 import { promisify } from "node:util";
-import { MagdiError } from "../../src/errors.ts";
+import { MagdiError } from "../../src/base/errors.ts";
 import { encodeModel } from "../../src/onnx/encode.ts";
 import type { Model } from "../../src/onnx/graph.ts";
 import { GraphBuilder } from "../../src/onnx/graph-builder.ts";

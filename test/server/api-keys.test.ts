@@ -4,7 +4,7 @@ import { createHash } from "node:crypto";
 import { writeFileSync } from "node:fs";
 import path from "node:path";
 import { test } from "node:test";
-import { MagdiError } from "../../src/errors.ts";
+import { MagdiError } from "../../src/base/errors.ts";
 import { ApiKeys, openApiKeys, parseKeyList } from "../../src/server/access/api-keys.ts";
 import { chooseSubprotocol, loginKey, presentedKey } from "../../src/server/access/presented-key.ts";
 import { loadConfig, SETTINGS } from "../../src/server/config.ts";

@@ -4,7 +4,7 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
-import { baselineList } from "../../src/server/schemas/baselines.ts";
+import { baselineList } from "../../src/server/operations/baselines-schema.ts";
 import { assertShape } from "./support/openai-shapes.ts";
 import { type Json, runTiny } from "./support/running-app.ts";
 

@@ -4,7 +4,7 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
-import { MagdiError } from "../../src/errors.ts";
+import { MagdiError } from "../../src/base/errors.ts";
 import { type ConfigSources, loadConfig, SETTINGS } from "../../src/server/config.ts";
 
 interface Trial {

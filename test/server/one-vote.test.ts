@@ -1,7 +1,7 @@
 // A vote beside what it is made of: plain decoding by the engine, and the full vote, over real sockets.
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { renderPrompt } from "../../src/reasoning/prompts.ts";
+import { renderPrompt } from "../../src/asking/prompts.ts";
 import { encodeChat } from "../../src/text/chat-prompt.ts";
 import { type Json, runTiny } from "./support/running-app.ts";
 

@@ -1,7 +1,7 @@
 // Questions over a WebSocket: every frame, many at once, cancel and enough, and the same answers as over HTTP.
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { serverFrame } from "../../src/server/schemas/reason-frames.ts";
+import { serverFrame } from "../../src/server/reason/frames.ts";
 import type { ServedStudent } from "../../src/server/served-student.ts";
 import { ManualClock } from "../support/manual-clock.ts";
 import { type Json, runApp, runTiny } from "./support/running-app.ts";

@@ -1,7 +1,7 @@
 // POST /v1/tokenize and /v1/detokenize over real sockets.
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { detokenizeResponse, tokenizeResponse } from "../../src/server/schemas/tokenize.ts";
+import { detokenizeResponse, tokenizeResponse } from "../../src/server/openai/tokenize-schema.ts";
 import type { ServedStudent } from "../../src/server/served-student.ts";
 import { assertShape } from "./support/openai-shapes.ts";
 import { type Json, type RunningApp, runApp, runTiny } from "./support/running-app.ts";

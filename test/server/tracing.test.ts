@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { type TestContext, test } from "node:test";
 import * as conventions from "@opentelemetry/semantic-conventions/incubating";
-import { systemClock } from "../../src/engine/clock.ts";
+import { systemClock } from "../../src/base/clock.ts";
 import { GEN_AI } from "../../src/server/observation/gen-ai-attributes.ts";
 import { PatientExporter } from "../../src/server/observation/span-export.ts";
 import { parseTraceparent } from "../../src/server/observation/trace-context.ts";

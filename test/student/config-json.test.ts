@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { MagdiError } from "../../src/errors.ts";
+import { MagdiError } from "../../src/base/errors.ts";
 import { checkTensors } from "../../src/student/base-model.ts";
 import { type ConfigJson, readConfigJson } from "../../src/student/config-json.ts";
 

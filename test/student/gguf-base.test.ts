@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { readFileSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { test } from "node:test";
-import { MagdiError } from "../../src/errors.ts";
+import { MagdiError } from "../../src/base/errors.ts";
 import { openGgufBase } from "../../src/student/gguf-base.ts";
 import { fixture, scratchFolder } from "../support/scratch-folder.ts";
 import { ARRAY, FLOAT32, STRING, type TinyGgufOptions, tinyGguf, UINT32 } from "../support/tiny-gguf.ts";

@@ -20,7 +20,7 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import { type TestContext, test } from "node:test";
 import { fileURLToPath } from "node:url";
-import { MagdiError } from "../../src/errors.ts";
+import { MagdiError } from "../../src/base/errors.ts";
 import { downloadFromHub, type HubOptions, parseHubId } from "../../src/student/hub.ts";
 import { importStudent } from "../../src/student/import-student.ts";
 

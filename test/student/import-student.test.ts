@@ -12,8 +12,8 @@ import {
 } from "node:fs";
 import path from "node:path";
 import { test } from "node:test";
-import { measureQuality } from "../../src/engine/quality.ts";
-import { MagdiError } from "../../src/errors.ts";
+import { MagdiError } from "../../src/base/errors.ts";
+import { measureQuality } from "../../src/measuring/quality.ts";
 import { DTYPES } from "../../src/student/dtype.ts";
 import { type ImportOptions, importStudent } from "../../src/student/import-student.ts";
 import { readManifest } from "../../src/student/manifest.ts";

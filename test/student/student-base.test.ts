@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { readdirSync, readFileSync, truncateSync } from "node:fs";
 import path from "node:path";
 import { test } from "node:test";
-import { MagdiError } from "../../src/errors.ts";
+import { MagdiError } from "../../src/base/errors.ts";
 import type { Dtype } from "../../src/student/dtype.ts";
 import { importStudent } from "../../src/student/import-student.ts";
 import { readManifest } from "../../src/student/manifest.ts";

@@ -5,7 +5,7 @@ import { mkdirSync } from "node:fs";
 import koffi from "koffi";
 import { OrtLibrary } from "../../src/runtime/ort-library.ts";
 import { openBase } from "../../src/student/open-base.ts";
-import { openTrainingStep } from "../../src/train/training-step.ts";
+import { openTrainingStep } from "../../src/train/step/training-step.ts";
 import { fixture } from "./scratch-folder.ts";
 import { importTiny, openRunner, prefilled, tinyStudent } from "./tiny-students.ts";
 import { TrainingFixture } from "./training-fixture.ts";

@@ -1,6 +1,6 @@
 // A clock that moves only when a test says so.
 
-import type { Clock } from "../../src/engine/clock.ts";
+import type { Clock } from "../../src/base/clock.ts";
 
 export class ManualClock implements Clock {
   #nowMs = 0;

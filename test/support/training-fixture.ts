@@ -5,7 +5,7 @@ import type { LoraTarget } from "../../src/nn/lora.ts";
 import type { ScoreHead } from "../../src/nn/score-head.ts";
 import type { TrainingLosses } from "../../src/nn/training-graph.ts";
 import { openSafetensors } from "../../src/tensor/safetensors.ts";
-import type { StepBatch } from "../../src/train/training-step.ts";
+import type { StepBatch } from "../../src/train/step/training-step.ts";
 import { fixture } from "./scratch-folder.ts";
 
 export type Adjacency = "directed" | "undirected" | "fully-connected";

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { truncateSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
-import type { ErrorCode } from "../../src/errors.ts";
+import type { ErrorCode } from "../../src/base/errors.ts";
 import { openGguf } from "../../src/tensor/gguf.ts";
 import { openSafetensors } from "../../src/tensor/safetensors.ts";
 import {

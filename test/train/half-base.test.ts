@@ -4,7 +4,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { openBase } from "../../src/student/open-base.ts";
-import { openTrainingStep } from "../../src/train/training-step.ts";
+import { openTrainingStep } from "../../src/train/step/training-step.ts";
 import { fixture, scratchFolder } from "../support/scratch-folder.ts";
 import { relativeError, TrainingFixture } from "../support/training-fixture.ts";
 

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { MagdiError } from "../../src/errors.ts";
-import { AdamW, clipGlobalNorm, globalNorm } from "../../src/train/optimiser.ts";
+import { MagdiError } from "../../src/base/errors.ts";
+import { AdamW, clipGlobalNorm, globalNorm } from "../../src/train/step/optimiser.ts";
 
 const arrays = (...values: readonly number[]): Map<string, Float32Array> =>
   new Map([["w", Float32Array.from(values)]]);

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { test } from "node:test";
-import { MagdiError } from "../../src/errors.ts";
+import { MagdiError } from "../../src/base/errors.ts";
 import type { DecoderConfig } from "../../src/nn/decoder-config.ts";
 import { openHuggingFaceBase } from "../../src/student/hugging-face-base.ts";
 import { openSafetensors, writeSafetensors } from "../../src/tensor/safetensors.ts";
@@ -12,7 +12,7 @@ import {
   assertNotNoOp,
   readPeftAdapter,
   writePeftAdapter,
-} from "../../src/train/peft-adapter.ts";
+} from "../../src/train/adapter/peft-adapter.ts";
 import { randomTensor, writeRandomAdapter } from "../support/random-adapter.ts";
 import { fixture, scratchFolder } from "../support/scratch-folder.ts";
 import { watchSyncs } from "../support/watched-syncs.ts";

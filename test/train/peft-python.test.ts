@@ -10,9 +10,9 @@ import { adapterShapes, LORA_TARGETS, type LoraOptions } from "../../src/nn/lora
 import type { BaseModel } from "../../src/student/base-model.ts";
 import { openHuggingFaceBase } from "../../src/student/hugging-face-base.ts";
 import { openSafetensors } from "../../src/tensor/safetensors.ts";
-import { mergedBase } from "../../src/train/merge.ts";
-import { readPeftAdapter, writePeftAdapter } from "../../src/train/peft-adapter.ts";
-import { openStudentForward } from "../../src/train/student-forward.ts";
+import { mergedBase } from "../../src/train/adapter/merge.ts";
+import { readPeftAdapter, writePeftAdapter } from "../../src/train/adapter/peft-adapter.ts";
+import { openStudentForward } from "../../src/train/step/student-forward.ts";
 import { fixture, scratchFolder } from "../support/scratch-folder.ts";
 import { SeededRandom } from "../text/seeded-random.ts";
 

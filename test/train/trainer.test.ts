@@ -2,13 +2,13 @@ import assert from "node:assert/strict";
 import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { test } from "node:test";
-import { MagdiError } from "../../src/errors.ts";
-import { graphData } from "../../src/train/graph-data.ts";
-import type { TrainingUnit } from "../../src/train/mag/training-batch.ts";
-import { type RunLogLine, readRunLog } from "../../src/train/run-log.ts";
-import { type TrainingProgress, train } from "../../src/train/trainer.ts";
-import type { TrainingData } from "../../src/train/training-data.ts";
-import { resolveSettings, type TrainingSettings } from "../../src/train/training-settings.ts";
+import { MagdiError } from "../../src/base/errors.ts";
+import { graphData } from "../../src/train/batches/graph-data.ts";
+import type { TrainingUnit } from "../../src/train/batches/training-batch.ts";
+import type { TrainingData } from "../../src/train/batches/training-data.ts";
+import { type RunLogLine, readRunLog } from "../../src/train/run/run-log.ts";
+import { type TrainingProgress, train } from "../../src/train/run/trainer.ts";
+import { resolveSettings, type TrainingSettings } from "../../src/train/run/training-settings.ts";
 import { NO_LIMITS, withFilesUpTo } from "../support/limited-process.ts";
 import { scratchFolder } from "../support/scratch-folder.ts";
 import { type QuadraticOptions, QuadraticStep, randomData, randomUnits } from "./support/quadratic-step.ts";
@@ -312,8 +312,8 @@ test("a disk that fills up within a line is one error, and no line is lost when 
   const file = (name: string): string => JSON.stringify(import.meta.resolve(`../../${name}`));
   const { code, message } = withFilesUpTo<{ code: string; message: string }>(
     4096,
-    `import { train } from ${file("src/train/trainer.ts")};
-     import { resolveSettings } from ${file("src/train/training-settings.ts")};
+    `import { train } from ${file("src/train/run/trainer.ts")};
+     import { resolveSettings } from ${file("src/train/run/training-settings.ts")};
      import { QuadraticStep, randomData } from ${file("test/train/support/quadratic-step.ts")};
      const error = await train({
        settings: resolveSettings([{ nameOf: (key) => key, values: ${JSON.stringify(settings)} }]),

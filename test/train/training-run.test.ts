@@ -4,24 +4,24 @@ import assert from "node:assert/strict";
 import { existsSync, readdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { test } from "node:test";
+import { MagdiError } from "../../src/base/errors.ts";
 import { interruptedText } from "../../src/cli/train-texts.ts";
-import { MagdiError } from "../../src/errors.ts";
 import { POOLED_CENTRE } from "../../src/nn/training-graph.ts";
 import { openBase } from "../../src/student/open-base.ts";
-import { readHeads } from "../../src/train/heads-file.ts";
-import { initialiseParameters } from "../../src/train/initial-parameters.ts";
-import { globalNorm } from "../../src/train/optimiser.ts";
-import { readRunData } from "../../src/train/run-data.ts";
-import { type RunLogLine, readRunLog } from "../../src/train/run-log.ts";
-import { GradientSum, runBatches } from "../../src/train/step-batches.ts";
-import { studentText } from "../../src/train/student-text.ts";
-import { createRun, runSettings, runTraining } from "../../src/train/training-run.ts";
+import { readHeads } from "../../src/train/adapter/heads-file.ts";
+import { GradientSum, runBatches } from "../../src/train/batches/step-batches.ts";
+import { readRunData } from "../../src/train/run/run-data.ts";
+import { type RunLogLine, readRunLog } from "../../src/train/run/run-log.ts";
+import { studentText } from "../../src/train/run/student-text.ts";
+import { createRun, runSettings, runTraining } from "../../src/train/run/training-run.ts";
 import {
   resolveSettings,
   settledSettings,
   type TrainingSettings,
-} from "../../src/train/training-settings.ts";
-import { openTrainingStep } from "../../src/train/training-step.ts";
+} from "../../src/train/run/training-settings.ts";
+import { initialiseParameters } from "../../src/train/step/initial-parameters.ts";
+import { globalNorm } from "../../src/train/step/optimiser.ts";
+import { openTrainingStep } from "../../src/train/step/training-step.ts";
 import { writeRandomBase } from "../support/random-base.ts";
 import { scratchFolder } from "../support/scratch-folder.ts";
 import { writeSums } from "./support/sums.ts";

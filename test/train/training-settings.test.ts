@@ -2,16 +2,16 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { MagdiError } from "../../src/errors.ts";
+import { MagdiError } from "../../src/base/errors.ts";
 import { RECIPES } from "../../src/train/recipes/registry.ts";
-import { rateShareAt, type Schedule } from "../../src/train/schedule.ts";
 import {
   flagOf,
   resolveSettings,
   SETTINGS,
   settingFromText,
   settledSettings,
-} from "../../src/train/training-settings.ts";
+} from "../../src/train/run/training-settings.ts";
+import { rateShareAt, type Schedule } from "../../src/train/step/schedule.ts";
 
 const from = (name: string, values: Record<string, unknown>) => ({
   nameOf: (key: string) => `${name}${key}`,

@@ -7,13 +7,13 @@ import { after, test } from "node:test";
 import { LORA_TARGETS, type LoraOptions } from "../../src/nn/lora.ts";
 import type { TrainingLosses } from "../../src/nn/training-graph.ts";
 import { openBase } from "../../src/student/open-base.ts";
-import { fillNoise } from "../../src/train/dropout-noise.ts";
+import { fillNoise } from "../../src/train/step/dropout-noise.ts";
 import {
   countsOf,
   openTrainingStep,
   type StepBatch,
   type TrainingStep,
-} from "../../src/train/training-step.ts";
+} from "../../src/train/step/training-step.ts";
 import { fixture, scratchFolder } from "../support/scratch-folder.ts";
 import { relativeError, TrainingFixture } from "../support/training-fixture.ts";
 

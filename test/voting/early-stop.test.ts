@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { regularisedIncompleteBeta } from "../../src/reasoning/beta-distribution.ts";
-import { adaptiveDecided, exactDecided, leaderProbability } from "../../src/reasoning/early-stop.ts";
-import { tally, type VoteRule, type VotingSample } from "../../src/reasoning/vote.ts";
+import { regularisedIncompleteBeta } from "../../src/voting/beta-distribution.ts";
+import { adaptiveDecided, exactDecided, leaderProbability } from "../../src/voting/early-stop.ts";
+import { tally, type VoteRule, type VotingSample } from "../../src/voting/vote.ts";
 
 const RULES: readonly VoteRule[] = ["majority", "confidence"];
 

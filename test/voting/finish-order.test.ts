@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { sampleRandom } from "../../src/engine/random.ts";
-import { FinishOrder } from "../../src/reasoning/finish-order.ts";
+import { FinishOrder } from "../../src/voting/finish-order.ts";
 
 /** Plays samples of these lengths in a schedule of steps; a step lists the samples that get a token, by index. */
 function play(

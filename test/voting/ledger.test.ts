@@ -3,8 +3,8 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
-import { loadBaselines } from "../../src/reasoning/baselines.ts";
-import { Ledger } from "../../src/reasoning/ledger.ts";
+import { loadBaselines } from "../../src/voting/baselines.ts";
+import { Ledger } from "../../src/voting/ledger.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "magdi-baselines-"));
 after(() => rmSync(folder, { recursive: true }));

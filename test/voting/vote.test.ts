@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { confidenceOf, rescaledTenths, tally, type VotingSample } from "../../src/reasoning/vote.ts";
+import { confidenceOf, rescaledTenths, tally, type VotingSample } from "../../src/voting/vote.ts";
 
 function ballots(...rows: [answer: string | null, confidence: number][]): VotingSample[] {
   return rows.map(([answer, confidence], index) => ({ index, answer, display: answer, confidence }));

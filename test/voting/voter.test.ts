@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { type FinishedSample, Voter } from "../../src/reasoning/voter.ts";
+import { type FinishedSample, Voter } from "../../src/voting/voter.ts";
 
 function sample(index: number, text: string, logprobMean = -0.5, finishReason = "stop"): FinishedSample {
   return { index, text, finishReason, logprobMean, tokens: 10 };

@@ -1,9 +1,9 @@
 // One writing for each mathematical answer, so that equal answers are equal strings: the rules that MATH is scored by
 // (Hendrycks et al. 2021, arXiv 2103.03874), and numbers by value. It is no algebra system: x + 1 is not 1 + x.
 
-import { fraction, numberPiece, numericValue, type Piece, reduce, render, symbol } from "./latex-pieces.ts";
-import { type LatexToken, MAX_LATEX_LENGTH, tokenizeLatex } from "./latex-tokens.ts";
-import { parseNumberWords, toLatex } from "./rational.ts";
+import { parseNumberWords, toLatex } from "../rational.ts";
+import { fraction, numberPiece, numericValue, type Piece, reduce, render, symbol } from "./pieces.ts";
+import { type LatexToken, MAX_LATEX_LENGTH, tokenizeLatex } from "./tokens.ts";
 
 const MAX_DEPTH = 60;
 const CLOSING: Record<string, readonly string[]> = { "(": [")", "]"], "[": ["]", ")"], "\\{": ["\\}"] };

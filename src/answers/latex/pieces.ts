@@ -1,7 +1,7 @@
 // The pieces that an expression is rendered from: numbers by value, fractions, mixed numbers, products with powers of
 // ten. It knows no LaTeX beyond the writing of a fraction.
 
-import { add, divide, multiply, negate, parseDecimal, type Rational, scaleOf, toLatex } from "./rational.ts";
+import { add, divide, multiply, negate, parseDecimal, type Rational, scaleOf, toLatex } from "../rational.ts";
 
 /** A rendered piece of an expression. */
 export interface Piece {

@@ -1,7 +1,7 @@
 // A record as its schema has it, or one error that names every field that is wrong. It knows no schema and no file.
 
 import type { z } from "zod";
-import { MagdiError } from "../../errors.ts";
+import { MagdiError } from "../errors.ts";
 
 const MAX_PROBLEMS = 8;
 const MAX_SHOWN = 60;

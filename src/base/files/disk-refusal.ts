@@ -2,7 +2,7 @@
 // It knows no files.
 
 import path from "node:path";
-import { MagdiError } from "./errors.ts";
+import { MagdiError } from "../errors.ts";
 
 /** For what belongs to a training run. */
 const RESUME = "what was written before is untouched: make room or give leave, then resume";

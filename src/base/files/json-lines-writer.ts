@@ -5,7 +5,7 @@ import { rename, rm } from "node:fs/promises";
 import { PassThrough } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { createGzip } from "node:zlib";
-import { MagdiError } from "../../errors.ts";
+import { MagdiError } from "../errors.ts";
 
 /** Writes beside `path`: close, then appear. Gzipped when `path` ends in .gz. */
 export class JsonLinesWriter {

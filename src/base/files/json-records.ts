@@ -4,7 +4,7 @@
 import { closeSync, createReadStream, openSync, readSync } from "node:fs";
 import { pipeline } from "node:stream";
 import { createGunzip } from "node:zlib";
-import { MagdiError } from "../../errors.ts";
+import { MagdiError } from "../errors.ts";
 
 export interface JsonRecord {
   /** FILE:LINE, and its place when it stands in an array, FILE:LINE[INDEX]: where errors point to. */

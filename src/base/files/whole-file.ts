@@ -2,7 +2,7 @@
 
 import { existsSync, mkdirSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import path from "node:path";
-import { MagdiError } from "./errors.ts";
+import { MagdiError } from "../errors.ts";
 
 /**
  * Writes beside `file` and renames; its folder is made where there is none.

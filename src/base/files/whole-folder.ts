@@ -3,7 +3,7 @@
 
 import { existsSync, mkdirSync, readdirSync, renameSync, rmSync } from "node:fs";
 import path from "node:path";
-import { syncFolder } from "../tensor/sync-folder.ts";
+import { syncFolder } from "./sync-folder.ts";
 
 /** Where a folder is written before it gets its name. */
 export const partialPath = (out: string): string => `${out}.partial`;

@@ -2,10 +2,10 @@
 // order in which a server counts them, by length and index, and the others stop where they stand when the vote is
 // decided. The vote is the one that serves.
 
-import type { EarlyStop } from "../../reasoning/early-stop.ts";
-import type { Choice, Task } from "../../reasoning/task.ts";
-import type { VoteRule } from "../../reasoning/vote.ts";
-import { type FinishedSample, Voter } from "../../reasoning/voter.ts";
+import type { Choice, Task } from "../../answers/task.ts";
+import type { EarlyStop } from "../../voting/early-stop.ts";
+import type { VoteRule } from "../../voting/vote.ts";
+import { type FinishedSample, Voter } from "../../voting/voter.ts";
 
 export interface ReplayOptions {
   readonly task: Task;

@@ -2,7 +2,7 @@
 // N tells every n ≤ N without bias. The vote is the one that serves.
 
 import { sampleRandom } from "../../engine/random.ts";
-import { standings, type VoteRule } from "../../reasoning/vote.ts";
+import { standings, type VoteRule } from "../../voting/vote.ts";
 
 /** One sample as its question's vote sees it, and whether its answer is right. */
 export interface JudgedSample {

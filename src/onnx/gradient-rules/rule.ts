@@ -1,7 +1,7 @@
 // What a gradient rule is: from a node and the cotangents of its outputs to the cotangent of each input, made only
 // if it is asked for.
 
-import { MagdiError } from "../../errors.ts";
+import { MagdiError } from "../../base/errors.ts";
 import type { Node, Value } from "../graph.ts";
 import type { GraphBuilder } from "../graph-builder.ts";
 import type { ValueFacts } from "../value-facts.ts";

@@ -2,7 +2,7 @@
 // its errors repeats what a key file says: a line that is wrong may be the key itself.
 import { createHash, timingSafeEqual } from "node:crypto";
 import { readFileSync } from "node:fs";
-import { MagdiError } from "../../errors.ts";
+import { MagdiError } from "../../base/errors.ts";
 import type { Caller } from "./caller.ts";
 
 const MIN_KEY_CHARS = 16;

@@ -1,7 +1,7 @@
 // Lets in who presents an API key, where keys are set, before anything else of a request is looked at. It knows which
 // routes are open by what they say of themselves, not by their paths.
 import type { FastifyInstance, FastifyRequest } from "fastify";
-import { MagdiError } from "../../errors.ts";
+import { MagdiError } from "../../base/errors.ts";
 import type { ApiKeys } from "./api-keys.ts";
 import { fromForeignPage } from "./browser-access.ts";
 import { ANYBODY, type Caller } from "./caller.ts";

@@ -1,7 +1,7 @@
 // What pages in browsers may do with the server: whose pages may call it (CORS), and what its own pages may load
 // (helmet). It knows no keys.
 import type { FastifyInstance, FastifyRequest } from "fastify";
-import { MagdiError } from "../../errors.ts";
+import { MagdiError } from "../../base/errors.ts";
 import { REQUEST_ID_HEADER } from "../observation/request-id.ts";
 
 const EXPOSED_HEADERS = [

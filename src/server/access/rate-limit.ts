@@ -2,8 +2,8 @@
 // keys. It knows no routes; who serves a request takes it from the bucket.
 import { isIPv6 } from "node:net";
 import type { FastifyInstance, FastifyRequest } from "fastify";
-import type { Clock } from "../../engine/clock.ts";
-import { MagdiError } from "../../errors.ts";
+import type { Clock } from "../../base/clock.ts";
+import { MagdiError } from "../../base/errors.ts";
 
 const MINUTE_MS = 60_000;
 /** More than these at work within a minute, and the one that was quiet longest begins anew. */

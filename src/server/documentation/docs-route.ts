@@ -3,14 +3,14 @@ import { createRequire } from "node:module";
 import { pathToFileURL } from "node:url";
 import type { FastifyPluginAsyncZod } from "fastify-type-provider-zod";
 import { z } from "zod";
-import { DOCS_PAGE, DOCS_SCRIPT, SWAGGER_UI_FILES } from "../documentation/docs-page.ts";
+import type { RouteOptions } from "../route-options.ts";
 import { readStaticFiles, type StaticFile, sendStaticFile } from "../transport/static-files.ts";
-import type { RouteOptions } from "./route-options.ts";
+import { DOCS_PAGE, DOCS_SCRIPT, SWAGGER_UI_FILES } from "./docs-page.ts";
 
 /** Megabytes, and seldom asked for: read when they are. */
 function swaggerUiFiles(): ReadonlyMap<string, StaticFile> {
   const index = createRequire(import.meta.url).resolve("@fastify/swagger-ui/static/index.html");
-  return readStaticFiles(new URL("./", pathToFileURL(index)));
+  return readStaticFiles(new URL("../routes/", pathToFileURL(index)));
 }
 
 export const docsRoute: FastifyPluginAsyncZod<RouteOptions> = async (app) => {

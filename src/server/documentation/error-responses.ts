@@ -1,6 +1,6 @@
 // Which errors a route may answer with, and how they look in the document. It knows routes by their kind, not by name.
-import { ERROR_CODES, type ErrorCode } from "../../errors.ts";
-import { errorBody, shapeOf } from "../errors/http-errors.ts";
+import { ERROR_CODES, type ErrorCode } from "../../base/errors.ts";
+import { errorBody, shapeOf } from "../transport/http-errors.ts";
 import type { ResponseObject } from "./openapi-document.ts";
 import type { DescribedRoute } from "./route-list.ts";
 

@@ -1,8 +1,8 @@
 // GET /openapi.json: the API's description, as the app's routes give it.
 import type { FastifyPluginAsyncZod } from "fastify-type-provider-zod";
 import { z } from "zod";
-import type { DescribedRoute } from "../documentation/route-list.ts";
-import type { RouteOptions } from "./route-options.ts";
+import type { RouteOptions } from "../route-options.ts";
+import type { DescribedRoute } from "./route-list.ts";
 
 export interface OpenApiRouteOptions extends RouteOptions {
   /** All of the app's, this one among them. */
@@ -36,6 +36,6 @@ export const openApiRoute: FastifyPluginAsyncZod<OpenApiRouteOptions> = async (a
 };
 
 async function documentText(routes: readonly DescribedRoute[], keysOptional: boolean): Promise<string> {
-  const { describeApi } = await import("../documentation/openapi.ts");
+  const { describeApi } = await import("./openapi.ts");
   return JSON.stringify(await describeApi(routes, keysOptional));
 }

@@ -5,7 +5,7 @@ import Fastify from "fastify";
 import { createJsonSchemaTransform } from "fastify-type-provider-zod";
 import { type ZodType, z } from "zod";
 import { buildVersion } from "../observation/build-info.ts";
-import { errorResponse } from "../schemas/error.ts";
+import { errorResponse } from "../transport/error-schema.ts";
 import { errorResponsesOf } from "./error-responses.ts";
 import { EXAMPLES } from "./examples.ts";
 import type { JsonSchema, OpenApiDocument, Operation, ResponseObject } from "./openapi-document.ts";

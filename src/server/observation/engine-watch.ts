@@ -1,6 +1,6 @@
 // Notices when the engine stalls, comes back or fails, without anybody asking it for work. It knows neither logs nor
 // metrics.
-import type { Clock } from "../../engine/clock.ts";
+import type { Clock } from "../../base/clock.ts";
 import type { EngineStats } from "../../engine/request.ts";
 
 export type EngineState = EngineStats["state"];

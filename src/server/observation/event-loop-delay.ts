@@ -1,5 +1,5 @@
 // How late the event loop is: a timer that compares when it should have fired with when it did. It knows no metrics.
-import type { Clock } from "../../engine/clock.ts";
+import type { Clock } from "../../base/clock.ts";
 
 const PERIOD_MS = 100;
 

@@ -1,6 +1,6 @@
 // What may not stand in a log: keys never, and what users ask only where the operator has said so. It knows no routes.
 import type { FastifyBaseLogger, FastifyServerOptions } from "fastify";
-import { MagdiError } from "../../errors.ts";
+import { MagdiError } from "../../base/errors.ts";
 
 const MAX_PROMPT_CHARS = 2000;
 const MAX_CAUSES = 5;

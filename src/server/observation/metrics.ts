@@ -1,12 +1,12 @@
 // What the server counts, under vLLM's names where it has them. One registry for each app; it knows no HTTP and
 // is told of finished work in the project's own terms.
 import { collectDefaultMetrics, Registry } from "prom-client";
+import type { Task } from "../../answers/task.ts";
+import { TASKS } from "../../answers/task.ts";
 import type { EngineStats, GenerationResult, StepReport } from "../../engine/request.ts";
-import { DISCARD_REASONS } from "../../reasoning/ledger.ts";
-import type { Task } from "../../reasoning/task.ts";
-import { TASKS } from "../../reasoning/task.ts";
-import { discardReasonOf } from "../answering/finish.ts";
-import { FAILURE_REASONS, type FailureReason } from "../errors/http-errors.ts";
+import { DISCARD_REASONS } from "../../voting/ledger.ts";
+import { discardReasonOf } from "../finish.ts";
+import { FAILURE_REASONS, type FailureReason } from "../transport/http-errors.ts";
 import { buildVersion } from "./build-info.ts";
 import { EngineMetrics, SHORT_SECONDS } from "./engine-metrics.ts";
 import { Exposer } from "./exposition.ts";

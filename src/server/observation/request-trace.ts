@@ -1,7 +1,7 @@
 // What becomes of one inference request, for whoever observes it: a span if traces are collected, and a header with
 // where the time went. It knows no tracing library.
 import type { GenerationTiming, SamplingParams } from "../../engine/request.ts";
-import type { HttpError } from "../errors/http-errors.ts";
+import type { HttpError } from "../transport/http-errors.ts";
 import type { TracePlace } from "./trace-context.ts";
 
 export interface InferenceOrder {

@@ -1,6 +1,6 @@
 // Sends spans by another exporter, and bears it when that fails: spans are lost, and somebody hears of it once in a
 // while. It knows neither spans nor collectors.
-import type { Clock } from "../../engine/clock.ts";
+import type { Clock } from "../../base/clock.ts";
 
 const QUIET_MS = 300_000;
 const SUCCESS = 0;

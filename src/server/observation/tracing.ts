@@ -12,7 +12,7 @@ import {
   ATTR_SERVICE_NAME,
   ATTR_SERVICE_VERSION,
 } from "@opentelemetry/semantic-conventions";
-import type { Clock } from "../../engine/clock.ts";
+import type { Clock } from "../../base/clock.ts";
 import type { GenerationTiming } from "../../engine/request.ts";
 import { buildVersion } from "./build-info.ts";
 import { GEN_AI } from "./gen-ai-attributes.ts";

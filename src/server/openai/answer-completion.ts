@@ -1,12 +1,12 @@
 // The answer of both OpenAI routes: a body, or chunks and [DONE]. It knows no request's fields.
 import type { FastifyReply } from "fastify";
 import type { ServerConfig } from "../config.ts";
-import type { ChatCompletion } from "../schemas/chat-completion-response.ts";
-import type { TextCompletion } from "../schemas/text-completion-response.ts";
+import type { ServingContext } from "../generation-run.ts";
+import { answerStreamed, answerWhole } from "../inference-route.ts";
 import type { ServedStudent } from "../served-student.ts";
+import type { ChatCompletion } from "./chat-response.ts";
 import { type CompletionOrder, startCompletion } from "./completion-service.ts";
-import type { ServingContext } from "./generation-run.ts";
-import { answerStreamed, answerWhole } from "./inference-route.ts";
+import type { TextCompletion } from "./text-response.ts";
 
 export function answerCompletion<Body extends ChatCompletion | TextCompletion>(
   reply: FastifyReply,

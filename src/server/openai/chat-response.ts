@@ -1,6 +1,6 @@
 // What POST /v1/chat/completions answers: the whole body, and a stream's chunks. It knows no engine.
 import { z } from "zod";
-import { completionFinish, completionHead, completionUsage, streamedUsage } from "./completion-usage.ts";
+import { completionFinish, completionHead, completionUsage, streamedUsage } from "./usage-schema.ts";
 
 const token = {
   token: z.string().describe("Bytes that are no whole character are escaped, such as \\xf0."),

@@ -1,16 +1,16 @@
 // POST /v1/chat/completions, OpenAI's, whole or streamed.
 import type { FastifyPluginAsyncZod } from "fastify-type-provider-zod";
-import { MagdiError } from "../../errors.ts";
+import { MagdiError } from "../../base/errors.ts";
 import { encodeChat } from "../../text/chat-prompt.ts";
-import { answerCompletion } from "../answering/completion-route.ts";
-import { chatShape } from "../answering/completion-shape.ts";
-import { admit } from "../answering/inference-route.ts";
-import { openAiSampling } from "../answering/openai-sampling.ts";
-import { withinContext } from "../answering/prompt-encoding.ts";
-import { type ChatCompletionRequest, chatCompletionRequest } from "../schemas/chat-completion.ts";
-import { chatCompletion, chatCompletionChunk } from "../schemas/chat-completion-response.ts";
+import { admit } from "../inference-route.ts";
+import type { RouteOptions } from "../route-options.ts";
 import { assertSampleCount, assertServes, messagesOf } from "../served-student.ts";
-import type { RouteOptions } from "./route-options.ts";
+import { answerCompletion } from "./answer-completion.ts";
+import { chatCompletion, chatCompletionChunk } from "./chat-response.ts";
+import { type ChatCompletionRequest, chatCompletionRequest } from "./chat-schema.ts";
+import { chatShape } from "./completion-shape.ts";
+import { withinContext } from "./prompt-encoding.ts";
+import { openAiSampling } from "./sampling.ts";
 
 const DESCRIPTION = `OpenAI's chat completions, with vLLM's \`top_k\`, \`min_p\`, \`min_tokens\` and \`ignore_eos\`. Unknown
 fields are ignored; what would change the answer and is not implemented is refused. With \`stream\`, each event's data is

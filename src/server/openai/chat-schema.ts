@@ -1,7 +1,7 @@
 // The body of POST /v1/chat/completions. It knows no chat template.
 import { z } from "zod";
-import * as fields from "./fields.ts";
-import { neutralOnly, openAiSamplingShape } from "./openai-sampling.ts";
+import * as fields from "../transport/fields.ts";
+import { neutralOnly, openAiSamplingShape } from "./sampling-schema.ts";
 
 const MAX_MESSAGES = 1024;
 

@@ -3,15 +3,15 @@
 import type { CancelReason, GenerationResult, SampleResult, SamplingParams } from "../../engine/request.ts";
 import { checkPromptLength } from "../../engine/request-check.ts";
 import type { Caller } from "../access/caller.ts";
+import { apiFinishReason, requestEnd } from "../finish.ts";
+import { newId, type Run, type ServingContext, startGeneration, withPromptParam } from "../generation-run.ts";
 import type { SampleOutcome } from "../observation/metrics.ts";
 import type { RequestTrace } from "../observation/request-trace.ts";
-import type { ChatCompletion } from "../schemas/chat-completion-response.ts";
-import type { TextCompletion } from "../schemas/text-completion-response.ts";
 import type { ServedStudent } from "../served-student.ts";
+import type { ChatCompletion } from "./chat-response.ts";
 import type { CompletionHead, CompletionShape } from "./completion-shape.ts";
-import { apiFinishReason, requestEnd } from "./finish.ts";
-import { newId, type Run, type ServingContext, startGeneration, withPromptParam } from "./generation-run.ts";
 import { systemFingerprint } from "./system-fingerprint.ts";
+import type { TextCompletion } from "./text-response.ts";
 
 type CompletionBody = ChatCompletion | TextCompletion;
 

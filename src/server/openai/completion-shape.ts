@@ -1,10 +1,10 @@
 // How chat and text completions look on OpenAI's wire: choices and deltas. It knows neither engine nor transport.
 import type { FinishReason, SampleResult, TokenLogprob } from "../../engine/request.ts";
 import type { Tokenizer } from "../../text/tokenizer.ts";
-import type { ChatCompletion, ChatCompletionChunk } from "../schemas/chat-completion-response.ts";
-import type { TextCompletion, TextCompletionChunk } from "../schemas/text-completion-response.ts";
-import { chatLogprobs, TextLogprobWriter } from "./completion-logprobs.ts";
-import { completionFinish } from "./finish.ts";
+import { completionFinish } from "../finish.ts";
+import type { ChatCompletion, ChatCompletionChunk } from "./chat-response.ts";
+import { chatLogprobs, TextLogprobWriter } from "./logprobs.ts";
+import type { TextCompletion, TextCompletionChunk } from "./text-response.ts";
 
 /** What a body and all its chunks begin with. */
 export type CompletionHead = Omit<ChatCompletion, "object" | "choices" | "usage">;

@@ -1,10 +1,10 @@
 // GET /v1/models and /v1/models/{id}: what is served, with its manifest.
 import type { FastifyPluginAsyncZod } from "fastify-type-provider-zod";
 import { z } from "zod";
-import { MagdiError } from "../../errors.ts";
-import { model, modelList } from "../schemas/model.ts";
+import { MagdiError } from "../../base/errors.ts";
+import type { RouteOptions } from "../route-options.ts";
 import { assertServes, type ServedStudent } from "../served-student.ts";
-import type { RouteOptions } from "./route-options.ts";
+import { model, modelList } from "./model-schema.ts";
 
 export const modelsRoute: FastifyPluginAsyncZod<RouteOptions> = async (app, { context, config }) => {
   const loaded = (): ServedStudent => {

@@ -2,8 +2,8 @@
 // templates nor routes.
 import { promptTooLong } from "../../engine/request-check.ts";
 import { TooManyTokensError } from "../../text/token-limit.ts";
+import { withPromptParam } from "../generation-run.ts";
 import type { ServedStudent } from "../served-student.ts";
-import { withPromptParam } from "./generation-run.ts";
 
 /**
  * What `encode` gives, told how many tokens at most are of use.

@@ -1,6 +1,6 @@
 // The sampling fields that chat and text completions have in common. It knows no prompt and no answer.
 import { z } from "zod";
-import * as fields from "./fields.ts";
+import * as fields from "../transport/fields.ts";
 
 /** A field of OpenAI's API that changes the answer and is not implemented: only its neutral values pass. */
 export function neutralOnly(name: string, isNeutral: (value: unknown) => boolean) {

@@ -1,15 +1,15 @@
 // POST /v1/completions, OpenAI's older kind: plain text or token ids go on, whole or streamed.
 import type { FastifyPluginAsyncZod } from "fastify-type-provider-zod";
-import { MagdiError } from "../../errors.ts";
-import { answerCompletion } from "../answering/completion-route.ts";
-import { textShape } from "../answering/completion-shape.ts";
-import { admit } from "../answering/inference-route.ts";
-import { openAiSampling } from "../answering/openai-sampling.ts";
-import { encodeBatch, withinContext } from "../answering/prompt-encoding.ts";
-import { type TextCompletionRequest, textCompletionRequest } from "../schemas/text-completion.ts";
-import { textCompletion, textCompletionChunk } from "../schemas/text-completion-response.ts";
+import { MagdiError } from "../../base/errors.ts";
+import { admit } from "../inference-route.ts";
+import type { RouteOptions } from "../route-options.ts";
 import { assertSampleCount, assertServes, assertTokens, type ServedStudent } from "../served-student.ts";
-import type { RouteOptions } from "./route-options.ts";
+import { answerCompletion } from "./answer-completion.ts";
+import { textShape } from "./completion-shape.ts";
+import { encodeBatch, withinContext } from "./prompt-encoding.ts";
+import { openAiSampling } from "./sampling.ts";
+import { textCompletion, textCompletionChunk } from "./text-response.ts";
+import { type TextCompletionRequest, textCompletionRequest } from "./text-schema.ts";
 
 const DESCRIPTION = `OpenAI's older completions: one prompt or several go on as they are, without a chat template. With
 \`stream\`, each event's data is a chunk, and the last is \`[DONE]\`; a failure after the stream has begun is an event with

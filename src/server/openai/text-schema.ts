@@ -1,7 +1,7 @@
 // The body of POST /v1/completions. It knows no tokenizer.
 import { z } from "zod";
-import * as fields from "./fields.ts";
-import { neutralOnly, openAiSamplingShape } from "./openai-sampling.ts";
+import * as fields from "../transport/fields.ts";
+import { neutralOnly, openAiSamplingShape } from "./sampling-schema.ts";
 
 const MAX_PROMPTS = 32;
 

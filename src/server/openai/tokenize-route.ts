@@ -1,18 +1,18 @@
 // POST /v1/tokenize and /v1/detokenize: the way between text and token ids, as the inference routes go it.
 import type { FastifyPluginAsyncZod } from "fastify-type-provider-zod";
-import { MagdiError } from "../../errors.ts";
+import { MagdiError } from "../../base/errors.ts";
 import { encodeChat } from "../../text/chat-prompt.ts";
-import { withinContext } from "../answering/prompt-encoding.ts";
-import { shownToken } from "../answering/token-text.ts";
+import type { RouteOptions } from "../route-options.ts";
+import { assertServes, assertTokens, messagesOf, type ServedStudent } from "../served-student.ts";
+import { withinContext } from "./prompt-encoding.ts";
+import { shownToken } from "./token-text.ts";
 import {
   detokenizeRequest,
   detokenizeResponse,
   type TokenizeRequest,
   tokenizeRequest,
   tokenizeResponse,
-} from "../schemas/tokenize.ts";
-import { assertServes, assertTokens, messagesOf, type ServedStudent } from "../served-student.ts";
-import type { RouteOptions } from "./route-options.ts";
+} from "./tokenize-schema.ts";
 
 const TOKENIZE = `The tokens that an inference request with this text or conversation would be counted by, special ones
 included. A text of tens of thousands of characters must fit into the context; a shorter one is counted in any case.`;

@@ -1,9 +1,9 @@
 // What POST /v1/tokenize and /v1/detokenize take and answer: vLLM's fields, and llama.cpp's names for two of them. It
 // knows no tokenizer.
 import { z } from "zod";
-import { messages } from "./chat-completion.ts";
-import * as fields from "./fields.ts";
-import { neutralOnly } from "./openai-sampling.ts";
+import * as fields from "../transport/fields.ts";
+import { messages } from "./chat-schema.ts";
+import { neutralOnly } from "./sampling-schema.ts";
 
 export const tokenizeRequest = z.object({
   model: fields.orNull(fields.modelName),

@@ -1,8 +1,8 @@
 // Who may start work, and what is at work: the student's loading, the drain, and every live generation. It knows
 // neither HTTP nor metrics.
-import type { Clock } from "../../engine/clock.ts";
+import type { Clock } from "../../base/clock.ts";
+import { MagdiError } from "../../base/errors.ts";
 import type { Generation } from "../../engine/request.ts";
-import { MagdiError } from "../../errors.ts";
 import type { ServedStudent } from "../served-student.ts";
 
 export type Readiness = "ready" | "loading" | "shutting_down" | "engine_stalled" | "engine_failed";

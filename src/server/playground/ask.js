@@ -3,8 +3,8 @@
 import { readEvents } from "./event-stream.js";
 import { errorOf, ServerError } from "./server-error.js";
 
-/** @typedef {import("../schemas/reason-frames.ts").ServerFrame} ServerFrame */
-/** @typedef {import("../schemas/reason-frames.ts").ReasonFrame} ReasonFrame */
+/** @typedef {import("../reason/frames.ts").ServerFrame} ServerFrame */
+/** @typedef {import("../reason/frames.ts").ReasonFrame} ReasonFrame */
 
 /**
  * @typedef {object} Run

@@ -1,7 +1,7 @@
 // What an answer cost, in tokens and time, and what a debate would have.
 import { bar, byId, element } from "./dom.js";
 
-/** @typedef {import("../schemas/reason.ts").ReasonResponse} ReasonResponse */
+/** @typedef {import("../reason/schema.ts").ReasonResponse} ReasonResponse */
 
 export class LedgerView {
   #section = byId("ledger-section", HTMLElement);

@@ -1,7 +1,7 @@
 // A pane for each sample: its text as it comes, its answer, and how it ended.
 import { byId, element } from "./dom.js";
 
-/** @typedef {NonNullable<import("../schemas/reason.ts").ReasonResponse["samples"]>[number]} Sample */
+/** @typedef {NonNullable<import("../reason/schema.ts").ReasonResponse["samples"]>[number]} Sample */
 
 /** @type {Readonly<Record<string, string>>} */
 const ENDINGS = {

@@ -1,7 +1,7 @@
 // The vote: who leads while samples finish, and who has won.
 import { bar, byId, element, setBar } from "./dom.js";
 
-/** @typedef {import("../schemas/reason.ts").ReasonResponse} ReasonResponse */
+/** @typedef {import("../reason/schema.ts").ReasonResponse} ReasonResponse */
 /** @typedef {readonly { label: string, text: string }[]} Choices */
 
 /** @type {Readonly<Record<ReasonResponse["stop_reason"], string>>} */

@@ -1,9 +1,9 @@
 // The frames of /v1/reason, in and out: what a socket carries as JSON texts, and a stream as events. It knows neither
 // sockets nor streams.
 import { z } from "zod";
-import { errorDetail } from "./error.ts";
-import * as fields from "./fields.ts";
-import { reasonRequest, reasonResponse } from "./reason.ts";
+import { errorDetail } from "../transport/error-schema.ts";
+import * as fields from "../transport/fields.ts";
+import { reasonRequest, reasonResponse } from "./schema.ts";
 
 const ID = /^[\w.:-]{1,64}$/;
 const ID_EXPECTED = "expected 1 to 64 letters, digits or any of _ . : -";

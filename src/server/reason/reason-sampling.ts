@@ -1,9 +1,10 @@
 // From a request's fields to the engine's parameters. It knows no prompt.
+
+import type { Task } from "../../answers/task.ts";
+import { defaultMaxTokens, samplingTemperature } from "../../asking/sampling.ts";
 import type { SamplingParams } from "../../engine/request.ts";
-import { defaultMaxTokens, samplingTemperature } from "../../reasoning/sampling.ts";
-import type { Task } from "../../reasoning/task.ts";
-import type { ReasonRequest } from "../schemas/reason.ts";
-import { randomSeed } from "./generation-run.ts";
+import { randomSeed } from "../generation-run.ts";
+import type { ReasonRequest } from "./schema.ts";
 
 /** @throws MagdiError MAGDI_BAD_REQUEST for several samples at temperature 0 */
 export function reasonSampling(request: ReasonRequest, task: Task): SamplingParams {

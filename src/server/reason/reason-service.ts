@@ -1,25 +1,26 @@
 // The life of one question: prompt, samples, vote, early stop, ledger, response. It knows no transport: whole
 // answers and streams alike are made of its frames and its result.
+
+import { type Choice, inferTask } from "../../answers/task.ts";
+import { renderPrompt } from "../../asking/prompts.ts";
+import { MagdiError } from "../../base/errors.ts";
 import type { GenerationResult, SampleResult } from "../../engine/request.ts";
-import { MagdiError } from "../../errors.ts";
-import type { Baseline } from "../../reasoning/baselines.ts";
-import { FinishOrder } from "../../reasoning/finish-order.ts";
-import { Ledger } from "../../reasoning/ledger.ts";
-import { renderPrompt } from "../../reasoning/prompts.ts";
-import { type Choice, inferTask } from "../../reasoning/task.ts";
-import { finishedSample, Voter } from "../../reasoning/voter.ts";
 import { encodeChat } from "../../text/chat-prompt.ts";
+import type { Baseline } from "../../voting/baselines.ts";
+import { FinishOrder } from "../../voting/finish-order.ts";
+import { Ledger } from "../../voting/ledger.ts";
+import { finishedSample, Voter } from "../../voting/voter.ts";
 import type { Caller } from "../access/caller.ts";
+import { apiFinishReason, discardReasonOf, type RequestEnd, requestEnd } from "../finish.ts";
+import { newId, type Run, type ServingContext, startGeneration } from "../generation-run.ts";
 import type { SampleOutcome } from "../observation/metrics.ts";
 import { type InferenceEnd, RequestTrace } from "../observation/request-trace.ts";
-import type { ReasonRequest, ReasonResponse } from "../schemas/reason.ts";
-import type { ReasonFrame } from "../schemas/reason-frames.ts";
+import { withinContext } from "../openai/prompt-encoding.ts";
 import { assertSampleCount, assertServes, type ServedStudent } from "../served-student.ts";
-import { apiFinishReason, discardReasonOf, type RequestEnd, requestEnd } from "./finish.ts";
-import { newId, type Run, type ServingContext, startGeneration } from "./generation-run.ts";
-import { withinContext } from "./prompt-encoding.ts";
-import { reasonResponseOf } from "./reason-response.ts";
+import type { ReasonFrame } from "./frames.ts";
 import { reasonSampling } from "./reason-sampling.ts";
+import { reasonResponseOf } from "./response.ts";
+import type { ReasonRequest, ReasonResponse } from "./schema.ts";
 
 export interface ReasonRun extends Run<ReasonResponse> {
   /** Settles the vote on the samples finished so far. */

@@ -1,11 +1,12 @@
 // The response to a question, from its closed vote and ledger. It knows no engine at work and no metrics.
+
+import type { Task } from "../../answers/task.ts";
 import type { GenerationResult, GenerationTiming, SampleResult } from "../../engine/request.ts";
-import type { Baseline } from "../../reasoning/baselines.ts";
-import type { Ledger } from "../../reasoning/ledger.ts";
-import type { Task } from "../../reasoning/task.ts";
-import type { SampleReport, VoteResult } from "../../reasoning/voter.ts";
-import type { ReasonResponse } from "../schemas/reason.ts";
-import { apiFinishReason } from "./finish.ts";
+import type { Baseline } from "../../voting/baselines.ts";
+import type { Ledger } from "../../voting/ledger.ts";
+import type { SampleReport, VoteResult } from "../../voting/voter.ts";
+import { apiFinishReason } from "../finish.ts";
+import type { ReasonResponse } from "./schema.ts";
 
 export interface ClosedQuestion {
   readonly id: string;

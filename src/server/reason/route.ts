@@ -1,10 +1,10 @@
 // POST /v1/reason: one question in, one voted answer out, whole or streamed.
 import type { FastifyPluginAsyncZod } from "fastify-type-provider-zod";
-import { admit, answerStreamed, answerWhole } from "../answering/inference-route.ts";
-import { startReason } from "../answering/reason-service.ts";
-import { reasonRequest, reasonResponse } from "../schemas/reason.ts";
-import { streamFrame } from "../schemas/reason-frames.ts";
-import type { RouteOptions } from "./route-options.ts";
+import { admit, answerStreamed, answerWhole } from "../inference-route.ts";
+import type { RouteOptions } from "../route-options.ts";
+import { streamFrame } from "./frames.ts";
+import { startReason } from "./reason-service.ts";
+import { reasonRequest, reasonResponse } from "./schema.ts";
 
 const DESCRIPTION = `One question in, one voted answer out. All samples share one prefill of the prompt, and their
 answers are compared by value. With \`stream\`, server-sent events bear the names of their frames' types and end with

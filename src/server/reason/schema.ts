@@ -1,7 +1,7 @@
 // What POST /v1/reason takes and answers. It knows neither engine nor vote.
 import { z } from "zod";
-import { DEFAULT_TOP_K, DEFAULT_TOP_P } from "../../reasoning/sampling.ts";
-import * as fields from "./fields.ts";
+import { DEFAULT_TOP_K, DEFAULT_TOP_P } from "../../asking/sampling.ts";
+import * as fields from "../transport/fields.ts";
 
 /** Texts without labels are lettered A to Z. */
 const MAX_CHOICES = 26;

@@ -1,18 +1,13 @@
 // The requests of one socket: frames in, the work they start, frames out under the client's ids. It knows neither the
 // socket nor the prompts and votes.
 import type { FastifyBaseLogger } from "fastify";
-import { MagdiError } from "../../errors.ts";
+import { MagdiError } from "../../base/errors.ts";
 import type { Caller } from "../access/caller.ts";
-import { type ErrorBody, toHttpError } from "../errors/http-errors.ts";
+import type { ServingContext } from "../generation-run.ts";
 import type { RequestTrace } from "../observation/request-trace.ts";
-import {
-  type ClientFrames,
-  type ReasonFrame,
-  type ServerFrame,
-  serverFrame,
-} from "../schemas/reason-frames.ts";
-import { parseBody } from "../schemas/request-validation.ts";
-import type { ServingContext } from "./generation-run.ts";
+import { type ErrorBody, toHttpError } from "../transport/http-errors.ts";
+import { parseBody } from "../transport/request-validation.ts";
+import { type ClientFrames, type ReasonFrame, type ServerFrame, serverFrame } from "./frames.ts";
 import { type ReasonRun, startReason } from "./reason-service.ts";
 
 const CLIENT_TYPES = ["reason", "cancel", "enough", "ping"];

@@ -1,15 +1,15 @@
 // GET /v1/reason/ws: many questions on one WebSocket, each answered frame by frame.
 import type { FastifyPluginAsyncZod } from "fastify-type-provider-zod";
 import { takeRequest } from "../access/rate-limit.ts";
-import { ReasonSession } from "../answering/reason-session.ts";
-import { errorBody } from "../errors/http-errors.ts";
 import { logPrompt } from "../observation/log-privacy.ts";
 import { RequestTrace } from "../observation/request-trace.ts";
-import { errorResponse } from "../schemas/error.ts";
-import { clientFrame, clientFrames, serverFrame } from "../schemas/reason-frames.ts";
+import type { RouteOptions } from "../route-options.ts";
+import { errorResponse } from "../transport/error-schema.ts";
+import { errorBody } from "../transport/http-errors.ts";
 import { CLOSE_CODES, SocketConnection } from "../transport/socket-connection.ts";
 import type { OpenSockets } from "../transport/socket-upgrades.ts";
-import type { RouteOptions } from "./route-options.ts";
+import { clientFrame, clientFrames, serverFrame } from "./frames.ts";
+import { ReasonSession } from "./session.ts";
 
 export const REASON_SOCKET_PATH = "/v1/reason/ws";
 

@@ -4,7 +4,7 @@ import type { FastifyInstance, FastifyReply, FastifyServerOptions, RouteOptions 
 import { identify } from "../access/authentication.ts";
 import type { Metrics } from "../observation/metrics.ts";
 import { REQUEST_ID_HEADER } from "../observation/request-id.ts";
-import { prefersHtml } from "../transport/accept-header.ts";
+import { prefersHtml } from "./accept-header.ts";
 import { type ErrorBody, errorBody, type HttpError, toHttpError } from "./http-errors.ts";
 
 const METHODS = ["GET", "POST"] as const;

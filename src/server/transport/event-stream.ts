@@ -1,7 +1,7 @@
 // One response as server-sent events, with a bound on what a slow reader may leave unread. It knows no event's
 // meaning.
 import type { FastifyReply } from "fastify";
-import type { Clock } from "../../engine/clock.ts";
+import type { Clock } from "../../base/clock.ts";
 
 /** Proxies cut streams that are silent for as little as 30 or 60 seconds. */
 const KEEP_ALIVE_MS = 15_000;

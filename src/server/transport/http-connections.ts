@@ -5,9 +5,9 @@ import { randomUUID } from "node:crypto";
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Socket } from "node:net";
 import type { ConnectionError, FastifyInstance } from "fastify";
-import type { Clock } from "../../engine/clock.ts";
-import { errorBody } from "../errors/http-errors.ts";
+import type { Clock } from "../../base/clock.ts";
 import { REQUEST_ID_HEADER } from "../observation/request-id.ts";
+import { errorBody } from "./http-errors.ts";
 
 /** What a client gets to read the answer: a connection cut while bytes arrive loses what was sent last. */
 const LINGER_MS = 1000;

@@ -1,6 +1,6 @@
 // From the project's errors to HTTP: status, OpenAI-shaped body, and the reason a metric counts. It knows no
 // routes, and lets neither stacks nor paths through to a client.
-import { type ErrorCode, MagdiError } from "../../errors.ts";
+import { type ErrorCode, MagdiError } from "../../base/errors.ts";
 
 const MAX_MESSAGE_CHARS = 2000;
 

@@ -1,7 +1,7 @@
 // From a body's bytes to JSON: what is not UTF-8 is refused, never mended in silence. It knows no schema.
 import { isUtf8 } from "node:buffer";
 import type { FastifyInstance } from "fastify";
-import { MagdiError } from "../../errors.ts";
+import { MagdiError } from "../../base/errors.ts";
 
 /** Everything is JSON: a form or plain text is answered 415 rather than misread. */
 export function installJsonBodies(app: FastifyInstance): void {

@@ -1,7 +1,7 @@
 // From a body and its Zod schema to a value, or to one bounded error that names the field. It knows no route.
 import type { FastifySchemaCompiler } from "fastify";
 import type { core, ZodType } from "zod";
-import { MagdiError } from "../../errors.ts";
+import { MagdiError } from "../../base/errors.ts";
 
 /** More values than any honest request has; a schema never sees a body of more. */
 const MAX_VALUES = 50_000;

@@ -2,7 +2,7 @@
 // dead, and a close that does not wait for ever. It knows no frame's meaning.
 import type { Socket } from "node:net";
 import type { WebSocket } from "ws";
-import type { Clock } from "../../engine/clock.ts";
+import type { Clock } from "../../base/clock.ts";
 
 /** RFC 6455, section 7.4.1. */
 export const CLOSE_CODES = { goingAway: 1001, policyViolation: 1008, tryAgainLater: 1013 } as const;

@@ -3,7 +3,7 @@
 import type { IncomingMessage } from "node:http";
 import fastifyWebsocket from "@fastify/websocket";
 import type { FastifyInstance, FastifyRequest } from "fastify";
-import { MagdiError } from "../../errors.ts";
+import { MagdiError } from "../../base/errors.ts";
 import { chooseSubprotocol } from "../access/presented-key.ts";
 import { REQUEST_ID_HEADER } from "../observation/request-id.ts";
 import { CLOSE_CODES, type SocketConnection } from "./socket-connection.ts";

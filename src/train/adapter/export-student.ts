@@ -2,10 +2,10 @@
 // any base is. Training heads stay behind. It measures nothing by itself.
 
 import path from "node:path";
-import { MagdiError } from "../errors.ts";
-import type { BaseModel } from "../student/base-model.ts";
-import { type AdaptedBase, type ImportOptions, importStudent } from "../student/import-student.ts";
-import { fingerprint, type Manifest, type Training } from "../student/manifest.ts";
+import { MagdiError } from "../../base/errors.ts";
+import type { BaseModel } from "../../student/base-model.ts";
+import { type AdaptedBase, type ImportOptions, importStudent } from "../../student/import-student.ts";
+import { fingerprint, type Manifest, type Training } from "../../student/manifest.ts";
 import { mergedBase } from "./merge.ts";
 import {
   ADAPTER_TENSORS_FILE,

@@ -1,10 +1,10 @@
 // The training heads (the score head and the node classifier) in a safetensors file of their own: a student is served
 // without them, and training goes on with them.
 
-import { MagdiError } from "../errors.ts";
-import { openSafetensors, writeSafetensors } from "../tensor/safetensors.ts";
-import { type Shape, shapeMismatches } from "../tensor/shape-mismatch.ts";
-import { closingOnError } from "../tensor/tensor-file.ts";
+import { MagdiError } from "../../base/errors.ts";
+import { openSafetensors, writeSafetensors } from "../../tensor/safetensors.ts";
+import { type Shape, shapeMismatches } from "../../tensor/shape-mismatch.ts";
+import { closingOnError } from "../../tensor/tensor-file.ts";
 
 export const HEADS_FILE = "heads.safetensors";
 

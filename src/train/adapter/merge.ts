@@ -1,8 +1,8 @@
 // An adapter merged into its base: W + s·B·A in float32, computed tensor by tensor as each is read, so that no more
 // than one merged weight is in memory. It writes nothing.
 
-import { MagdiError } from "../errors.ts";
-import type { BaseModel, BaseTensor } from "../student/base-model.ts";
+import { MagdiError } from "../../base/errors.ts";
+import type { BaseModel, BaseTensor } from "../../student/base-model.ts";
 import type { LoraModule } from "./peft-adapter.ts";
 
 /** weight [rows, columns] becomes W + s·B·A; each sum in double precision, rounded once. */

@@ -3,13 +3,13 @@
 
 import { existsSync, mkdirSync, rmSync, writeFileSync } from "node:fs";
 import path from "node:path";
-import { MagdiError } from "../errors.ts";
-import { type DecoderConfig, expectedTensors } from "../nn/decoder-config.ts";
-import { partialPath, putInPlace, restoreReplaced } from "../student/folder-place.ts";
-import { readJsonFile } from "../student/hugging-face-base.ts";
-import { openSafetensors, writeSafetensors } from "../tensor/safetensors.ts";
-import { type Shape, shapeMismatches } from "../tensor/shape-mismatch.ts";
-import { closingOnError, type TensorFile } from "../tensor/tensor-file.ts";
+import { MagdiError } from "../../base/errors.ts";
+import { partialPath, putInPlace, restoreReplaced } from "../../base/files/whole-folder.ts";
+import { type DecoderConfig, expectedTensors } from "../../nn/decoder-config.ts";
+import { readJsonFile } from "../../student/hugging-face-base.ts";
+import { openSafetensors, writeSafetensors } from "../../tensor/safetensors.ts";
+import { type Shape, shapeMismatches } from "../../tensor/shape-mismatch.ts";
+import { closingOnError, type TensorFile } from "../../tensor/tensor-file.ts";
 import { PeftConfig } from "./peft-config.ts";
 
 export const ADAPTER_CONFIG_FILE = "adapter_config.json";

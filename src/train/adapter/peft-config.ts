@@ -2,7 +2,7 @@
 // would change the result and is not implemented is refused by name, all of it in one error.
 
 import { z } from "zod";
-import { MagdiError } from "../errors.ts";
+import { MagdiError } from "../../base/errors.ts";
 
 const names = z.union([z.string(), z.array(z.string())]);
 const byPattern = z.record(z.string(), z.number());

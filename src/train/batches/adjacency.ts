@@ -1,6 +1,6 @@
 // The matrix by which a graph convolution mixes nodes. It does not know what nodes or edges mean.
 
-import type { Edge } from "./mag-schema.ts";
+import type { Edge } from "../../mag/mag-schema.ts";
 
 export const ADJACENCIES = ["directed", "undirected", "fully-connected"] as const;
 export type Adjacency = (typeof ADJACENCIES)[number];

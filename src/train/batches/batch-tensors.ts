@@ -1,6 +1,6 @@
 // Arrays of a batch as tensors of a device. They are copied: what a caller hands over may lie in V8's moving heap.
 
-import { OrtTensor } from "../runtime/ort-tensor.ts";
+import { OrtTensor } from "../../runtime/ort-tensor.ts";
 
 /** values [product of shape] */
 export function floatTensor(shape: readonly number[], values: ArrayLike<number>): OrtTensor<"float32"> {

@@ -1,9 +1,9 @@
 // What a student is to write for one node: the reasoning, then the sentence that says the answer. It knows answers as
 // they are extracted, and neither tokens nor templates.
 
-import { answersEqual, canonicalAnswer, extractAnswer } from "../../reasoning/answer.ts";
-import type { Choice } from "../../reasoning/task.ts";
-import type { Mag, MagNode } from "./mag-schema.ts";
+import { answersEqual, canonicalAnswer, extractAnswer } from "../../answers/answer.ts";
+import type { Choice } from "../../answers/task.ts";
+import type { Mag, MagNode } from "../../mag/mag-schema.ts";
 
 type Question = Pick<Mag, "task" | "choices">;
 

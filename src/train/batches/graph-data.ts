@@ -1,14 +1,9 @@
 // Tokenised graphs as the trainer takes them: items with sizes, and a batch of any of them. It does not plan steps.
 
-import { contrastivePairs } from "./mag/pairs.ts";
-import { chainsTogether } from "./mag/sequence-layout.ts";
-import {
-  type BatchOptions,
-  type TrainingBatch,
-  type TrainingUnit,
-  trainingBatch,
-} from "./mag/training-batch.ts";
-import { seededRandom } from "./seeded-random.ts";
+import { contrastivePairs } from "../../mag/pairs.ts";
+import { seededRandom } from "../step/seeded-random.ts";
+import { chainsTogether } from "./sequence-layout.ts";
+import { type BatchOptions, type TrainingBatch, type TrainingUnit, trainingBatch } from "./training-batch.ts";
 import type { TrainingData } from "./training-data.ts";
 
 export interface GraphDataOptions extends Omit<BatchOptions, "pairs"> {

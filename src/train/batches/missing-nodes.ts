@@ -1,8 +1,8 @@
 // Answers that are not in a graph, because its debate had ended or an agent had none: the released code gives each of
 // twelve places, three agents in four rounds, a node. It knows no tokens.
 
-import { edgesOf } from "./edges.ts";
-import type { Mag, MagNode } from "./mag-schema.ts";
+import { edgesOf } from "../../mag/edges.ts";
+import type { Mag, MagNode } from "../../mag/mag-schema.ts";
 
 const ROUNDS = 4;
 const NOTHING_SAID = "None";

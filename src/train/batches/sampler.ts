@@ -1,7 +1,7 @@
 // The order in which a run sees its items: every epoch all of them once, in an order of its own. It knows no items.
 
-import { shuffled } from "./mag/pairs.ts";
-import { derivedSeed, seededRandom } from "./seeded-random.ts";
+import { shuffled } from "../../mag/pairs.ts";
+import { derivedSeed, seededRandom } from "../step/seeded-random.ts";
 
 export interface StepItems {
   /** From 0. */

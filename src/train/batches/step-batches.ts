@@ -1,11 +1,11 @@
 // Many batches that count as one: every loss is divided once, by what all of them have together, and gradients are
 // added up. It knows no optimiser.
 
-import { MagdiError } from "../errors.ts";
-import { isOfClassifier } from "../nn/node-classifier.ts";
-import { derivedSeed } from "./seeded-random.ts";
+import { MagdiError } from "../../base/errors.ts";
+import { isOfClassifier } from "../../nn/node-classifier.ts";
+import { derivedSeed } from "../step/seeded-random.ts";
+import { countsOf, type StepCounts, type StepMode, type TrainingStep } from "../step/training-step.ts";
 import { type BatchLimits, planBatches, type TrainingData } from "./training-data.ts";
-import { countsOf, type StepCounts, type StepMode, type TrainingStep } from "./training-step.ts";
 
 export interface Accumulated {
   /** Means over all batches; total is the weighted sum. */

@@ -1,12 +1,12 @@
 // From MAGs to rows of token ids: the student's own prompt, then what each node is to teach. It knows the tokenizer and
 // the chat template, and nothing of losses.
 
-import { renderPrompt } from "../../reasoning/prompts.ts";
+import { renderPrompt } from "../../asking/prompts.ts";
+import { type Mag, type MagNode, withNodes } from "../../mag/mag-schema.ts";
 import { encodeChat } from "../../text/chat-prompt.ts";
 import type { ChatTemplate } from "../../text/chat-template.ts";
 import type { Tokenizer } from "../../text/tokenizer.ts";
 import { answerSentence, completionOf } from "./completion.ts";
-import { type Mag, type MagNode, withNodes } from "./mag-schema.ts";
 import { missingNodes, withMissing } from "./missing-nodes.ts";
 import type { RowLabel, TrainingRow, TrainingUnit } from "./training-batch.ts";
 

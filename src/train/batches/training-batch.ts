@@ -1,9 +1,9 @@
 // The arrays of one training step: padded token ids, where labels are, pooling weights, pairs and Â over several graphs
 // at once. It knows token ids only: no text, no model.
 
+import type { Edge } from "../../mag/mag-schema.ts";
+import { contrastivePairs, type Pair } from "../../mag/pairs.ts";
 import { type Adjacency, normalisedAdjacency } from "./adjacency.ts";
-import type { Edge } from "./mag-schema.ts";
-import { contrastivePairs, type Pair } from "./pairs.ts";
 import { ownSequences, type SharedPlaces, sharedSequences } from "./sequence-layout.ts";
 
 /** Every array is row-major; rows are sequences, padded on the right: one for each node, unless prompts are shared. */

@@ -2,7 +2,7 @@
 // neither files nor interaction graphs.
 
 import { createHash, type Hash } from "node:crypto";
-import type { TrainingBatch } from "./mag/training-batch.ts";
+import type { TrainingBatch } from "./training-batch.ts";
 
 /** One item: what must run together, such as a whole graph. */
 export interface ItemSize {

@@ -1,6 +1,6 @@
 // What a recipe is: a name, a sentence, and the settings in which it differs from the defaults.
 
-import type { TrainingSettings } from "../training-settings.ts";
+import type { TrainingSettings } from "../run/training-settings.ts";
 
 export interface Recipe {
   /** With a part in angle brackets it stands for a family, such as sit-<agent>. */

@@ -1,6 +1,6 @@
 // All recipes, and how a name finds one.
 
-import { MagdiError } from "../../errors.ts";
+import { MagdiError } from "../../base/errors.ts";
 import { ABLATIONS } from "./ablations.ts";
 import { base } from "./base.ts";
 import { dssMt } from "./dss-mt.ts";

@@ -1,7 +1,7 @@
 // The report of training runs in a folder: one SVG of their curves, one page with it.
 
 import path from "node:path";
-import { writeWholeFile } from "../../whole-file.ts";
+import { writeWholeFile } from "../../base/files/whole-file.ts";
 import { chartsSvg } from "./charts.ts";
 import { reportPage } from "./page.ts";
 import { type RunRecord, readRunRecords } from "./run-record.ts";

@@ -3,9 +3,9 @@
 
 import { existsSync, readFileSync, statSync } from "node:fs";
 import path from "node:path";
-import { MagdiError } from "../../errors.ts";
-import { METRICS_FILE, SETTINGS_FILE } from "../run-files.ts";
-import { type RunLogLine, readRunLog, type StepLine, type ValidationLine } from "../run-log.ts";
+import { MagdiError } from "../../base/errors.ts";
+import { METRICS_FILE, SETTINGS_FILE } from "../run/run-files.ts";
+import { type RunLogLine, readRunLog, type StepLine, type ValidationLine } from "../run/run-log.ts";
 
 export interface RunRecord {
   /** The folder's name, with as much of its path before it as tells it from the others. */

@@ -1,6 +1,6 @@
 // Runs side by side as rows of text: what each was, how far it got, what it reached. It knows no markup.
 
-import { SETTINGS } from "../training-settings.ts";
+import { SETTINGS } from "../run/training-settings.ts";
 import { TERMS } from "./curves.ts";
 import type { RunRecord } from "./run-record.ts";
 

@@ -4,15 +4,15 @@
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { z } from "zod";
-import { writing } from "../disk-refusal.ts";
-import { MagdiError } from "../errors.ts";
-import { partialPath, putInPlace, restoreReplaced } from "../student/folder-place.ts";
-import { openSafetensors, writeSafetensors } from "../tensor/safetensors.ts";
-import { type Shape, shapeMismatches } from "../tensor/shape-mismatch.ts";
-import { closingOnError } from "../tensor/tensor-file.ts";
-import { HEADS_FILE, writeHeads } from "./heads-file.ts";
-import type { OptimiserState } from "./optimiser.ts";
-import { ADAPTER_TENSORS_FILE, type AdapterToWrite, writePeftFiles } from "./peft-adapter.ts";
+import { MagdiError } from "../../base/errors.ts";
+import { writing } from "../../base/files/disk-refusal.ts";
+import { partialPath, putInPlace, restoreReplaced } from "../../base/files/whole-folder.ts";
+import { openSafetensors, writeSafetensors } from "../../tensor/safetensors.ts";
+import { type Shape, shapeMismatches } from "../../tensor/shape-mismatch.ts";
+import { closingOnError } from "../../tensor/tensor-file.ts";
+import { HEADS_FILE, writeHeads } from "../adapter/heads-file.ts";
+import { ADAPTER_TENSORS_FILE, type AdapterToWrite, writePeftFiles } from "../adapter/peft-adapter.ts";
+import type { OptimiserState } from "../step/optimiser.ts";
 
 const STATE_FILE = "state.json";
 const OPTIMISER_FILE = "optimiser.safetensors";

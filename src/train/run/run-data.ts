@@ -1,11 +1,11 @@
 // From files of MAGs to what a run learns from and is validated on, as its settings say. It knows no model but its text.
 
-import { MagdiError } from "../errors.ts";
-import { dataByLoss, type GraphDataOptions, graphData, type UnitGroups } from "./graph-data.ts";
-import { loadMags } from "./mag/mag-file.ts";
-import { graphType, type Mag, withNodes } from "./mag/mag-schema.ts";
-import { shuffled } from "./mag/pairs.ts";
-import { heldOut, questionKey } from "./mag/selections.ts";
+import { MagdiError } from "../../base/errors.ts";
+import { loadMags } from "../../mag/mag-file.ts";
+import { graphType, type Mag, withNodes } from "../../mag/mag-schema.ts";
+import { shuffled } from "../../mag/pairs.ts";
+import { heldOut, questionKey } from "../../mag/selections.ts";
+import { dataByLoss, type GraphDataOptions, graphData, type UnitGroups } from "../batches/graph-data.ts";
 import {
   rowsApart,
   type StudentText,
@@ -13,10 +13,10 @@ import {
   type TokeniseOptions,
   tokeniseMags,
   tokeniseTwoTasks,
-} from "./mag/tokenised-mags.ts";
-import type { TrainingUnit } from "./mag/training-batch.ts";
-import { derivedSeed, seededRandom } from "./seeded-random.ts";
-import type { TrainingData } from "./training-data.ts";
+} from "../batches/tokenised-mags.ts";
+import type { TrainingUnit } from "../batches/training-batch.ts";
+import type { TrainingData } from "../batches/training-data.ts";
+import { derivedSeed, seededRandom } from "../step/seeded-random.ts";
 import type { SettledSettings } from "./training-settings.ts";
 
 export interface DataPart {

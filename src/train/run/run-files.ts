@@ -2,12 +2,12 @@
 // no losses.
 
 import path from "node:path";
-import { writing } from "../disk-refusal.ts";
-import { MagdiError } from "../errors.ts";
+import { MagdiError } from "../../base/errors.ts";
+import { writing } from "../../base/files/disk-refusal.ts";
+import type { AdamW } from "../step/optimiser.ts";
+import type { TrainingStep } from "../step/training-step.ts";
 import { type AdapterDescription, type RunState, readCheckpoint, writeCheckpoint } from "./checkpoint.ts";
-import type { AdamW } from "./optimiser.ts";
 import { RunLog, type RunLogLine } from "./run-log.ts";
-import type { TrainingStep } from "./training-step.ts";
 
 /** As they were resolved. */
 export const SETTINGS_FILE = "settings.json";

@@ -3,7 +3,7 @@
 
 import { appendFileSync, closeSync, existsSync, openSync, readFileSync, truncateSync } from "node:fs";
 import { z } from "zod";
-import { MagdiError } from "../errors.ts";
+import { MagdiError } from "../../base/errors.ts";
 
 const losses = { loss: z.number(), nll: z.number(), margin: z.number(), node: z.number() };
 

@@ -1,8 +1,8 @@
 // What a run does when: the items and the learning rate of each optimiser step, after which steps it validates and keeps a
 // checkpoint, and when it stops early. It runs nothing.
 
-import { Sampler } from "./sampler.ts";
-import { rateShareAt, type Schedule } from "./schedule.ts";
+import { Sampler } from "../batches/sampler.ts";
+import { rateShareAt, type Schedule } from "../step/schedule.ts";
 import type { TrainingSettings } from "./training-settings.ts";
 
 export class RunPlan {

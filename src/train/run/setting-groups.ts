@@ -2,12 +2,12 @@
 // no recipes.
 
 import { z } from "zod";
-import { LORA_TARGETS } from "../nn/lora.ts";
-import { NODE_CLASSIFIERS } from "../nn/node-classifier.ts";
-import { DEVICE_SETTINGS } from "../runtime/device-name.ts";
-import { DTYPES } from "../student/dtype.ts";
-import { ADJACENCIES } from "./mag/adjacency.ts";
-import { SCHEDULES } from "./schedule.ts";
+import { LORA_TARGETS } from "../../nn/lora.ts";
+import { NODE_CLASSIFIERS } from "../../nn/node-classifier.ts";
+import { DEVICE_SETTINGS } from "../../runtime/device-name.ts";
+import { DTYPES } from "../../student/dtype.ts";
+import { ADJACENCIES } from "../batches/adjacency.ts";
+import { SCHEDULES } from "../step/schedule.ts";
 
 const MOST = 1_000_000_000;
 

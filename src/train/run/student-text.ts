@@ -3,13 +3,13 @@
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
-import { OTHER_SCRATCH, writing } from "../disk-refusal.ts";
-import { MagdiError } from "../errors.ts";
-import type { BaseModel } from "../student/base-model.ts";
-import { endTokens } from "../student/student-folder.ts";
-import { openChatTemplate, plainChatTemplate } from "../text/chat-template.ts";
-import { openTokenizer } from "../text/tokenizer.ts";
-import { endTokenOf, type StudentText } from "./mag/tokenised-mags.ts";
+import { MagdiError } from "../../base/errors.ts";
+import { OTHER_SCRATCH, writing } from "../../base/files/disk-refusal.ts";
+import type { BaseModel } from "../../student/base-model.ts";
+import { endTokens } from "../../student/student-folder.ts";
+import { openChatTemplate, plainChatTemplate } from "../../text/chat-template.ts";
+import { openTokenizer } from "../../text/tokenizer.ts";
+import { endTokenOf, type StudentText } from "../batches/tokenised-mags.ts";
 
 /** @throws MAGDI_FILE_MISSING when the base has no tokenizer, MAGDI_BAD_FILE when it names no end token,
  * MAGDI_NOT_WRITTEN. */

@@ -1,18 +1,18 @@
 // The training loop: optimiser steps of accumulated batches, validation, early stopping, checkpoints, metrics. It knows
 // a step and data by their interfaces, and no model, file format or recipe.
 
-import { POOLED_CENTRE } from "../nn/training-graph.ts";
+import { POOLED_CENTRE } from "../../nn/training-graph.ts";
+import { type Accumulated, GradientSum, runBatches } from "../batches/step-batches.ts";
+import { hashOf, type TrainingData } from "../batches/training-data.ts";
+import { AdamW, clipGlobalNorm, globalNorm } from "../step/optimiser.ts";
+import { derivedSeed } from "../step/seeded-random.ts";
+import type { TrainingStep } from "../step/training-step.ts";
 import { type AdapterDescription, isHead, type RunState } from "./checkpoint.ts";
-import { AdamW, clipGlobalNorm, globalNorm } from "./optimiser.ts";
 import { RunClock } from "./run-clock.ts";
 import { BEST_FOLDER, CHECKPOINT_FOLDER, RunFiles } from "./run-files.ts";
 import type { ValidationLine } from "./run-log.ts";
 import { RunPlan } from "./run-plan.ts";
-import { derivedSeed } from "./seeded-random.ts";
-import { type Accumulated, GradientSum, runBatches } from "./step-batches.ts";
-import { hashOf, type TrainingData } from "./training-data.ts";
 import { batchLimits, type TrainingSettings } from "./training-settings.ts";
-import type { TrainingStep } from "./training-step.ts";
 
 export interface TrainingProgress {
   readonly step: number;

@@ -5,19 +5,20 @@ import { createHash } from "node:crypto";
 import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { z } from "zod";
-import { writing } from "../disk-refusal.ts";
-import { MagdiError } from "../errors.ts";
-import type { NodeClassifier } from "../nn/node-classifier.ts";
-import type { TrainingLosses } from "../nn/training-graph.ts";
-import { chooseDevice, tellChoice } from "../runtime/device.ts";
-import { type ImportOptions, importStudent } from "../student/import-student.ts";
-import type { Manifest } from "../student/manifest.ts";
-import { locateBase, openBase } from "../student/open-base.ts";
+import { MagdiError } from "../../base/errors.ts";
+import { writing } from "../../base/files/disk-refusal.ts";
+import type { NodeClassifier } from "../../nn/node-classifier.ts";
+import type { TrainingLosses } from "../../nn/training-graph.ts";
+import { chooseDevice, tellChoice } from "../../runtime/device.ts";
+import { type ImportOptions, importStudent } from "../../student/import-student.ts";
+import type { Manifest } from "../../student/manifest.ts";
+import { locateBase, openBase } from "../../student/open-base.ts";
+import { exportStudent, TRAINING_METADATA } from "../adapter/export-student.ts";
+import { findRecipe } from "../recipes/registry.ts";
+import { initialiseParameters } from "../step/initial-parameters.ts";
+import { fitPooledCentre } from "../step/pooled-centre.ts";
+import { openTrainingStep, type TrainingStep } from "../step/training-step.ts";
 import { type AdapterDescription, readRunState } from "./checkpoint.ts";
-import { exportStudent, TRAINING_METADATA } from "./export-student.ts";
-import { initialiseParameters } from "./initial-parameters.ts";
-import { fitPooledCentre } from "./pooled-centre.ts";
-import { findRecipe } from "./recipes/registry.ts";
 import { type RunData, readRunData, sharesPrompts } from "./run-data.ts";
 import { BEST_FOLDER, CHECKPOINT_FOLDER, SETTINGS_FILE } from "./run-files.ts";
 import { RunPlan } from "./run-plan.ts";
@@ -29,7 +30,6 @@ import {
   settledSettings,
   type TrainingSettings,
 } from "./training-settings.ts";
-import { openTrainingStep, type TrainingStep } from "./training-step.ts";
 
 export const STUDENT_FOLDER = "student";
 const FORMAT = 1;

@@ -2,11 +2,11 @@
 // set stands in setting-groups.ts.
 
 import { z } from "zod";
-import { MagdiError } from "../errors.ts";
-import type { BaseModel } from "../student/base-model.ts";
-import { findRecipe } from "./recipes/registry.ts";
+import { MagdiError } from "../../base/errors.ts";
+import type { BaseModel } from "../../student/base-model.ts";
+import type { BatchLimits } from "../batches/training-data.ts";
+import { findRecipe } from "../recipes/registry.ts";
 import { MAX_TOKENS, SETTING_GROUPS } from "./setting-groups.ts";
-import type { BatchLimits } from "./training-data.ts";
 
 const shape = {
   ...SETTING_GROUPS["what goes in"],

@@ -4,19 +4,19 @@
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
-import { OTHER_SCRATCH, writing, writingMeanwhile } from "../disk-refusal.ts";
-import type { DecoderConfig } from "../nn/decoder-config.ts";
-import { expectedTensors } from "../nn/decoder-config.ts";
-import type { WeightLoader } from "../nn/serving-graph.ts";
-import { encodeModel } from "../onnx/encode.ts";
-import { elementsOf, type Model } from "../onnx/graph.ts";
-import type { Device } from "../runtime/device-name.ts";
-import { Session } from "../runtime/session.ts";
-import type { BaseModel } from "../student/base-model.ts";
-import { floatsOf } from "../student/dtype.ts";
-import { StoredWeights } from "../student/stored-weights.ts";
-import { WeightFiles } from "../student/weight-files.ts";
-import { FLOAT_BYTES } from "../tensor/data-type.ts";
+import { OTHER_SCRATCH, writing, writingMeanwhile } from "../../base/files/disk-refusal.ts";
+import type { DecoderConfig } from "../../nn/decoder-config.ts";
+import { expectedTensors } from "../../nn/decoder-config.ts";
+import type { WeightLoader } from "../../nn/serving-graph.ts";
+import { encodeModel } from "../../onnx/encode.ts";
+import { elementsOf, type Model } from "../../onnx/graph.ts";
+import type { Device } from "../../runtime/device-name.ts";
+import { Session } from "../../runtime/session.ts";
+import type { BaseModel } from "../../student/base-model.ts";
+import { floatsOf } from "../../student/dtype.ts";
+import { StoredWeights } from "../../student/stored-weights.ts";
+import { WeightFiles } from "../../student/weight-files.ts";
+import { FLOAT_BYTES } from "../../tensor/data-type.ts";
 
 export interface BaseSessionOptions {
   /** Which holds the base's weights; what else goes in or out is copied. Default cpu. */

@@ -1,7 +1,7 @@
 // What parameters are before training: A of an adapter uniform as Kaiming He's, B zero, so that the adapted student
 // begins as its base; the heads as PyTorch and PyTorch Geometric begin them; the centre that they see vectors from, zero.
 
-import { POOLED_CENTRE } from "../nn/training-graph.ts";
+import { POOLED_CENTRE } from "../../nn/training-graph.ts";
 import { fillNoise } from "./dropout-noise.ts";
 import { derivedSeed } from "./seeded-random.ts";
 

@@ -2,7 +2,7 @@
 // and clipping by the global norm, as torch.nn.utils.clip_grad_norm_. It knows no model: named float32 arrays that are
 // changed in place. State is kept in float32, so that what was saved goes on bit for bit.
 
-import { MagdiError } from "../errors.ts";
+import { MagdiError } from "../../base/errors.ts";
 
 export type NamedFloats = ReadonlyMap<string, Float32Array>;
 

@@ -1,10 +1,10 @@
 // What the pooled vectors of a run's items have in common before its first step: the mean over a drawn part of them. It
 // moves no other parameter.
 
-import { POOLED_CENTRE } from "../nn/training-graph.ts";
-import { Sampler } from "./sampler.ts";
-import { planBatches, type TrainingData } from "./training-data.ts";
-import { batchLimits, type TrainingSettings } from "./training-settings.ts";
+import { POOLED_CENTRE } from "../../nn/training-graph.ts";
+import { Sampler } from "../batches/sampler.ts";
+import { planBatches, type TrainingData } from "../batches/training-data.ts";
+import { batchLimits, type TrainingSettings } from "../run/training-settings.ts";
 import type { TrainingStep } from "./training-step.ts";
 
 /** Items that it is measured on: some hundred vectors, whose mean is near that of all. */

@@ -1,13 +1,13 @@
 // The logits of a base, alone or with an adapter, on whole sequences: what a trained or merged student is compared to.
 
-import type { LoraOptions } from "../nn/lora.ts";
-import { adapterShapes } from "../nn/lora.ts";
-import { forwardGraph } from "../nn/training-graph.ts";
-import { OrtTensor } from "../runtime/ort-tensor.ts";
-import { Binding, type Session } from "../runtime/session.ts";
-import type { BaseModel } from "../student/base-model.ts";
+import type { LoraOptions } from "../../nn/lora.ts";
+import { adapterShapes } from "../../nn/lora.ts";
+import { forwardGraph } from "../../nn/training-graph.ts";
+import { OrtTensor } from "../../runtime/ort-tensor.ts";
+import { Binding, type Session } from "../../runtime/session.ts";
+import type { BaseModel } from "../../student/base-model.ts";
+import { integerTensor } from "../batches/batch-tensors.ts";
 import { type BaseSessionOptions, BaseSessions } from "./base-session.ts";
-import { integerTensor } from "./batch-tensors.ts";
 
 export interface StudentForward {
   /** The adapter's tensors by PEFT key, zero at first; empty without an adapter. */

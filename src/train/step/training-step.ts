@@ -1,17 +1,17 @@
 // A student's training step on a device: the base's weights in a graph, the parameters and their gradients in arrays
 // that stay the same, one run a batch. It knows no optimiser and no data format.
 
-import { MagdiError } from "../errors.ts";
-import type { LoraOptions } from "../nn/lora.ts";
-import { type TrainingGraph, type TrainingLosses, trainingGraph } from "../nn/training-graph.ts";
-import { elementsOf } from "../onnx/graph.ts";
-import { OrtTensor } from "../runtime/ort-tensor.ts";
-import { Binding, type Session } from "../runtime/session.ts";
-import type { BaseModel } from "../student/base-model.ts";
+import { MagdiError } from "../../base/errors.ts";
+import type { LoraOptions } from "../../nn/lora.ts";
+import { type TrainingGraph, type TrainingLosses, trainingGraph } from "../../nn/training-graph.ts";
+import { elementsOf } from "../../onnx/graph.ts";
+import { OrtTensor } from "../../runtime/ort-tensor.ts";
+import { Binding, type Session } from "../../runtime/session.ts";
+import type { BaseModel } from "../../student/base-model.ts";
+import { floatTensor, integerTensor } from "../batches/batch-tensors.ts";
+import type { TrainingBatch } from "../batches/training-batch.ts";
 import { type BaseSessionOptions, BaseSessions } from "./base-session.ts";
-import { floatTensor, integerTensor } from "./batch-tensors.ts";
 import { dropoutMask, fillNoise } from "./dropout-noise.ts";
-import type { TrainingBatch } from "./mag/training-batch.ts";
 import { derivedSeed } from "./seeded-random.ts";
 
 /** What a step reads of a batch. A node label below 0 is none. */

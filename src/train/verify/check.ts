@@ -1,7 +1,7 @@
 // One checked quantity: its errors and tolerance, or why it could not be checked, or that there is nothing to check it
 // against.
 
-import { MagdiError } from "../../errors.ts";
+import { MagdiError } from "../../base/errors.ts";
 import { type Errors, isWithin, type Tolerance } from "./comparison.ts";
 
 export type Check =

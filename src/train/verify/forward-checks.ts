@@ -2,10 +2,10 @@
 
 import type { LoraOptions } from "../../nn/lora.ts";
 import type { BaseModel } from "../../student/base-model.ts";
-import type { BaseSessionOptions } from "../base-session.ts";
-import { mergedBase } from "../merge.ts";
-import { adapterKey, type LoraModule, type PeftAdapter } from "../peft-adapter.ts";
-import { openStudentForward } from "../student-forward.ts";
+import { mergedBase } from "../adapter/merge.ts";
+import { adapterKey, type LoraModule, type PeftAdapter } from "../adapter/peft-adapter.ts";
+import type { BaseSessionOptions } from "../step/base-session.ts";
+import { openStudentForward } from "../step/student-forward.ts";
 import { absent, type Check, compared, orNotVerified } from "./check.ts";
 import { absoluteWithin, errorsOf } from "./comparison.ts";
 import { PARAMETERS_FILE, type ReferenceFolder, type ReferenceLogits } from "./reference-folder.ts";

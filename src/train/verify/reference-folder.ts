@@ -4,13 +4,13 @@
 import { existsSync, readdirSync, statSync } from "node:fs";
 import path from "node:path";
 import { z } from "zod";
-import { MagdiError } from "../../errors.ts";
+import { MagdiError } from "../../base/errors.ts";
 import type { BaseModel } from "../../student/base-model.ts";
 import { openHuggingFaceBase, readJsonFile } from "../../student/hugging-face-base.ts";
 import { openSafetensors } from "../../tensor/safetensors.ts";
 import { closingOnError } from "../../tensor/tensor-file.ts";
-import { HEADS_FILE, type HeadTensor, readHeads } from "../heads-file.ts";
-import { type PeftAdapter, readPeftAdapter } from "../peft-adapter.ts";
+import { HEADS_FILE, type HeadTensor, readHeads } from "../adapter/heads-file.ts";
+import { type PeftAdapter, readPeftAdapter } from "../adapter/peft-adapter.ts";
 
 const count = z.number().int().nonnegative();
 

@@ -1,17 +1,17 @@
 // From a folder of reference results to our own training step: its adapter, heads, losses and batch.
 
-import { MagdiError } from "../../errors.ts";
+import { MagdiError } from "../../base/errors.ts";
 import type { DecoderConfig } from "../../nn/decoder-config.ts";
 import { adaptedModules, LORA_TARGETS, type LoraOptions } from "../../nn/lora.ts";
 import { nodeClassifierShapes } from "../../nn/node-classifier.ts";
 import { scoreHeadShapes } from "../../nn/score-head.ts";
 import type { TrainingLosses } from "../../nn/training-graph.ts";
 import { type Shape, shapeMismatches } from "../../tensor/shape-mismatch.ts";
-import type { HeadTensor } from "../heads-file.ts";
-import type { Adjacency } from "../mag/adjacency.ts";
-import { type TrainingUnit, trainingBatch } from "../mag/training-batch.ts";
-import { adapterKey, type LoraModule, type PeftAdapter } from "../peft-adapter.ts";
-import type { StepBatch } from "../training-step.ts";
+import type { HeadTensor } from "../adapter/heads-file.ts";
+import { adapterKey, type LoraModule, type PeftAdapter } from "../adapter/peft-adapter.ts";
+import type { Adjacency } from "../batches/adjacency.ts";
+import { type TrainingUnit, trainingBatch } from "../batches/training-batch.ts";
+import type { StepBatch } from "../step/training-step.ts";
 import { PARAMETERS_FILE, type ReferenceFolder, type ReferenceMags } from "./reference-folder.ts";
 
 /** The label of a node whose answer is right; others count in the node loss alone. */

@@ -1,13 +1,13 @@
 // Checks of the training step against reference results: every loss in each mode and adjacency, every gradient file,
 // and the optimiser's steps.
 
-import { MagdiError } from "../../errors.ts";
-import type { BaseSessionOptions } from "../base-session.ts";
-import type { HeadTensor } from "../heads-file.ts";
-import { ADJACENCIES, type Adjacency } from "../mag/adjacency.ts";
-import { AdamW, clipGlobalNorm } from "../optimiser.ts";
-import { adapterKey } from "../peft-adapter.ts";
-import { openTrainingStep, type StepResult, type TrainingStep } from "../training-step.ts";
+import { MagdiError } from "../../base/errors.ts";
+import type { HeadTensor } from "../adapter/heads-file.ts";
+import { adapterKey } from "../adapter/peft-adapter.ts";
+import { ADJACENCIES, type Adjacency } from "../batches/adjacency.ts";
+import type { BaseSessionOptions } from "../step/base-session.ts";
+import { AdamW, clipGlobalNorm } from "../step/optimiser.ts";
+import { openTrainingStep, type StepResult, type TrainingStep } from "../step/training-step.ts";
 import { absent, type Check, compared, orNotVerified } from "./check.ts";
 import { absoluteWithin, type Errors, errorsOf, gradientFloor, worstOf } from "./comparison.ts";
 import {

@@ -1,13 +1,13 @@
 // Questions and settings for evaluations over the scripted student.
 
 import path from "node:path";
-import { systemClock } from "../../../src/engine/clock.ts";
+import { systemClock } from "../../../src/base/clock.ts";
 import { type Asker, type ModelIdentity, NOTHING_TOLD } from "../../../src/eval/asker.ts";
 import { engineAsker } from "../../../src/eval/engine-asker.ts";
 import { type EvaluationOptions, evaluate } from "../../../src/eval/evaluation.ts";
 import type { Question } from "../../../src/eval/question.ts";
 import { type EvalSettings, evalSettings } from "../../../src/eval/settings.ts";
-import { loadBaselines } from "../../../src/reasoning/baselines.ts";
+import { loadBaselines } from "../../../src/voting/baselines.ts";
 import type { TinyStudent } from "../../server/support/tiny-student.ts";
 
 export const TINY: ModelIdentity = { ...NOTHING_TOLD, name: "tiny", kind: "folder" };

@@ -1,7 +1,7 @@
 // A small graph of three agents and two rounds.
 
-import { edgesOf } from "../../../../src/train/mag/edges.ts";
-import type { Mag } from "../../../../src/train/mag/mag-schema.ts";
+import { edgesOf } from "../../../src/mag/edges.ts";
+import type { Mag } from "../../../src/mag/mag-schema.ts";
 
 /** a0 right, b0 wrong, c0 right, a1 right, b1 right, c1 wrong; gold 7; the question is "ID?". */
 export function sampleMag(id: string): Mag {

@@ -2,7 +2,7 @@
 import { once } from "node:events";
 import type { TestContext } from "node:test";
 import { WebSocket } from "ws";
-import { serverFrame } from "../../../src/server/schemas/reason-frames.ts";
+import { serverFrame } from "../../../src/server/reason/frames.ts";
 import type { Json } from "./running-app.ts";
 
 export const SOCKET_PATH = "/v1/reason/ws";

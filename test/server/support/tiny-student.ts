@@ -1,5 +1,5 @@
 // A student for the server's tests: the real engine, tokenizer and chat template around the scripted model.
-import type { Clock } from "../../../src/engine/clock.ts";
+import type { Clock } from "../../../src/base/clock.ts";
 import { Engine } from "../../../src/engine/engine.ts";
 import type { StepReport } from "../../../src/engine/request.ts";
 import type { ServedStudent } from "../../../src/server/served-student.ts";

@@ -1,7 +1,7 @@
 // Breaks a valid file in many ways and expects of a reader one kind of error, or a file that can be read.
 
 import assert from "node:assert/strict";
-import { type ErrorCode, MagdiError } from "../../../src/errors.ts";
+import { type ErrorCode, MagdiError } from "../../../src/base/errors.ts";
 import type { TensorFile } from "../../../src/tensor/tensor-file.ts";
 import type { Scratch } from "./scratch.ts";
 

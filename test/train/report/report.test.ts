@@ -5,12 +5,12 @@ import { appendFileSync, mkdirSync, readdirSync, readFileSync, writeFileSync } f
 import path from "node:path";
 import { test } from "node:test";
 import { pathToFileURL } from "node:url";
-import { MagdiError } from "../../../src/errors.ts";
+import { MagdiError } from "../../../src/base/errors.ts";
 import { curvesOf, SERIES } from "../../../src/train/report/curves.ts";
 import { writeReport } from "../../../src/train/report/report.ts";
 import { readRunRecords } from "../../../src/train/report/run-record.ts";
 import { summaryRows } from "../../../src/train/report/summary.ts";
-import type { RunLogLine } from "../../../src/train/run-log.ts";
+import type { RunLogLine } from "../../../src/train/run/run-log.ts";
 import { launchChromium, NO_CHROMIUM } from "../../e2e/chromium.ts";
 import { scratchFolder } from "../../support/scratch-folder.ts";
 

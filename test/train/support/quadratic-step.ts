@@ -1,10 +1,10 @@
 // A training step whose losses can be worked out by hand: for every label token ½‖θ − target(token)‖² (times a mask when
 // it drops), so that the mean over tokens is quadratic in θ. Everything else about it is as the real one has it.
 
-import { graphData } from "../../../src/train/graph-data.ts";
-import type { TrainingUnit } from "../../../src/train/mag/training-batch.ts";
-import { seededRandom } from "../../../src/train/seeded-random.ts";
-import type { TrainingData } from "../../../src/train/training-data.ts";
+import { graphData } from "../../../src/train/batches/graph-data.ts";
+import type { TrainingUnit } from "../../../src/train/batches/training-batch.ts";
+import type { TrainingData } from "../../../src/train/batches/training-data.ts";
+import { seededRandom } from "../../../src/train/step/seeded-random.ts";
 import {
   countsOf,
   type RunOptions,
@@ -12,7 +12,7 @@ import {
   type StepMode,
   type StepResult,
   type TrainingStep,
-} from "../../../src/train/training-step.ts";
+} from "../../../src/train/step/training-step.ts";
 
 const KEY_A = "base_model.model.model.layers.0.self_attn.q_proj.lora_A.weight";
 const KEY_B = "base_model.model.model.layers.0.self_attn.q_proj.lora_B.weight";

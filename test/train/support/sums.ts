@@ -1,7 +1,7 @@
 // Sums as interaction graphs: two agents, two rounds, one of them wrong before it hears the other.
 
 import { writeFileSync } from "node:fs";
-import type { Mag } from "../../../src/train/mag/mag-schema.ts";
+import type { Mag } from "../../../src/mag/mag-schema.ts";
 
 /** Graph `index`: x is right in both rounds, y in the second. Every third has no second round. */
 export function sumMag(index: number): Mag {

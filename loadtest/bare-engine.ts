@@ -1,8 +1,8 @@
 // The default student's engine in this process, with the server's own settings: what HTTP is compared with.
 import { parseArgs } from "node:util";
+import { openStudent } from "../src/asking/student.ts";
 import { DEFAULT_STUDENT } from "../src/cli/default-student.ts";
 import { loadConfig } from "../src/server/config.ts";
-import { openStudent } from "../src/server/open-student.ts";
 import type { BareEngine } from "./scenarios/scenario.ts";
 
 /** `serverFlags` are the server's; those that the engine does not know are left out. */
@@ -12,7 +12,7 @@ export async function openBareEngine(serverFlags: readonly string[]): Promise<Ba
     Object.entries(values).filter((entry): entry is [string, string] => typeof entry[1] === "string"),
   );
   const config = loadConfig({ environment: process.env, flags });
-  const student = await openStudent(config.model ?? DEFAULT_STUDENT, { config, onStep: () => {} });
+  const student = await openStudent(config.model ?? DEFAULT_STUDENT, config);
   return {
     engine: student.engine,
     encode: (text) => student.tokenizer.encode(text, { addSpecialTokens: true }),

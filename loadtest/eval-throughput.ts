@@ -6,16 +6,17 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import { parseArgs } from "node:util";
 import { renderPrompt } from "../src/asking/prompts.ts";
+import { resolveQuestion } from "../src/asking/question.ts";
+import { openStudent } from "../src/asking/student.ts";
 import { systemClock } from "../src/base/clock.ts";
 import { DEFAULT_STUDENT } from "../src/cli/default-student.ts";
-import { openEngine } from "../src/engine/open-engine.ts";
 import { seedOf } from "../src/eval/answer-record.ts";
 import { NOTHING_TOLD } from "../src/eval/asker.ts";
 import { engineAsker } from "../src/eval/engine-asker.ts";
 import { readQuestionFiles } from "../src/eval/evaluation.ts";
 import { Journal } from "../src/eval/journal.ts";
 import { runQuestions } from "../src/eval/runner.ts";
-import { evalSettings, samplingOf } from "../src/eval/settings.ts";
+import { askedOf, evalSettings } from "../src/eval/settings.ts";
 import { encodeChat } from "../src/text/chat-prompt.ts";
 
 const { values } = parseArgs({
@@ -38,17 +39,11 @@ const settings = evalSettings({
 });
 const questions = readQuestionFiles(values.data, settings).flatMap((file) => file.questions);
 const steps = { count: 0, seconds: 0 };
-const opened = await openEngine(values.model, {
-  device: "cpu",
-  dtype: null,
-  contextLength: null,
+const student = await openStudent(values.model, {
   batchRows,
   threads: Number(values.threads),
-  prefixCacheTokens: 2048,
-  memoryLimitMb: null,
   queueSamples: questions.length * samples,
   maxSamples: samples,
-  stallTimeoutMs: Number.POSITIVE_INFINITY,
   onStep({ seconds }) {
     steps.count += 1;
     steps.seconds += seconds;
@@ -74,11 +69,11 @@ async function bare(): Promise<number> {
   const results = await Promise.all(
     questions.map(
       (question, index) =>
-        opened.engine.submit({
+        student.engine.submit({
           id: String(index),
-          promptTokens: encodeChat(opened, renderPrompt(question)),
+          promptTokens: encodeChat(student, renderPrompt(question)),
           samples,
-          sampling: samplingOf(settings, question, seedOf(settings, question)),
+          sampling: resolveQuestion(askedOf(settings, question, seedOf(settings, question))).sampling,
           queueTimeoutMs: Number.POSITIVE_INFINITY,
           timeoutMs: Number.POSITIVE_INFINITY,
         }).done,
@@ -93,7 +88,7 @@ async function evaluated(): Promise<number> {
   const records = await runQuestions({
     questions,
     settings,
-    asker: engineAsker({ ...opened, batchRows }, model, settings),
+    asker: engineAsker(student, batchRows, model, settings),
     journal: Journal.open(path.join(folder, "journal.jsonl"), {}, { fresh: true }),
     clock: systemClock,
     signal: new AbortController().signal,
@@ -114,4 +109,4 @@ for (let pair = 0; pair < Number(values.pairs); pair++) {
   }
   console.log(`ratio ${(evaluation.tokensPerSecond / engine.tokensPerSecond).toFixed(3)}`);
 }
-await opened.engine.close();
+await student.engine.close();

@@ -3,10 +3,10 @@
 
 import { parseArgs } from "node:util";
 import { renderPrompt } from "../src/asking/prompts.ts";
+import { openStudent } from "../src/asking/student.ts";
 import { DEFAULT_STUDENT } from "../src/cli/default-student.ts";
 import type { GenerationEngine, GenerationResult } from "../src/engine/request.ts";
 import { loadConfig } from "../src/server/config.ts";
-import { openStudent } from "../src/server/open-student.ts";
 import { encodeChat } from "../src/text/chat-prompt.ts";
 import { type Spread, spreadOf } from "./bench/statistics.ts";
 
@@ -49,7 +49,7 @@ async function main(): Promise<void> {
   const { values } = parseArgs({ options: { pairs: { type: "string", default: "9" } } });
   // Room for all that a pair leaves: what is measured is reuse, not eviction.
   const config = loadConfig({ flags: { "prefix-cache-tokens": "16384" } });
-  const student = await openStudent(DEFAULT_STUDENT, { config, onStep: () => {} });
+  const student = await openStudent(DEFAULT_STUDENT, config);
   const user = (content: string) => encodeChat(student, [{ role: "user", content }]);
   const zeroShot = (number: number) => renderPrompt({ task: "math", question: question(number) })[0].content;
   const instructionFirst = (number: number) => zeroShot(number).split("\n\n").reverse().join("\n\n");

@@ -9,9 +9,9 @@ const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
   serve: async () => {
     const [{ createServeCommand }, { openStudent }] = await Promise.all([
       import("./serve.ts"),
-      import("../server/open-student.ts"),
+      import("../asking/student.ts"),
     ]);
-    return createServeCommand(openStudent);
+    return createServeCommand((folder, { config, onStep }) => openStudent(folder, { ...config, onStep }));
   },
   import: async () => (await import("./import.ts")).importCommand,
   train: async () => (await import("./train.ts")).trainCommand,

@@ -2,8 +2,8 @@
 // knows nothing of rows, steps or other requests.
 
 import { MagdiError } from "../base/errors.ts";
+import type { CancelReason } from "../base/finish-reason.ts";
 import type {
-  CancelReason,
   Generation,
   GenerationListener,
   GenerationRequest,

@@ -1,6 +1,8 @@
 // What a caller asks the engine for, and what it hears back. It knows tokens and text, nothing of HTTP, tasks
 // or votes.
 
+import type { CancelReason, FinishReason } from "../base/finish-reason.ts";
+
 /** How one sample's tokens are chosen. Order of filters: bias, temperature, top-k, top-p, min-p (as Transformers). */
 export interface SamplingParams {
   /** 0 is greedy: the first of the most likely tokens. */
@@ -23,11 +25,6 @@ export interface SamplingParams {
   readonly topLogprobs: number | null;
   readonly logitBias: ReadonlyMap<number, number>;
 }
-
-/** Why a sample was ended by somebody else than the model; the reasons of magdi_generation_tokens_discarded_total. */
-export type CancelReason = "decided" | "cancelled" | "disconnect" | "deadline" | "shutdown";
-
-export type FinishReason = "stop" | "length" | CancelReason;
 
 export interface GenerationRequest {
   readonly id: string;

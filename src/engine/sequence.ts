@@ -1,11 +1,12 @@
 // One sample of a request: its tokens, its text, its generator, and whether it has ended and why. It knows
 // nothing of other samples, of steps or of who listens.
 
+import type { FinishReason } from "../base/finish-reason.ts";
 import { IncrementalDetokenizer } from "../text/incremental-detokenizer.ts";
 import { StopStringFilter } from "../text/stop-strings.ts";
 import type { Tokenizer } from "../text/tokenizer.ts";
 import { sampleRandom, type Xoshiro128 } from "./random.ts";
-import type { FinishReason, SampleResult, SamplingParams, TokenEvent, TokenLogprob } from "./request.ts";
+import type { SampleResult, SamplingParams, TokenEvent, TokenLogprob } from "./request.ts";
 
 /** What is the same for all sequences of one request. */
 export interface SequenceContext {

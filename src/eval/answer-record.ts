@@ -16,7 +16,7 @@ const sampleSchema = z.strictObject({
   tokens: z.number().nullable(),
   /** Null where there were no tokens, or the server tells none. */
   logprob_mean: z.number().nullable(),
-  finish_reason: z.string(),
+  finish_reason: z.enum(["stop", "length"]),
 });
 
 export const answerRecordSchema = z.strictObject({
@@ -67,10 +67,13 @@ export function recordOf(
     answer,
     correct: answer !== null && answersEqual(task, answer, gold, { choices }),
     prompt_tokens: promptTokens,
-    samples: reports.map((report) => ({
-      ...report,
-      tokens: told(report.tokens),
-      logprob_mean: told(report.logprob_mean),
+    samples: reports.map(({ index, text, answer: read, tokens, logprobMean, finishReason }) => ({
+      index,
+      text,
+      answer: read,
+      tokens: told(tokens),
+      logprob_mean: told(logprobMean),
+      finish_reason: finishReason === "length" ? "length" : "stop",
     })),
   };
 }

@@ -1,15 +1,13 @@
-// Asks a student folder in this process, through the engine that serves.
+// Asks a student folder in this process, as the server asks the one that it serves.
 
-import { renderPrompt } from "../asking/prompts.ts";
+import { type AskableStudent, ask } from "../asking/ask.ts";
+import { resolveQuestion } from "../asking/question.ts";
+import { openStudent } from "../asking/student.ts";
 import type { DeviceSetting } from "../engine/device-setting.ts";
-import { openEngine, tellChoice } from "../engine/open-engine.ts";
-import type { GenerationEngine } from "../engine/request.ts";
 import type { Dtype } from "../student/dtype.ts";
-import { type ChatSpeaker, encodeChat } from "../text/chat-prompt.ts";
-import { finishedSample } from "../voting/voter.ts";
 import type { Answered, Asker, ModelIdentity } from "./asker.ts";
 import type { Question } from "./question.ts";
-import { type EvalSettings, samplingOf } from "./settings.ts";
+import { askedOf, type EvalSettings } from "./settings.ts";
 
 export interface EngineAskerOptions {
   readonly folder: string;
@@ -20,73 +18,60 @@ export interface EngineAskerOptions {
   readonly contextLength: number | null;
 }
 
-/** Questions that wait beyond those in the batch, as a multiple of it, so that no row is ever empty before the end. */
+/** Questions waiting beyond those in the batch, as a multiple of it, so that no row is empty before the end. */
 const QUEUE_FACTOR = 2;
 
 /** @throws MagdiError MAGDI_FILE_MISSING, MAGDI_BAD_FILE, MAGDI_BAD_CONFIG, MAGDI_UNSUPPORTED */
 export async function openEngineAsker(options: EngineAskerOptions, settings: EvalSettings): Promise<Asker> {
-  const { folder, device, engine, tokenizer, chatTemplate } = await openEngine(options.folder, {
+  const { folder, batchRows } = options;
+  const student = await openStudent(folder, {
     ...options,
-    prefixCacheTokens: 2048,
-    memoryLimitMb: null,
-    queueSamples: (QUEUE_FACTOR + 1) * (options.batchRows + settings.samples),
+    queueSamples: (QUEUE_FACTOR + 1) * (batchRows + settings.samples),
     maxSamples: settings.samples,
-    stallTimeoutMs: Number.POSITIVE_INFINITY,
   });
-  const { manifest, dtype } = folder;
-  const files = Object.fromEntries(
-    Object.entries(manifest.files).map(([name, { sha256 }]) => [name, sha256]),
-  );
+  const { dtype, device, files } = student.manifest;
+  const hashes = Object.fromEntries(Object.entries(files).map(([name, { sha256 }]) => [name, sha256]));
   const asker = engineAsker(
-    { engine, tokenizer, chatTemplate, batchRows: options.batchRows },
+    student,
+    batchRows,
     {
-      name: manifest.name,
+      name: student.id,
       kind: "folder",
       dtype,
-      files,
+      files: hashes,
       left_out: [],
-      device: device.device,
-      context_length: engine.contextLength,
+      device,
+      context_length: student.engine.contextLength,
     },
     settings,
   );
-  return options.device === "auto" ? { ...asker, deviceChoice: tellChoice(device) } : asker;
+  return options.device === "auto" ? { ...asker, deviceChoice: student.deviceChoice } : asker;
 }
 
-export interface EngineAskerParts extends ChatSpeaker {
-  readonly engine: GenerationEngine;
-  readonly batchRows: number;
-}
-
-/** The asker over an engine that is open; it closes the engine. */
-export function engineAsker(parts: EngineAskerParts, model: ModelIdentity, settings: EvalSettings): Asker {
-  const { engine, batchRows } = parts;
+/** The asker over a student that is open; it closes the student's engine. */
+export function engineAsker(
+  student: AskableStudent,
+  batchRows: number,
+  model: ModelIdentity,
+  settings: EvalSettings,
+): Asker {
   return {
     model,
     concurrency: (samples) => Math.max(1, Math.ceil((QUEUE_FACTOR * batchRows) / samples)),
     async ask(question: Question, seed: number, signal: AbortSignal): Promise<Answered> {
       signal.throwIfAborted();
-      const generation = engine.submit({
-        id: `${question.dataset}/${question.id}`,
-        promptTokens: encodeChat(parts, renderPrompt(question)),
-        samples: settings.samples,
-        sampling: samplingOf(settings, question, seed),
-        queueTimeoutMs: Number.POSITIVE_INFINITY,
-        timeoutMs: Number.POSITIVE_INFINITY,
-      });
-      const stop = () => generation.cancel("cancelled");
+      const asked = resolveQuestion(askedOf(settings, question, seed));
+      const run = ask(student, asked, { id: `${question.dataset}/${question.id}` });
+      const stop = () => run.cancel("cancelled");
       signal.addEventListener("abort", stop, { once: true });
       try {
-        const { samples, promptTokens } = await generation.done;
+        const { samples, usage } = await run.done;
         signal.throwIfAborted();
-        return {
-          samples: samples.map((sample) => finishedSample(sample, sample.finishReason)),
-          promptTokens,
-        };
+        return { samples, promptTokens: usage.promptTokens };
       } finally {
         signal.removeEventListener("abort", stop);
       }
     },
-    close: () => engine.close(),
+    close: () => student.engine.close(),
   };
 }

@@ -112,7 +112,7 @@ async function ask(
         text: sample.text,
         tokens: sample.tokens,
         logprobMean: sample.logprob_mean ?? Number.NaN,
-        finishReason: sample.finish_reason,
+        finishReason: sample.finish_reason === "length" ? "length" : "stop", // no other is left
       })),
     };
   } catch (error) {

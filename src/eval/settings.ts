@@ -2,9 +2,9 @@
 // it runs is no part of them.
 
 import { z } from "zod";
+import type { AskedQuestion } from "../asking/question.ts";
 import { DEFAULT_TOP_K, DEFAULT_TOP_P, defaultMaxTokens, samplingTemperature } from "../asking/sampling.ts";
 import { MagdiError } from "../base/errors.ts";
-import type { SamplingParams } from "../engine/request.ts";
 import { ADAPTIVE_THRESHOLD } from "../voting/early-stop.ts";
 import type { Question } from "./question.ts";
 
@@ -62,19 +62,17 @@ export function maxTokensOf(settings: EvalSettings, { task, question }: Question
   return settings.max_tokens ?? defaultMaxTokens(task, question);
 }
 
-/** What the engine is told for one question: what a server makes of a request with these fields. */
-export function samplingOf(settings: EvalSettings, question: Question, seed: number): SamplingParams {
+/** How a student in this process is asked one question: as a server makes it of a request with these settings. */
+export function askedOf(settings: EvalSettings, question: Question, seed: number): AskedQuestion {
   return {
+    ...question,
+    samples: settings.samples,
     temperature: settings.temperature,
-    topK: settings.top_k,
     topP: settings.top_p,
-    minP: 0,
-    maxTokens: maxTokensOf(settings, question),
-    minTokens: 0,
-    ignoreEos: false,
-    stop: [],
+    topK: settings.top_k,
+    maxTokens: settings.max_tokens ?? undefined,
     seed,
-    topLogprobs: null,
-    logitBias: new Map(),
+    vote: settings.vote,
+    earlyStop: "off",
   };
 }

@@ -1,15 +1,10 @@
 // A generation under the server's eyes: submitted with the server's time limits, known to the drain, measured, and
 // counted when it ends. It knows neither votes nor response shapes.
-import { randomBytes, randomUUID } from "node:crypto";
+import { randomUUID } from "node:crypto";
+import type { GenerationOrder } from "../asking/ask.ts";
 import type { Clock } from "../base/clock.ts";
-import { MagdiError } from "../base/errors.ts";
-import type {
-  CancelReason,
-  GenerationListener,
-  GenerationResult,
-  SamplingParams,
-  TokenEvent,
-} from "../engine/request.ts";
+import type { CancelReason } from "../base/finish-reason.ts";
+import type { GenerationListener, GenerationResult, TokenEvent } from "../engine/request.ts";
 import type { Baselines } from "../voting/baselines.ts";
 import type { Caller } from "./access/caller.ts";
 import type { Metrics } from "./observation/metrics.ts";
@@ -39,18 +34,6 @@ export interface Run<T> {
   cancel(reason: CancelReason): void;
 }
 
-export interface GenerationOrder {
-  readonly id: string;
-  readonly caller: Caller;
-  readonly promptTokens: Int32Array;
-  readonly samples: number;
-  readonly sampling: SamplingParams;
-  /** Whether the text goes on with the prompt's. */
-  readonly continuesText?: boolean;
-  /** The request's field that holds the prompt, or a part of it such as prompt[3], for the error about its length. */
-  readonly promptParam: string;
-}
-
 /**
  * Submits to the engine. `done` rejects also with what the listener threw: the generation is cancelled then.
  *
@@ -59,6 +42,7 @@ export interface GenerationOrder {
 export function startGeneration(
   context: ServingContext,
   student: ServedStudent,
+  caller: Caller,
   order: GenerationOrder,
   listener: GenerationListener,
 ): Run<GenerationResult> {
@@ -79,7 +63,7 @@ export function startGeneration(
   };
   const measure = (event: TokenEvent) => {
     const nowMs = clock.nowMs();
-    metrics.countToken(order.caller.name);
+    metrics.countToken(caller.name);
     if (!anyToken) metrics.observeFirstToken((nowMs - startMs) / 1000);
     anyToken = true;
     const beforeMs = lastTokenMs[event.sample];
@@ -87,60 +71,30 @@ export function startGeneration(
     lastTokenMs[event.sample] = nowMs;
   };
 
-  const generation = withPromptParam(order.promptParam, () =>
-    student.engine.submit(
-      {
-        id: order.id,
-        promptTokens: order.promptTokens,
-        samples: order.samples,
-        sampling: order.sampling,
-        continuesText: order.continuesText ?? false,
-        queueTimeoutMs: context.queueTimeoutMs,
-        timeoutMs: context.requestTimeoutMs,
-        prefixScope: context.isolatePrefixes ? order.caller.name : "",
+  const generation = student.engine.submit(
+    {
+      ...order,
+      queueTimeoutMs: context.queueTimeoutMs,
+      timeoutMs: context.requestTimeoutMs,
+      prefixScope: context.isolatePrefixes ? caller.name : "",
+    },
+    {
+      onToken(event) {
+        measure(event);
+        guard(() => listener.onToken?.(event));
       },
-      {
-        onToken(event) {
-          measure(event);
-          guard(() => listener.onToken?.(event));
-        },
-        onSampleEnd(result) {
-          guard(() => listener.onSampleEnd?.(result));
-        },
+      onSampleEnd(result) {
+        guard(() => listener.onSampleEnd?.(result));
       },
-    ),
+    },
   );
   context.admission.add(generation);
   const done = generation.done.then((result) => {
-    metrics.countGeneration(result, order.caller.name);
+    metrics.countGeneration(result, caller.name);
     if (listenerFailure !== null) throw listenerFailure.cause;
     return result;
   });
   return { id: order.id, done, cancel: (reason) => generation.cancel(reason) };
-}
-
-/** The engine speaks of promptTokens; a client hears of the field that it wrote. */
-export function withPromptParam<T>(promptParam: string, call: () => T): T {
-  try {
-    return call();
-  } catch (error) {
-    if (!(error instanceof MagdiError) || error.param !== "promptTokens") throw error;
-    const where = promptParam.replace(/\[.*/, "");
-    throw new MagdiError(
-      error.code,
-      where === promptParam ? error.message : `${promptParam}: ${error.message}`,
-      {
-        param: where,
-        details: error.details,
-        cause: error,
-      },
-    );
-  }
-}
-
-/** An unsigned 53-bit integer from the system's randomness. */
-export function randomSeed(): number {
-  return Number(randomBytes(8).readBigUInt64BE() >> 11n);
 }
 
 export function newId(prefix: string): string {

@@ -7,7 +7,7 @@ import {
   standings,
   type VoteRule,
   type VotingSample,
-  weightTenths,
+  weightMillionths,
 } from "./vote.ts";
 
 export type EarlyStop = "exact" | "adaptive" | "off";
@@ -55,13 +55,13 @@ function atBest(
   let confidence = 0;
   for (const index of indices) {
     const one = confidences.get(index) ?? 0;
-    weight += weightTenths(one, rule);
+    weight += weightMillionths({ confidence: one }, rule);
     confidence += one;
   }
   return {
     answer: rival ?? "",
     count: indices.length,
-    weightTenths: weight,
+    weightMillionths: weight,
     confidence,
     lowestIndex: indices[0] ?? Number.POSITIVE_INFINITY,
   };

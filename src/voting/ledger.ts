@@ -1,23 +1,18 @@
-// The token account of one request, and what the same answer would have cost as a debate. The response and the
-// metrics are both written from it. It knows nothing of time or text.
+// The token account of one request, and what the same answer would have cost as a debate.
 
 import { MagdiError } from "../base/errors.ts";
+import { DISCARD_REASONS, type DiscardReason } from "../base/finish-reason.ts";
 import type { Baseline } from "./baselines.ts";
 
-/** Why generated tokens came to nothing. */
-export type DiscardReason = "decided" | "cancelled" | "disconnect" | "deadline";
-
-export const DISCARD_REASONS: readonly DiscardReason[] = ["decided", "cancelled", "disconnect", "deadline"];
-
 export interface Usage {
-  readonly prompt_tokens: number;
+  readonly promptTokens: number;
   /** Prompt tokens that were not found in the prefix cache. */
-  readonly prompt_tokens_computed: number;
-  /** All generated tokens, discarded ones included. */
-  readonly completion_tokens: number;
-  /** Of these, the tokens of samples that were cancelled. */
-  readonly completion_tokens_discarded: number;
-  readonly total_tokens: number;
+  readonly promptTokensComputed: number;
+  /** All generated tokens, including discarded ones. */
+  readonly completionTokens: number;
+  /** Of these, the tokens of samples that were stopped. */
+  readonly completionTokensDiscarded: number;
+  readonly totalTokens: number;
 }
 
 export interface Comparison {
@@ -70,17 +65,17 @@ export class Ledger {
     const discarded = DISCARD_REASONS.reduce((sum, reason) => sum + this.#discarded[reason], 0);
     const completion = this.#finishedTokens + discarded;
     return {
-      prompt_tokens: this.#promptTokens,
-      prompt_tokens_computed: this.#promptTokensComputed,
-      completion_tokens: completion,
-      completion_tokens_discarded: discarded,
-      total_tokens: this.#promptTokens + completion,
+      promptTokens: this.#promptTokens,
+      promptTokensComputed: this.#promptTokensComputed,
+      completionTokens: completion,
+      completionTokensDiscarded: discarded,
+      totalTokens: this.#promptTokens + completion,
     };
   }
 
   /** Null before any token was counted: there is nothing to compare. */
   comparison(baseline: Baseline): Comparison | null {
-    const total = this.usage().total_tokens;
+    const total = this.usage().totalTokens;
     if (total === 0) return null;
     return {
       baseline: baseline.name,

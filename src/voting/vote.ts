@@ -12,6 +12,8 @@ export interface VotingSample {
   readonly display: string | null;
   /** exp(mean token log-probability), 0 to 1. */
   readonly confidence: number;
+  /** What its vote weighs under `majority`. Default 1. */
+  readonly weight?: number;
 }
 
 /** Everything that the order of answers is decided by. */
@@ -19,8 +21,8 @@ export interface Standing {
   /** Canonical key. */
   readonly answer: string;
   readonly count: number;
-  /** Sum of the rule's weights, in tenths, so that sums are exact. */
-  readonly weightTenths: number;
+  /** Sum of the rule's weights, in whole millionths, so that sums are exact. */
+  readonly weightMillionths: number;
   /** Sum of confidences in order of sample index. */
   readonly confidence: number;
   readonly lowestIndex: number;
@@ -60,9 +62,12 @@ export function rescaledTenths(confidence: number): number {
   return confidence < 1 ? 8 : 10;
 }
 
-/** What one vote weighs under a rule, in tenths. */
-export function weightTenths(confidence: number, rule: VoteRule): number {
-  return rule === "majority" ? 10 : rescaledTenths(confidence);
+/** What one vote weighs under a rule, in millionths. */
+export function weightMillionths(
+  { confidence, weight = 1 }: Pick<VotingSample, "confidence" | "weight">,
+  rule: VoteRule,
+): number {
+  return rule === "majority" ? Math.round(weight * 1e6) : rescaledTenths(confidence) * 1e5;
 }
 
 /**
@@ -72,7 +77,7 @@ export function weightTenths(confidence: number, rule: VoteRule): number {
  */
 export function compareStandings(a: Standing, b: Standing): number {
   return (
-    b.weightTenths - a.weightTenths ||
+    b.weightMillionths - a.weightMillionths ||
     b.count - a.count ||
     b.confidence - a.confidence ||
     a.lowestIndex - b.lowestIndex
@@ -80,10 +85,7 @@ export function compareStandings(a: Standing, b: Standing): number {
 }
 
 /** Samples → one standing an answer, best first. Sums run in order of index, so completion order changes nothing. */
-export function standings(
-  samples: readonly Pick<VotingSample, "index" | "answer" | "confidence">[],
-  rule: VoteRule,
-): Standing[] {
+export function standings(samples: readonly Omit<VotingSample, "display">[], rule: VoteRule): Standing[] {
   const byAnswer = new Map<string, Standing>();
   for (const sample of [...samples].sort((a, b) => a.index - b.index)) {
     if (sample.answer === null) continue;
@@ -91,7 +93,7 @@ export function standings(
     byAnswer.set(sample.answer, {
       answer: sample.answer,
       count: (before?.count ?? 0) + 1,
-      weightTenths: (before?.weightTenths ?? 0) + weightTenths(sample.confidence, rule),
+      weightMillionths: (before?.weightMillionths ?? 0) + weightMillionths(sample, rule),
       confidence: (before?.confidence ?? 0) + sample.confidence,
       lowestIndex: before?.lowestIndex ?? sample.index,
     });
@@ -102,12 +104,12 @@ export function standings(
 /** The vote of `samples` under `rule`. Ties are broken as compareStandings says, never by chance. */
 export function tally(samples: readonly VotingSample[], rule: VoteRule): Tally {
   const ranked = standings(samples, rule);
-  const total = ranked.reduce((sum, standing) => sum + standing.weightTenths, 0);
+  const total = ranked.reduce((sum, standing) => sum + standing.weightMillionths, 0);
   const votes = ranked.map((standing) => ({
     answer: speakerFor(standing.answer, samples)?.display ?? standing.answer,
     count: standing.count,
-    weight: standing.weightTenths / 10,
-    share: standing.weightTenths / total,
+    weight: standing.weightMillionths / 1e6,
+    share: standing.weightMillionths / total,
   }));
   const winner = ranked[0];
   if (winner === undefined) return { key: null, answer: null, speaker: null, votes, tied: false };
@@ -117,7 +119,7 @@ export function tally(samples: readonly VotingSample[], rule: VoteRule): Tally {
     answer: speaker?.display ?? winner.answer,
     speaker: speaker?.index ?? null,
     votes,
-    tied: ranked[1]?.weightTenths === winner.weightTenths,
+    tied: ranked[1]?.weightMillionths === winner.weightMillionths,
   };
 }
 

@@ -1,9 +1,9 @@
-// The vote of one request while its samples finish: what a server or an evaluation drives. It knows no engine; who
-// cancels the rest once it is decided is not its business.
+// The vote of one question while its samples finish. Its caller cancels the rest once the vote is decided.
 
 import { canonicalAnswer, extractAnswer } from "../answers/answer.ts";
 import type { Choice, Task } from "../answers/task.ts";
 import { MagdiError } from "../base/errors.ts";
+import { discardReasonOf, type FinishReason } from "../base/finish-reason.ts";
 import { ADAPTIVE_THRESHOLD, adaptiveDecided, type EarlyStop, exactDecided } from "./early-stop.ts";
 import { confidenceOf, type Tally, tally, type Vote, type VoteRule, type VotingSample } from "./vote.ts";
 
@@ -22,34 +22,15 @@ export interface VoterOptions {
 export interface FinishedSample {
   readonly index: number;
   readonly text: string;
-  /** As the engine ended it; `abort` and `cancelled` have no vote. */
-  readonly finishReason: string;
+  /** A sample that was stopped has no vote. */
+  readonly finishReason: FinishReason;
   readonly logprobMean: number;
   readonly tokens: number;
 }
 
-/** An engine's result as the voter takes it; `finishReason` is what it is called there. */
-export function finishedSample(
-  result: {
-    readonly index: number;
-    readonly text: string;
-    readonly tokenIds: readonly number[];
-    readonly logprobSum: number;
-  },
-  finishReason: string,
-): FinishedSample {
-  const { index, text, tokenIds, logprobSum } = result;
-  const tokens = tokenIds.length;
-  return { index, text, finishReason, logprobMean: logprobSum / tokens, tokens };
-}
-
-export interface SampleReport {
-  readonly index: number;
-  readonly text: string;
+export interface SampleReport extends FinishedSample {
+  /** Null when none could be read, or when the sample was stopped. */
   readonly answer: string | null;
-  readonly tokens: number;
-  readonly logprob_mean: number;
-  readonly finish_reason: string;
 }
 
 export interface VoteResult {
@@ -57,9 +38,11 @@ export interface VoteResult {
   /** The text of the sample that speaks for the answer; null without an answer. */
   readonly reasoning: string | null;
   readonly votes: readonly Vote[];
+  /** True when the two best have the same weight. */
+  readonly tied: boolean;
   /** Finished samples when the vote was settled. */
-  readonly decided_at: number;
-  readonly stop_reason: StopReason;
+  readonly decidedAt: number;
+  readonly stopReason: StopReason;
   readonly samples: readonly SampleReport[];
 }
 
@@ -68,7 +51,25 @@ interface Recorded {
   readonly ballot: VotingSample;
 }
 
-const WITHOUT_VOTE: readonly string[] = ["abort", "aborted", "cancelled"];
+/** Reads a text's answer for a vote. */
+export function ballotOf(
+  sample: {
+    readonly index: number;
+    readonly text: string;
+    readonly confidence: number;
+    readonly weight?: number;
+  },
+  task: Task,
+  choices: readonly Choice[] | null,
+): VotingSample {
+  const { text, ...ballot } = sample;
+  const display = extractAnswer(task, text, { choices });
+  return {
+    ...ballot,
+    display,
+    answer: display === null ? null : canonicalAnswer(task, display, { choices }),
+  };
+}
 
 /**
  * @example
@@ -114,24 +115,16 @@ export class Voter {
     if (this.#recorded.has(sample.index)) {
       throw new MagdiError("MAGDI_BAD_CONFIG", `sample ${sample.index}: expected once, was added twice`);
     }
-    const votes = this.#settled === null && !WITHOUT_VOTE.includes(sample.finishReason);
-    const stopped = WITHOUT_VOTE.includes(sample.finishReason);
-    const answer = stopped ? null : extractAnswer(task, sample.text, { choices });
-    this.#recorded.set(sample.index, {
-      report: {
-        index: sample.index,
-        text: sample.text,
-        answer,
-        tokens: sample.tokens,
-        logprob_mean: sample.logprobMean,
-        finish_reason: sample.finishReason,
-      },
-      ballot: {
-        index: sample.index,
-        answer: votes && answer !== null ? canonicalAnswer(task, answer, { choices }) : null,
-        display: answer,
-        confidence: confidenceOf(sample.logprobMean),
-      },
+    const stopped = discardReasonOf(sample.finishReason) !== null;
+    const { index, text, logprobMean } = sample;
+    const ballot = stopped
+      ? { index, answer: null, display: null, confidence: confidenceOf(logprobMean) }
+      : ballotOf({ index, text, confidence: confidenceOf(logprobMean) }, task, choices);
+    const answer = ballot.display;
+    this.#recorded.set(index, {
+      report: { ...sample, answer },
+      // Too late for the vote once it is settled.
+      ballot: this.#settled === null ? ballot : { ...ballot, answer: null },
     });
     this.#settle();
     const reason = this.#settled?.reason;
@@ -159,14 +152,15 @@ export class Voter {
 
   /** The vote as it stands: the response's part once settled, and "enough" for the samples so far before that. */
   result(): VoteResult {
-    const { answer, speaker, votes } = this.tally();
+    const { answer, speaker, votes, tied } = this.tally();
     const settled = this.#settled ?? { at: this.#recorded.size, reason: "enough" };
     return {
       answer,
       reasoning: speaker === null ? null : (this.#recorded.get(speaker)?.report.text ?? null),
       votes,
-      decided_at: settled.at,
-      stop_reason: settled.reason,
+      tied,
+      decidedAt: settled.at,
+      stopReason: settled.reason,
       samples: [...this.#recorded.values()].map(({ report }) => report).sort((a, b) => a.index - b.index),
     };
   }

@@ -3,13 +3,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { MagdiError } from "../../src/base/errors.ts";
+import type { CancelReason } from "../../src/base/finish-reason.ts";
 import { sampleRandom } from "../../src/engine/random.ts";
-import type {
-  CancelReason,
-  Generation,
-  GenerationRequest,
-  SamplingParams,
-} from "../../src/engine/request.ts";
+import type { Generation, GenerationRequest, SamplingParams } from "../../src/engine/request.ts";
 import { alone, Ear, GREEDY, SAMPLED, toyEngine, toyTokens } from "../support/toy-engine.ts";
 
 interface Submission {

@@ -2,7 +2,8 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import type { CancelReason, Generation } from "../../src/engine/request.ts";
+import type { CancelReason } from "../../src/base/finish-reason.ts";
+import type { Generation } from "../../src/engine/request.ts";
 import { alone, Ear, rejection, toyEngine, toyRequest } from "../support/toy-engine.ts";
 
 const prompt = (length: number, first = 5): Int32Array =>

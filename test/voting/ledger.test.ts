@@ -23,11 +23,11 @@ test("the ledger counts the prompt once, and discarded tokens within the complet
   ledger.addDiscarded("decided", 5);
   ledger.addDiscarded("deadline", 2);
   assert.deepEqual(ledger.usage(), {
-    prompt_tokens: 50,
-    prompt_tokens_computed: 20,
-    completion_tokens: 57,
-    completion_tokens_discarded: 7,
-    total_tokens: 107,
+    promptTokens: 50,
+    promptTokensComputed: 20,
+    completionTokens: 57,
+    completionTokensDiscarded: 7,
+    totalTokens: 107,
   });
   assert.deepEqual(ledger.discarded(), { decided: 5, cancelled: 0, disconnect: 0, deadline: 2 });
   const baseline = loadBaselines().select("math");

@@ -1,8 +1,14 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import type { FinishReason } from "../../src/base/finish-reason.ts";
 import { type FinishedSample, Voter } from "../../src/voting/voter.ts";
 
-function sample(index: number, text: string, logprobMean = -0.5, finishReason = "stop"): FinishedSample {
+function sample(
+  index: number,
+  text: string,
+  logprobMean = -0.5,
+  finishReason: FinishReason = "stop",
+): FinishedSample {
   return { index, text, finishReason, logprobMean, tokens: 10 };
 }
 
@@ -22,15 +28,15 @@ test("exact: decided when the rest cannot change the winner, and late samples ha
     { answer: "1000", count: 3, weight: 3, share: 0.75 },
     { answer: "7", count: 1, weight: 1, share: 0.25 },
   ]);
-  assert.equal(result.decided_at, 4);
-  assert.equal(result.stop_reason, "exact");
+  assert.equal(result.decidedAt, 4);
+  assert.equal(result.stopReason, "exact");
   assert.deepEqual(result.samples[4], {
     index: 4,
     text: "The answer is 7.",
     answer: "7",
     tokens: 10,
-    logprob_mean: -0.5,
-    finish_reason: "stop",
+    logprobMean: -0.5,
+    finishReason: "stop",
   });
 });
 
@@ -38,21 +44,21 @@ test("off: all samples vote, and the last one completes", () => {
   const voter = new Voter({ task: "yes-no", samples: 3, earlyStop: "off" });
   for (const index of [0, 1, 2]) assert.equal(voter.add(sample(index, "The answer is yes.")).decided, null);
   assert.equal(voter.remaining, 0);
-  const { stop_reason, decided_at, votes } = voter.result();
-  assert.deepEqual([stop_reason, decided_at, votes[0]?.count], ["complete", 3, 3]);
+  const { stopReason, decidedAt, votes } = voter.result();
+  assert.deepEqual([stopReason, decidedAt, votes[0]?.count], ["complete", 3, 3]);
 });
 
 test("one sample is complete when it ends", () => {
   const voter = new Voter({ task: "free", samples: 1 });
   assert.equal(voter.add(sample(0, "The answer is Paris.")).decided, null);
-  assert.deepEqual([voter.result().stop_reason, voter.result().answer], ["complete", "Paris"]);
+  assert.deepEqual([voter.result().stopReason, voter.result().answer], ["complete", "Paris"]);
 });
 
 test("adaptive: four votes of four settle ten samples", () => {
   const voter = new Voter({ task: "math", samples: 10, earlyStop: "adaptive" });
   const decided = [0, 1, 2, 3].map((index) => voter.add(sample(index, "The answer is 4.")).decided);
   assert.deepEqual(decided, [null, null, null, "adaptive"]);
-  assert.equal(voter.result().stop_reason, "adaptive");
+  assert.equal(voter.result().stopReason, "adaptive");
 });
 
 test("adaptive says exact when nothing could change any more", () => {
@@ -67,17 +73,17 @@ test("enough settles on what has finished; settling again changes nothing", () =
   voter.enough();
   voter.add(sample(6, "The answer is 5.", 0));
   voter.enough();
-  const { answer, decided_at, stop_reason } = voter.result();
-  assert.deepEqual([answer, decided_at, stop_reason], ["4", 1, "enough"]);
+  const { answer, decidedAt, stopReason } = voter.result();
+  assert.deepEqual([answer, decidedAt, stopReason], ["4", 1, "enough"]);
 });
 
 test("samples that were stopped and samples without an answer have no vote", () => {
   const voter = new Voter({ task: "math", samples: 3 });
-  assert.equal(voter.add(sample(0, "The answer is 4", -0.1, "abort")).answer, null);
+  assert.equal(voter.add(sample(0, "The answer is 4", -0.1, "deadline")).answer, null);
   assert.equal(voter.add(sample(1, "I do not know.")).answer, null);
   voter.add(sample(2, "no idea"));
-  const { answer, reasoning, votes, stop_reason } = voter.result();
-  assert.deepEqual([answer, reasoning, votes, stop_reason], [null, null, [], "complete"]);
+  const { answer, reasoning, votes, stopReason } = voter.result();
+  assert.deepEqual([answer, reasoning, votes, stopReason], [null, null, [], "complete"]);
 });
 
 test("choices are counted by what they mean", () => {

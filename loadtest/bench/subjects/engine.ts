@@ -1,7 +1,7 @@
 // Our engine in the bench's own process tree, without HTTP.
+import { openStudent } from "../../../src/asking/student.ts";
 import type { SamplingParams } from "../../../src/engine/request.ts";
 import { loadConfig } from "../../../src/server/config.ts";
-import { openStudent } from "../../../src/server/open-student.ts";
 import type { OpenSubject, Workload } from "../workload.ts";
 
 function samplingOf({ temperature, maxTokens }: Workload): SamplingParams {
@@ -29,17 +29,16 @@ export const openSubject: OpenSubject = async ({
   device = "cpu",
 }) => {
   const flags = {
-    model,
     dtype,
+    device,
     threads: String(threads),
     "batch-rows": String(rows),
     "context-length": String(contextLength),
     "prefix-cache-tokens": "0",
     "max-samples": String(rows),
     "queue-samples": String(Math.max(256, rows)),
-    ...(device === "cpu" ? {} : { device }),
   };
-  const student = await openStudent(model, { config: loadConfig({ flags }), onStep: () => {} });
+  const student = await openStudent(model, loadConfig({ flags }));
   const served = student.manifest.device ?? "cpu";
   if (served !== device) throw new Error(`expected an engine on ${device}, found one on ${served}`);
   return {

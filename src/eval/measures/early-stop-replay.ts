@@ -39,6 +39,6 @@ export function replayEarlyStop(samples: readonly FinishedSample[], options: Rep
       if (voter.add(sample).decided !== null) decisive = sample;
     } else tokens += sample.index < decisive.index ? decisive.tokens : Math.max(0, decisive.tokens - 1);
   }
-  const { answer, decided_at } = voter.result();
-  return { answer, decidedAt: decided_at, tokens };
+  const { answer, decidedAt } = voter.result();
+  return { answer, decidedAt, tokens };
 }

@@ -10,7 +10,7 @@ import { DOCS_PAGE, DOCS_SCRIPT, SWAGGER_UI_FILES } from "./docs-page.ts";
 /** Megabytes, and seldom asked for: read when they are. */
 function swaggerUiFiles(): ReadonlyMap<string, StaticFile> {
   const index = createRequire(import.meta.url).resolve("@fastify/swagger-ui/static/index.html");
-  return readStaticFiles(new URL("../routes/", pathToFileURL(index)));
+  return readStaticFiles(new URL("./", pathToFileURL(index)));
 }
 
 export const docsRoute: FastifyPluginAsyncZod<RouteOptions> = async (app) => {

@@ -1,11 +1,15 @@
 // What the server counts, under vLLM's names where it has them. One registry for each app; it knows no HTTP and
 // is told of finished work in the project's own terms.
 import { collectDefaultMetrics, Registry } from "prom-client";
-import type { Task } from "../../answers/task.ts";
 import { TASKS } from "../../answers/task.ts";
+import type { AskRecord } from "../../asking/ask.ts";
+import {
+  DISCARD_REASONS,
+  discardReasonOf,
+  type FinishReason,
+  requestEndOf,
+} from "../../base/finish-reason.ts";
 import type { EngineStats, GenerationResult, StepReport } from "../../engine/request.ts";
-import { DISCARD_REASONS } from "../../voting/ledger.ts";
-import { discardReasonOf } from "../finish.ts";
 import { FAILURE_REASONS, type FailureReason } from "../transport/http-errors.ts";
 import { buildVersion } from "./build-info.ts";
 import { EngineMetrics, SHORT_SECONDS } from "./engine-metrics.ts";
@@ -14,10 +18,9 @@ import { MetricFactory } from "./metric-factory.ts";
 import { TrafficMetrics } from "./traffic-metrics.ts";
 
 const SAMPLE_OUTCOMES = ["answered", "unparsed", "length", "aborted"] as const;
-export type SampleOutcome = (typeof SAMPLE_OUTCOMES)[number];
+type SampleOutcome = (typeof SAMPLE_OUTCOMES)[number];
 
 const REQUEST_FINISH_REASONS = ["stop", "length", "abort"] as const;
-export type RequestFinishReason = (typeof REQUEST_FINISH_REASONS)[number];
 
 const EARLY_STOP_RULES = ["exact", "adaptive"] as const;
 
@@ -29,20 +32,8 @@ const TOKENS = [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10_000, 20
 const SAMPLES = [1, 2, 3, 4, 5, 8, 10, 16, 20, 32];
 const SHARES = [0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1];
 
-/** One answered question as the vote and the ledger left it. */
-export interface AnswerRecord {
-  readonly task: Task;
-  /** Null when no sample could be read: it counts as no answer, and no debate is held against it. */
-  readonly answer: string | null;
-  /** All tokens of the request, prompt included. */
-  readonly totalTokens: number;
-  readonly baseline: string;
-  readonly debateTokens: number;
-  /** The winner's share of the weight; null without an answer. */
-  readonly share: number | null;
-  readonly tied: boolean;
-  readonly decidedAt: number;
-  readonly earlyStop: "exact" | "adaptive" | null;
+interface EndedSample {
+  readonly finishReason: FinishReason;
 }
 
 export interface MetricsOptions {
@@ -219,27 +210,55 @@ export class Metrics {
     this.#latency.observe((timing.endMs - timing.submittedMs) / 1000);
   }
 
-  countSample(outcome: SampleOutcome): void {
-    this.#samples.inc({ outcome });
-  }
-
-  countAnswer(record: AnswerRecord): void {
-    const { task } = record;
+  /** A question that has ended: its samples, its end, its answer. */
+  countQuestion(record: AskRecord): void {
+    for (const { finishReason, answer } of record.samples) {
+      this.#samples.inc({ outcome: outcomeOf(finishReason, answer !== null) });
+    }
+    if (!this.#countEnd(record.samples)) return;
+    const { task, stopReason, answer, baseline, usage, votes, tied } = record;
     this.#decidedAt.observe(record.decidedAt);
-    if (record.earlyStop !== null) this.#earlyStops.inc({ rule: record.earlyStop });
-    if (record.answer === null) return;
+    if (stopReason === "exact" || stopReason === "adaptive") this.#earlyStops.inc({ rule: stopReason });
+    // Without an answer no debate is held against it.
+    if (answer === null) return;
     this.#answers.inc({ task });
-    this.#debateTokens.inc({ task, baseline: record.baseline }, record.debateTokens);
-    this.#tokensPerAnswer.observe({ task }, record.totalTokens);
-    if (record.share !== null) this.#voteShare.observe(record.share);
-    if (record.tied) this.#ties.inc();
+    this.#debateTokens.inc({ task, baseline: baseline.name }, baseline.tokens);
+    this.#tokensPerAnswer.observe({ task }, usage.totalTokens);
+    if (votes[0] !== undefined) this.#voteShare.observe(votes[0].share);
+    if (tied) this.#ties.inc();
   }
 
-  countSuccess(finishReason: RequestFinishReason): void {
-    this.#successes.inc({ finish_reason: finishReason });
+  /** A completion that has ended, over all its prompts. */
+  countCompletion(samples: readonly EndedSample[]): void {
+    this.countCompletionSamples(samples);
+    this.#countEnd(samples);
+  }
+
+  /** The samples alone, of prompts whose completion failed for another prompt. */
+  countCompletionSamples(samples: readonly EndedSample[]): void {
+    for (const { finishReason } of samples) {
+      this.#samples.inc({ outcome: outcomeOf(finishReason, finishReason === "stop") });
+    }
+  }
+
+  /** Whether it was answered. */
+  #countEnd(samples: readonly EndedSample[]): boolean {
+    const end = requestEndOf(samples);
+    if (end === "disconnect" || end === "cancelled") {
+      this.countFailure(end);
+      return false;
+    }
+    this.#successes.inc({ finish_reason: end });
+    return true;
   }
 
   countFailure(reason: FailureReason): void {
     this.#failures.inc({ reason });
   }
+}
+
+function outcomeOf(finishReason: FinishReason, answered: boolean): SampleOutcome {
+  if (discardReasonOf(finishReason) !== null) return "aborted";
+  if (answered) return "answered";
+  return finishReason === "length" ? "length" : "unparsed";
 }

@@ -1,5 +1,6 @@
 // POST /v1/chat/completions, OpenAI's, whole or streamed.
 import type { FastifyPluginAsyncZod } from "fastify-type-provider-zod";
+import { withinContext } from "../../asking/prompt-tokens.ts";
 import { MagdiError } from "../../base/errors.ts";
 import { encodeChat } from "../../text/chat-prompt.ts";
 import { admit } from "../inference-route.ts";
@@ -9,7 +10,6 @@ import { answerCompletion } from "./answer-completion.ts";
 import { chatCompletion, chatCompletionChunk } from "./chat-response.ts";
 import { type ChatCompletionRequest, chatCompletionRequest } from "./chat-schema.ts";
 import { chatShape } from "./completion-shape.ts";
-import { withinContext } from "./prompt-encoding.ts";
 import { openAiSampling } from "./sampling.ts";
 
 const DESCRIPTION = `OpenAI's chat completions, with vLLM's \`top_k\`, \`min_p\`, \`min_tokens\` and \`ignore_eos\`. Unknown
@@ -48,7 +48,7 @@ export const chatCompletionsRoute: FastifyPluginAsyncZod<RouteOptions> = async (
         trace: request.trace,
         shape: chatShape(student.tokenizer),
         prompts: [
-          withinContext(student, "messages", (atMost) =>
+          withinContext(student.engine, "messages", (atMost) =>
             encodeChat(student, messagesOf(body.messages), { atMost }),
           ),
         ],

@@ -1,13 +1,14 @@
 // The life of one OpenAI completion: prompts, choices, usage, whole or in chunks. What the choices look like is the
 // shape's business, and how the chunks travel the caller's.
-import type { CancelReason, GenerationResult, SampleResult, SamplingParams } from "../../engine/request.ts";
+import { withPromptParam } from "../../asking/prompt-tokens.ts";
+import type { CancelReason } from "../../base/finish-reason.ts";
+import type { GenerationListener, GenerationResult, SamplingParams } from "../../engine/request.ts";
 import { checkPromptLength } from "../../engine/request-check.ts";
 import type { Caller } from "../access/caller.ts";
-import { apiFinishReason, requestEnd } from "../finish.ts";
-import { newId, type Run, type ServingContext, startGeneration, withPromptParam } from "../generation-run.ts";
-import type { SampleOutcome } from "../observation/metrics.ts";
+import { newId, type Run, type ServingContext, startGeneration } from "../generation-run.ts";
 import type { RequestTrace } from "../observation/request-trace.ts";
 import type { ServedStudent } from "../served-student.ts";
+import { wireFinishReason } from "../wire-finish-reason.ts";
 import type { ChatCompletion } from "./chat-response.ts";
 import type { CompletionHead, CompletionShape } from "./completion-shape.ts";
 import { systemFingerprint } from "./system-fingerprint.ts";
@@ -83,30 +84,27 @@ export function startCompletion<Body extends CompletionBody>(
   try {
     for (const [prompt, promptTokens] of order.prompts.entries()) {
       const { caller, sampling } = order;
+      const listener: GenerationListener = {
+        onToken({ sample, text, detail }) {
+          if (onChunk === null) return;
+          chunk(shape.delta(prompt * n + sample, text, detail));
+        },
+        onSampleEnd({ index, tail, finishReason }) {
+          if (onChunk === null) return;
+          if (tail !== "") chunk(shape.delta(prompt * n + index, tail, null));
+          chunk(shape.closing(prompt * n + index, finishReason));
+        },
+      };
+      const { continuesText } = shape;
       runs.push(
-        startGeneration(
-          context,
-          student,
-          {
-            id: `${id}-${prompt}`,
+        withPromptParam(promptParams[prompt]!, () =>
+          startGeneration(
+            context,
+            student,
             caller,
-            promptTokens,
-            samples: n,
-            sampling,
-            continuesText: shape.continuesText,
-            promptParam: promptParams[prompt]!,
-          },
-          {
-            onToken({ sample, text, detail }) {
-              if (onChunk === null) return;
-              chunk(shape.delta(prompt * n + sample, text, detail));
-            },
-            onSampleEnd({ index, tail, finishReason }) {
-              if (onChunk === null) return;
-              if (tail !== "") chunk(shape.delta(prompt * n + index, tail, null));
-              chunk(shape.closing(prompt * n + index, finishReason));
-            },
-          },
+            { id: `${id}-${prompt}`, promptTokens, samples: n, sampling, continuesText },
+            listener,
+          ),
         ),
       );
     }
@@ -123,12 +121,12 @@ export function startCompletion<Body extends CompletionBody>(
   const done = Promise.all(runs.map((run) => run.done)).then(
     (results) => {
       const samples = results.flatMap((result) => result.samples);
-      count(context, samples);
+      context.metrics.countCompletion(samples);
       const usage = usageOf(results);
       order.trace.ended({
         id,
         model: student.id,
-        finishReasons: samples.map((sample) => apiFinishReason(sample.finishReason)),
+        finishReasons: samples.map((sample) => wireFinishReason(sample.finishReason)),
         promptTokens: usage.prompt_tokens,
         promptTokensReused: usage.prompt_tokens_details.cached_tokens,
         generatedTokens: usage.completion_tokens,
@@ -165,22 +163,9 @@ function usageOf(results: readonly GenerationResult[]): ChatCompletion["usage"] 
   };
 }
 
-function count({ metrics }: ServingContext, samples: readonly SampleResult[]): void {
-  for (const sample of samples) metrics.countSample(outcomeOf(sample));
-  const end = requestEnd(samples);
-  if (end === "disconnect" || end === "cancelled") metrics.countFailure(end);
-  else metrics.countSuccess(end);
-}
-
 /** The samples of prompts whose completion failed for another prompt; what failed by itself has none. */
 async function countLost(context: ServingContext, runs: readonly Run<GenerationResult>[]): Promise<void> {
   for (const end of await Promise.allSettled(runs.map((run) => run.done))) {
-    if (end.status === "rejected") continue;
-    for (const sample of end.value.samples) context.metrics.countSample(outcomeOf(sample));
+    if (end.status === "fulfilled") context.metrics.countCompletionSamples(end.value.samples);
   }
-}
-
-function outcomeOf(sample: SampleResult): SampleOutcome {
-  if (sample.finishReason === "stop") return "answered";
-  return sample.finishReason === "length" ? "length" : "aborted";
 }

@@ -1,7 +1,8 @@
 // How chat and text completions look on OpenAI's wire: choices and deltas. It knows neither engine nor transport.
-import type { FinishReason, SampleResult, TokenLogprob } from "../../engine/request.ts";
+import type { FinishReason } from "../../base/finish-reason.ts";
+import type { SampleResult, TokenLogprob } from "../../engine/request.ts";
 import type { Tokenizer } from "../../text/tokenizer.ts";
-import { completionFinish } from "../finish.ts";
+import { completionFinishReason } from "../wire-finish-reason.ts";
 import type { ChatCompletion, ChatCompletionChunk } from "./chat-response.ts";
 import { chatLogprobs, TextLogprobWriter } from "./logprobs.ts";
 import type { TextCompletion, TextCompletionChunk } from "./text-response.ts";
@@ -38,7 +39,7 @@ export function chatShape(tokenizer: Tokenizer): CompletionShape<ChatCompletion>
         index,
         message: { role: "assistant", content: sample.text, refusal: null },
         logprobs: sample.logprobs === null ? null : chatLogprobs(tokenizer, sample.logprobs),
-        finish_reason: completionFinish(sample.finishReason),
+        finish_reason: completionFinishReason(sample.finishReason),
       })),
       usage,
     }),
@@ -58,7 +59,7 @@ export function chatShape(tokenizer: Tokenizer): CompletionShape<ChatCompletion>
       index,
       delta: {},
       logprobs: null,
-      finish_reason: completionFinish(finishReason),
+      finish_reason: completionFinishReason(finishReason),
     }),
   };
 }
@@ -83,7 +84,7 @@ export function textShape(tokenizer: Tokenizer): CompletionShape<TextCompletion>
         index,
         text: sample.text,
         logprobs: sample.logprobs === null ? null : new TextLogprobWriter(tokenizer).next(sample.logprobs),
-        finish_reason: completionFinish(sample.finishReason),
+        finish_reason: completionFinishReason(sample.finishReason),
       })),
       usage,
     }),
@@ -97,7 +98,7 @@ export function textShape(tokenizer: Tokenizer): CompletionShape<TextCompletion>
       index,
       text: "",
       logprobs: null,
-      finish_reason: completionFinish(finishReason),
+      finish_reason: completionFinishReason(finishReason),
     }),
   };
 }

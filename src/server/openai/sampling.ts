@@ -1,9 +1,9 @@
 // From the sampling fields of an OpenAI request to the engine's parameters, with OpenAI's defaults. It knows no
 // prompt and no answer.
 
+import { randomSeed } from "../../asking/sampling.ts";
 import { MagdiError } from "../../base/errors.ts";
 import type { SamplingParams } from "../../engine/request.ts";
-import { randomSeed } from "../generation-run.ts";
 
 /** What both kinds of completion have in common; null and undefined alike mean absent. */
 export interface OpenAiSamplingFields {

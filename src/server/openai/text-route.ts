@@ -1,12 +1,12 @@
 // POST /v1/completions, OpenAI's older kind: plain text or token ids go on, whole or streamed.
 import type { FastifyPluginAsyncZod } from "fastify-type-provider-zod";
+import { withinContext } from "../../asking/prompt-tokens.ts";
 import { MagdiError } from "../../base/errors.ts";
 import { admit } from "../inference-route.ts";
 import type { RouteOptions } from "../route-options.ts";
 import { assertSampleCount, assertServes, assertTokens, type ServedStudent } from "../served-student.ts";
 import { answerCompletion } from "./answer-completion.ts";
 import { textShape } from "./completion-shape.ts";
-import { encodeBatch, withinContext } from "./prompt-encoding.ts";
 import { openAiSampling } from "./sampling.ts";
 import { textCompletion, textCompletionChunk } from "./text-response.ts";
 import { type TextCompletionRequest, textCompletionRequest } from "./text-schema.ts";
@@ -81,12 +81,25 @@ function promptsOf(prompt: TextCompletionRequest["prompt"]): readonly Prompt[] {
 
 function encoded(student: ServedStudent, prompt: Prompt, where: string): Int32Array {
   if (typeof prompt === "string") {
-    return withinContext(student, where, (atMost) =>
+    return withinContext(student.engine, where, (atMost) =>
       student.tokenizer.encode(prompt, { addSpecialTokens: true, atMost }),
     );
   }
   assertTokens(student, prompt, where);
   return Int32Array.from(prompt);
+}
+
+/** Encodes one prompt of a batch after another; other requests have a turn between two. */
+async function encodeBatch(
+  prompts: readonly Prompt[],
+  encode: (prompt: Prompt, index: number) => Int32Array,
+): Promise<Int32Array[]> {
+  const encoded: Int32Array[] = [];
+  for (const [index, prompt] of prompts.entries()) {
+    if (index > 0) await new Promise(setImmediate);
+    encoded.push(encode(prompt, index));
+  }
+  return encoded;
 }
 
 function refused(param: string, message: string): MagdiError {

@@ -1,10 +1,10 @@
 // POST /v1/tokenize and /v1/detokenize: the way between text and token ids, as the inference routes go it.
 import type { FastifyPluginAsyncZod } from "fastify-type-provider-zod";
+import { withinContext } from "../../asking/prompt-tokens.ts";
 import { MagdiError } from "../../base/errors.ts";
 import { encodeChat } from "../../text/chat-prompt.ts";
 import type { RouteOptions } from "../route-options.ts";
 import { assertServes, assertTokens, messagesOf, type ServedStudent } from "../served-student.ts";
-import { withinContext } from "./prompt-encoding.ts";
 import { shownToken } from "./token-text.ts";
 import {
   detokenizeRequest,
@@ -88,7 +88,7 @@ function encoded(student: ServedStudent, body: TokenizeRequest): Int32Array {
     );
   }
   const special = body.add_special_tokens ?? body.add_special;
-  return withinContext(student, first, (atMost) => {
+  return withinContext(student.engine, first, (atMost) => {
     if (messages) {
       return encodeChat(student, messagesOf(messages), {
         addGenerationPrompt: body.add_generation_prompt ?? true,

@@ -1,58 +1,59 @@
-// The response to a question, from its closed vote and ledger. It knows no engine at work and no metrics.
-
-import type { Task } from "../../answers/task.ts";
-import type { GenerationResult, GenerationTiming, SampleResult } from "../../engine/request.ts";
-import type { Baseline } from "../../voting/baselines.ts";
-import type { Ledger } from "../../voting/ledger.ts";
-import type { SampleReport, VoteResult } from "../../voting/voter.ts";
-import { apiFinishReason } from "../finish.ts";
+// How an answer looks on the wire of /v1/reason: its record as the response, and the events before it as frames.
+import type { AskEvent, AskRecord } from "../../asking/ask.ts";
+import type { GenerationTiming } from "../../engine/request.ts";
+import { wireFinishReason } from "../wire-finish-reason.ts";
+import type { ReasonFrame } from "./frames.ts";
 import type { ReasonResponse } from "./schema.ts";
 
-export interface ClosedQuestion {
-  readonly id: string;
-  readonly model: string;
-  readonly task: Task;
-  readonly seed: number;
-  readonly baseline: Baseline;
-  readonly vote: VoteResult;
-  /** True when the samples were ended before the vote was settled. */
-  readonly aborted: boolean;
-  readonly ledger: Ledger;
-  readonly result: GenerationResult;
-  readonly returnSamples: boolean;
+/** The frame of an event, under the request's id. */
+export function frameOf(event: AskEvent, id: string, model: string): ReasonFrame {
+  switch (event.type) {
+    case "accepted":
+      return { ...event, id, model };
+    case "token":
+      return { ...event, id };
+    case "sample": {
+      const { type, sample, answer, finishReason } = event;
+      return { type, id, sample, answer, finish_reason: wireFinishReason(finishReason) };
+    }
+    case "vote":
+      return { ...event, id, votes: [...event.votes] };
+  }
 }
 
-export function reasonResponseOf(closed: ClosedQuestion): ReasonResponse {
-  const { vote, ledger, aborted } = closed;
-  const usage = ledger.usage();
+export function reasonResponseOf(record: AskRecord, withSamples: boolean): ReasonResponse {
+  const { id, model, task, answer, reasoning, votes, usage, comparison, timing, seed } = record;
   return {
-    id: closed.id,
-    model: closed.model,
-    task: closed.task,
-    answer: vote.answer,
-    reasoning: vote.reasoning,
-    votes: [...vote.votes],
-    decided_at: vote.decided_at,
-    stop_reason: aborted ? "abort" : vote.stop_reason,
-    ...(closed.returnSamples ? { samples: samplesOf(vote.samples, closed.result.samples) } : {}),
-    usage,
-    comparison: ledger.comparison(closed.baseline),
-    timing: timingOf(closed.result.timing, usage.completion_tokens),
-    seed: closed.seed,
+    id,
+    model,
+    task,
+    answer,
+    reasoning,
+    votes: [...votes],
+    decided_at: record.decidedAt,
+    stop_reason: record.stopReason,
+    ...(withSamples ? { samples: samplesOf(record) } : {}),
+    usage: {
+      prompt_tokens: usage.promptTokens,
+      prompt_tokens_computed: usage.promptTokensComputed,
+      completion_tokens: usage.completionTokens,
+      completion_tokens_discarded: usage.completionTokensDiscarded,
+      total_tokens: usage.totalTokens,
+    },
+    comparison,
+    timing: timingOf(timing, usage.completionTokens),
+    seed,
   };
 }
 
-function samplesOf(
-  reports: readonly SampleReport[],
-  results: readonly SampleResult[],
-): NonNullable<ReasonResponse["samples"]> {
-  const finishReasons = new Map(
-    results.map((result) => [result.index, apiFinishReason(result.finishReason)]),
-  );
-  return reports.map((report) => ({
-    ...report,
-    logprob_mean: Number.isFinite(report.logprob_mean) ? report.logprob_mean : null,
-    finish_reason: finishReasons.get(report.index) ?? "abort",
+function samplesOf({ samples }: AskRecord): NonNullable<ReasonResponse["samples"]> {
+  return samples.map(({ index, text, answer, tokens, logprobMean, finishReason }) => ({
+    index,
+    text,
+    answer,
+    tokens,
+    logprob_mean: Number.isFinite(logprobMean) ? logprobMean : null,
+    finish_reason: wireFinishReason(finishReason),
   }));
 }
 

@@ -2,8 +2,8 @@
 import type { FastifyPluginAsyncZod } from "fastify-type-provider-zod";
 import { admit, answerStreamed, answerWhole } from "../inference-route.ts";
 import type { RouteOptions } from "../route-options.ts";
+import { answerQuestion } from "./answer-question.ts";
 import { streamFrame } from "./frames.ts";
-import { startReason } from "./reason-service.ts";
 import { reasonRequest, reasonResponse } from "./schema.ts";
 
 const DESCRIPTION = `One question in, one voted answer out. All samples share one prefill of the prompt, and their
@@ -28,12 +28,12 @@ export const reasonRoute: FastifyPluginAsyncZod<RouteOptions> = async (app, { co
       const student = admit(context, reply);
       const { body, caller, trace } = request;
       if (!body.stream)
-        return answerWhole(reply, startReason(context, student, caller, body, undefined, trace));
+        return answerWhole(reply, answerQuestion(context, student, caller, body, undefined, trace));
       return answerStreamed(reply, {
         context,
         maxBufferedBytes: config.streamBufferBytes,
         start: (stream) =>
-          startReason(context, student, caller, body, (frame) => stream.send(frame, frame.type), trace),
+          answerQuestion(context, student, caller, body, (frame) => stream.send(frame, frame.type), trace),
         sendError: (stream, { error }, id) => stream.send({ type: "error", id, error }, "error"),
       });
     },

@@ -7,15 +7,15 @@ import type { ServingContext } from "../generation-run.ts";
 import type { RequestTrace } from "../observation/request-trace.ts";
 import { type ErrorBody, toHttpError } from "../transport/http-errors.ts";
 import { parseBody } from "../transport/request-validation.ts";
+import { answerQuestion, type ReasonRun } from "./answer-question.ts";
 import { type ClientFrames, type ReasonFrame, type ServerFrame, serverFrame } from "./frames.ts";
-import { type ReasonRun, startReason } from "./reason-service.ts";
 
 const CLIENT_TYPES = ["reason", "cancel", "enough", "ping"];
 
 /** A client that sends so many frames on end that belong to no request is not speaking this protocol. */
 const MAX_BAD_FRAMES = 32;
 
-export interface ReasonSessionOptions {
+export interface SocketSessionOptions {
   readonly context: ServingContext;
   readonly caller: Caller;
   readonly frames: ClientFrames;
@@ -42,13 +42,13 @@ interface LiveRequest {
   readonly trace: RequestTrace;
 }
 
-export class ReasonSession {
-  readonly #options: ReasonSessionOptions;
+export class SocketSession {
+  readonly #options: SocketSessionOptions;
   readonly #live = new Map<string, LiveRequest>();
   #badFrames = 0;
   #ended = false;
 
-  constructor(options: ReasonSessionOptions) {
+  constructor(options: SocketSessionOptions) {
     this.#options = options;
   }
 
@@ -115,7 +115,7 @@ export class ReasonSession {
       this.#live.set(asked, live);
       try {
         const forward = (sent: ReasonFrame) => this.#forward(asked, live, sent);
-        live.run = startReason(context, student, caller, { ...request, stream: false }, forward, trace);
+        live.run = answerQuestion(context, student, caller, { ...request, stream: false }, forward, trace);
       } catch (error) {
         this.#free(asked, live);
         live.leave();

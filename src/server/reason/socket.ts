@@ -9,7 +9,7 @@ import { errorBody } from "../transport/http-errors.ts";
 import { CLOSE_CODES, SocketConnection } from "../transport/socket-connection.ts";
 import type { OpenSockets } from "../transport/socket-upgrades.ts";
 import { clientFrame, clientFrames, serverFrame } from "./frames.ts";
-import { ReasonSession } from "./session.ts";
+import { SocketSession } from "./session.ts";
 
 export const REASON_SOCKET_PATH = "/v1/reason/ws";
 
@@ -60,7 +60,7 @@ export const reasonSocketRoute: FastifyPluginAsyncZod<SocketRouteOptions> = asyn
         onMessage: (text) => session.receive(text),
         onGone: () => session.end(),
       });
-      const session = new ReasonSession({
+      const session = new SocketSession({
         context,
         caller: request.caller,
         frames,

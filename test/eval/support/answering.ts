@@ -35,7 +35,7 @@ export const QUESTIONS: readonly Question[] = [
 ];
 
 export function tinyAsker(student: TinyStudent, settings: EvalSettings): Asker {
-  return engineAsker({ ...student, batchRows: 8 }, TINY, settings);
+  return engineAsker(student, 8, TINY, settings);
 }
 
 export function settings(asked: Partial<EvalSettings> = {}): EvalSettings {

@@ -1,0 +1,199 @@
+// One question: its prompt, its samples, their vote and what they cost, as events while it runs and as one record at the
+// end. The server, evaluations and programs that import magdi all ask through here.
+
+import type { Task } from "../answers/task.ts";
+import {
+  type CancelReason,
+  discardReasonOf,
+  type FinishReason,
+  type RequestEnd,
+  requestEndOf,
+} from "../base/finish-reason.ts";
+import type {
+  Generation,
+  GenerationEngine,
+  GenerationListener,
+  GenerationRequest,
+  GenerationResult,
+  GenerationTiming,
+  SampleResult,
+} from "../engine/request.ts";
+import { type ChatSpeaker, encodeChat } from "../text/chat-prompt.ts";
+import type { Baseline } from "../voting/baselines.ts";
+import { FinishOrder } from "../voting/finish-order.ts";
+import { type Comparison, Ledger, type Usage } from "../voting/ledger.ts";
+import type { Vote } from "../voting/vote.ts";
+import { type SampleReport, type StopReason, Voter } from "../voting/voter.ts";
+import { withinContext, withPromptParam } from "./prompt-tokens.ts";
+import { renderPrompt } from "./prompts.ts";
+import type { ResolvedQuestion } from "./question.ts";
+
+/** A student that can be asked. */
+export interface AskableStudent extends ChatSpeaker {
+  readonly id: string;
+  readonly engine: GenerationEngine;
+}
+
+export type AskEvent =
+  /** The engine has taken the question. */
+  | { readonly type: "accepted"; readonly task: Task; readonly samples: number; readonly seed: number }
+  /** More text of one sample: whole characters, never empty. */
+  | { readonly type: "token"; readonly sample: number; readonly text: string }
+  /** A sample was counted. */
+  | {
+      readonly type: "sample";
+      readonly sample: number;
+      readonly answer: string | null;
+      readonly finishReason: FinishReason;
+    }
+  /** The vote after that sample. */
+  | { readonly type: "vote"; readonly votes: readonly Vote[]; readonly remaining: number };
+
+/** Everything that came of a question, once all its samples have ended. */
+export interface AskRecord {
+  readonly id: string;
+  readonly model: string;
+  readonly task: Task;
+  readonly seed: number;
+  /** Null when no sample's answer could be read. */
+  readonly answer: string | null;
+  /** The text of the sample that speaks for the answer. */
+  readonly reasoning: string | null;
+  /** Best first. */
+  readonly votes: readonly Vote[];
+  readonly tied: boolean;
+  /** Samples finished when the vote was settled. */
+  readonly decidedAt: number;
+  /** "abort" when the samples were stopped before the vote was settled. */
+  readonly stopReason: StopReason | "abort";
+  /** By index; logprobMean is NaN for a sample without tokens. */
+  readonly samples: readonly SampleReport[];
+  readonly usage: Usage;
+  /** Prompt tokens that the prefix cache had. */
+  readonly promptTokensReused: number;
+  readonly baseline: Baseline;
+  /** Null when nothing was computed. */
+  readonly comparison: Comparison | null;
+  readonly timing: GenerationTiming;
+  readonly end: RequestEnd;
+}
+
+export interface AskOptions {
+  /** The request's name in the record. */
+  readonly id: string;
+  /** Called in order, from "accepted" on. */
+  onEvent?(event: AskEvent): void;
+  /** Hands the samples to the engine. Default: the student's engine, without time limits. */
+  submit?(order: GenerationOrder, listener: GenerationListener): Pick<Generation, "done" | "cancel">;
+}
+
+/** A generation but for the limits that its caller sets. */
+export type GenerationOrder = Omit<GenerationRequest, "queueTimeoutMs" | "timeoutMs" | "prefixScope">;
+
+export interface AskRun {
+  readonly id: string;
+  readonly done: Promise<AskRecord>;
+  /** Ends all samples; the record still comes. */
+  cancel(reason: CancelReason): void;
+  /** Settles the vote on the samples finished so far. */
+  enough(): void;
+}
+
+/** @throws MagdiError MAGDI_QUEUE_FULL, MAGDI_CONTEXT_LENGTH (param "question"), and what else `submit` throws */
+export function ask(student: AskableStudent, question: ResolvedQuestion, options: AskOptions): AskRun {
+  const { engine } = student;
+  const { task, samples, sampling } = question;
+  const { id, onEvent = () => {} } = options;
+  const submit =
+    options.submit ??
+    ((order, listener) =>
+      engine.submit(
+        { ...order, queueTimeoutMs: Number.POSITIVE_INFINITY, timeoutMs: Number.POSITIVE_INFINITY },
+        listener,
+      ));
+  engine.assertRoom(samples); // before any work on the prompt
+  const prompt = renderPrompt(question);
+  const promptTokens = withinContext(engine, "question", (atMost) => encodeChat(student, prompt, { atMost }));
+
+  const voter = new Voter({ ...question, rule: question.vote });
+  const order = new FinishOrder<SampleResult>(samples);
+  const count = (results: readonly SampleResult[]) => {
+    for (const result of results) {
+      const { answer, decided } = voter.add(finishedSample(result));
+      onEvent({ type: "sample", sample: result.index, answer, finishReason: result.finishReason });
+      onEvent({ type: "vote", votes: voter.tally().votes, remaining: voter.remaining });
+      if (decided !== null) generation.cancel("decided");
+    }
+  };
+  const listener: GenerationListener = {
+    onToken({ sample, text }) {
+      if (text !== "") onEvent({ type: "token", sample, text });
+      count(order.advanced(sample));
+    },
+    onSampleEnd(result) {
+      const { index, tail, tokenIds, finishReason } = result;
+      if (tail !== "") onEvent({ type: "token", sample: index, text: tail });
+      // A sample that was stopped has no vote; it is reported when all have ended.
+      if (discardReasonOf(finishReason) !== null) count(order.withdrawn(index));
+      else count(order.finished(index, tokenIds.length, result));
+    },
+  };
+  const generation = withPromptParam("question", () =>
+    submit({ id, promptTokens, samples, sampling }, listener),
+  );
+  onEvent({ type: "accepted", task, samples, seed: sampling.seed });
+
+  return {
+    id,
+    done: generation.done.then((result) => closedRecord(id, student.id, question, voter, result)),
+    cancel: (reason) => generation.cancel(reason),
+    enough() {
+      count(order.rest());
+      voter.enough();
+      generation.cancel("decided");
+    },
+  };
+}
+
+function finishedSample({ index, text, finishReason, tokenIds, logprobSum }: SampleResult) {
+  const tokens = tokenIds.length;
+  return { index, text, finishReason, tokens, logprobMean: logprobSum / tokens };
+}
+
+/** Closes vote and ledger over all samples, including those that were stopped. */
+function closedRecord(
+  id: string,
+  model: string,
+  { task, sampling, baseline }: ResolvedQuestion,
+  voter: Voter,
+  result: GenerationResult,
+): AskRecord {
+  const aborted = !voter.settled;
+  voter.enough();
+  const { timing, promptTokens, promptTokensComputed, promptTokensReused } = result;
+  const ledger = new Ledger();
+  if (timing.prefillStartMs !== null) ledger.addPrompt(promptTokens, promptTokensComputed);
+  for (const sample of result.samples) {
+    const reason = discardReasonOf(sample.finishReason);
+    if (reason === null) ledger.addFinished(sample.tokenIds.length);
+    else {
+      ledger.addDiscarded(reason, sample.tokenIds.length);
+      voter.add(finishedSample(sample));
+    }
+  }
+  const vote = voter.result();
+  return {
+    id,
+    model,
+    task,
+    seed: sampling.seed,
+    ...vote,
+    stopReason: aborted ? "abort" : vote.stopReason,
+    usage: ledger.usage(),
+    promptTokensReused,
+    baseline,
+    comparison: ledger.comparison(baseline),
+    timing,
+    end: requestEndOf(result.samples),
+  };
+}

@@ -1,0 +1,204 @@
+// A student folder opened in this process, for programs that ask it without a server.
+
+import { statSync } from "node:fs";
+import path from "node:path";
+import { TASKS } from "../answers/task.ts";
+import { MagdiError } from "../base/errors.ts";
+import type { FinishReason } from "../base/finish-reason.ts";
+import { type EngineSettings, type OpenedEngine, openEngine, tellChoice } from "../engine/open-engine.ts";
+import type { GenerationEngine, SamplingParams } from "../engine/request.ts";
+import type { Dtype } from "../student/dtype.ts";
+import { MANIFEST_FILE, type Manifest } from "../student/manifest.ts";
+import { encodeChat, type Message } from "../text/chat-prompt.ts";
+import type { ChatTemplate } from "../text/chat-template.ts";
+import type { Tokenizer } from "../text/tokenizer.ts";
+import { type AskableStudent, type AskEvent, type AskRecord, ask } from "./ask.ts";
+import { withinContext, withPromptParam } from "./prompt-tokens.ts";
+import { type AskedQuestion, resolveQuestion } from "./question.ts";
+import { Run } from "./run.ts";
+import { randomSeed } from "./sampling.ts";
+
+const DEFAULTS: EngineSettings = {
+  device: "cpu",
+  dtype: null,
+  contextLength: null,
+  batchRows: 32,
+  threads: null,
+  prefixCacheTokens: 2048,
+  memoryLimitMb: null,
+  queueSamples: Number.MAX_SAFE_INTEGER,
+  maxSamples: 1024,
+  stallTimeoutMs: Number.POSITIVE_INFINITY,
+};
+
+interface Abortable {
+  /** Ends the work when aborted. */
+  readonly signal?: AbortSignal | undefined;
+}
+
+export type StudentEvent = AskEvent | { readonly type: "result"; readonly record: AskRecord };
+
+/** How text is generated; the fields are the engine's, of which any may be left out. */
+export interface GenerateOptions extends Partial<SamplingParams>, Abortable {
+  /** A conversation, which the student's chat template makes a prompt of. */
+  readonly messages?: readonly Message[] | undefined;
+  /** Plain text to go on from; one of the two. */
+  readonly prompt?: string | undefined;
+  /** Samples of the one prompt. Default 1. */
+  readonly samples?: number | undefined;
+}
+
+export interface GeneratedText {
+  readonly index: number;
+  readonly text: string;
+  readonly finishReason: FinishReason;
+  readonly tokens: number;
+}
+
+export interface GenerateResult {
+  readonly samples: readonly GeneratedText[];
+  readonly promptTokens: number;
+  readonly seed: number;
+}
+
+export interface GenerateEvent {
+  readonly sample: number;
+  readonly text: string;
+}
+
+/**
+ * Opens a student folder.
+ *
+ * @throws MagdiError MAGDI_FILE_MISSING, MAGDI_BAD_FILE, MAGDI_BAD_CONFIG, MAGDI_UNSUPPORTED
+ * @example
+ * const student = await openStudent("models/smollm2-135m-instruct");
+ * const { answer } = await student.ask({ question: "What is 17 * 3?", samples: 5 }).result;
+ * await student.close();
+ */
+export async function openStudent(folder: string, settings: Partial<EngineSettings> = {}): Promise<Student> {
+  return new Student(await openEngine(folder, { ...DEFAULTS, ...settings }));
+}
+
+export class Student implements AskableStudent {
+  readonly id: string;
+  readonly engine: GenerationEngine;
+  readonly tokenizer: Tokenizer;
+  readonly chatTemplate: ChatTemplate;
+  /** The folder's student.json, and the dtype and device in use. */
+  readonly manifest: Manifest & { readonly dtype: Dtype; readonly device: OpenedEngine["device"]["device"] };
+  /** What it runs on, in a sentence, and why not on what was tried before. */
+  readonly deviceChoice: string;
+  /** Unix seconds. */
+  readonly created: number;
+  #runs = 0;
+
+  constructor({ folder, device, engine, tokenizer, chatTemplate }: OpenedEngine) {
+    this.id = folder.manifest.name;
+    this.engine = engine;
+    this.tokenizer = tokenizer;
+    this.chatTemplate = chatTemplate;
+    this.manifest = { ...folder.manifest, dtype: folder.dtype, device: device.device };
+    this.deviceChoice = tellChoice(device);
+    this.created = Math.floor(statSync(path.join(folder.path, MANIFEST_FILE)).mtimeMs / 1000);
+  }
+
+  /**
+   * Answers a question by a vote over samples of its reasoning.
+   *
+   * @throws MagdiError MAGDI_BAD_REQUEST naming the field that is wrong; MAGDI_CONTEXT_LENGTH for a question that is too
+   * long; MAGDI_SHUTTING_DOWN after close()
+   */
+  ask({ signal, ...asked }: AskedQuestion & Abortable): Run<StudentEvent, AskRecord> {
+    if (typeof asked.question !== "string" || asked.question.trim() === "") {
+      throw refused("question", `expected a text that is not empty, found ${JSON.stringify(asked.question)}`);
+    }
+    if (asked.task !== undefined && !TASKS.includes(asked.task)) {
+      throw refused("task", `expected one of ${TASKS.join(", ")}, found ${JSON.stringify(asked.task)}`);
+    }
+    const question = resolveQuestion(asked);
+    const id = this.#nextId("ask");
+    return new Run({
+      signal,
+      start: (emit: (event: StudentEvent) => void) => {
+        const run = ask(this, question, { id, onEvent: emit });
+        const done = run.done.then((record) => {
+          emit({ type: "result", record });
+          return record;
+        });
+        return { done, cancel: run.cancel };
+      },
+    });
+  }
+
+  /**
+   * Generates text without a vote.
+   *
+   * @throws MagdiError MAGDI_BAD_REQUEST naming the field that is wrong; MAGDI_CONTEXT_LENGTH for a prompt that is too long
+   */
+  generate(options: GenerateOptions): Run<GenerateEvent, GenerateResult> {
+    const { messages, prompt, samples = 1, signal, ...asked } = options;
+    if ((messages === undefined) === (prompt === undefined)) {
+      throw refused("prompt", "expected either a prompt or messages");
+    }
+    const param = prompt === undefined ? "messages" : "prompt";
+    const promptTokens = withinContext(this.engine, param, (atMost) =>
+      messages === undefined
+        ? this.tokenizer.encode(prompt ?? "", { addSpecialTokens: true, atMost })
+        : encodeChat(this, messages, { atMost }),
+    );
+    const sampling: SamplingParams = {
+      ...{ temperature: 1, topK: 0, topP: 1, minP: 0, minTokens: 0, ignoreEos: false, stop: [] },
+      ...{ maxTokens: this.engine.contextLength, topLogprobs: null, logitBias: new Map() },
+      seed: randomSeed(),
+      ...asked,
+    };
+    const id = this.#nextId("generate");
+    return new Run({
+      signal,
+      start: (emit: (event: GenerateEvent) => void) => {
+        const generation = withPromptParam(param, () =>
+          this.engine.submit(
+            {
+              ...{ id, promptTokens, samples, sampling, continuesText: messages === undefined },
+              ...{ queueTimeoutMs: Number.POSITIVE_INFINITY, timeoutMs: Number.POSITIVE_INFINITY },
+            },
+            {
+              onToken({ sample, text }) {
+                if (text !== "") emit({ sample, text });
+              },
+              onSampleEnd({ index, tail }) {
+                if (tail !== "") emit({ sample: index, text: tail });
+              },
+            },
+          ),
+        );
+        const done = generation.done.then((result) => ({
+          samples: result.samples.map(({ index, text, finishReason, tokenIds }) => ({
+            ...{ index, text, finishReason, tokens: tokenIds.length },
+          })),
+          promptTokens: result.promptTokens,
+          seed: sampling.seed,
+        }));
+        return { done, cancel: (reason) => generation.cancel(reason) };
+      },
+    });
+  }
+
+  /** Ends what runs and frees the model. */
+  close(): Promise<void> {
+    return this.engine.close();
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  #nextId(kind: string): string {
+    this.#runs += 1;
+    return `${kind}-${this.#runs}`;
+  }
+}
+
+function refused(param: string, message: string): MagdiError {
+  return new MagdiError("MAGDI_BAD_REQUEST", `${param}: ${message}`, { param });
+}

@@ -1,9 +1,10 @@
 // How an inference route answers, whole or as a stream: admission, the client's disappearance, errors after the
 // stream has begun. It knows neither prompts nor response shapes.
+
+import type { ServerResponse } from "node:http";
 import type { FastifyReply } from "fastify";
-import type { Run, ServingContext } from "./generation-run.ts";
 import type { ServedStudent } from "./served-student.ts";
-import { onClientGone } from "./transport/client-gone.ts";
+import type { Run, ServingContext } from "./serving-context.ts";
 import { EventStream } from "./transport/event-stream.ts";
 import { type ErrorBody, toHttpError } from "./transport/http-errors.ts";
 
@@ -68,4 +69,14 @@ export async function answerStreamed(reply: FastifyReply, answer: StreamedAnswer
   }
   stream.done();
   return reply;
+}
+
+/** Calls back once if the connection closes before the response is written; the returned function stops watching. */
+export function onClientGone(response: ServerResponse, callback: () => void): () => void {
+  const closed = () => {
+    if (!response.writableFinished) callback();
+  };
+  if (response.destroyed) closed();
+  else response.once("close", closed);
+  return () => void response.off("close", closed);
 }

@@ -6,7 +6,7 @@ import path from "node:path";
 import { test } from "node:test";
 import { MagdiError } from "../../src/base/errors.ts";
 import { ApiKeys, openApiKeys, parseKeyList } from "../../src/server/access/api-keys.ts";
-import { chooseSubprotocol, loginKey, presentedKey } from "../../src/server/access/presented-key.ts";
+import { chooseSubprotocol, loginKey, presentedKey } from "../../src/server/access/authentication.ts";
 import { loadConfig, SETTINGS } from "../../src/server/config.ts";
 import { scratchFolder } from "../support/scratch-folder.ts";
 

@@ -2,8 +2,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type OpenAI from "openai";
-import type { ChatCompletion, ChatCompletionChunk } from "../../src/server/openai/chat-response.ts";
-import type { TextCompletion, TextCompletionChunk } from "../../src/server/openai/text-response.ts";
+import type { ChatCompletion, ChatCompletionChunk } from "../../src/server/openai/chat-schema.ts";
+import type { TextCompletion, TextCompletionChunk } from "../../src/server/openai/text-schema.ts";
 import {
   bothWays,
   CHAT,

@@ -2,7 +2,7 @@
 // (helmet). It knows no keys.
 import type { FastifyInstance, FastifyRequest } from "fastify";
 import { MagdiError } from "../../base/errors.ts";
-import { REQUEST_ID_HEADER } from "../observation/request-id.ts";
+import { REQUEST_ID_HEADER } from "../transport/request-id.ts";
 
 const EXPOSED_HEADERS = [
   REQUEST_ID_HEADER,

@@ -1,7 +1,7 @@
 // GET /openapi.json: the API's description, as the app's routes give it.
 import type { FastifyPluginAsyncZod } from "fastify-type-provider-zod";
 import { z } from "zod";
-import type { RouteOptions } from "../route-options.ts";
+import type { RouteOptions } from "../serving-context.ts";
 import type { DescribedRoute } from "./route-list.ts";
 
 export interface OpenApiRouteOptions extends RouteOptions {

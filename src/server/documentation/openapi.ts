@@ -4,7 +4,7 @@ import fastifySwagger from "@fastify/swagger";
 import Fastify from "fastify";
 import { createJsonSchemaTransform } from "fastify-type-provider-zod";
 import { type ZodType, z } from "zod";
-import { buildVersion } from "../observation/build-info.ts";
+import { packageVersion } from "../../base/package-version.ts";
 import { errorResponse } from "../transport/error-schema.ts";
 import { errorResponsesOf } from "./error-responses.ts";
 import { EXAMPLES } from "./examples.ts";
@@ -40,7 +40,7 @@ export async function describeApi(
   await app.register(fastifySwagger, {
     openapi: {
       openapi: "3.1.0",
-      info: { title: "magdi", version: buildVersion(), description: DESCRIPTION, license: LICENSE },
+      info: { title: "magdi", version: packageVersion(), description: DESCRIPTION, license: LICENSE },
       servers: [{ url: "/" }],
       tags: TAGS,
       components: COMPONENTS,

@@ -1,7 +1,7 @@
 // GET /: the playground for browsers, and for everybody else the list of endpoints; GET /playground/…: what its page loads.
 import type { FastifyPluginAsyncZod } from "fastify-type-provider-zod";
 import { z } from "zod";
-import type { RouteOptions } from "../route-options.ts";
+import type { RouteOptions } from "../serving-context.ts";
 import { prefersHtml } from "../transport/accept-header.ts";
 import { readStaticFiles, sendStaticFile } from "../transport/static-files.ts";
 

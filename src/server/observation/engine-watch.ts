@@ -1,5 +1,7 @@
 // Notices when the engine stalls, comes back or fails, without anybody asking it for work. It knows neither logs nor
 // metrics.
+
+import type { FastifyBaseLogger } from "fastify";
 import type { Clock } from "../../base/clock.ts";
 import type { EngineStats } from "../../engine/request.ts";
 
@@ -36,4 +38,16 @@ export function watchEngine(
   };
   look();
   return () => stopTimer();
+}
+
+export function announceEngineChange(log: FastifyBaseLogger, { from, to, lastedMs }: EngineChange): void {
+  const seconds = (lastedMs / 1000).toFixed(1);
+  const fields = { engine: to, before: from };
+  if (to === "failed") {
+    log.fatal(fields, "the engine has failed and can serve no more: restart the process");
+  } else if (to === "stalled") {
+    log.error(fields, "the engine is stalled: a step of the model does not return; not ready, not healthy");
+  } else if (to === "ready") {
+    log.warn(fields, `the engine goes on: the step returned after it was stalled for ${seconds} s`);
+  }
 }

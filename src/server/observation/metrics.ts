@@ -9,9 +9,9 @@ import {
   type FinishReason,
   requestEndOf,
 } from "../../base/finish-reason.ts";
+import { packageVersion } from "../../base/package-version.ts";
 import type { EngineStats, GenerationResult, StepReport } from "../../engine/request.ts";
 import { FAILURE_REASONS, type FailureReason } from "../transport/http-errors.ts";
-import { buildVersion } from "./build-info.ts";
 import { EngineMetrics, SHORT_SECONDS } from "./engine-metrics.ts";
 import { Exposer } from "./exposition.ts";
 import { MetricFactory } from "./metric-factory.ts";
@@ -151,7 +151,7 @@ export class Metrics {
     }
     this.#factory
       .gauge("build_info", "Always 1; its labels name the build.", ["version", "node"])
-      .set({ version: buildVersion(), node: process.version }, 1);
+      .set({ version: packageVersion(), node: process.version }, 1);
     // Closed sets start at zero, so that rates are right from the first event on.
     for (const reason of DISCARD_REASONS) this.#discardedTokens.inc({ reason }, 0);
     for (const outcome of SAMPLE_OUTCOMES) this.#samples.inc({ outcome }, 0);

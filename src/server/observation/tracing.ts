@@ -1,5 +1,6 @@
 // OpenTelemetry traces: a span for each inference request, with the gen_ai conventions, sent over OTLP/HTTP. Loaded
 // only where a collector is set: the libraries take a while. It knows no route and no engine.
+
 import { ROOT_CONTEXT, type Span, SpanKind, SpanStatusCode, TraceFlags, trace } from "@opentelemetry/api";
 import { OTLPTraceExporter } from "@opentelemetry/exporter-trace-otlp-http";
 import { detectResources, envDetector, resourceFromAttributes } from "@opentelemetry/resources";
@@ -13,9 +14,8 @@ import {
   ATTR_SERVICE_VERSION,
 } from "@opentelemetry/semantic-conventions";
 import type { Clock } from "../../base/clock.ts";
+import { packageVersion } from "../../base/package-version.ts";
 import type { GenerationTiming } from "../../engine/request.ts";
-import { buildVersion } from "./build-info.ts";
-import { GEN_AI } from "./gen-ai-attributes.ts";
 import type { InferenceEnd, InferenceOrder, RequestSpan, Tracing } from "./request-trace.ts";
 import { PatientExporter } from "./span-export.ts";
 
@@ -42,14 +42,14 @@ export function openTracing({ endpoint, clock, onExportProblem }: TracingOptions
   });
   const resource = resourceFromAttributes({
     [ATTR_SERVICE_NAME]: NAME,
-    [ATTR_SERVICE_VERSION]: buildVersion(),
+    [ATTR_SERVICE_VERSION]: packageVersion(),
   });
   const provider = new NodeTracerProvider({
     // OTEL_SERVICE_NAME and OTEL_RESOURCE_ATTRIBUTES go first.
     resource: resource.merge(detectResources({ detectors: [envDetector] })),
     spanProcessors: [new BatchSpanProcessor(new PatientExporter(exporter, clock, onExportProblem))],
   });
-  const tracer = provider.getTracer(NAME, buildVersion());
+  const tracer = provider.getTracer(NAME, packageVersion());
   /** The engine's readings are of a clock that begins anywhere. */
   const epochMs = (readingMs: number) => Date.now() - (clock.nowMs() - readingMs);
 
@@ -164,3 +164,24 @@ function firstToken(timings: readonly GenerationTiming[]): Record<string, number
   );
   return seconds.length === 0 ? {} : { [GEN_AI.responseTimeToFirstChunk]: Math.min(...seconds) };
 }
+
+export const GEN_AI = {
+  operationName: "gen_ai.operation.name",
+  providerName: "gen_ai.provider.name",
+  requestModel: "gen_ai.request.model",
+  requestChoiceCount: "gen_ai.request.choice.count",
+  requestTemperature: "gen_ai.request.temperature",
+  requestTopP: "gen_ai.request.top_p",
+  requestTopK: "gen_ai.request.top_k",
+  requestMaxTokens: "gen_ai.request.max_tokens",
+  requestSeed: "gen_ai.request.seed",
+  requestStream: "gen_ai.request.stream",
+  requestStopSequences: "gen_ai.request.stop_sequences",
+  responseId: "gen_ai.response.id",
+  responseModel: "gen_ai.response.model",
+  responseFinishReasons: "gen_ai.response.finish_reasons",
+  responseTimeToFirstChunk: "gen_ai.response.time_to_first_chunk",
+  usageInputTokens: "gen_ai.usage.input_tokens",
+  usageCacheReadInputTokens: "gen_ai.usage.cache_read.input_tokens",
+  usageOutputTokens: "gen_ai.usage.output_tokens",
+} as const;

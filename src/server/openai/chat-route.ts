@@ -4,11 +4,15 @@ import { withinContext } from "../../asking/prompt-tokens.ts";
 import { MagdiError } from "../../base/errors.ts";
 import { encodeChat } from "../../text/chat-prompt.ts";
 import { admit } from "../inference-route.ts";
-import type { RouteOptions } from "../route-options.ts";
 import { assertSampleCount, assertServes, messagesOf } from "../served-student.ts";
-import { answerCompletion } from "./answer-completion.ts";
-import { chatCompletion, chatCompletionChunk } from "./chat-response.ts";
-import { type ChatCompletionRequest, chatCompletionRequest } from "./chat-schema.ts";
+import type { RouteOptions } from "../serving-context.ts";
+import {
+  type ChatCompletionRequest,
+  chatCompletion,
+  chatCompletionChunk,
+  chatCompletionRequest,
+} from "./chat-schema.ts";
+import { answerCompletion } from "./completion.ts";
 import { chatShape } from "./completion-shape.ts";
 import { openAiSampling } from "./sampling.ts";
 

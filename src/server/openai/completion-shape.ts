@@ -3,9 +3,9 @@ import type { FinishReason } from "../../base/finish-reason.ts";
 import type { SampleResult, TokenLogprob } from "../../engine/request.ts";
 import type { Tokenizer } from "../../text/tokenizer.ts";
 import { completionFinishReason } from "../wire-finish-reason.ts";
-import type { ChatCompletion, ChatCompletionChunk } from "./chat-response.ts";
+import type { ChatCompletion, ChatCompletionChunk } from "./chat-schema.ts";
 import { chatLogprobs, TextLogprobWriter } from "./logprobs.ts";
-import type { TextCompletion, TextCompletionChunk } from "./text-response.ts";
+import type { TextCompletion, TextCompletionChunk } from "./text-schema.ts";
 
 /** What a body and all its chunks begin with. */
 export type CompletionHead = Omit<ChatCompletion, "object" | "choices" | "usage">;

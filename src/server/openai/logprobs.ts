@@ -1,8 +1,8 @@
 // Log-probabilities in OpenAI's two forms. It knows neither engine nor transport.
 import type { TokenLogprob } from "../../engine/request.ts";
 import type { Tokenizer } from "../../text/tokenizer.ts";
-import type { ChatCompletion } from "./chat-response.ts";
-import type { TextCompletion } from "./text-response.ts";
+import type { ChatCompletion } from "./chat-schema.ts";
+import type { TextCompletion } from "./text-schema.ts";
 import { shownTextToken, shownToken } from "./token-text.ts";
 
 type ChatLogprobs = ChatCompletion["choices"][number]["logprobs"];

@@ -2,8 +2,8 @@
 import type { FastifyPluginAsyncZod } from "fastify-type-provider-zod";
 import { z } from "zod";
 import { MagdiError } from "../../base/errors.ts";
-import type { RouteOptions } from "../route-options.ts";
 import { assertServes, type ServedStudent } from "../served-student.ts";
+import type { RouteOptions } from "../serving-context.ts";
 import { model, modelList } from "./model-schema.ts";
 
 export const modelsRoute: FastifyPluginAsyncZod<RouteOptions> = async (app, { context, config }) => {

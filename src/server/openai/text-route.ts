@@ -3,13 +3,17 @@ import type { FastifyPluginAsyncZod } from "fastify-type-provider-zod";
 import { withinContext } from "../../asking/prompt-tokens.ts";
 import { MagdiError } from "../../base/errors.ts";
 import { admit } from "../inference-route.ts";
-import type { RouteOptions } from "../route-options.ts";
 import { assertSampleCount, assertServes, assertTokens, type ServedStudent } from "../served-student.ts";
-import { answerCompletion } from "./answer-completion.ts";
+import type { RouteOptions } from "../serving-context.ts";
+import { answerCompletion } from "./completion.ts";
 import { textShape } from "./completion-shape.ts";
 import { openAiSampling } from "./sampling.ts";
-import { textCompletion, textCompletionChunk } from "./text-response.ts";
-import { type TextCompletionRequest, textCompletionRequest } from "./text-schema.ts";
+import {
+  type TextCompletionRequest,
+  textCompletion,
+  textCompletionChunk,
+  textCompletionRequest,
+} from "./text-schema.ts";
 
 const DESCRIPTION = `OpenAI's older completions: one prompt or several go on as they are, without a chat template. With
 \`stream\`, each event's data is a chunk, and the last is \`[DONE]\`; a failure after the stream has begun is an event with

@@ -3,8 +3,8 @@ import type { FastifyPluginAsyncZod } from "fastify-type-provider-zod";
 import { withinContext } from "../../asking/prompt-tokens.ts";
 import { MagdiError } from "../../base/errors.ts";
 import { encodeChat } from "../../text/chat-prompt.ts";
-import type { RouteOptions } from "../route-options.ts";
 import { assertServes, assertTokens, messagesOf, type ServedStudent } from "../served-student.ts";
+import type { RouteOptions } from "../serving-context.ts";
 import { shownToken } from "./token-text.ts";
 import {
   detokenizeRequest,

@@ -1,7 +1,7 @@
 // GET /metrics: the registry in Prometheus' text format or in OpenMetrics.
 import type { FastifyPluginAsyncZod } from "fastify-type-provider-zod";
 import { z } from "zod";
-import type { RouteOptions } from "../route-options.ts";
+import type { RouteOptions } from "../serving-context.ts";
 
 export const metricsRoute: FastifyPluginAsyncZod<RouteOptions> = async (app, { context }) => {
   const { exposer } = context.metrics;

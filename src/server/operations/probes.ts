@@ -1,7 +1,7 @@
 // GET /health and /ready: whether a restart is needed, and whether new work is taken.
 import type { FastifyPluginAsyncZod } from "fastify-type-provider-zod";
 import { z } from "zod";
-import type { RouteOptions } from "../route-options.ts";
+import type { RouteOptions } from "../serving-context.ts";
 
 const status = z
   .object({

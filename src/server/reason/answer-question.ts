@@ -3,9 +3,10 @@
 import { type AskRecord, ask } from "../../asking/ask.ts";
 import { resolveQuestion } from "../../asking/question.ts";
 import type { Caller } from "../access/caller.ts";
-import { newId, type Run, type ServingContext, startGeneration } from "../generation-run.ts";
+import { startGeneration } from "../metered-generation.ts";
 import { type InferenceEnd, RequestTrace } from "../observation/request-trace.ts";
 import { assertSampleCount, assertServes, type ServedStudent } from "../served-student.ts";
+import { newId, type Run, type ServingContext } from "../serving-context.ts";
 import { wireFinishReason } from "../wire-finish-reason.ts";
 import type { ReasonFrame } from "./frames.ts";
 import { frameOf, reasonResponseOf } from "./response.ts";

@@ -1,7 +1,7 @@
 // POST /v1/reason: one question in, one voted answer out, whole or streamed.
 import type { FastifyPluginAsyncZod } from "fastify-type-provider-zod";
 import { admit, answerStreamed, answerWhole } from "../inference-route.ts";
-import type { RouteOptions } from "../route-options.ts";
+import type { RouteOptions } from "../serving-context.ts";
 import { answerQuestion } from "./answer-question.ts";
 import { streamFrame } from "./frames.ts";
 import { reasonRequest, reasonResponse } from "./schema.ts";

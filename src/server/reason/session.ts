@@ -3,10 +3,10 @@
 import type { FastifyBaseLogger } from "fastify";
 import { MagdiError } from "../../base/errors.ts";
 import type { Caller } from "../access/caller.ts";
-import type { ServingContext } from "../generation-run.ts";
 import type { RequestTrace } from "../observation/request-trace.ts";
+import type { ServingContext } from "../serving-context.ts";
 import { type ErrorBody, toHttpError } from "../transport/http-errors.ts";
-import { parseBody } from "../transport/request-validation.ts";
+import { parseBody } from "../transport/request-body.ts";
 import { answerQuestion, type ReasonRun } from "./answer-question.ts";
 import { type ClientFrames, type ReasonFrame, type ServerFrame, serverFrame } from "./frames.ts";
 

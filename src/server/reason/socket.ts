@@ -3,7 +3,7 @@ import type { FastifyPluginAsyncZod } from "fastify-type-provider-zod";
 import { takeRequest } from "../access/rate-limit.ts";
 import { logPrompt } from "../observation/log-privacy.ts";
 import { RequestTrace } from "../observation/request-trace.ts";
-import type { RouteOptions } from "../route-options.ts";
+import type { RouteOptions } from "../serving-context.ts";
 import { errorResponse } from "../transport/error-schema.ts";
 import { errorBody } from "../transport/http-errors.ts";
 import { CLOSE_CODES, SocketConnection } from "../transport/socket-connection.ts";

@@ -6,8 +6,8 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Socket } from "node:net";
 import type { ConnectionError, FastifyInstance } from "fastify";
 import type { Clock } from "../../base/clock.ts";
-import { REQUEST_ID_HEADER } from "../observation/request-id.ts";
 import { errorBody } from "./http-errors.ts";
+import { REQUEST_ID_HEADER } from "./request-id.ts";
 
 /** What a client gets to read the answer: a connection cut while bytes arrive loses what was sent last. */
 const LINGER_MS = 1000;

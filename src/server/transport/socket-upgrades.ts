@@ -1,11 +1,12 @@
 // The step from HTTP to WebSocket: which handshakes are taken, what the answer carries, and the closing of what is
 // open when the server closes. It knows no frames; hooks such as authentication have run before it.
-import type { IncomingMessage } from "node:http";
+
+import { IncomingMessage } from "node:http";
 import fastifyWebsocket from "@fastify/websocket";
 import type { FastifyInstance, FastifyRequest } from "fastify";
 import { MagdiError } from "../../base/errors.ts";
-import { chooseSubprotocol } from "../access/presented-key.ts";
-import { REQUEST_ID_HEADER } from "../observation/request-id.ts";
+import { chooseSubprotocol } from "../access/authentication.ts";
+import { REQUEST_ID_HEADER } from "./request-id.ts";
 import { CLOSE_CODES, type SocketConnection } from "./socket-connection.ts";
 
 const HANDSHAKE_KEY = /^[+/0-9A-Za-z]{22}==$/;
@@ -91,4 +92,32 @@ function assertHandshake({ headers }: FastifyRequest): void {
   if (!TOKENS.test(offered) || new Set(names).size < names.length) {
     throw expected("sec-websocket-protocol", "a list of names, none of them twice");
   }
+}
+
+/**
+ * A class for http.createServer's `IncomingMessage`. Once somebody listens to a server's upgrades, Node hands over
+ * every request that offers one, to whatever and wherever, its body unread; Java's client offers h2c on each POST.
+ */
+export function upgradableRequest(paths: readonly string[]): typeof IncomingMessage {
+  return class UpgradableRequest extends IncomingMessage {
+    /** Written by the parent's constructor already, before fields of this class could be initialised. */
+    declare private offeredUpgrade: boolean | null;
+
+    /** Set by Node's parser when a request offers an upgrade, and read before it is handed over. */
+    get upgrade(): boolean | null {
+      const wanted = this.offeredUpgrade;
+      return wanted === true && this.method !== "CONNECT" ? this.#wantsWebSocket() : wanted;
+    }
+
+    set upgrade(offered: boolean | null) {
+      this.offeredUpgrade = offered;
+    }
+
+    #wantsWebSocket(): boolean {
+      const path = this.url?.split("?", 1)[0] ?? "";
+      return (
+        this.method === "GET" && paths.includes(path) && this.headers.upgrade?.toLowerCase() === "websocket"
+      );
+    }
+  };
 }

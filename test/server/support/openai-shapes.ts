@@ -1,8 +1,8 @@
 // OpenAI's answers as the schemas have them, and what tests read of them.
 import assert from "node:assert/strict";
 import type { ZodType } from "zod";
-import { chatCompletion, chatCompletionChunk } from "../../../src/server/openai/chat-response.ts";
-import { textCompletion, textCompletionChunk } from "../../../src/server/openai/text-response.ts";
+import { chatCompletion, chatCompletionChunk } from "../../../src/server/openai/chat-schema.ts";
+import { textCompletion, textCompletionChunk } from "../../../src/server/openai/text-schema.ts";
 import type { Json, RunningApp, ServerEvent } from "./running-app.ts";
 
 export const CHAT = "/v1/chat/completions";

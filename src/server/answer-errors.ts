@@ -1,11 +1,11 @@
 // Puts the error shape on every way out of the app: handlers, validation, unknown routes, and requests too broken
 // to reach a route. It knows no route.
 import type { FastifyInstance, FastifyReply, FastifyServerOptions, RouteOptions } from "fastify";
-import { identify } from "../access/authentication.ts";
-import type { Metrics } from "../observation/metrics.ts";
-import { REQUEST_ID_HEADER } from "../observation/request-id.ts";
-import { prefersHtml } from "./accept-header.ts";
-import { type ErrorBody, errorBody, type HttpError, toHttpError } from "./http-errors.ts";
+import { identify } from "./access/authentication.ts";
+import type { Metrics } from "./observation/metrics.ts";
+import { prefersHtml } from "./transport/accept-header.ts";
+import { type ErrorBody, errorBody, type HttpError, toHttpError } from "./transport/http-errors.ts";
+import { REQUEST_ID_HEADER } from "./transport/request-id.ts";
 
 const METHODS = ["GET", "POST"] as const;
 

@@ -1,18 +1,23 @@
 // The life of one OpenAI completion: prompts, choices, usage, whole or in chunks. What the choices look like is the
 // shape's business, and how the chunks travel the caller's.
+
+import { createHash } from "node:crypto";
+import type { FastifyReply } from "fastify";
 import { withPromptParam } from "../../asking/prompt-tokens.ts";
 import type { CancelReason } from "../../base/finish-reason.ts";
 import type { GenerationListener, GenerationResult, SamplingParams } from "../../engine/request.ts";
 import { checkPromptLength } from "../../engine/request-check.ts";
 import type { Caller } from "../access/caller.ts";
-import { newId, type Run, type ServingContext, startGeneration } from "../generation-run.ts";
+import type { ServerConfig } from "../config.ts";
+import { answerStreamed, answerWhole } from "../inference-route.ts";
+import { startGeneration } from "../metered-generation.ts";
 import type { RequestTrace } from "../observation/request-trace.ts";
 import type { ServedStudent } from "../served-student.ts";
+import { newId, type Run, type ServingContext } from "../serving-context.ts";
 import { wireFinishReason } from "../wire-finish-reason.ts";
-import type { ChatCompletion } from "./chat-response.ts";
+import type { ChatCompletion } from "./chat-schema.ts";
 import type { CompletionHead, CompletionShape } from "./completion-shape.ts";
-import { systemFingerprint } from "./system-fingerprint.ts";
-import type { TextCompletion } from "./text-response.ts";
+import type { TextCompletion } from "./text-schema.ts";
 
 type CompletionBody = ChatCompletion | TextCompletion;
 
@@ -168,4 +173,34 @@ async function countLost(context: ServingContext, runs: readonly Run<GenerationR
   for (const end of await Promise.allSettled(runs.map((run) => run.done))) {
     if (end.status === "fulfilled") context.metrics.countCompletionSamples(end.value.samples);
   }
+}
+
+const known = new WeakMap<ServedStudent, string>();
+
+/** A hash of the student's name and manifest, which holds its dtype and the hashes of its weights. */
+export function systemFingerprint(student: ServedStudent): string {
+  let fingerprint = known.get(student);
+  if (fingerprint === undefined) {
+    const hash = createHash("sha256").update(JSON.stringify([student.id, student.manifest]));
+    fingerprint = `fp_${hash.digest("hex").slice(0, 12)}`;
+    known.set(student, fingerprint);
+  }
+  return fingerprint;
+}
+
+export function answerCompletion<Body extends ChatCompletion | TextCompletion>(
+  reply: FastifyReply,
+  context: ServingContext,
+  config: ServerConfig,
+  student: ServedStudent,
+  streamed: boolean,
+  order: CompletionOrder<Body>,
+): Promise<Body | FastifyReply> {
+  if (!streamed) return answerWhole(reply, startCompletion(context, student, order, null));
+  return answerStreamed(reply, {
+    context,
+    maxBufferedBytes: config.streamBufferBytes,
+    start: (stream) => startCompletion(context, student, order, (chunk) => stream.send(chunk)),
+    sendError: (stream, body) => stream.send(body),
+  });
 }

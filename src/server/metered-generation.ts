@@ -1,38 +1,9 @@
-// A generation under the server's eyes: submitted with the server's time limits, known to the drain, measured, and
-// counted when it ends. It knows neither votes nor response shapes.
-import { randomUUID } from "node:crypto";
+// A generation with the server's time limits, known to the drain, and metered: tokens and latencies go to the metrics.
 import type { GenerationOrder } from "../asking/ask.ts";
-import type { Clock } from "../base/clock.ts";
-import type { CancelReason } from "../base/finish-reason.ts";
 import type { GenerationListener, GenerationResult, TokenEvent } from "../engine/request.ts";
-import type { Baselines } from "../voting/baselines.ts";
 import type { Caller } from "./access/caller.ts";
-import type { Metrics } from "./observation/metrics.ts";
-import type { Tracing } from "./observation/request-trace.ts";
-import type { Admission } from "./operations/admission.ts";
 import type { ServedStudent } from "./served-student.ts";
-
-/** What every request's life needs of the server. */
-export interface ServingContext {
-  readonly admission: Admission;
-  readonly metrics: Metrics;
-  readonly baselines: Baselines;
-  readonly clock: Clock;
-  readonly queueTimeoutMs: number;
-  readonly requestTimeoutMs: number;
-  readonly adaptiveThreshold: number;
-  /** Whether callers reuse only what their own prompts left computed. */
-  readonly isolatePrefixes: boolean;
-  /** Null where no traces are collected. */
-  readonly tracing: Tracing | null;
-}
-
-/** Work that has begun, whatever its answer: what a route waits for, and cancels when its client goes away. */
-export interface Run<T> {
-  readonly id: string;
-  readonly done: Promise<T>;
-  cancel(reason: CancelReason): void;
-}
+import type { Run, ServingContext } from "./serving-context.ts";
 
 /**
  * Submits to the engine. `done` rejects also with what the listener threw: the generation is cancelled then.
@@ -95,8 +66,4 @@ export function startGeneration(
     return result;
   });
   return { id: order.id, done, cancel: (reason) => generation.cancel(reason) };
-}
-
-export function newId(prefix: string): string {
-  return `${prefix}-${randomUUID().replaceAll("-", "")}`;
 }

@@ -1,5 +1,7 @@
 // From a body and its Zod schema to a value, or to one bounded error that names the field. It knows no route.
-import type { FastifySchemaCompiler } from "fastify";
+
+import { isUtf8 } from "node:buffer";
+import type { FastifyInstance, FastifySchemaCompiler } from "fastify";
 import type { core, ZodType } from "zod";
 import { MagdiError } from "../../base/errors.ts";
 
@@ -120,4 +122,14 @@ function shorten(text: string): string {
 function kindOf(value: unknown): string {
   if (value === null || value === undefined) return value === null ? "null" : "nothing";
   return Array.isArray(value) ? "a list" : `a ${typeof value}`;
+}
+
+/** Everything is JSON: a form or plain text is answered 415 rather than misread. */
+export function installJsonBodies(app: FastifyInstance): void {
+  app.removeContentTypeParser("text/plain");
+  const parse = app.getDefaultJsonParser("error", "error");
+  app.addContentTypeParser("application/json", { parseAs: "buffer" }, (request, body: Buffer, done) => {
+    if (isUtf8(body)) parse(request, body.toString("utf8"), done);
+    else done(new MagdiError("MAGDI_BAD_REQUEST", "the body is not UTF-8 text; is it compressed?"));
+  });
 }

@@ -1,8 +1,8 @@
 // The kinds of question and the declared rule that tells them apart. It knows nothing of prompts or answers.
 
-export type Task = "math" | "multiple-choice" | "yes-no" | "free";
+export const TASKS = ["math", "multiple-choice", "yes-no", "free"] as const;
 
-export const TASKS: readonly Task[] = ["math", "multiple-choice", "yes-no", "free"];
+export type Task = (typeof TASKS)[number];
 
 /** One option of a multiple-choice question. */
 export interface Choice {

@@ -17,6 +17,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
   train: async () => (await import("./train.ts")).trainCommand,
   eval: async () => (await import("./eval.ts")).evalCommand,
   export: async () => (await import("./export.ts")).exportCommand,
+  vote: async () => (await import("./vote.ts")).voteCommand,
   doctor: async () => (await import("./doctor.ts")).doctorCommand,
 };
 

@@ -13,6 +13,7 @@ import type { ReasonFrame, ServerFrame } from "../server/reason/frames.ts";
 import type { reasonRequest } from "../server/reason/schema.ts";
 
 export type { ReasonResponse } from "../server/reason/schema.ts";
+export type { VoteRequest, VoteResponse } from "../server/reason/vote-schema.ts";
 export type { BaselineList, ReasonFrame, ServerFrame };
 
 /** A question; whether it is streamed is the method's business. */

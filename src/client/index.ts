@@ -11,6 +11,8 @@ export type {
   ReasonResponse,
   TokenizeRequest,
   TokenizeResponse,
+  VoteRequest,
+  VoteResponse,
 } from "./api-types.ts";
 export { MagdiApiError, MagdiConnectionError, MagdiTimeoutError } from "./client-error.ts";
 export { MagdiClient, type MagdiClientOptions } from "./magdi-client.ts";

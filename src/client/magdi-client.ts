@@ -11,6 +11,8 @@ import type {
   ReasonResponse,
   TokenizeRequest,
   TokenizeResponse,
+  VoteRequest,
+  VoteResponse,
 } from "./api-types.ts";
 import { CallScope } from "./call-scope.ts";
 import { type HttpCall, HttpTransport, type TransportOptions, waitMs } from "./http-transport.ts";
@@ -82,6 +84,11 @@ export class MagdiClient {
       signal: options.signal,
       timeoutMs: this.#http.timeoutMs,
     });
+  }
+
+  /** The vote over texts that any models wrote. */
+  async vote(request: VoteRequest, options: CallOptions = {}): Promise<VoteResponse> {
+    return this.#post<VoteResponse>("/v1/vote", request, options);
   }
 
   /** A WebSocket for many questions; the signal ends the opening only. */

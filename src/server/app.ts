@@ -32,6 +32,7 @@ import { metricsRoute } from "./operations/metrics-route.ts";
 import { probesRoute } from "./operations/probes.ts";
 import { reasonRoute } from "./reason/route.ts";
 import { REASON_SOCKET_PATH, reasonSocketRoute } from "./reason/socket.ts";
+import { voteRoute } from "./reason/vote-route.ts";
 import type { ServedStudent } from "./served-student.ts";
 import type { ServingContext } from "./serving-context.ts";
 import { HttpConnections } from "./transport/http-connections.ts";
@@ -165,6 +166,7 @@ export function buildApp(options: AppOptions): FastifyInstance {
     metricsRoute,
     modelsRoute,
     reasonRoute,
+    voteRoute,
     chatCompletionsRoute,
     completionsRoute,
     tokenizeRoute,

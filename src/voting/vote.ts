@@ -109,7 +109,7 @@ export function tally(samples: readonly VotingSample[], rule: VoteRule): Tally {
     answer: speakerFor(standing.answer, samples)?.display ?? standing.answer,
     count: standing.count,
     weight: standing.weightMillionths / 1e6,
-    share: standing.weightMillionths / total,
+    share: total === 0 ? 0 : standing.weightMillionths / total,
   }));
   const winner = ranked[0];
   if (winner === undefined) return { key: null, answer: null, speaker: null, votes, tied: false };

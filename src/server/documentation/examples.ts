@@ -91,6 +91,31 @@ export const EXAMPLES: Readonly<Record<string, Example>> = {
     },
     event: { type: "vote", id: "reason-5f0c8b52-7a3e-4a63-9d5e-0d2f6a1f9b7c", votes, remaining: 0 },
   },
+  vote: {
+    requests: {
+      texts: {
+        summary: "Three texts, one of them twice as heavy",
+        value: {
+          question: QUESTION,
+          samples: [
+            { text: "3 + 4 = 7. The answer is 7." },
+            { text: "He has $7.00", weight: 2 },
+            { text: "The answer is 12." },
+          ],
+        },
+      },
+    },
+    response: {
+      task: "math",
+      answer: "7",
+      votes: [
+        { answer: "7", count: 2, weight: 3, share: 0.75 },
+        { answer: "12", count: 1, weight: 1, share: 0.25 },
+      ],
+      tied: false,
+      samples: [{ answer: "7" }, { answer: "7" }, { answer: "12" }],
+    },
+  },
   createChatCompletion: {
     requests: {
       chat: {

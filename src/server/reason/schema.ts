@@ -1,5 +1,6 @@
 // What POST /v1/reason takes and answers. It knows neither engine nor vote.
 import { z } from "zod";
+import { TASKS } from "../../answers/task.ts";
 import { DEFAULT_TOP_K, DEFAULT_TOP_P } from "../../asking/sampling.ts";
 import * as fields from "../transport/fields.ts";
 
@@ -21,7 +22,7 @@ export function reasonRequest(maxSamples: number) {
   return z.strictObject({
     question: fields.nonEmptyText("the question's text").describe("What is asked."),
     task: fields
-      .choiceField(["math", "multiple-choice", "yes-no", "free"])
+      .choiceField(TASKS)
       .optional()
       .describe(
         "The kind of question. Default: multiple-choice with choices, else by a declared rule; reported back.",
@@ -91,7 +92,7 @@ const sample = z
 export const reasonResponse = z.object({
   id: z.string().describe("The request's name, the same in all its frames."),
   model: z.string().describe("The student that answered."),
-  task: z.enum(["math", "multiple-choice", "yes-no", "free"]).describe("As asked, or as told by the rule."),
+  task: z.enum(TASKS).describe("As asked, or as told by the rule."),
   answer: z.string().nullable().describe("Null when no sample's answer could be read."),
   reasoning: z.string().nullable().describe("The sample that speaks for the answer."),
   votes: z.array(vote).describe("Best first."),

@@ -40,7 +40,7 @@ export function integerField(what: string, min: number, max: number) {
   return z.number(message).int(message).min(min, message).max(max, message);
 }
 
-function numberField(what: string, min: number, max: number) {
+export function numberField(what: string, min: number, max: number) {
   const message = expecting(what);
   return z.number(message).min(min, message).max(max, message);
 }

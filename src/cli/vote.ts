@@ -1,0 +1,64 @@
+// magdi vote: the votes over texts that somebody else generated, a JSON line each.
+
+import { createReadStream } from "node:fs";
+import { createInterface } from "node:readline";
+import { parseArgs } from "node:util";
+import { voteOnTexts } from "../asking/vote-texts.ts";
+import { MagdiError } from "../base/errors.ts";
+import { voteRequest } from "../server/reason/vote-schema.ts";
+import { parseBody } from "../server/transport/request-body.ts";
+import type { Command } from "./command.ts";
+
+const HELP = `Usage: magdi vote [FILE]
+
+Reads the answers out of texts that any models wrote, compares them by value, and counts them. Each line of FILE, or of
+standard input, is a JSON object:
+
+  {"question": "What is 2 + 2?", "samples": [{"text": "So it is 4."}, {"text": "The answer is 4.0", "weight": 2}]}
+
+  samples    the texts; weight (default 1) is what a vote weighs, or with rule "confidence" a confidence from 0 to 1
+  question   what was asked; it tells the task
+  task       math, multiple-choice, yes-no or free, where the question does not tell
+  choices    the options of a multiple-choice question: texts, or {"label", "text"}
+  rule       majority (default) or confidence, rescaled as ReConcile does
+
+Each line of standard output is the vote on the line of that number:
+
+  {"task": …, "answer": …, "votes": [{"answer", "count", "weight", "share"}], "tied": …, "samples": [{"answer"}]}
+
+The first line that cannot be read ends the command with 1, and is named.
+`;
+
+async function run(argv: readonly string[]): Promise<number> {
+  const { positionals } = parseArgs({ args: [...argv], options: {}, allowPositionals: true });
+  const [file, ...rest] = positionals;
+  if (rest.length > 0) throw new MagdiError("MAGDI_BAD_CONFIG", "expected one FILE, see: magdi vote --help");
+  const input = file === undefined ? process.stdin : createReadStream(file);
+  let line = 0;
+  try {
+    for await (const text of createInterface({ input, crlfDelay: Number.POSITIVE_INFINITY })) {
+      line += 1;
+      if (text.trim() === "") continue;
+      process.stdout.write(
+        `${JSON.stringify(await voteOnTexts(parseBody(voteRequest, JSON.parse(text))))}\n`,
+      );
+    }
+  } catch (error) {
+    if (!(error instanceof Error)) throw error;
+    if ("code" in error && error.code === "ENOENT") {
+      throw new MagdiError("MAGDI_FILE_MISSING", `${file}: there is no such file`, { cause: error });
+    }
+    const { message } = error;
+    throw new MagdiError("MAGDI_BAD_FILE", `${file ?? "standard input"} line ${line}: ${message}`, {
+      cause: error,
+    });
+  }
+  return 0;
+}
+
+export const voteCommand: Command = {
+  name: "vote",
+  summary: "count the answers of texts that any models wrote",
+  help: HELP,
+  run,
+};

@@ -2,7 +2,7 @@
 
 import { canonicalLatex } from "./latex/equivalence.ts";
 import type { AnswerMarker } from "./markers.ts";
-import { parseNumberWords } from "./rational.ts";
+import { parseNumberWords } from "./numbers/numeral.ts";
 import { NO_ABBREVIATION } from "./sentence-end.ts";
 
 const MAX_ANSWER_LENGTH = 400;

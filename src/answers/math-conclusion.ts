@@ -1,6 +1,6 @@
 // Reads the number that a text comes to where nothing announces it. It knows sentences and computations, and no LaTeX.
 
-import { type NumberToken, scanNumbers } from "./number-scan.ts";
+import { type NumberToken, scanNumbers } from "./numbers/scan.ts";
 import { NO_ABBREVIATION } from "./sentence-end.ts";
 
 const MAX_SENTENCE_LENGTH = 1000;

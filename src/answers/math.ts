@@ -5,11 +5,10 @@ import { tidyExpression } from "./latex/expression.ts";
 import { findMathSpans } from "./latex/spans.ts";
 import type { AnswerMarker } from "./markers.ts";
 import { readMathFallback } from "./math-fallback.ts";
-import { parseNumberWords } from "./rational.ts";
+import { readNumberWords, SCALE_WORDS } from "./numbers/numeral.ts";
 
 /** Words of three letters or more that may stand in an expression, and shorter ones that may not. */
-const CONTINUES =
-  /^(?:and|or|sin|cos|tan|cot|sec|csc|log|sqrt|infinity|hundred|thousand|million|billion|trillion)$/i;
+const CONTINUES = new RegExp(`^(?:and|or|sin|cos|tan|cot|sec|csc|log|sqrt|infinity|${SCALE_WORDS})$`, "i");
 const SHORT_PROSE = /^(?:of|to|at|in|on|is|by|so|we|he|it|as|an|if|be|am)$/i;
 
 /** The expression at the beginning of a sentence: up to the first word of prose. "" when prose comes first. */
@@ -135,20 +134,6 @@ function leadingFormulas(sentence: string): string | null {
     end = span.end;
   }
   return joined || null;
-}
-
-const MAX_NUMBER_WORDS = 10;
-
-/** The longest number in words that a sentence begins with: "three hundred and fifty dollars". */
-function readNumberWords(sentence: string): string | null {
-  const said = /^[a-z]+(?:[\s-][a-z]+)*/i.exec(sentence)?.[0].split(/\s/) ?? [];
-  const negative = /^(?:negative|minus)$/i.test(said[0] ?? "");
-  const words = said.slice(negative ? 1 : 0, MAX_NUMBER_WORDS);
-  for (let size = words.length; size > 0; size--) {
-    const value = parseNumberWords(words.slice(0, size).join(" "));
-    if (value !== null) return String(negative ? -value : value);
-  }
-  return null;
 }
 
 /** A single quote that closes what a statement says; behind a letter it is a prime, as in f'. */

@@ -1,7 +1,8 @@
 // One writing for each mathematical answer, so that equal answers are equal strings: the rules that MATH is scored by
 // (Hendrycks et al. 2021, arXiv 2103.03874), and numbers by value. It is no algebra system: x + 1 is not 1 + x.
 
-import { parseNumberWords, toLatex } from "../rational.ts";
+import { joinSpacedThousands, parseNumberWords } from "../numbers/numeral.ts";
+import { toLatex } from "../numbers/rational.ts";
 import { fraction, numberPiece, numericValue, type Piece, reduce, render, symbol } from "./pieces.ts";
 import { type LatexToken, MAX_LATEX_LENGTH, tokenizeLatex } from "./tokens.ts";
 
@@ -26,15 +27,11 @@ const HEDGES = new Set([
  * and 5 apples with 5; x = 5 with 5; \left( \right) with ( ). Order in tuples, sets and lists is kept.
  */
 export function canonicalLatex(raw: string): string {
-  const text = raw
+  const inner = raw
     .trim()
     .replace(/^(?:\\[([]|\$+)|(?:\\[)\]]|\$+)$/g, "")
-    .trim()
-    // Thousands apart by spaces.
-    .replace(
-      /^([-−]?[$£€]?\d{1,3})((?:[ \u00a0\u202f]\d{3})+)(?!\d)/,
-      (_, head: string, groups: string) => head + groups.replace(/[^\d]/g, ""),
-    )
+    .trim();
+  const text = joinSpacedThousands(inner)
     // Full hours.
     .replace(/^(\d{1,2}):00(?=\s?[ap]\.?m\b)/i, "$1")
     // MATH writes some answers behind their choice: \text{(C) } 4.2.

@@ -1,6 +1,6 @@
 // An expression as it is shown and voted on: without delimiters, layout and left-hand side. It reads no text around it.
 
-import { scanNumbers } from "../number-scan.ts";
+import { scanNumbers } from "../numbers/scan.ts";
 import { canonicalLatex } from "./equivalence.ts";
 
 /** A plain number as a number; an expression without delimiters, layout and left-hand side. Null when empty. */

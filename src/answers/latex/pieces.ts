@@ -1,7 +1,9 @@
 // The pieces that an expression is rendered from: numbers by value, fractions, mixed numbers, products with powers of
 // ten. It knows no LaTeX beyond the writing of a fraction.
 
-import { add, divide, multiply, negate, parseDecimal, type Rational, scaleOf, toLatex } from "../rational.ts";
+import { readNumeral, scaleOf } from "../numbers/numeral.ts";
+import { divide, mixedNumber, multiply, negate, powerOfTen, toLatex } from "../numbers/rational.ts";
+import type { Rational } from "../numbers/rational.ts";
 
 /** A rendered piece of an expression. */
 export interface Piece {
@@ -19,12 +21,11 @@ export function symbol(text: string): Piece {
   return { text: PRODUCT.has(text) ? "*" : text, kind: "symbol" };
 }
 
-export function numberPiece(digits: string): Piece {
-  const [decimal = "", exponent] = digits.split("e");
-  const value = parseDecimal(decimal, exponent === undefined ? 0 : Number(exponent));
-  // A literal too long for arithmetic keeps its digits.
-  if (value === null) return { text: digits.replace(/^0+(?=\d)/, ""), kind: "number" };
-  return { text: toLatex(value), kind: "number", value, form: digits.includes(".") ? "decimal" : "whole" };
+export function numberPiece(written: string): Piece {
+  const value = readNumeral(written, 0)?.value ?? null;
+  // A number too long to compute with keeps its digits.
+  if (value === null) return { text: written.replace(/^0+(?=\d)/, ""), kind: "number" };
+  return { text: toLatex(value), kind: "number", value, form: written.includes(".") ? "decimal" : "whole" };
 }
 
 function valuePieces(value: Rational): Piece[] {
@@ -76,7 +77,7 @@ export function reduce(pieces: readonly Piece[]): Piece[] {
       piece.text === "*" && next?.text === "10"
         ? /^\^\{(-?\d{1,2})\}$/.exec(pieces[at + 2]?.text ?? "")
         : null;
-    const scale = power === null ? null : parseDecimal("1", Number(power[1]));
+    const scale = power === null ? null : powerOfTen(Number(power[1]));
     const inWords = piece.kind === "word" ? scaleOf(piece.text) : null;
     const factor = scale ?? inWords;
     const scaled = factor === null || last?.value === undefined ? null : multiply(last.value, factor);
@@ -96,17 +97,9 @@ export function reduce(pieces: readonly Piece[]): Piece[] {
 function pushNumber(out: Piece[], pieces: readonly Piece[]): void {
   const [piece] = pieces;
   const last = out.at(-1);
-  const proper =
-    piece?.form === "fraction" &&
-    piece.value !== undefined &&
-    piece.value.numerator < piece.value.denominator;
   const mixed =
-    proper &&
-    pieces.length === 1 &&
-    last?.form === "whole" &&
-    last.value !== undefined &&
-    piece.value !== undefined
-      ? add(last.value, piece.value)
+    pieces.length === 1 && piece?.form === "fraction" && piece.value && last?.form === "whole" && last.value
+      ? mixedNumber(last.value, piece.value)
       : null;
   if (mixed === null) out.push(...pieces);
   else out.splice(-1, 1, ...valuePieces(mixed));

@@ -1,6 +1,8 @@
 // Cuts an answer written in LaTeX or plain text into tokens, with what only lays it out already dropped. It knows no
 // grammar: braces and brackets come out as they are.
 
+import { readNumeral } from "../numbers/numeral.ts";
+
 export type LatexToken =
   /** Digits with an optional decimal part, thousands separators removed. */
   | { readonly kind: "number"; readonly text: string }
@@ -116,12 +118,11 @@ export function tokenizeLatex(raw: string): LatexToken[] {
 function readToken(rest: string, before: readonly LatexToken[]): [length: number, tokens: LatexToken[]] {
   const space = /^(?:\s+|[~$%`]|\*\*)/.exec(rest);
   if (space !== null) return [space[0].length, []];
-  const number = /^(?:\d{1,3}(?:(?:,|\{,\}|,?\\[!,;])\d{3})+(?!\d)|\d+)?(?:\.\d+)?/.exec(rest)?.[0] ?? "";
-  if (number !== "") {
-    const exponent = /^e[-+]?\d{1,2}(?![\w^{])/i.exec(rest.slice(number.length))?.[0] ?? "";
-    if (exponent === "") return readNumber(number, before);
-    const text = number.replace(/[^\d.]/g, "") + exponent.toLowerCase().replace("+", "");
-    return [number.length + exponent.length, [{ kind: "number", text }]];
+  const inList = /^\d{1,3},/.test(rest) && openBrackets(before) > 0;
+  const number = readNumeral(rest, 0, { inList });
+  if (number !== null) {
+    const text = number.digits + (number.exponent === 0 ? "" : `e${number.exponent}`);
+    return [number.end, [{ kind: "number", text }]];
   }
   if (rest.startsWith("\\")) return readCommand(rest);
   // 1.5 x 10^3: between two numbers, spaced, x multiplies.
@@ -135,14 +136,6 @@ function readToken(rest: string, before: readonly LatexToken[]): [length: number
   if (/^[ap]m$/i.test(word)) return [2, [{ kind: "symbol", text: word.toLowerCase() }]];
   if (FUNCTIONS.has(word)) return [word.length, [{ kind: "command", text: `\\${word}` }]];
   return [1, [{ kind: "symbol", text: rest[0] ?? "" }]];
-}
-
-/** Thousands separators only count outside brackets: (1,234) is a pair. */
-function readNumber(number: string, before: readonly LatexToken[]): [length: number, tokens: LatexToken[]] {
-  const comma = number.indexOf(",");
-  const isSeparator = comma > 0 && number[comma - 1] !== "{" && number[comma + 1] !== "\\";
-  if (isSeparator && openBrackets(before) > 0) return readNumber(number.slice(0, comma), before);
-  return [number.length, [{ kind: "number", text: number.replace(/[^\d.]/g, "") }]];
 }
 
 function openBrackets(tokens: readonly LatexToken[]): number {

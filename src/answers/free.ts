@@ -1,9 +1,8 @@
 // Reads the answer of a question of no particular kind, and makes its key. It knows no grammar.
 
 import { canonicalLatex } from "./latex/equivalence.ts";
-import type { AnswerMarker } from "./markers.ts";
+import { type AnswerMarker, NO_ABBREVIATION } from "./markers.ts";
 import { parseNumberWords } from "./numbers/numeral.ts";
-import { NO_ABBREVIATION } from "./sentence-end.ts";
 
 const MAX_ANSWER_LENGTH = 400;
 

@@ -1,7 +1,7 @@
 // Reads the number that a text comes to where nothing announces it. It knows sentences and computations, and no LaTeX.
 
+import { NO_ABBREVIATION } from "./markers.ts";
 import { type NumberToken, scanNumbers } from "./numbers/scan.ts";
-import { NO_ABBREVIATION } from "./sentence-end.ts";
 
 const MAX_SENTENCE_LENGTH = 1000;
 const RESULTS_REMEMBERED = 3;

@@ -3,10 +3,9 @@
 
 import { answersEqual, extractAnswer } from "../answers/answer.ts";
 import { findAnswerMarkers } from "../answers/markers.ts";
-import type { Choice, Task } from "../answers/task.ts";
+import { type Choice, type Task, taskOf } from "../answers/task.ts";
 import { datasetTitle, knownDataset } from "./datasets.ts";
 import { table } from "./markdown.ts";
-import { taskOf } from "./question-formats.ts";
 import { readRecords } from "./record-file.ts";
 
 /**
@@ -53,8 +52,8 @@ export function* judgeOutputs(file: string): Generator<JudgedOutput> {
     if (!isObject(value) || typeof value.gold !== "string" || !Array.isArray(value.agents)) continue;
     const choices = choicesOf(value.choices);
     const known = knownDataset(String(value.question_id ?? ""));
-    const task =
-      choices === null ? (known?.task ?? taskOf({ choices, gold: value.gold })) : "multiple-choice";
+    const told = taskOf(typeof value.question === "string" ? value.question : "", choices, value.gold);
+    const task = told === "multiple-choice" ? told : (known?.task ?? told);
     for (const output of value.agents as readonly unknown[]) {
       if (!isObject(output) || typeof output.reasoning !== "string") continue;
       if (typeof output.answer !== "string" || output.answer === "") continue;

@@ -53,8 +53,8 @@ function readNumber(text: string, at: number): NumberToken | null {
   const numeral = readNumeral(text, at);
   if (numeral === null) return null;
   const { digits, end } = numeral;
-  const clock = digits.includes(".") ? null : matchAt(CLOCK, text, end);
-  if (clock !== null) {
+  const clock = matchAt(CLOCK, text, end);
+  if (clock !== null && !digits.includes(".") && numeral.exponent === 0) {
     const half = clock[2] === undefined ? "" : ` ${clock[2].toLowerCase()}m`;
     return { start: at, end: end + clock[0].length, display: digits + clock[1] + half, value: null };
   }

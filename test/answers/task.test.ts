@@ -36,7 +36,10 @@ test("the gold answer tells the task", () => {
     { label: "A", text: "bank" },
     { label: "B", text: "new york" },
   ];
-  assert.equal(taskOf("Hydrogen's atomic number squared exceeds number of Spice Girls?", null, "no"), "yes-no");
+  assert.equal(
+    taskOf("Hydrogen's atomic number squared exceeds number of Spice Girls?", null, "no"),
+    "yes-no",
+  );
   assert.equal(taskOf("Where?", choices, "A"), "multiple-choice");
   assert.equal(taskOf("Find the inverse.", null, "\\frac{x+2}{7}"), "math");
   assert.equal(taskOf("Who wrote it?", null, "Ada Lovelace"), "free");

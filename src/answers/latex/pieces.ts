@@ -1,17 +1,16 @@
-// The pieces that an expression is rendered from: numbers by value, fractions, mixed numbers, products with powers of
-// ten. It knows no LaTeX beyond the writing of a fraction.
+// The pieces of an expression in canonical form, and how they combine to numbers by value: fractions, mixed numbers,
+// products with powers of ten. It does not parse.
 
 import { readNumeral, scaleOf } from "../numbers/numeral.ts";
-import { divide, mixedNumber, multiply, negate, powerOfTen, toLatex } from "../numbers/rational.ts";
 import type { Rational } from "../numbers/rational.ts";
+import { divide, mixedNumber, multiply, negate, powerOfTen, toLatex } from "../numbers/rational.ts";
 
-/** A rendered piece of an expression. */
 export interface Piece {
   readonly text: string;
   readonly kind: "number" | "word" | "symbol" | "script";
-  /** Set for numbers. */
+  /** Set for numbers that can be computed with; never negative. */
   readonly value?: Rational;
-  /** How a number was written: what tells 2\frac12 from a product. */
+  /** How a number was written: a fraction behind a whole number makes a mixed number. */
   readonly form?: "whole" | "decimal" | "fraction";
 }
 
@@ -56,7 +55,7 @@ export function numericValue(pieces: readonly Piece[]): Rational | null {
   return sign === "-" ? negate(value) : value;
 }
 
-/** Joins what makes one number: 1/2, 2 1/2, 2\frac12, 1.5*10^3, 1.5 million. And a/b of two single things is \frac{a}{b}. */
+/** Joins pieces that make one number: 1/2, 2 1/2, 2\frac12, 1.5*10^3, 1.5 million. And a/b becomes \frac{a}{b}. */
 export function reduce(pieces: readonly Piece[]): Piece[] {
   const out: Piece[] = [];
   for (let at = 0; at < pieces.length; at++) {
@@ -93,7 +92,7 @@ export function reduce(pieces: readonly Piece[]): Piece[] {
   return out;
 }
 
-/** Pushes pieces, making a whole number and a proper fraction behind it one mixed number. */
+/** Appends pieces; a proper fraction behind a whole number makes one mixed number with it. */
 function pushNumber(out: Piece[], pieces: readonly Piece[]): void {
   const [piece] = pieces;
   const last = out.at(-1);
@@ -105,7 +104,7 @@ function pushNumber(out: Piece[], pieces: readonly Piece[]): void {
   else out.splice(-1, 1, ...valuePieces(mixed));
 }
 
-/** Joins pieces, with a space only where two would else run together. */
+/** Writes pieces as one string, with a space only where two would otherwise read as one. */
 export function render(pieces: readonly Piece[]): string {
   let out = "";
   let before: Piece | undefined;

@@ -2,8 +2,8 @@
 // times. One pass with a bounded look ahead at each number. It does not know which one is an answer.
 
 import { matchAt, parseExponent, readNumeral, SCALE_WORDS, scaleOf, THOUSANDS_SEPARATOR } from "./numeral.ts";
-import { divide, mixedNumber, multiply, negate, parseDecimal, powerOfTen, toDecimal } from "./rational.ts";
 import type { Rational } from "./rational.ts";
+import { divide, mixedNumber, multiply, negate, parseDecimal, powerOfTen, toDecimal } from "./rational.ts";
 
 export interface NumberToken {
   /** The range in the text, sign and currency included. */

@@ -1,5 +1,5 @@
-// Answers of all tasks: out of a text, as a key that votes are counted by, and compared. It dispatches to the task's
-// own reader and knows the order in which places are looked at.
+// Answers of all tasks: extracts one from a text, makes the key that votes are counted by, and compares two. Each task
+// has its own reader; the order in which the places of a text are looked at is decided here.
 
 import { type ChoiceReading, findChoice, readChoiceFallback, readChoiceMarker } from "./choice.ts";
 import { canonicalFree, readFreeFallback, readFreeMarker } from "./free.ts";
@@ -14,7 +14,7 @@ export interface AnswerContext {
   readonly choices?: readonly Choice[] | null;
 }
 
-/** An answer stands at a text's end: what lies further back is not read. It bounds the work on hostile text. */
+/** How many characters at the end of a text are read; its answer is there. It bounds the work on hostile text. */
 const READ_LENGTH = 65_536;
 
 /**
@@ -34,17 +34,14 @@ export function extractAnswer(task: Task, text: string, context: AnswerContext =
     case "yes-no":
       return readYesNoLastLine(read) ?? lastRead(markers, readYesNoMarker) ?? readYesNoFallback(read);
     case "multiple-choice":
-      // "A: (E) …" answers a "Q:"; it does not choose A.
+      // The A of "A: (E) …" stands for "answer", as in "Q: … A: …", and is not choice A.
       return extractChoice(read.replace(/^\s*A:\s+(?=\()/, ""), markers, context.choices ?? []);
     case "free":
       return lastRead(markers, readFreeMarker) ?? readFreeFallback(read);
   }
 }
 
-/**
- * The key by which votes for `raw` are counted: two answers are the same exactly when their keys are. Null when `raw`
- * is no answer of its task.
- */
+/** The key that votes for `raw` are counted by; equal answers have equal keys. Null when it is no answer of the task. */
 export function canonicalAnswer(task: Task, raw: string, context: AnswerContext = {}): string | null {
   switch (task) {
     case "math":
@@ -59,8 +56,8 @@ export function canonicalAnswer(task: Task, raw: string, context: AnswerContext 
 }
 
 /**
- * Whether two answers are the same by value, one of them perhaps with a unit that a vote must take for a variable: 5 g
- * and 5. What is no answer equals nothing.
+ * Whether two answers are the same by value. Unlike their keys it ignores a unit of one letter, which could also be a
+ * variable: 5 g equals 5. False when either is no answer of its task.
  */
 export function answersEqual(task: Task, a: string, b: string, context: AnswerContext = {}): boolean {
   if (task === "math") return latexEquivalent(a, b);
@@ -79,11 +76,11 @@ function lastRead(
   return null;
 }
 
-/** \boxed{…}, "#### …" and "answer" first, in prose too, then "the solution is …", then no marker. */
+/** Tries what is announced as the answer, then what is called a solution, then the fallback. */
 function extractMath(text: string, markers: readonly AnswerMarker[]): string | null {
   const announced = markers.filter(({ kind }) => kind !== "solution");
   if (deniesAnswer(announced.at(-1))) return null;
-  // A solution from which something is concluded is a step.
+  // A solution that a conclusion follows is only a step.
   const described = markers.filter(({ kind, end }) => kind === "solution" && !concludes(text.slice(end)));
   return (
     lastRead(announced, readMathMarker) ??
@@ -93,7 +90,7 @@ function extractMath(text: string, markers: readonly AnswerMarker[]): string | n
   );
 }
 
-/** "The answer is that there are no such numbers": what stands before it is no answer. */
+/** "The answer is that there are no such numbers": then no number of the text is the answer. */
 function deniesAnswer(marker: AnswerMarker | undefined): boolean {
   return (
     marker?.kind === "phrase" &&
@@ -101,14 +98,14 @@ function deniesAnswer(marker: AnswerMarker | undefined): boolean {
   );
 }
 
-/** Whether a text draws a conclusion in numbers or formulas. */
+/** Whether a text draws a conclusion with a number or a formula. */
 function concludes(text: string): boolean {
   return /(?:^|[.:\n])\s{0,4}(?:Therefore|Thus|So|Hence|Finally|In conclusion)\b[^\n]{0,200}[\d\\]/.test(
     text,
   );
 }
 
-/** A last announcement that names several choices is no answer, and leaves only the text behind it. */
+/** The last announcement counts. When it names several choices, only the text behind it is read further. */
 function extractChoice(
   text: string,
   markers: readonly AnswerMarker[],

@@ -1,16 +1,16 @@
-// Reads which choice a text settles on: by label, by text, or both. It knows the choices, not the question.
+// Reads which choice a text decides for: by its label, its text, or both. It does not know the question.
 
 import type { AnswerMarker } from "./markers.ts";
 import type { Choice } from "./task.ts";
 
-/** "several" is a statement of more than one choice, or of none of them: no answer, and it hides earlier ones. */
+/** "several" stands for a statement of several choices or "none of the above": no answer, and none before it counts. */
 export type ChoiceReading = Choice | "several" | null;
 
-/** Words that follow a bare "A" when it is a label and not the article. */
+/** Words after an "A" that show it is a label and not the article. */
 const AFTER_LABEL =
   /^(?:is|was|because|since|as|for|which|and|or|but|with|would|seems|would|due|are|has|based)\b/i;
 
-/** A choice by its label, `B`, `(b)`, or by its text; null when it is neither. */
+/** The choice that an answer names by label, `B` or `(b)`, or by text; null when it names none or several. */
 export function findChoice(raw: string, choices: readonly Choice[]): Choice | null {
   const bare = raw.trim().replace(/^[\s(["'“‘*$]+|[\s)\]."'”’*:$]+$/g, "");
   const byLabel = choices.find((choice) => choice.label.toLowerCase() === bare.toLowerCase());
@@ -30,7 +30,7 @@ export function readChoiceMarker(marker: AnswerMarker, choices: readonly Choice[
   return but < 0 ? null : readChoiceStatement(content.slice(but + 4), choices);
 }
 
-/** The choice that a sentence states: what it begins with, else the only one that it mentions. */
+/** The choice that a sentence begins with, else the only one that it mentions. */
 export function readChoiceStatement(raw: string, choices: readonly Choice[]): ChoiceReading {
   const sentence = clean(raw);
   if (/^\(?(?:none|all|any) of\b/i.test(sentence) && textAt(sentence, choices) === null) return "several";
@@ -41,7 +41,7 @@ export function readChoiceStatement(raw: string, choices: readonly Choice[]): Ch
   return [...mentioned][0] ?? null;
 }
 
-/** Without layout: bold, braces of \text{…}, dollars, spacing commands. Case stays. */
+/** Drops layout: bold, the braces of \text{…}, dollars, spacing commands, quotes. Case is kept. */
 function clean(raw: string): string {
   return raw
     .replace(/\\(?:text|mathrm|textbf|mbox|mathbf)\s?\{([^{}]*)\}/g, "$1")
@@ -54,7 +54,7 @@ function clean(raw: string): string {
 const LEAD =
   /^(?:[\s:.'‘(-]|(?:the|an?|option|choice|letter|answer|most|likely|probably|clearly|definitely|therefore|either|both|indeed|simply|best|correct|to|in|at|on)\s(?=.))/i;
 
-/** The label or the text that a statement begins with, after words that only introduce it. */
+/** The choice whose label or text a statement begins with, after introducing words such as "most likely option". */
 function readStart(statement: string, choices: readonly Choice[]): ChoiceReading {
   let rest = statement;
   for (let words = 0; words < 8; words++) {
@@ -70,7 +70,7 @@ function readStart(statement: string, choices: readonly Choice[]): ChoiceReading
   return null;
 }
 
-/** A label that stands as one: closed by punctuation, or bare and not an article. */
+/** The label that a statement begins with: followed by punctuation, or bare and not the article "A" or the word "I". */
 function labelAt(statement: string, choices: readonly Choice[]): { choice: Choice; length: number } | null {
   for (const choice of choices) {
     const { label } = choice;
@@ -105,11 +105,11 @@ function startsWithText(statement: string, text: string): boolean {
   return !/^[\p{L}\p{N}]/u.test(statement.slice(text.length, text.length + 1));
 }
 
-/** "B and C", "(A) ocean or (D) river": another choice is joined to the first. */
+/** Whether another choice is joined to the first: "B and C", "(A) ocean or (D) river". */
 function alsoNames(rest: string, choices: readonly Choice[], first: Choice): boolean {
   const behind = rest.replace(/^[\s).:]{0,4}/, "");
   const own = startsWithText(behind, first.text) ? behind.slice(first.text.length) : rest;
-  // "(B) wall (E) table" joins by mere sequence.
+  // "(B) wall (E) table" joins two choices without a word.
   const joined = /^\s?\)?,?\s?(?:(?:and|or|&|\/|,)\s?(?:(?:and|or)\s)?[('‘]?|\((?=[^()]{1,3}\)))/i.exec(own);
   if (joined === null) return false;
   const second = own.slice(joined[0].length);
@@ -130,7 +130,7 @@ interface Mention {
   readonly byLabel: boolean;
 }
 
-/** Where a text names choices: "(B)", "B)", "option B", "B." at a line's start, or a choice's own words. */
+/** Where a text mentions choices: "(B)", "option B", "B." at the start of a line, or a choice's text. */
 function findMentions(text: string, choices: readonly Choice[]): Mention[] {
   const mentions: Mention[] = [];
   const labels = choices.map((choice) => escapeRegExp(choice.label)).join("|");
@@ -147,7 +147,7 @@ function findMentions(text: string, choices: readonly Choice[]): Mention[] {
   return [...mentions, ...findTexts(text, choices)].sort((a, b) => a.at - b.at);
 }
 
-/** Whole-word occurrences of the choices' texts; of two that overlap the longer one counts. */
+/** Where the choices' texts stand as whole words; of two that overlap, the longer one. */
 function findTexts(text: string, choices: readonly Choice[]): Mention[] {
   const written = choices.filter((choice) => /[\p{L}\p{N}]/u.test(choice.text));
   if (written.length === 0) return [];
@@ -170,7 +170,7 @@ function findTexts(text: string, choices: readonly Choice[]): Mention[] {
   return mentions;
 }
 
-/** A clause that rules its choice out, before and behind the mention. */
+/** Words that rule out the choice mentioned, before and behind it. */
 const RULED_OUT_BEFORE =
   /\b(?:eliminat\w*|rule[sd]? out|ruling out|not|isn't|neither|unlike|than|except|instead of)\s(?:\w+\s){0,2}\(?$/i;
 const RULED_OUT_BEHIND =
@@ -179,8 +179,8 @@ const AFFIRMED_BEHIND =
   /^[^.;\n]{0,60}?\s(?:is|would be|seems)\s(?:likely\s)?(?:the|a|an)?\s?(?:\w+\s){0,3}(?:answer|choice|option)\b/i;
 
 /**
- * Without any marker: the last choice said to be the answer, else the last one named by its label, else the one whose
- * words stand last. Choices that their clause rules out are passed over.
+ * Without any marker: the last choice that is said to be the answer, else the last one mentioned by its label, else the
+ * last one mentioned by its text. Choices that the text rules out do not count.
  */
 export function readChoiceFallback(text: string, choices: readonly Choice[]): Choice | null {
   const whole = clean(text);

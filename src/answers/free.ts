@@ -1,9 +1,8 @@
-// Reads the answer of a question of no particular kind, and makes its key. It knows no grammar.
+// Reads the answer of a question whose answer may be any words, and makes its key.
 
 import { canonicalLatex } from "./latex/equivalence.ts";
-import type { AnswerMarker } from "./markers.ts";
-import { parseNumberWords } from "./rational.ts";
-import { NO_ABBREVIATION } from "./sentence-end.ts";
+import { type AnswerMarker, NO_ABBREVIATION } from "./markers.ts";
+import { parseNumberWords } from "./numbers/numeral.ts";
 
 const MAX_ANSWER_LENGTH = 400;
 
@@ -17,7 +16,7 @@ export function readFreeMarker(marker: AnswerMarker): string | null {
 
 const SENTENCE_END = new RegExp(String.raw`(?<=${NO_ABBREVIATION}[.!?])\s+(?=[\p{Lu}\d"'(])`, "u");
 
-/** Without any marker: the last sentence of the last line that says something. */
+/** Without any marker: the last sentence of the last line with a letter or digit. */
 export function readFreeFallback(text: string): string | null {
   const lines = text.slice(-4 * MAX_ANSWER_LENGTH).split("\n");
   const line = lines.map(tidy).findLast((one) => one !== null);
@@ -35,7 +34,7 @@ function tidy(raw: string): string | null {
   return /[\p{L}\p{N}]/u.test(answer) ? answer : null;
 }
 
-/** Numbers by value; else words in lower case without punctuation and leading articles. Null when nothing is left. */
+/** A number's value, else the words in lower case without punctuation and leading article. Null when none are left. */
 export function canonicalFree(raw: string): string | null {
   const words = raw
     .toLowerCase()

@@ -1,29 +1,30 @@
 // Finds where a text announces its answer: \boxed{…}, <answer>…</answer>, {"answer": …}, "#### …", "the answer is …",
-// "Answer: …". One pass each, bounded look ahead. It does not know what an answer of any task looks like.
-
-import { NO_ABBREVIATION } from "./sentence-end.ts";
+// "Answer: …". Each kind is found in one pass with a bounded look ahead. It does not know what an answer looks like.
 
 /**
- * "boxed" is whatever encloses an answer: a box, a tag, a field of JSON. "solution" is a phrase too, but one that more
- * often describes than announces.
+ * "boxed" is anything that encloses an answer: a box, a tag, a field of JSON. "hashes" is "####", "phrase" a sentence
+ * that names the answer, and "solution" one that names a solution, which is often only a step.
  */
 export type MarkerKind = "boxed" | "hashes" | "phrase" | "solution";
 
 export interface AnswerMarker {
   readonly kind: MarkerKind;
-  /** Where the marker begins and where its content ends. */
+  /** The range in the text, from the marker's first character to the end of its content. */
   readonly start: number;
   readonly end: number;
-  /** What it announces: the braces' content, the rest of the line, or the rest of the sentence. */
+  /** What is announced: the content of the braces, or the rest of the line or of the sentence. */
   readonly content: string;
-  /** Whether the marker stands on a line of its own, above its content. */
+  /** Whether the marker has its own line, with the content below. */
   readonly heading?: boolean;
 }
 
-/** No answer is longer; what is, is not read. */
-export const MAX_CONTENT_LENGTH = 400;
+/** Longer content is cut off, and a longer box is not read. */
+const MAX_CONTENT_LENGTH = 400;
 
-/** All markers in order of their start. */
+/** Matches before a full stop that ends a sentence, and not before that of an abbreviation such as "Mrs." */
+export const NO_ABBREVIATION = String.raw`(?<!\b(?:Mr|Mrs|Ms|Dr|Prof|St|Mt|Jr|Sr|vs))`;
+
+/** All markers, by start. */
 export function findAnswerMarkers(text: string): AnswerMarker[] {
   const fields = findFields(text);
   let next = 0;
@@ -36,9 +37,10 @@ export function findAnswerMarkers(text: string): AnswerMarker[] {
   );
 }
 
-/** \boxed{…} and \fbox{…} with balanced braces, and \boxed 5 without any. */
-function findBoxed(text: string): AnswerMarker[] {
+/** All \boxed{…} and \fbox{…} with balanced braces that are not empty, and \boxed 5 without braces, by start. */
+export function findBoxed(text: string): AnswerMarker[] {
   const opener = /\\(?:boxed|fbox)\s{0,4}(?=(\S))/g;
+  // From the opening brace to the start of its box.
   const openings = new Map<number, number>();
   const found: AnswerMarker[] = [];
   for (const match of text.matchAll(opener)) {
@@ -64,7 +66,7 @@ function findBoxed(text: string): AnswerMarker[] {
       if (content !== "") found.push({ kind: "boxed", start, end: at + 1, content });
     }
   }
-  return found;
+  return found.sort((a, b) => a.start - b.start);
 }
 
 /** <answer>18</answer>. */
@@ -73,7 +75,7 @@ function findTags(text: string): AnswerMarker[] {
   return enclosed(text.matchAll(tag), (match) => match[2] ?? "");
 }
 
-/** The field of an object in JSON. */
+/** {"answer": "18"} and {"answer": 18} in JSON. */
 function findFields(text: string): AnswerMarker[] {
   const field =
     /"(?:final[ _])?answer"\s{0,4}:\s{0,4}(?:"((?:[^"\\\n]|\\.){1,400})"|(-?[\d.]{1,40}|true|false)(?=\s{0,4}[,}\n]))/gi;
@@ -94,7 +96,7 @@ function enclosed(
   })).filter(({ content }) => content !== "");
 }
 
-/** LaTeX in JSON has its backslashes twice, or once where the writer knew no better. */
+/** The value of a JSON string. Many models forget to escape the backslashes of LaTeX, so "\frac" is read as it is. */
 function unescaped(words: string): string {
   try {
     return String(JSON.parse(`"${words.replace(/(?<!\\)\\(?=[a-z]{2})/g, "\\\\")}"`));
@@ -103,7 +105,7 @@ function unescaped(words: string): string {
   }
 }
 
-/** GSM8K's "#### 18". A heading of that depth looks the same: the reader must find an answer at its beginning. */
+/** GSM8K's "#### 18". A Markdown heading looks the same, so the content need not be an answer. */
 function findHashes(text: string): AnswerMarker[] {
   const found: AnswerMarker[] = [];
   for (const match of text.matchAll(/####(?!#)[ \t#]{0,8}/g)) {
@@ -115,7 +117,7 @@ function findHashes(text: string): AnswerMarker[] {
   return found;
 }
 
-// The noun, what may stand between, and the verb or colon; every repetition is bounded.
+// A noun such as "answer", then the words that may come between, then a verb or a colon. All repetition is bounded.
 const PHRASE = new RegExp(
   [
     String.raw`\b(?:(answer|solution)s?|(?:correct|best|right|final|likely|appropriate|suitable|fitting)\s(?:answer\s)?(?:choice|option)|(?:choice|option)(?=\sis\b))`,
@@ -128,7 +130,7 @@ const PHRASE = new RegExp(
   "gi",
 );
 
-/** A phrase that only supposes, doubts, checks or quotes an answer. */
+/** Ends the text before a phrase that does not announce the answer but supposes, denies or checks one. */
 const NOT_MEANT =
   /\b(?:if|whether|suppose|supposing|assume|assuming|unless|incorrect|wrong|previous|not|no|to|other|another|one possible|example|unrounded|check|checking|verify|verifying|verification of|confirm|confirming|(?:score|points?|marks?) (?:for|from))\s(?:the |an |your |our |my |his |her |their |this |that |possible |correct |final |right ){0,3}$/i;
 
@@ -139,7 +141,7 @@ function findPhrases(text: string): AnswerMarker[] {
     const from = match.index + match[0].length;
     const { content, start: contentStart, end } = sentenceFrom(text, from);
     const heading = text.slice(from, contentStart).includes("\n");
-    // "Answer:" above a numbered list announces nothing yet.
+    // Steps in a numbered list under "Answer:" are not the answer.
     if (heading && /^\d{1,2}[.)]\s/.test(text.slice(contentStart, contentStart + 5))) continue;
     const kind = match[1]?.toLowerCase() === "solution" ? "solution" : "phrase";
     if (content !== "") found.push({ kind, start: match.index, end, content, heading });
@@ -152,13 +154,13 @@ const SENTENCE_END = new RegExp(
   "g",
 );
 
-/** The rest of a sentence, or the next line's first one where the marker ends its line. */
+/** The rest of the sentence, or the first sentence of the next line when the marker ends its line. */
 function sentenceFrom(text: string, from: number): { content: string; start: number; end: number } {
   let start = from;
   while (start < text.length && start - from < 12 && /[\s#]/.test(text[start] ?? "")) start += 1;
   const window = text.slice(start, start + MAX_CONTENT_LENGTH);
   SENTENCE_END.lastIndex = 0;
-  // A display such as \[ … \] may span lines: it is one sentence up to its end.
+  // A display such as \[ … \] may span lines, so the sentence ends behind it.
   const display = /^(?:\$\$|\\\[|\\begin(?=(\{[a-z]{1,12}\*?\})))\s*/.exec(window);
   if (display !== null) {
     const closer =

@@ -1,18 +1,18 @@
-// Reads the answer of a mathematical question, a number or an expression, out of a text. It knows where answers stand;
-// when two are equal is latex-equivalence's.
+// Reads the answer of a mathematical question, a number or an expression, where a text announces it. When two answers
+// are equal is decided in latex/equivalence.ts.
 
 import { tidyExpression } from "./latex/expression.ts";
 import { findMathSpans } from "./latex/spans.ts";
 import type { AnswerMarker } from "./markers.ts";
 import { readMathFallback } from "./math-fallback.ts";
-import { parseNumberWords } from "./rational.ts";
+import { readNumberWords, SCALE_WORDS } from "./numbers/numeral.ts";
 
-/** Words of three letters or more that may stand in an expression, and shorter ones that may not. */
-const CONTINUES =
-  /^(?:and|or|sin|cos|tan|cot|sec|csc|log|sqrt|infinity|hundred|thousand|million|billion|trillion)$/i;
+/** Words of three letters or more that can be part of an expression. */
+const CONTINUES = new RegExp(`^(?:and|or|sin|cos|tan|cot|sec|csc|log|sqrt|infinity|${SCALE_WORDS})$`, "i");
+/** Words of two letters that cannot. */
 const SHORT_PROSE = /^(?:of|to|at|in|on|is|by|so|we|he|it|as|an|if|be|am)$/i;
 
-/** The expression at the beginning of a sentence: up to the first word of prose. "" when prose comes first. */
+/** The beginning of a sentence up to its first word of prose; "" when that is its first word. */
 function leadingExpression(sentence: string): string {
   const words = /\\(?:text|mbox|mathrm|textbf|begin|end|operatorname)\s?\{[^{}]*\}|\\[a-z]+|[a-z]+/gi;
   for (const word of sentence.matchAll(words)) {
@@ -23,39 +23,36 @@ function leadingExpression(sentence: string): string {
   return sentence;
 }
 
-/**
- * What a marker announces directly: \boxed{…}, or an expression that a statement begins with. Null when a statement
- * begins with prose.
- */
+/** What a marker announces directly: a box's content, or the expression that a statement begins with; else null. */
 export function readMathMarker(marker: AnswerMarker): string | null {
   if (marker.kind === "boxed") {
     if (PLACEHOLDER.test(marker.content)) return null;
     return tidyExpression(NAMED_VALUE.exec(marker.content)?.[1] ?? marker.content);
   }
   if (marker.kind === "hashes" && !/^[-−+$£€(.\d\\*]/.test(marker.content.trim())) return null;
-  // Under a heading stands the working, whose end is the answer.
+  // Working under a heading ends in the answer and does not begin with it.
   if (marker.heading === true && marker.content.includes("=")) return null;
   const statement = withoutNegation(marker.content);
   if (statement === null) return null;
   return readDirect(statement) ?? (marker.kind === "phrase" ? readNamed(statement) : null);
 }
 
-/** \\boxed{answer}, as instructions write it and models echo it. */
+/** \boxed{answer}, as instructions say it and models repeat it. */
 const PLACEHOLDER =
   /^(?:\\text\s?\{)?(?:(?:your|the|final|numerical)\s)*(?:answer|number|result|solution|expression)\}?$/i;
 
-/** "Caroline is 24", "the total cost is $12": a sentence in a box, whose value is what something is. */
+/** A sentence in a box that ends in a value: "Caroline is 24", "the total cost is $12". */
 const NAMED_VALUE =
   /^(?:\\text\s?\{)?[a-z][a-z\s]{1,60}\b(?:is|are|was|were|equals|has|have)\b[\s}]*([-−\\$£€.\d][^a-z{}]*)\}?$/i;
 
-/** Words that answer mathematical questions and begin in lower case. */
+/** Answers in words, other than names. */
 const NAMED =
   /^(?:even|odd|neither|none|yes|no|infinity|undefined|(?:an? )?(?:circle|ellipse|hyperbola|line|parabola|point)|two lines|the empty set)$/;
 
 const DATE =
   /^((?:(?:Jan|Febr)uary|March|April|May|June|July|August|(?:Septem|Octo|Novem|Decem)ber)\s\d{1,2})(?:st|nd|rd|th)?$/;
 
-/** "Friday", "June 20th", "Dana", "ACF", "A,B,E", "(A) a line", "odd": an answer that is a name and nothing else. */
+/** An answer that is only a name or a word: "Friday", "June 20th", "Dana", "ACF", "A,B,E", "(A) a line", "odd". */
 function readNamed(statement: string): string | null {
   const bare = statement
     .replace(/[*$"'“”‘’]/g, "")
@@ -69,13 +66,11 @@ function readNamed(statement: string): string | null {
   return isName || NAMED.test(bare) ? bare.replace(/^an? /, "") : null;
 }
 
-/** How far around a statement the computations are looked for that it restates. */
+/** How far before a statement, and behind a heading, its computations are looked for. */
 const CONTEXT_LENGTH = 3000;
 
-/**
- * What a statement that begins with prose comes to: "the answer is that she has 5 apples". Under a heading it is what
- * all that follows comes to.
- */
+/** The answer of a statement that begins with prose: "the answer is that she has 5 apples". Under a heading all that
+ * follows is read. */
 export function readMathStatement(marker: AnswerMarker, text: string): string | null {
   if (marker.kind !== "phrase") return null;
   const statement = withoutNegation(marker.content);
@@ -86,14 +81,14 @@ export function readMathStatement(marker: AnswerMarker, text: string): string | 
   return readMathFallback(text.slice(Math.max(0, marker.start - CONTEXT_LENGTH), end));
 }
 
-/** "not 5 but 6" → "6"; null when only what the answer is not is said. */
+/** "not 5 but 6" → "6"; null when a statement only says what the answer is not. */
 function withoutNegation(statement: string): string | null {
   if (!/^(?:not|never|incorrect|wrong|unclear|unknown|neither)\b/i.test(statement)) return statement;
   const correction = /^not\s[^,;]{1,60}(?:,?\s?but|[,;]\s?(?:it is|rather))\s/i.exec(statement);
   return correction === null ? null : statement.slice(correction[0].length);
 }
 
-/** Begins what an answer follows from, or holds under. */
+/** Begins a reason or a condition. */
 const REASON = /\b(?:since|because|given|if|when|where)\b/;
 
 function readDirect(raw: string): string | null {
@@ -110,12 +105,12 @@ function readDirect(raw: string): string | null {
   const lead = leadingExpression(sentence).trim();
   const isExpression =
     /[\d\\]/.test(lead) || (lead === sentence.trim() && /^[^a-z]*[a-z][^a-z]*$/i.test(lead));
-  // "32 ounces - 30 ounces = 2 ounces" and "8 pens will cost $12" come to their answer later.
+  // "32 ounces - 30 ounces = 2 ounces" and "8 pens will cost $12" do not begin with their answer.
   const [further = ""] = sentence.trimStart().slice(trimOpen(lead).length).split(REASON);
   const isComputation =
     lead.length < sentence.trim().length &&
     /=|^[^.,]{0,80}\b(?:will|can|could|would|is|are|have|has|costs?)\s[^.,]{0,80}\d/.test(further);
-  // 18 (9 × 2): how it was come by.
+  // 18 (9 × 2): the working in parentheses is dropped.
   const remark = /^([-−]?[$£€]?[\d.,]+)\s\([\d\s.+*/×÷x=−-]+\)[.\s]*$/.exec(lead);
   if (remark !== null) return tidyExpression(remark[1] ?? "");
   const isCut = lead !== sentence.trim();
@@ -123,7 +118,7 @@ function readDirect(raw: string): string | null {
   return readNumberWords(sentence);
 }
 
-/** "$x = 1$ or $x = 5$": the formulas that a sentence begins with, joined. Null when it begins with none. */
+/** The formulas that a sentence begins with, joined: "$x = 1$ or $x = 5$". Null when it begins with none. */
 function leadingFormulas(sentence: string): string | null {
   let joined = "";
   let end = 0;
@@ -137,27 +132,13 @@ function leadingFormulas(sentence: string): string | null {
   return joined || null;
 }
 
-const MAX_NUMBER_WORDS = 10;
-
-/** The longest number in words that a sentence begins with: "three hundred and fifty dollars". */
-function readNumberWords(sentence: string): string | null {
-  const said = /^[a-z]+(?:[\s-][a-z]+)*/i.exec(sentence)?.[0].split(/\s/) ?? [];
-  const negative = /^(?:negative|minus)$/i.test(said[0] ?? "");
-  const words = said.slice(negative ? 1 : 0, MAX_NUMBER_WORDS);
-  for (let size = words.length; size > 0; size--) {
-    const value = parseNumberWords(words.slice(0, size).join(" "));
-    if (value !== null) return String(negative ? -value : value);
-  }
-  return null;
-}
-
-/** A single quote that closes what a statement says; behind a letter it is a prime, as in f'. */
+/** Drops a closing single quote. Behind a letter it is a prime, as in f', and stays. */
 function withoutClosingQuote(expression: string): string {
   return expression.replace(/(?<=[^\sa-z'’])['’][\s.,;:!?"”]*$/i, "");
 }
 
 const OPEN_END = openEnd("[Aa]nd|[Oo]r");
-/** A lone letter begins the prose that was cut off; i is the imaginary unit. */
+/** A single letter before the cut belongs to the prose that was cut off, unless it is i, the imaginary unit. */
 const CUT_END = openEnd("[Aa]nd|[Oo]r|[a-hj-zA-Z]");
 
 function openEnd(words: string): RegExp {
@@ -165,7 +146,7 @@ function openEnd(words: string): RegExp {
   return new RegExp(String.raw`${marks}(?:\s(?:${words}))*${marks}$`);
 }
 
-/** Cuts connectives and an unclosed bracket off the end of an expression, behind which prose may have been cut off. */
+/** Drops connectives and brackets without a partner at an expression's end, where prose may have been cut off. */
 function trimOpen(expression: string, isCut = true): string {
   const trimmed = expression.replace(isCut ? CUT_END : OPEN_END, "");
   return /[([]/.test(trimmed) ? trimmed : trimmed.replace(/\)[.\s]*$/, "");

@@ -1,4 +1,4 @@
-// The kinds of question and the declared rule that tells them apart. It knows nothing of prompts or answers.
+// The kinds of question, and the rules that tell them apart. It knows nothing of prompts, and reads no answers.
 
 export const TASKS = ["math", "multiple-choice", "yes-no", "free"] as const;
 
@@ -17,7 +17,7 @@ const YES_NO = new RegExp(
   "i",
 );
 
-/** A question word in an opening clause: "If it takes Al 5 hours, how long, in minutes, does …". */
+/** A question word in an opening clause, as in "If it takes Al 5 hours, how long, in minutes, does …". */
 const ASKS_FOR = /\b(?:how|what|which|who|whom|whose|where|why|speed)\b/i;
 
 const LATEX = /\\(?:[a-z]{2,}|[([])|\$(?=[^\s$])[^$\n]{0,200}[^\s$\\]\$(?!\d)/i;
@@ -28,7 +28,7 @@ const NUMBER =
 const QUANTITY =
   /\b(?:what(?:['’]s|\s(?:is|are|was|were|will|would|must|does|did|percent\w*|fraction|number|amount|time|speed|rate|size|value|age|distance))|how (?:long|far|old|tall|fast|often|big|large|heavy|high|deep|wide)|calculate|compute|evaluate|solve|simplify|determine|find|express)\b/i;
 
-/** Asks for a quantity whatever stands around it: "can you tell how many …". */
+/** Asks for a quantity even in a question that begins like a yes-no one: "Can you tell how many …". */
 const HOW_MANY = /\bhow (?:many|much)\b/i;
 const NUMBER_OF = /\bnumber of\b/i;
 
@@ -44,7 +44,7 @@ const NUMBER_OF = /\bnumber of\b/i;
  */
 export function inferTask(question: string, choices?: readonly Choice[] | null): Task {
   if (choices !== undefined && choices !== null && choices.length > 0) return "multiple-choice";
-  // The asking part of a question is short and at its end; a bound keeps a hostile question cheap.
+  // What is asked stands at the end and is short; the limit bounds the work on hostile text.
   const text = question.slice(-8192);
   const asked = lastQuestion(text);
   const opening = YES_NO.exec(asked)?.[0] ?? null;
@@ -56,12 +56,24 @@ export function inferTask(question: string, choices?: readonly Choice[] | null):
   return "free";
 }
 
+/**
+ * The task of a question whose gold answer is known. The gold answer tells more than the question does: `yes-no` for
+ * yes, no, true and false, and `math` for a number or a formula. For any other it is `math` when inferTask says so of
+ * the question, else `free`. With choices it is always `multiple-choice`.
+ */
+export function taskOf(question: string, choices: readonly Choice[] | null, gold: string): Task {
+  if (choices !== null && choices.length > 0) return "multiple-choice";
+  if (/^\s*(?:yes|no|true|false)\s*$/i.test(gold)) return "yes-no";
+  if (/\d|\\[a-z]|[=^]/i.test(gold)) return "math";
+  return inferTask(question) === "math" ? "math" : "free";
+}
+
 /** The last sentence that ends in a question mark, or the last sentence when none does. */
 function lastQuestion(text: string): string {
   const end = text.lastIndexOf("?");
   const upTo = (end < 0 ? text : text.slice(0, end)).trimEnd();
   let start = 0;
-  // A full stop behind a single letter abbreviates a name.
+  // A full stop after a single letter is part of a name: J. K. Rowling.
   for (const match of upTo.matchAll(/(?<=[a-z]{2}|[\d)"'%$])[.!?]["')]{0,2}\s+(?=["'(]?[A-Z\d$\\])|\n/g)) {
     start = match.index + match[0].length;
   }

@@ -1,4 +1,4 @@
-// Reads a yes or a no out of a text. It does not guess from the tone of a sentence that says neither.
+// Reads a yes or a no out of a text. It does not guess from a sentence that says neither.
 
 import type { AnswerMarker } from "./markers.ts";
 
@@ -14,7 +14,7 @@ export function readYesNoWord(word: string): YesNo | null {
   return NO.test(bare) ? "no" : null;
 }
 
-/** What a marker announces: the yes or no that it begins with, else the only one that stands in it. */
+/** The yes or no that a marker's content begins with, else the only one in it. */
 export function readYesNoMarker(marker: AnswerMarker): YesNo | null {
   const content = marker.content
     .replace(/\\(?:text|mathrm|textbf|mbox)\s?\{([^{}]*)\}/g, "$1")
@@ -33,17 +33,17 @@ export function readYesNoMarker(marker: AnswerMarker): YesNo | null {
   return found.size === 1 ? ([...found][0] ?? null) : null;
 }
 
-/** A last line that is nothing but the answer, whatever was weighed before it. */
+/** The yes or no that is all of the last line. It counts more than anything before it. */
 export function readYesNoLastLine(text: string): YesNo | null {
   return readYesNoWord(
     /(?:^|\n)[^a-z\n]{0,8}(yes|no|true|false)[^a-z\n]{0,8}\s*$/i.exec(text.slice(-200))?.[1] ?? "",
   );
 }
 
-/** "yes or no", "yes/no": a question, no answer. */
+/** "yes or no", "yes/no": the two options, not an answer. */
 const EITHER = /\byes\b[\s,]{0,3}(?:or|\/|and)[\s,]{0,3}\bno\b/i;
 
-// "no" is an answer before punctuation or at an end, and a determiner elsewhere ("no evidence").
+// "no" is an answer before punctuation or at the end, and elsewhere a determiner ("no evidence").
 const WORD = /\b(?:yes(?:\s?(?:or|\/|and)\s?no)?|no(?=[.,;:!)"'”’*\n]|\s?$|\s[–—-]\s))\b/gi;
 
 function findYesNo(text: string): { answer: YesNo; at: number }[] {
@@ -55,20 +55,17 @@ function findYesNo(text: string): { answer: YesNo; at: number }[] {
   return found;
 }
 
-/** What the question may be called when it is judged. */
+/** A verdict on the question's statement: "the claim is not true". */
 const JUDGED =
   /\b(?:statement|claim|assertion|premise)\s(?:that\s[^.!?\n]{1,160}?\s)?(?:is|would be)\s(?:(not)\s)?(?:[a-z]+\s){0,2}?(true|false|correct|incorrect)\b/gi;
 
-/**
- * Without any marker: the last yes or no that stands as an answer, else the last verdict on "the statement", else a text
- * that opens with True or False.
- */
+/** Without any marker: the last yes or no, else the last verdict on the statement, else a True or False at the start. */
 export function readYesNoFallback(text: string): YesNo | null {
   const last = findYesNo(text).at(-1);
   if (last !== undefined) return last.answer;
   const verdict = [...text.matchAll(JUDGED)].at(-1);
   if (verdict === undefined) return readYesNoWord(/^[^a-z]{0,8}(true|false)\b/i.exec(text)?.[1] ?? "");
-  // What is true of the statement need not be so of the question.
+  // "The statement is true. However, …" may end in the opposite answer.
   if (/\bhowever\b/i.test(text.slice(verdict.index))) return null;
   const judged = readYesNoWord(verdict[2] ?? "");
   return verdict[1] === undefined ? judged : opposite(judged);

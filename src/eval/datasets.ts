@@ -1,5 +1,5 @@
-// The benchmarks that are known by name: their task, the debate they are compared with, and where they come from. A
-// file of another name is a benchmark of its own. It reads no file.
+// The benchmarks known by name: task, debate baseline and source. A file of another name is a benchmark of its own. It
+// reads no file.
 
 import type { Task } from "../answers/task.ts";
 
@@ -7,11 +7,11 @@ export interface DatasetInfo {
   readonly name: string;
   readonly title: string;
   readonly task: Task;
-  /** Its entry in the debate baselines; null where no debate was measured. */
+  /** Its name in the debate baselines; null when it has no baseline. */
   readonly baseline: string | null;
-  /** File and id beginnings that stand for it. */
+  /** Matches file names and question ids that belong to it. */
   readonly aliases: RegExp;
-  /** Where its official files are. */
+  /** Where its files are published. */
   readonly source: string;
 }
 
@@ -75,12 +75,12 @@ export const DATASETS: readonly DatasetInfo[] = [
   },
 ];
 
-/** The data set that a file's name or an id belongs to; null for another. */
+/** The data set that a file name or question id belongs to; null when it is none of these. */
 export function knownDataset(name: string): DatasetInfo | null {
   return DATASETS.find((info) => info.name === name || info.aliases.test(name)) ?? null;
 }
 
-/** The data set that somebody names by its name or title; null for another. */
+/** The data set with this name or title, ignoring case, spaces and hyphens; null when it is none of these. */
 export function namedDataset(name: string): DatasetInfo | null {
   const plain = (text: string) => text.toLowerCase().replace(/[-_\s]/g, "");
   return DATASETS.find((info) => [info.name, info.title].some((own) => plain(own) === plain(name))) ?? null;

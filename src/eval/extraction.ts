@@ -1,20 +1,21 @@
-// How well answers are read out of recorded outputs of language models: agreement with the answers that were recorded
-// with them, and where the two differ, what the text and the gold answer say about who is wrong.
+// How well answers are extracted from recorded outputs of language models: how often they agree with the answers that
+// were recorded with them and, where they differ, which of the two the gold answer supports.
 
 import { answersEqual, extractAnswer } from "../answers/answer.ts";
 import { findAnswerMarkers } from "../answers/markers.ts";
-import type { Choice, Task } from "../answers/task.ts";
+import { type Choice, type Task, taskOf } from "../answers/task.ts";
 import { datasetTitle, knownDataset } from "./datasets.ts";
 import { table } from "./markdown.ts";
-import { taskOf } from "./question-formats.ts";
 import { readRecords } from "./record-file.ts";
 
 /**
- * What became of one output:
- * - program: it is a program, whose output was recorded and does not stand in it;
- * - unstated: it announces no answer, and what was recorded came from elsewhere or was guessed;
- * - agree, and the ways to differ: what was recorded is a fragment of what is read ("7" of \frac{x+2}{7}); what is
- *   read, or what was recorded, is the gold answer; neither is; nothing is read.
+ * How one output compares:
+ * - program: it is a program, and the recorded answer is what the program printed, which the text does not show;
+ * - unstated: it announces no answer, so the recorded one came from elsewhere or was guessed;
+ * - agree: the extracted answer equals the recorded one;
+ * - fragment: the recorded answer is only a part of the extracted one ("7" of \frac{x+2}{7});
+ * - read right, recorded right, neither right: they differ, and which of them equals the gold answer;
+ * - unread: no answer was extracted.
  */
 export const EXTRACTION_KINDS = [
   "program",
@@ -33,7 +34,7 @@ export interface JudgedOutput {
   readonly where: string;
   readonly agent: string;
   readonly kind: ExtractionKind;
-  /** For an unstated output: whether it is read as it was recorded all the same. */
+  /** Whether the extracted answer equals the recorded one, whatever the kind. */
   readonly agrees: boolean;
   readonly recorded: string;
   readonly read: string | null;
@@ -44,8 +45,8 @@ export interface JudgedOutput {
 type Fields = Readonly<Record<string, unknown>>;
 
 /**
- * Every output of a file of records `{question_id, choices?, gold, agents: [{agent, reasoning, answer}]}` for which an
- * answer was recorded. Records and outputs of another shape are passed over.
+ * Judges every output with a recorded answer in a file of records `{question_id, question?, choices?, gold, agents:
+ * [{agent, reasoning, answer}]}`. Records and outputs of another shape are skipped.
  * @throws MagdiError MAGDI_FILE_MISSING, MAGDI_BAD_FILE
  */
 export function* judgeOutputs(file: string): Generator<JudgedOutput> {
@@ -53,8 +54,8 @@ export function* judgeOutputs(file: string): Generator<JudgedOutput> {
     if (!isObject(value) || typeof value.gold !== "string" || !Array.isArray(value.agents)) continue;
     const choices = choicesOf(value.choices);
     const known = knownDataset(String(value.question_id ?? ""));
-    const task =
-      choices === null ? (known?.task ?? taskOf({ choices, gold: value.gold })) : "multiple-choice";
+    const told = taskOf(typeof value.question === "string" ? value.question : "", choices, value.gold);
+    const task = told === "multiple-choice" ? told : (known?.task ?? told);
     for (const output of value.agents as readonly unknown[]) {
       if (!isObject(output) || typeof output.reasoning !== "string") continue;
       if (typeof output.answer !== "string" || output.answer === "") continue;
@@ -88,7 +89,7 @@ function judge(text: string, recorded: string, { task, choices, gold }: Asked) {
   return { kind: kind(), agrees, recorded, read, text };
 }
 
-/** Python that ends without showing what it printed. */
+/** Whether a text is Python code that does not show its output. */
 function isProgram(text: string): boolean {
   return (
     /^\s*(?:import |from |def |#|"""|[a-z_]\w* = )/.test(text) &&
@@ -97,7 +98,7 @@ function isProgram(text: string): boolean {
   );
 }
 
-/** Whether a text says what its answer is: an announcement, or a yes or no that stands as an answer. */
+/** Whether a text states an answer: an announcement or, for a yes-no question, a yes or no. */
 function states(task: Task, text: string): boolean {
   if (task !== "yes-no") return findAnswerMarkers(text).length > 0;
   return /\byes\b|\bno(?=[.,;:!)"'”’*\n]|\s*$)|^\W*(?:true|false)\b|\b(?:true|false)\W*$/i.test(text);
@@ -106,7 +107,7 @@ function states(task: Task, text: string): boolean {
 export interface ExtractionCounts extends Readonly<Record<ExtractionKind, number>> {
   readonly name: string;
   readonly recorded: number;
-  /** Of the unstated ones, those that are read as recorded. */
+  /** The unstated outputs whose extracted answer equals the recorded one. */
   readonly unstatedAgree: number;
 }
 
@@ -115,7 +116,7 @@ export function countOutputs(outputs: Iterable<JudgedOutput>): ExtractionCounts[
   const counts = new Map<string, Record<ExtractionKind, number> & { unstatedAgree: number }>();
   for (const { dataset, kind, agrees } of outputs) {
     const none = Object.fromEntries(EXTRACTION_KINDS.map((one) => [one, 0]));
-    // All kinds are there: it was just made of them.
+    // It was just made with all kinds.
     const count = counts.get(dataset) ?? { ...(none as Record<ExtractionKind, number>), unstatedAgree: 0 };
     count[kind] += 1;
     if (kind === "unstated" && agrees) count.unstatedAgree += 1;
@@ -127,7 +128,10 @@ export function countOutputs(outputs: Iterable<JudgedOutput>): ExtractionCounts[
   });
 }
 
-/** Agreement where an answer is stated, and the same without records that are fragments or that the gold answer refutes. */
+/**
+ * Share of agreement among outputs that state an answer; `sound` leaves out recorded answers that are fragments, or wrong
+ * where the extracted one is right.
+ */
 export function agreementOf(counts: ExtractionCounts): { stated: number; sound: number } {
   const stated = counts.recorded - counts.program - counts.unstated;
   return {

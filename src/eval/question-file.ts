@@ -2,10 +2,11 @@
 
 import { createHash } from "node:crypto";
 import path from "node:path";
+import { taskOf } from "../answers/task.ts";
 import { MagdiError } from "../base/errors.ts";
 import { namedDataset } from "./datasets.ts";
 import type { Question } from "./question.ts";
-import { datasetOf, QUESTION_FORMATS, type RecordQuestion, taskOf, WrongRecord } from "./question-formats.ts";
+import { datasetOf, QUESTION_FORMATS, type RecordQuestion, WrongRecord } from "./question-formats.ts";
 import { contentOf, type RawRecord, readRecords } from "./record-file.ts";
 
 export interface ReadingOptions {
@@ -96,7 +97,8 @@ function questionOf(
   const stem = path.basename(file).replace(/(?:\.(?:jsonl?|gz))+$/, "");
   const known = options.dataset === null ? datasetOf(format, fields, stem) : namedDataset(options.dataset);
   const dataset = known?.name ?? options.dataset ?? stem;
-  const task = read.choices !== null ? "multiple-choice" : (known?.task ?? taskOf(read));
+  const told = taskOf(read.question, read.choices, read.gold);
+  const task = told === "multiple-choice" ? told : (known?.task ?? told);
   return { ...read, dataset, id: read.id ?? `${dataset}-${raw.name ?? contentName(read, unnamed)}`, task };
 }
 

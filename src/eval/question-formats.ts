@@ -1,6 +1,7 @@
 // What one record of a question file looks like, in our layout and as each benchmark is published. It reads no file.
 
-import type { Choice, Task } from "../answers/task.ts";
+import { findBoxed } from "../answers/markers.ts";
+import type { Choice } from "../answers/task.ts";
 import { type DatasetInfo, knownDataset } from "./datasets.ts";
 import type { Question } from "./question.ts";
 
@@ -90,8 +91,10 @@ export const QUESTION_FORMATS: readonly QuestionFormat[] = [
     read(fields) {
       const solution = text(fields.solution, "solution");
       const answer =
-        typeof fields.answer === "string" && fields.answer !== "" ? fields.answer : lastBoxed(solution);
-      if (answer === null || answer.trim() === "")
+        typeof fields.answer === "string" && fields.answer !== ""
+          ? fields.answer
+          : findBoxed(solution).at(-1)?.content;
+      if (answer === undefined || answer.trim() === "")
         throw new WrongRecord("solution: expected an answer in \\boxed{…}, found none");
       return {
         ...plain,
@@ -174,28 +177,6 @@ export function datasetOf(format: QuestionFormat, fields: Fields, fileName: stri
   for (const name of told) {
     const known = typeof name === "string" ? knownDataset(name) : null;
     if (known !== null) return known;
-  }
-  return null;
-}
-
-/** The task of a benchmark that is not known by name, from a record's answer. */
-export function taskOf(question: Pick<Question, "choices" | "gold">): Task {
-  if (question.choices !== null) return "multiple-choice";
-  if (/^(?:yes|no)$/i.test(question.gold.trim())) return "yes-no";
-  return /\d|\\[a-z]/i.test(question.gold) ? "math" : "free";
-}
-
-/** The content of the last \boxed{…} or \boxed 5 of a solution; null when there is none. */
-function lastBoxed(solution: string): string | null {
-  const at = Math.max(solution.lastIndexOf("\\boxed"), solution.lastIndexOf("\\fbox"));
-  if (at < 0) return null;
-  const rest = solution.slice(at).replace(/^\\(?:boxed|fbox)\s*/, "");
-  if (!rest.startsWith("{")) return /^[^\s$]+/.exec(rest)?.[0] ?? null;
-  let depth = 0;
-  for (let end = 0; end < rest.length; end++) {
-    if (rest[end] === "\\") end += 1;
-    else if (rest[end] === "{") depth += 1;
-    else if (rest[end] === "}" && --depth === 0) return rest.slice(1, end);
   }
   return null;
 }

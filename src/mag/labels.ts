@@ -1,8 +1,8 @@
-// Which answers are right: every label is recomputed with the project's own answer equivalence. It does not know how
-// answers were voted on or who gave them.
+// Labels a node's answer as right or wrong by the project's own answer equality, whatever the source says. It does not
+// know how answers were voted on or who gave them.
 
 import { canonicalAnswer, extractAnswer } from "../answers/answer.ts";
-import { type Choice, inferTask, type Task } from "../answers/task.ts";
+import type { Choice, Task } from "../answers/task.ts";
 
 export interface Asked {
   readonly task: Task;
@@ -10,25 +10,14 @@ export interface Asked {
   readonly gold: string;
 }
 
-/**
- * The task of a question whose answer is known, which tells more than the question: choices, then a yes or no, then a
- * number or formula; else what the question's own words say.
- */
-export function taskOf(question: string, choices: readonly Choice[] | null, gold: string): Task {
-  if (choices !== null && choices.length > 0) return "multiple-choice";
-  if (/^\s*(?:yes|no|true|false)\s*$/i.test(gold)) return "yes-no";
-  if (/\d|\\[a-z]|[=^]/i.test(gold)) return "math";
-  return inferTask(question) === "math" ? "math" : "free";
-}
-
-/** 1 when `answer` equals the gold one by value; an answer that is none is wrong. */
+/** 1 when `answer` equals the gold answer by value, else 0; null is wrong. */
 export function labelOf(answer: string | null, { task, choices, gold }: Asked): 0 | 1 {
   if (answer === null) return 0;
   const key = canonicalAnswer(task, answer, { choices });
   return key !== null && key === canonicalAnswer(task, gold, { choices }) ? 1 : 0;
 }
 
-/** The answer that was recorded, or what the reasoning says when nothing was (undefined); null stays null. */
+/** The recorded answer. When none was recorded (undefined), what the reasoning says; a recorded null stays null. */
 export function answerOf(
   recorded: string | null | undefined,
   reasoning: string,
@@ -37,7 +26,7 @@ export function answerOf(
   return recorded === undefined ? extractAnswer(asked.task, reasoning, { choices: asked.choices }) : recorded;
 }
 
-/** Whether the gold answer is one of its task's at all: a record without one can label nothing. */
+/** Whether the gold answer is a valid answer of its task. Without one, answers cannot be labelled. */
 export function hasGold({ task, choices, gold }: Asked): boolean {
   return canonicalAnswer(task, gold, { choices }) !== null;
 }

@@ -3,12 +3,12 @@
 
 import path from "node:path";
 import { extractAnswer } from "../answers/answer.ts";
-import type { Task } from "../answers/task.ts";
+import { type Task, taskOf } from "../answers/task.ts";
 import { checked } from "../base/files/checked-record.ts";
 import { type Cleaning, cleanReasoning } from "./cleaning.ts";
 import { type EdgeRule, edgesOf } from "./edges.ts";
 import type { ImportedNode, ImportedRecord } from "./import-formats.ts";
-import { type Asked, answerOf, hasGold, labelOf, taskOf } from "./labels.ts";
+import { type Asked, answerOf, hasGold, labelOf } from "./labels.ts";
 import { type Mag, type MagNode, magSchema, withNodes } from "./mag-schema.ts";
 
 export interface RecordOptions {

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { inferTask } from "../../src/answers/task.ts";
+import { inferTask, taskOf } from "../../src/answers/task.ts";
 
 test("the declared rule", () => {
   const cases = [
@@ -29,4 +29,31 @@ test("the declared rule", () => {
 test("choices make it multiple choice, an empty list does not", () => {
   assert.equal(inferTask("How many?", [{ label: "A", text: "1" }]), "multiple-choice");
   assert.equal(inferTask("Can fish walk?", []), "yes-no");
+});
+
+test("the gold answer tells the task", () => {
+  const choices = [
+    { label: "A", text: "bank" },
+    { label: "B", text: "new york" },
+  ];
+  assert.equal(
+    taskOf("Hydrogen's atomic number squared exceeds number of Spice Girls?", null, "no"),
+    "yes-no",
+  );
+  assert.equal(taskOf("Where?", choices, "A"), "multiple-choice");
+  assert.equal(taskOf("Find the inverse.", null, "\\frac{x+2}{7}"), "math");
+  assert.equal(taskOf("Who wrote it?", null, "Ada Lovelace"), "free");
+});
+
+test("a gold answer of yes, no, true or false is a yes-no one, and no choices are none", () => {
+  for (const gold of ["yes", "No", "True", "false", " TRUE\n"]) {
+    assert.equal(taskOf("Fish can walk: is that right or wrong?", null, gold), "yes-no", gold);
+  }
+  assert.equal(taskOf("Can fish walk?", [], "no"), "yes-no");
+  assert.equal(taskOf("What did Helen Keller see as true?", null, "true love"), "free");
+});
+
+test("without a number in the gold answer the question tells whether it is math", () => {
+  assert.equal(taskOf("Ann has 3 apples and eats 1. How many are left?", null, "two"), "math");
+  assert.equal(taskOf("What line is it?", null, "y = x"), "math");
 });

@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { extractAnswer } from "../../src/answers/answer.ts";
 import { cleanReasoning } from "../../src/mag/cleaning.ts";
-import { answerOf, hasGold, labelOf, taskOf } from "../../src/mag/labels.ts";
+import { answerOf, hasGold, labelOf } from "../../src/mag/labels.ts";
 import { completionOf } from "../../src/train/batches/completion.ts";
 
 const CHOICES = [
@@ -34,16 +34,6 @@ describe("labels", () => {
     assert.equal(answerOf(undefined, "So the answer is 7.", asked), "7");
     assert.equal(answerOf(null, "So the answer is 7.", asked), null);
     assert.equal(answerOf("8", "So the answer is 7.", asked), "8");
-  });
-
-  test("the gold answer tells the task", () => {
-    assert.equal(
-      taskOf("Hydrogen's atomic number squared exceeds number of Spice Girls?", null, "no"),
-      "yes-no",
-    );
-    assert.equal(taskOf("Where?", CHOICES, "A"), "multiple-choice");
-    assert.equal(taskOf("Find the inverse.", null, "\\frac{x+2}{7}"), "math");
-    assert.equal(taskOf("Who wrote it?", null, "Ada Lovelace"), "free");
   });
 });
 

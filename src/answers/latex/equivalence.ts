@@ -1,13 +1,14 @@
-// One writing for each mathematical answer, so that equal answers are equal strings: the rules that MATH is scored by
-// (Hendrycks et al. 2021, arXiv 2103.03874), and numbers by value. It is no algebra system: x + 1 is not 1 + x.
+// The canonical form of a mathematical answer, so that equal answers are equal strings: the rules that MATH is scored
+// by (Hendrycks et al. 2021, arXiv 2103.03874), and numbers by value. It does no algebra: x + 1 is not 1 + x.
 
-import { parseNumberWords, toLatex } from "../rational.ts";
+import { joinSpacedThousands, parseNumberWords } from "../numbers/numeral.ts";
+import { toLatex } from "../numbers/rational.ts";
 import { fraction, numberPiece, numericValue, type Piece, reduce, render, symbol } from "./pieces.ts";
 import { type LatexToken, MAX_LATEX_LENGTH, tokenizeLatex } from "./tokens.ts";
 
 const MAX_DEPTH = 60;
 const CLOSING: Record<string, readonly string[]> = { "(": [")", "]"], "[": ["]", ")"], "\\{": ["\\}"] };
-/** Signs after which the answer proper begins: x = 5, x \in (1, 2). */
+/** Relations whose right side can be the answer: x = 5, x \in (1, 2). */
 const RELATIONS = new Set(["=", "\\in", "\\approx", "\\equiv"]);
 const HEDGES = new Set([
   "about",
@@ -21,41 +22,39 @@ const HEDGES = new Set([
 ]);
 
 /**
- * The canonical writing of an answer; "" when nothing is left of it. What is the same by it: \frac12, \frac{1}{2},
- * \dfrac12, 1/2, 0.5 and .5; \sqrt3 and \sqrt{3}; 2\frac12 and 2.5; 1,000 and 1000.0; $5, 5\%, 5^\circ, 5\text{ cm}
- * and 5 apples with 5; x = 5 with 5; \left( \right) with ( ). Order in tuples, sets and lists is kept.
+ * The canonical form of an answer; "" when nothing is left of it. It is the same for \frac12, \frac{1}{2}, \dfrac12,
+ * 1/2, 0.5 and .5; for \sqrt3 and \sqrt{3}; for 2\frac12 and 2.5; for 1,000 and 1000.0; for 5, $5, 5\%, 5^\circ,
+ * 5\text{ cm}, 5 apples and x = 5; for \left( \right) and ( ). Tuples, sets and lists keep their order.
  */
 export function canonicalLatex(raw: string): string {
-  const text = raw
+  const inner = raw
     .trim()
     .replace(/^(?:\\[([]|\$+)|(?:\\[)\]]|\$+)$/g, "")
-    .trim()
-    // Thousands apart by spaces.
-    .replace(
-      /^([-−]?[$£€]?\d{1,3})((?:[ \u00a0\u202f]\d{3})+)(?!\d)/,
-      (_, head: string, groups: string) => head + groups.replace(/[^\d]/g, ""),
-    )
-    // Full hours.
+    .trim();
+  const text = joinSpacedThousands(inner)
+    // 2:00 pm is 2 pm.
     .replace(/^(\d{1,2}):00(?=\s?[ap]\.?m\b)/i, "$1")
-    // MATH writes some answers behind their choice: \text{(C) } 4.2.
+    // Some answers of MATH stand behind their choice: \text{(C) } 4.2.
     .replace(/^\\text(?:bf)?\s?\{\s?\([A-F]\)\s?\}(?:\\\s)?(?=\s*[^\s.])/, "");
   if (text.length > MAX_LATEX_LENGTH) return text.replace(/\s+/g, "");
   const words = parseNumberWords(text);
   if (words !== null) return String(words);
   const elements = new Reader(tokenizeLatex(text.replace(/[\s.,;:!?]+(?=\}?$)/, ""))).list(new Set(), 0);
   const canonical = elements.filter((element) => element !== "").join(", ");
-  // (5), (\text{B}): brackets around one thing say nothing.
+  // (5), (\text{B}): brackets around a single element mean nothing.
   return /^\(([^()[\],]+)\)$/.exec(canonical)?.[1] ?? canonical;
 }
 
-/** Whether two answers are the same by canonicalLatex, or one is the other's bare number: 2:00 pm and 2, 2600g and 2600.
- * Two empty ones are not answers, so not equal. */
+/**
+ * Whether two answers have the same canonical form, or one is the other's number without its unit: 2:00 pm and 2, 2600g
+ * and 2600. Two empty answers are not equal.
+ */
 export function latexEquivalent(a: string, b: string): boolean {
   const [one, other] = [canonicalLatex(a), canonicalLatex(b)];
   return one !== "" && (one === other || bareNumber(one) === other || one === bareNumber(other));
 }
 
-/** Without what only a reader can tell from a variable or a part of the day: a unit of one letter (or two, as in m/s), am and pm. */
+/** The number before am or pm, or before a unit such as g or m/s, which canonicalLatex reads as variables; else null. */
 function bareNumber(canonical: string): string | null {
   return (
     /^(-?(?:\d+|\\frac\{\d+\}\{\d+\}))(?:[gmshlL](?:\/[a-z](?:\^\{2\})?)?|[ap]m)$/.exec(canonical)?.[1] ??
@@ -63,7 +62,7 @@ function bareNumber(canonical: string): string | null {
   );
 }
 
-/** Recursive descent over tokens, each read once; what is nested deeper than MAX_DEPTH is read flat. */
+/** Recursive descent over tokens, each read once. Below MAX_DEPTH brackets and commands are read as plain symbols. */
 class Reader {
   readonly #tokens: LatexToken[];
   #at = 0;
@@ -72,7 +71,7 @@ class Reader {
     this.#tokens = tokens;
   }
 
-  /** Elements up to a closing token (left unread) or the end, each canonical, split at commas, "and" and "or". */
+  /** The canonical elements, split at commas, "and" and "or", up to a closing token, which is not read, or the end. */
   list(closing: ReadonlySet<string>, depth: number): string[] {
     const elements: string[] = [];
     let pieces: Piece[] = [];
@@ -89,7 +88,7 @@ class Reader {
     return elements;
   }
 
-  /** The next token with its arguments. Always reads at least one token. */
+  /** The next token with its arguments. Reads at least one token. */
   #pieces(depth: number): Piece[] {
     const token = this.#tokens[this.#at++];
     if (token === undefined) return [];
@@ -126,7 +125,7 @@ class Reader {
     return [symbol(`${token.text}${inner}${this.#tokens[this.#at++]?.text ?? ""}`)];
   }
 
-  /** What follows \frac or \sqrt: a group in braces, else one digit, one symbol or one command. */
+  /** The argument of a command such as \frac: a group in braces, else one digit, one symbol or one command. */
   #argument(depth: number): Piece[] {
     const token = this.#tokens[this.#at];
     if (token?.kind === "number" && token.text.length > 1) {
@@ -136,7 +135,7 @@ class Reader {
     return reduce(this.#pieces(depth));
   }
 
-  /** From an opening token to its closing one, both read. */
+  /** The pieces between an opening token and its closing one, which are both read. */
   #group(close: string, depth: number): Piece[] {
     this.#at += 1;
     const pieces: Piece[] = [];
@@ -160,7 +159,7 @@ function separates(token: LatexToken): boolean {
     : token.kind === "word" && (token.text === "and" || token.text === "or");
 }
 
-/** One element of a list: its left-hand side, hedges and units dropped. */
+/** One element of a list, without its left-hand side, words such as "about", and units. */
 function renderElement(raw: readonly Piece[]): string {
   let pieces = afterRelation(reduce(raw));
   const hedges = pieces.findIndex((piece) => !(piece.kind === "word" && HEDGES.has(piece.text)));
@@ -170,7 +169,7 @@ function renderElement(raw: readonly Piece[]): string {
   return value === null ? render(pieces) : toLatex(value);
 }
 
-/** x = 5, f(x) = 5, 2 + 3 = 5, A = \pi r^2 = 9\pi: the last side. An equation between unknowns stays whole. */
+/** The last side of x = 5, f(x) = 5, 2 + 3 = 5 or A = \pi r^2 = 9\pi. An equation such as x + y = 5 stays whole. */
 function afterRelation(pieces: Piece[]): Piece[] {
   const at = pieces.findLastIndex((piece) => RELATIONS.has(piece.text));
   if (at < 0 || at === pieces.length - 1) return pieces;
@@ -197,7 +196,7 @@ function isLetterOfAUnit(text: string, before: Piece | undefined): boolean {
   return before?.text === "/" && /^[a-z]$/i.test(text);
 }
 
-/** Drops the words that end an element, with their powers and "per" slashes; they are units or names of things. */
+/** Drops units and what is counted, that is the words at the end with powers and slashes: 5 km/h, 5 cm^2, 5 cats. */
 function withoutUnits(pieces: Piece[]): Piece[] {
   const first = pieces.findIndex((piece) => piece.kind === "word");
   if (first <= 0) return pieces;
@@ -210,6 +209,6 @@ function withoutUnits(pieces: Piece[]): Piece[] {
         text === "/" ||
         (at > 0 && isLetterOfAUnit(text, units[at - 1])),
     );
-  // 18,000/year: the slash is the unit's.
+  // 18,000/year: the slash is part of the unit.
   return onlyUnits ? pieces.slice(0, pieces[first - 1]?.text === "/" ? first - 1 : first) : pieces;
 }

@@ -1,16 +1,16 @@
-// An expression as it is shown and voted on: without delimiters, layout and left-hand side. It reads no text around it.
+// Tidies an extracted expression for display: no delimiters, layout or left-hand side, and plain numbers in digits.
 
-import { scanNumbers } from "../number-scan.ts";
+import { scanNumbers } from "../numbers/scan.ts";
 import { canonicalLatex } from "./equivalence.ts";
 
-/** A plain number as a number; an expression without delimiters, layout and left-hand side. Null when empty. */
+/** A plain number, or an expression without delimiters, layout and left-hand side; null when nothing is left. */
 export function tidyExpression(raw: string): string | null {
   const stripped = raw
     .replaceAll("**", "")
     .trim()
     .replace(/^(?:\\[([]|\$+)\s*|\s*(?:\\[)\]]|\$+)[.\s]*$/g, "")
     .replace(/^["“”\s]+/, "")
-    // Inches behind feet stay.
+    // The mark for inches stays: 5'6".
     .replace(/(?:[\s.,;:!?“”]|(?<!\d['’]\s?\d{1,2})")+$/, "");
   if (canonicalLatex(stripped) === "" || /^\\begin\{\w+\*?\}$/.test(stripped)) return null;
   const side = /^[^=]*[^=<>\\!\s]\s*=\s*([^=]+)$/.exec(lastSides(stripped))?.[1]?.trim() ?? "";
@@ -26,7 +26,7 @@ function lastSides(expression: string): string {
   return expression.slice(before + 1);
 }
 
-/** An integer or a decimal without unit, currency and separators; null for a fraction and everything else. */
+/** An integer or decimal without unit, currency and thousands separators; null for a fraction or anything else. */
 function plainNumber(text: string): string | null {
   const key = canonicalLatex(text);
   if (/^-?\d+$/.test(key)) return key;

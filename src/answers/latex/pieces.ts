@@ -1,15 +1,16 @@
-// The pieces that an expression is rendered from: numbers by value, fractions, mixed numbers, products with powers of
-// ten. It knows no LaTeX beyond the writing of a fraction.
+// The pieces of an expression in canonical form, and how they combine to numbers by value: fractions, mixed numbers,
+// products with powers of ten. It does not parse.
 
-import { add, divide, multiply, negate, parseDecimal, type Rational, scaleOf, toLatex } from "../rational.ts";
+import { readNumeral, scaleOf } from "../numbers/numeral.ts";
+import type { Rational } from "../numbers/rational.ts";
+import { divide, mixedNumber, multiply, negate, powerOfTen, toLatex } from "../numbers/rational.ts";
 
-/** A rendered piece of an expression. */
 export interface Piece {
   readonly text: string;
   readonly kind: "number" | "word" | "symbol" | "script";
-  /** Set for numbers. */
+  /** Set for numbers that can be computed with; never negative. */
   readonly value?: Rational;
-  /** How a number was written: what tells 2\frac12 from a product. */
+  /** How a number was written: a fraction behind a whole number makes a mixed number. */
   readonly form?: "whole" | "decimal" | "fraction";
 }
 
@@ -19,12 +20,11 @@ export function symbol(text: string): Piece {
   return { text: PRODUCT.has(text) ? "*" : text, kind: "symbol" };
 }
 
-export function numberPiece(digits: string): Piece {
-  const [decimal = "", exponent] = digits.split("e");
-  const value = parseDecimal(decimal, exponent === undefined ? 0 : Number(exponent));
-  // A literal too long for arithmetic keeps its digits.
-  if (value === null) return { text: digits.replace(/^0+(?=\d)/, ""), kind: "number" };
-  return { text: toLatex(value), kind: "number", value, form: digits.includes(".") ? "decimal" : "whole" };
+export function numberPiece(written: string): Piece {
+  const value = readNumeral(written, 0)?.value ?? null;
+  // A number too long to compute with keeps its digits.
+  if (value === null) return { text: written.replace(/^0+(?=\d)/, ""), kind: "number" };
+  return { text: toLatex(value), kind: "number", value, form: written.includes(".") ? "decimal" : "whole" };
 }
 
 function valuePieces(value: Rational): Piece[] {
@@ -55,7 +55,7 @@ export function numericValue(pieces: readonly Piece[]): Rational | null {
   return sign === "-" ? negate(value) : value;
 }
 
-/** Joins what makes one number: 1/2, 2 1/2, 2\frac12, 1.5*10^3, 1.5 million. And a/b of two single things is \frac{a}{b}. */
+/** Joins pieces that make one number: 1/2, 2 1/2, 2\frac12, 1.5*10^3, 1.5 million. And a/b becomes \frac{a}{b}. */
 export function reduce(pieces: readonly Piece[]): Piece[] {
   const out: Piece[] = [];
   for (let at = 0; at < pieces.length; at++) {
@@ -76,7 +76,7 @@ export function reduce(pieces: readonly Piece[]): Piece[] {
       piece.text === "*" && next?.text === "10"
         ? /^\^\{(-?\d{1,2})\}$/.exec(pieces[at + 2]?.text ?? "")
         : null;
-    const scale = power === null ? null : parseDecimal("1", Number(power[1]));
+    const scale = power === null ? null : powerOfTen(Number(power[1]));
     const inWords = piece.kind === "word" ? scaleOf(piece.text) : null;
     const factor = scale ?? inWords;
     const scaled = factor === null || last?.value === undefined ? null : multiply(last.value, factor);
@@ -92,27 +92,19 @@ export function reduce(pieces: readonly Piece[]): Piece[] {
   return out;
 }
 
-/** Pushes pieces, making a whole number and a proper fraction behind it one mixed number. */
+/** Appends pieces; a proper fraction behind a whole number makes one mixed number with it. */
 function pushNumber(out: Piece[], pieces: readonly Piece[]): void {
   const [piece] = pieces;
   const last = out.at(-1);
-  const proper =
-    piece?.form === "fraction" &&
-    piece.value !== undefined &&
-    piece.value.numerator < piece.value.denominator;
   const mixed =
-    proper &&
-    pieces.length === 1 &&
-    last?.form === "whole" &&
-    last.value !== undefined &&
-    piece.value !== undefined
-      ? add(last.value, piece.value)
+    pieces.length === 1 && piece?.form === "fraction" && piece.value && last?.form === "whole" && last.value
+      ? mixedNumber(last.value, piece.value)
       : null;
   if (mixed === null) out.push(...pieces);
   else out.splice(-1, 1, ...valuePieces(mixed));
 }
 
-/** Joins pieces, with a space only where two would else run together. */
+/** Writes pieces as one string, with a space only where two would otherwise read as one. */
 export function render(pieces: readonly Piece[]): string {
   let out = "";
   let before: Piece | undefined;

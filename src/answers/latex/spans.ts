@@ -1,4 +1,4 @@
-// Finds the formulas in a text. It does not know which one is an answer.
+// Finds the formulas in a text. It does not know which one is the answer.
 
 export interface MathSpan {
   readonly start: number;
@@ -7,9 +7,9 @@ export interface MathSpan {
 }
 
 /**
- * $…$, $$…$$, \(…\), \[…\], \begin{align*}…\end{align*} in order; of several rows the last one. A dollar opens one
- * when something other than a space follows, and closes it when none stands before and no digit behind (Pandoc's
- * rule); prose between two dollars makes them currencies.
+ * All $…$, $$…$$, \(…\), \[…\] and \begin{align*}…\end{align*} in order; of several rows only the last. Pandoc's rule
+ * tells $…$ from currencies: no space follows the opening dollar, none stands before the closing one, and no digit
+ * follows that. Two dollars with prose between them are currencies too.
  */
 export function findMathSpans(text: string): MathSpan[] {
   const spans: MathSpan[] = [];
@@ -52,7 +52,7 @@ function readSpan(text: string, at: number): MathSpan | null {
   return { start: at, end: from + close + closer.length, content: unlaid(content) };
 }
 
-/** The last row of what a display lays out in rows, or the display itself. */
+/** The last row of a display with rows, or else its whole content. */
 function unlaid(content: string): string {
   ROWS.lastIndex = content.search(/\S|$/);
   const rows = ROWS.exec(content);

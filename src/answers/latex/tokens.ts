@@ -1,16 +1,18 @@
-// Cuts an answer written in LaTeX or plain text into tokens, with what only lays it out already dropped. It knows no
-// grammar: braces and brackets come out as they are.
+// Splits an answer in LaTeX or plain text into tokens and drops layout. Braces and brackets stay single tokens: what
+// they group is equivalence.ts's business.
+
+import { readNumeral } from "../numbers/numeral.ts";
 
 export type LatexToken =
-  /** Digits with an optional decimal part, thousands separators removed. */
+  /** Digits without thousands separators, with an optional decimal part and exponent: 1500, 1.5, 1.5e3. */
   | { readonly kind: "number"; readonly text: string }
-  /** A backslash command that has a meaning, such as \frac. */
+  /** A backslash command other than layout, such as \frac. */
   | { readonly kind: "command"; readonly text: string }
-  /** A word of plain or \text{…} writing, in lower case when it is longer than two letters. */
+  /** A word, in lower case when it is longer than two letters. */
   | { readonly kind: "word"; readonly text: string }
   | { readonly kind: "symbol"; readonly text: string };
 
-/** Layout, sizes and spacing: no meaning of their own. */
+/** Commands for layout, size and spacing. */
 const DROPPED = new Set(
   "left right big Big bigg Bigg bigl bigr Bigl Bigr biggl biggr displaystyle textstyle limits quad qquad hfill hspace vspace boldsymbol mathbf mathrm mathit mathsf bf rm it degree degrees dollar boxed fbox".split(
     " ",
@@ -77,26 +79,26 @@ const FUNCTIONS = new Set(
   "sin cos tan cot sec csc log ln exp arcsin arccos arctan min max gcd lcm det".split(" "),
 );
 
-/** Units of one or two letters, which would else read as variables; longer words need no list. */
+/** Units of two or three letters, which would otherwise be read as variables. Longer words need no list. */
 const SHORT_UNITS = new Set(
   "cm mm km ft kg mg ml lb oz hr mi yd mph kph sq st nd rd th kb mb gb tb".split(" "),
 );
 
-/** 18^\circ C: the scale is a unit. */
+/** Degrees Celsius and Fahrenheit: 18^\circ C. */
 const DEGREES_OF_A_SCALE = /\^\s?\{?\s?\\circ\s?\}?\s?(?:\\(?:text|mathrm)\s?\{\s?[CF]\s?\}|[CF](?![a-z]))/gi;
 
-/** "18 sec.": a unit that is written like a function, with nothing behind it that the function would be of. */
+/** "18 sec.": a unit and not the function, since no argument follows. */
 const TIME_UNIT = /^(?:sec|min)(?=[\s.)}]*(?:$|[,;/]|and\b|or\b))/i;
 
 /** Longer answers are compared as they are written. */
 export const MAX_LATEX_LENGTH = 2000;
 
-/** `raw` → tokens. Linear: each pattern is tried at one place and reads forward. */
+/** The tokens of `raw`. Each step looks at most MAX_LATEX_LENGTH characters ahead. */
 export function tokenizeLatex(raw: string): LatexToken[] {
   const text = raw
     .replace(/°\s?[CF](?![a-z])/gi, "")
     .replace(/[^\p{ASCII}]/gu, (character) => UNICODE[character] ?? character)
-    // 1, \! 000 is one number, and \\frac a command with its backslash escaped once more than it should be.
+    // 1, \! 000 is one number, and \\frac is \frac with its backslash escaped.
     .replace(/,\s*\\!\s*(?=\d)/g, ",")
     .replace(/\\!/g, "")
     .replace(/(?<!\\)\\\\(?=[dt]?frac|sqrt|text|left|right)/g, "\\")
@@ -116,15 +118,14 @@ export function tokenizeLatex(raw: string): LatexToken[] {
 function readToken(rest: string, before: readonly LatexToken[]): [length: number, tokens: LatexToken[]] {
   const space = /^(?:\s+|[~$%`]|\*\*)/.exec(rest);
   if (space !== null) return [space[0].length, []];
-  const number = /^(?:\d{1,3}(?:(?:,|\{,\}|,?\\[!,;])\d{3})+(?!\d)|\d+)?(?:\.\d+)?/.exec(rest)?.[0] ?? "";
-  if (number !== "") {
-    const exponent = /^e[-+]?\d{1,2}(?![\w^{])/i.exec(rest.slice(number.length))?.[0] ?? "";
-    if (exponent === "") return readNumber(number, before);
-    const text = number.replace(/[^\d.]/g, "") + exponent.toLowerCase().replace("+", "");
-    return [number.length + exponent.length, [{ kind: "number", text }]];
+  const inList = /^\d{1,3},/.test(rest) && openBrackets(before) > 0;
+  const number = readNumeral(rest, 0, { inList });
+  if (number !== null) {
+    const text = number.digits + (number.exponent === 0 ? "" : `e${number.exponent}`);
+    return [number.end, [{ kind: "number", text }]];
   }
   if (rest.startsWith("\\")) return readCommand(rest);
-  // 1.5 x 10^3: between two numbers, spaced, x multiplies.
+  // 1.5 x 10^3: an x between two numbers and followed by a space multiplies.
   if (/^x\s+\d/i.test(rest) && before.at(-1)?.kind === "number")
     return [1, [{ kind: "command", text: "\\times" }]];
   const word = /^[a-z]+/i.exec(rest)?.[0] ?? "";
@@ -135,14 +136,6 @@ function readToken(rest: string, before: readonly LatexToken[]): [length: number
   if (/^[ap]m$/i.test(word)) return [2, [{ kind: "symbol", text: word.toLowerCase() }]];
   if (FUNCTIONS.has(word)) return [word.length, [{ kind: "command", text: `\\${word}` }]];
   return [1, [{ kind: "symbol", text: rest[0] ?? "" }]];
-}
-
-/** Thousands separators only count outside brackets: (1,234) is a pair. */
-function readNumber(number: string, before: readonly LatexToken[]): [length: number, tokens: LatexToken[]] {
-  const comma = number.indexOf(",");
-  const isSeparator = comma > 0 && number[comma - 1] !== "{" && number[comma + 1] !== "\\";
-  if (isSeparator && openBrackets(before) > 0) return readNumber(number.slice(0, comma), before);
-  return [number.length, [{ kind: "number", text: number.replace(/[^\d.]/g, "") }]];
 }
 
 function openBrackets(tokens: readonly LatexToken[]): number {
@@ -161,7 +154,7 @@ function readCommand(rest: string): [length: number, tokens: LatexToken[]] {
     const symbol = rest[1] ?? "";
     if (symbol === "{" || symbol === "}" || symbol === "|")
       return [2, [{ kind: "symbol", text: `\\${symbol}` }]];
-    // \\ separates the rows of a matrix; the rest is spacing, a delimiter, \$ or \%.
+    // \\ separates the rows of a matrix; anything else is spacing, a delimiter, \$ or \%.
     return [2, symbol === "\\" ? [{ kind: "symbol", text: "\\\\" }] : []];
   }
   const command = name[1] ?? "";
@@ -182,7 +175,7 @@ function readCommand(rest: string): [length: number, tokens: LatexToken[]] {
   return [length, [{ kind: "command", text: `\\${meaning}` }]];
 }
 
-/** Writing inside \text{…}: words stay words whatever their length, the rest is read as usual. */
+/** The tokens of \text{…}: letters make words whatever their length, anything else is read as usual. */
 function textTokens(text: string): LatexToken[] {
   const tokens: LatexToken[] = [];
   for (const piece of text.matchAll(/[a-z][a-z'-]*|[^\sa-z]+/gi)) {

@@ -1,11 +1,12 @@
 // What GET /v1/baselines answers. It knows no request.
 import { z } from "zod";
+import { TASKS } from "../../answers/task.ts";
 
 const baseline = z
   .object({
     name: z.string().describe("What requests put into `baseline`."),
     tasks: z
-      .array(z.enum(["math", "multiple-choice", "yes-no", "free"]))
+      .array(z.enum(TASKS))
       .describe("The tasks that are compared with it when a request names no baseline."),
     tokens: z.number().describe("Mean tokens of one debated question."),
     student_tokens: z

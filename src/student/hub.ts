@@ -1,11 +1,12 @@
 // A base model from a Hugging Face hub: the ids users write, the files a model needs, the cache they lie in. How bytes
 // travel is hub-client.ts and hub-file.ts.
 
-import { mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { readFileSync, rmSync } from "node:fs";
 import { homedir } from "node:os";
 import path from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
 import { MagdiError } from "../base/errors.ts";
+import { writeWholeFile } from "../base/files/whole-file.ts";
 import { readConfigJson } from "./config-json.ts";
 import { HubClient, HubUnreachable, type RemoteFile } from "./hub-client.ts";
 import { downloadFile, fileSizeBytes, onDisk } from "./hub-file.ts";
@@ -220,12 +221,7 @@ class CachedRevision {
 
   async #writeRecord(): Promise<void> {
     const record = path.join(this.folder, RECORD);
-    await onDisk(this.folder, () => {
-      mkdirSync(this.folder, { recursive: true });
-      const written = `${record}.${process.pid}`;
-      writeFileSync(written, `${JSON.stringify(this.#record, null, 2)}\n`);
-      renameSync(written, record);
-    });
+    await onDisk(this.folder, () => writeWholeFile(record, `${JSON.stringify(this.#record, null, 2)}\n`));
   }
 }
 

@@ -2,11 +2,11 @@
 // at the end. It knows no flags and prints nothing.
 
 import { createHash } from "node:crypto";
-import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
 import path from "node:path";
 import { z } from "zod";
 import { MagdiError } from "../../base/errors.ts";
-import { writing } from "../../base/files/disk-refusal.ts";
+import { writeWholeFile } from "../../base/files/whole-file.ts";
 import type { NodeClassifier } from "../../nn/node-classifier.ts";
 import type { TrainingLosses } from "../../nn/training-graph.ts";
 import { chooseDevice, tellChoice } from "../../runtime/device.ts";
@@ -69,18 +69,12 @@ export function createRun(folder: string, settings: TrainingSettings): void {
       : "";
     throw new MagdiError("MAGDI_BAD_CONFIG", `--out: ${folder} is not empty${hint}`);
   }
-  writing(folder, () => mkdirSync(folder, { recursive: true }));
   writeSettings(folder, settings);
 }
 
 function writeSettings(folder: string, settings: TrainingSettings): void {
-  const file = path.join(folder, SETTINGS_FILE);
-  writing(file, () => {
-    writeFileSync(`${file}.part`, `${JSON.stringify({ format: FORMAT, settings }, null, 2)}\n`, {
-      flush: true,
-    });
-    renameSync(`${file}.part`, file);
-  });
+  const text = `${JSON.stringify({ format: FORMAT, settings }, null, 2)}\n`;
+  writeWholeFile(path.join(folder, SETTINGS_FILE), text);
 }
 
 /** The settings that a run's folder says it was begun with. @throws MAGDI_FILE_MISSING, MAGDI_BAD_FILE */

@@ -4,10 +4,10 @@
 import { answersEqual, extractAnswer } from "../answers/answer.ts";
 import { findAnswerMarkers } from "../answers/markers.ts";
 import type { Choice, Task } from "../answers/task.ts";
+import { readJsonRecords } from "../base/files/json-records.ts";
 import { datasetTitle, knownDataset } from "./datasets.ts";
 import { table } from "./markdown.ts";
 import { taskOf } from "./question-formats.ts";
-import { readRecords } from "./record-file.ts";
 
 /**
  * What became of one output:
@@ -45,11 +45,11 @@ type Fields = Readonly<Record<string, unknown>>;
 
 /**
  * Every output of a file of records `{question_id, choices?, gold, agents: [{agent, reasoning, answer}]}` for which an
- * answer was recorded. Records and outputs of another shape are passed over.
+ * answer was recorded. Records and outputs that are broken or of another shape are passed over.
  * @throws MagdiError MAGDI_FILE_MISSING, MAGDI_BAD_FILE
  */
-export function* judgeOutputs(file: string): Generator<JudgedOutput> {
-  for (const { value, where } of readRecords(file)) {
+export async function* judgeOutputs(file: string): AsyncGenerator<JudgedOutput> {
+  for await (const { value, where } of readJsonRecords(file, () => {})) {
     if (!isObject(value) || typeof value.gold !== "string" || !Array.isArray(value.agents)) continue;
     const choices = choicesOf(value.choices);
     const known = knownDataset(String(value.question_id ?? ""));

@@ -5,8 +5,8 @@ import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { test } from "node:test";
 import { gunzipSync } from "node:zlib";
-import { JsonLinesWriter } from "../../src/base/files/json-lines-writer.ts";
-import { scratchFolder } from "../support/scratch-folder.ts";
+import { JsonLinesWriter } from "../../../src/base/files/json-lines-writer.ts";
+import { scratchFolder } from "../../support/scratch-folder.ts";
 
 const folder = scratchFolder();
 

@@ -5,9 +5,9 @@ import { writeFileSync } from "node:fs";
 import path from "node:path";
 import { describe, test } from "node:test";
 import { gzipSync } from "node:zlib";
-import { MagdiError } from "../../src/base/errors.ts";
-import { readJsonRecords } from "../../src/base/files/json-records.ts";
-import { scratchFolder } from "../support/scratch-folder.ts";
+import { MagdiError } from "../../../src/base/errors.ts";
+import { readJsonRecords } from "../../../src/base/files/json-records.ts";
+import { scratchFolder } from "../../support/scratch-folder.ts";
 
 const folder = scratchFolder();
 let files = 0;

@@ -6,6 +6,7 @@ import path from "node:path";
 import { test } from "node:test";
 import { gunzipSync } from "node:zlib";
 import { JsonLinesWriter } from "../../../src/base/files/json-lines-writer.ts";
+import { readJsonRecords } from "../../../src/base/files/json-records.ts";
 import { scratchFolder } from "../../support/scratch-folder.ts";
 
 const folder = scratchFolder();
@@ -45,6 +46,22 @@ test("a name that ends in .gz is gzipped", async () => {
   writer.close();
   writer.commit();
   assert.equal(gunzipSync(readFileSync(at)).toString(), '{"a":1}\n');
+});
+
+test("what is gzipped in several pieces is one text", async () => {
+  const at = path.join(folder, "pieces.jsonl.gz");
+  const writer = new JsonLinesWriter(at);
+  for (let index = 0; index < 20_000; index++) writer.write({ index, text: "é".repeat(100) });
+  writer.close();
+  writer.commit();
+  const lines = gunzipSync(readFileSync(at)).toString().trimEnd().split("\n");
+  let count = 0;
+  for await (const { where, value } of readJsonRecords(at)) {
+    assert.equal(where, `${at}:${count + 1}`);
+    assert.deepEqual(value, JSON.parse(lines[count]!));
+    count += 1;
+  }
+  assert.equal(count, 20_000);
 });
 
 test("where no file can be is an error that names it", async () => {

@@ -4,6 +4,7 @@
 import { answersEqual, extractAnswer } from "../answers/answer.ts";
 import { findAnswerMarkers } from "../answers/markers.ts";
 import type { Choice, Task } from "../answers/task.ts";
+import { isObject } from "../base/files/json-file.ts";
 import { readJsonRecords } from "../base/files/json-records.ts";
 import { datasetTitle, knownDataset } from "./datasets.ts";
 import { table } from "./markdown.ts";
@@ -40,8 +41,6 @@ export interface JudgedOutput {
   readonly gold: string;
   readonly text: string;
 }
-
-type Fields = Readonly<Record<string, unknown>>;
 
 /**
  * Every output of a file of records `{question_id, choices?, gold, agents: [{agent, reasoning, answer}]}` for which an
@@ -159,10 +158,6 @@ export function extractionTable(all: readonly ExtractionCounts[]): string {
       ];
     }),
   );
-}
-
-function isObject(value: unknown): value is Fields {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
 function choicesOf(value: unknown): Choice[] | null {

@@ -4,10 +4,10 @@
 import { existsSync } from "node:fs";
 import path from "node:path";
 import { MagdiError } from "../../base/errors.ts";
+import { readJsonObject } from "../../base/files/json-file.ts";
 import { writeWholeFile } from "../../base/files/whole-file.ts";
 import { writeWholeFolder } from "../../base/files/whole-folder.ts";
 import { type DecoderConfig, expectedTensors } from "../../nn/decoder-config.ts";
-import { readJsonFile } from "../../student/hugging-face-base.ts";
 import { openSafetensors, writeSafetensors } from "../../tensor/safetensors.ts";
 import { type Shape, shapeMismatches } from "../../tensor/shape-mismatch.ts";
 import { closingOnError, type TensorFile } from "../../tensor/tensor-file.ts";
@@ -108,7 +108,7 @@ export function assertAdapterFolder(folder: string): void {
 export function readPeftAdapter(folder: string, config: DecoderConfig): PeftAdapter {
   assertAdapterFolder(folder);
   const configFile = path.join(folder, ADAPTER_CONFIG_FILE);
-  const peft = new PeftConfig(configFile, readJsonFile(configFile));
+  const peft = new PeftConfig(configFile, readJsonObject(configFile));
   const modules = adapted(config, peft);
   const file = openTensors(folder);
   return closingOnError(file, () => {

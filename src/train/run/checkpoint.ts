@@ -1,11 +1,12 @@
 // A run on disk at one optimiser step: the adapter as PEFT has it, the heads, the optimiser's memory and where the run
 // stands. What is drawn depends on the seed and the step alone, so that nothing else need be kept.
 
-import { readFileSync } from "node:fs";
+import { existsSync } from "node:fs";
 import path from "node:path";
 import { z } from "zod";
 import { MagdiError } from "../../base/errors.ts";
 import { RESUME, writing } from "../../base/files/disk-refusal.ts";
+import { checked, readJson } from "../../base/files/json-file.ts";
 import { writeWholeFile } from "../../base/files/whole-file.ts";
 import { restoreReplaced, writeWholeFolder } from "../../base/files/whole-folder.ts";
 import { openSafetensors, writeSafetensors } from "../../tensor/safetensors.ts";
@@ -105,30 +106,13 @@ export function readCheckpoint(folder: string, shapes: ReadonlyMap<string, Shape
 export function readRunState(folder: string): RunState | null {
   writing(folder, () => restoreReplaced(folder), RESUME);
   const file = path.join(folder, STATE_FILE);
-  let text: string;
-  try {
-    text = readFileSync(file, "utf8");
-  } catch (cause) {
-    if (cause instanceof Error && "code" in cause && cause.code === "ENOENT") return null;
-    throw new MagdiError("MAGDI_BAD_FILE", `${file}: cannot be read: ${String(cause)}`, { cause });
-  }
-  const parsed = stateSchema.safeParse(jsonOrUndefined(text));
-  if (!parsed.success) {
-    throw new MagdiError(
-      "MAGDI_BAD_FILE",
-      `${file}: expected the state of a training run: ${parsed.error.message}`,
-    );
-  }
-  const { format: _format, ...state } = parsed.data;
+  if (!existsSync(file)) return null;
+  const { format: _format, ...state } = checked(
+    stateSchema,
+    readJson(file, "the state of a training run"),
+    file,
+  );
   return state;
-}
-
-function jsonOrUndefined(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
 }
 
 /** Every tensor that is expected and no other. */

@@ -37,7 +37,7 @@ const settings = evalSettings({
   limit: Number(values.questions),
   ...(values["max-tokens"] === undefined ? {} : { max_tokens: Number(values["max-tokens"]) }),
 });
-const questions = readQuestionFiles(values.data, settings).flatMap((file) => file.questions);
+const questions = (await readQuestionFiles(values.data, settings)).flatMap((file) => file.questions);
 const steps = { count: 0, seconds: 0 };
 const student = await openStudent(values.model, {
   batchRows,
@@ -85,14 +85,16 @@ async function bare(): Promise<number> {
 async function evaluated(): Promise<number> {
   const folder = mkdtempSync(path.join(tmpdir(), "magdi-eval-"));
   const model = { ...NOTHING_TOLD, name: "engine", kind: "folder" } as const;
+  const journal = Journal.open(path.join(folder, "journal.jsonl"), {}, { fresh: true });
   const records = await runQuestions({
     questions,
     settings,
     asker: engineAsker(student, batchRows, model, settings),
-    journal: Journal.open(path.join(folder, "journal.jsonl"), {}, { fresh: true }),
+    journal,
     clock: systemClock,
     signal: new AbortController().signal,
   });
+  journal.close();
   rmSync(folder, { recursive: true });
   return records.flatMap((record) => record.samples).reduce((sum, one) => sum + (one.tokens ?? 0), 0);
 }

@@ -1,6 +1,6 @@
 // npm run loadtest: one scenario against a server on this machine, a table, and an exit code.
-import { writeFileSync } from "node:fs";
 import { MagdiError } from "../src/base/errors.ts";
+import { writeWholeFile } from "../src/base/files/whole-file.ts";
 import { HELP, parseArguments } from "./arguments.ts";
 import { passed } from "./report.ts";
 import { runScenario } from "./run.ts";
@@ -19,7 +19,7 @@ async function main(argv: readonly string[]): Promise<number> {
   process.once("SIGINT", () => interrupt.abort());
   const say = (line: string): void => void process.stderr.write(`${args.scenario.name}: ${line}\n`);
   const report = await runScenario(args, { signal: interrupt.signal, say });
-  if (args.json !== null) writeFileSync(args.json, `${JSON.stringify(report, null, 2)}\n`);
+  if (args.json !== null) writeWholeFile(args.json, `${JSON.stringify(report, null, 2)}\n`);
   process.stdout.write(renderReport(report));
   if (report.brokenOff) return INTERRUPTED;
   return passed(report, args.enforceTargets) ? 0 : 1;

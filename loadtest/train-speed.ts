@@ -1,9 +1,9 @@
 // LoRA training steps of ours against those of PyTorch and PEFT, alternating in one run, each in a process of its own:
 // node --import tsx loadtest/train-speed.ts --base DIR --python PYTHON. Both see the same tokens and the same labels.
 
-import { writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
+import { writeWholeFile } from "../src/base/files/whole-file.ts";
 import { openBase } from "../src/student/open-base.ts";
 import { spreadOf } from "./bench/statistics.ts";
 import { type StepMeasurement, StepProcess } from "./bench-train/step-process.ts";
@@ -162,7 +162,7 @@ async function main(): Promise<void> {
     console.log(report(shape, steps));
     results.push({ ...shape, steps: Object.fromEntries(steps) });
     const written = { machine, device, threads: Number(threads), rank: Number(rank), results };
-    if (values.json !== undefined) writeFileSync(values.json, `${JSON.stringify(written, null, 2)}\n`);
+    if (values.json !== undefined) writeWholeFile(values.json, `${JSON.stringify(written, null, 2)}\n`);
   }
 }
 

@@ -1,9 +1,10 @@
 // npm run bench: our engine, our server and their peers on the same weights, alternating in one run. It owns the
 // command line; what is measured stands in cases.ts, how in subject-process.ts.
-import { readFileSync, writeFileSync } from "node:fs";
+import { readFileSync } from "node:fs";
 import { cpus, totalmem } from "node:os";
 import path from "node:path";
 import { parseArgs } from "node:util";
+import { writeWholeFile } from "../../src/base/files/whole-file.ts";
 import { usableProcessors } from "../../src/runtime/usable-processors.ts";
 import { weightBytes } from "../../src/student/manifest.ts";
 import { openStudentFolder } from "../../src/student/student-folder.ts";
@@ -114,9 +115,9 @@ async function main(): Promise<void> {
   };
   const markdown = markdownOf(report);
   process.stdout.write(`\n${markdown}`);
-  if (values.json) writeFileSync(values.json, `${JSON.stringify(report, null, 2)}\n`);
-  if (values.markdown) writeFileSync(values.markdown, markdown);
-  if (values.svg) writeFileSync(values.svg, await drawBench(report));
+  if (values.json) writeWholeFile(values.json, `${JSON.stringify(report, null, 2)}\n`);
+  if (values.markdown) writeWholeFile(values.markdown, markdown);
+  if (values.svg) writeWholeFile(values.svg, await drawBench(report));
 }
 
 /** Progress, apart from the result. */

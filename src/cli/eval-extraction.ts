@@ -49,13 +49,14 @@ async function run(argv: readonly string[]): Promise<number> {
     );
   }
   const shown: JudgedOutput[] = [];
-  function* all(): Generator<JudgedOutput> {
-    for (const output of positionals.flatMap((file) => [...judgeOutputs(file)])) {
+  const all: JudgedOutput[] = [];
+  for (const file of positionals) {
+    for await (const output of judgeOutputs(file)) {
       if (output.kind === show) shown.push(output);
-      yield values["by-agent"] ? { ...output, dataset: `${output.dataset} ${output.agent}` } : output;
+      all.push(values["by-agent"] ? { ...output, dataset: `${output.dataset} ${output.agent}` } : output);
     }
   }
-  process.stdout.write(`${extractionTable(countOutputs(all()))}\n`);
+  process.stdout.write(`${extractionTable(countOutputs(all))}\n`);
   const random = sampleRandom(whole(values.seed, "seed", 0) ?? 0, 0);
   for (let left = whole(values.sample, "sample", 1) ?? 20; left > 0 && shown.length > 0; left--) {
     const [output] = shown.splice(Math.floor(random.nextFloat() * shown.length), 1);

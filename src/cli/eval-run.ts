@@ -40,7 +40,7 @@ const INTERRUPTED = 130;
 /** Runs it; resolves to the exit code: 0, or 130 after an interrupt. */
 export async function runEvaluation(run: EvalRun): Promise<number> {
   const settings = evalSettings(run.settings);
-  const files = readQuestionFiles(run.data, settings);
+  const files = await readQuestionFiles(run.data, settings);
   for (const problem of files.flatMap(({ skipped }) => skipped)) process.stderr.write(`skipped ${problem}\n`);
   const baselines = loadBaselines(run.baselines);
   const interrupt = new AbortController();

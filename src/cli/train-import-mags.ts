@@ -127,7 +127,7 @@ export async function runImportMags(argv: readonly string[]): Promise<number> {
         lacking += 1;
         continue;
       }
-      await writers[writers.length > 1 && isHeldOut(mag, share, seed) ? 1 : 0]!.write(mag);
+      writers[writers.length > 1 && isHeldOut(mag, share, seed) ? 1 : 0]!.write(mag);
       count += 1;
       if (count >= limit) return;
     }
@@ -151,10 +151,10 @@ async function writeAll(
   try {
     for (const path of paths) writers.push(new JsonLinesWriter(path));
     await write(writers);
-    for (const writer of writers) await writer.close();
-    for (const writer of writers) await writer.appear();
+    for (const writer of writers) writer.close();
+    for (const writer of writers) writer.commit();
   } catch (error) {
-    for (const writer of writers) await writer.abandon();
+    for (const writer of writers) writer.discard();
     throw error;
   }
   return writers.map(({ path, count }) => ({ path, mags: count }));

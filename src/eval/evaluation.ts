@@ -38,9 +38,13 @@ export interface EvaluationOptions {
 }
 
 /** @throws MagdiError MAGDI_FILE_MISSING, MAGDI_BAD_FILE, and MAGDI_BAD_CONFIG where nothing is left to ask */
-export function readQuestionFiles(paths: readonly string[], settings: EvalSettings): QuestionFile[] {
+export async function readQuestionFiles(
+  paths: readonly string[],
+  settings: EvalSettings,
+): Promise<QuestionFile[]> {
   const { dataset, use, limit, on_bad_line: onBadRecord } = settings;
-  const all = paths.map((file) => readQuestions(file, { dataset, use, onBadRecord }));
+  const all: QuestionFile[] = [];
+  for (const file of paths) all.push(await readQuestions(file, { dataset, use, onBadRecord }));
   const files = limitQuestions(all, limit);
   const keys = new Map<string, string>();
   for (const { path: file, questions } of files) {
@@ -94,7 +98,7 @@ export async function evaluate(options: EvaluationOptions): Promise<{ report: Re
     clock: options.clock ?? systemClock,
     signal: options.signal,
     ...(options.onProgress === undefined ? {} : { onProgress: options.onProgress }),
-  });
+  }).finally(() => journal.close());
   const records = answered.map((record, index) => rereadRecord(questions[index]!, settings, record));
   const answers = answersText(records);
   const report: Report = {

@@ -4,9 +4,10 @@
 import { answersEqual, extractAnswer } from "../answers/answer.ts";
 import { findAnswerMarkers } from "../answers/markers.ts";
 import { type Choice, type Task, taskOf } from "../answers/task.ts";
+import { isObject } from "../base/files/json-file.ts";
+import { readJsonRecords } from "../base/files/json-records.ts";
 import { datasetTitle, knownDataset } from "./datasets.ts";
 import { table } from "./markdown.ts";
-import { readRecords } from "./record-file.ts";
 
 /**
  * How one output compares:
@@ -42,15 +43,13 @@ export interface JudgedOutput {
   readonly text: string;
 }
 
-type Fields = Readonly<Record<string, unknown>>;
-
 /**
  * Judges every output with a recorded answer in a file of records `{question_id, question?, choices?, gold, agents:
- * [{agent, reasoning, answer}]}`. Records and outputs of another shape are skipped.
+ * [{agent, reasoning, answer}]}`. Records and outputs that are broken or of another shape are skipped.
  * @throws MagdiError MAGDI_FILE_MISSING, MAGDI_BAD_FILE
  */
-export function* judgeOutputs(file: string): Generator<JudgedOutput> {
-  for (const { value, where } of readRecords(file)) {
+export async function* judgeOutputs(file: string): AsyncGenerator<JudgedOutput> {
+  for await (const { value, where } of readJsonRecords(file, () => {})) {
     if (!isObject(value) || typeof value.gold !== "string" || !Array.isArray(value.agents)) continue;
     const choices = choicesOf(value.choices);
     const known = knownDataset(String(value.question_id ?? ""));
@@ -163,10 +162,6 @@ export function extractionTable(all: readonly ExtractionCounts[]): string {
       ];
     }),
   );
-}
-
-function isObject(value: unknown): value is Fields {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
 function choicesOf(value: unknown): Choice[] | null {

@@ -1,13 +1,14 @@
 // The questions of a file: which benchmark it is, which of its records are asked, and what is done about broken ones.
 
 import { createHash } from "node:crypto";
+import { createReadStream } from "node:fs";
 import path from "node:path";
 import { taskOf } from "../answers/task.ts";
 import { MagdiError } from "../base/errors.ts";
+import { type JsonRecord, jsonFilesIn, readJsonRecords } from "../base/files/json-records.ts";
 import { namedDataset } from "./datasets.ts";
 import type { Question } from "./question.ts";
 import { datasetOf, QUESTION_FORMATS, type RecordQuestion, WrongRecord } from "./question-formats.ts";
-import { contentOf, type RawRecord, readRecords } from "./record-file.ts";
 
 export interface ReadingOptions {
   /** The benchmark, where neither records nor the file's name tell it. */
@@ -30,14 +31,20 @@ export interface QuestionFile {
 /**
  * @throws MagdiError MAGDI_FILE_MISSING, MAGDI_BAD_FILE naming the line, unless broken records are skipped
  */
-export function readQuestions(file: string, options: ReadingOptions): QuestionFile {
+export async function readQuestions(file: string, options: ReadingOptions): Promise<QuestionFile> {
   const skipped: string[] = [];
   const questions: Question[] = [];
   const seen = new Map<string, string>();
   const unnamed = new Map<string, number>();
   let otherUse = 0;
-  for (const raw of readRecords(file)) {
-    if (raw.problem === null && !isFor(options.use, useOf(raw.value))) {
+  const onBroken = (message: string): void => {
+    if (options.onBadRecord === "stop") {
+      throw new MagdiError("MAGDI_BAD_FILE", `${message}; --on-bad-line skip goes on without it`);
+    }
+    skipped.push(message);
+  };
+  for await (const raw of readJsonRecords(file, ({ message }) => onBroken(message))) {
+    if (!isFor(options.use, useOf(raw.value))) {
       otherUse += 1;
       continue;
     }
@@ -50,22 +57,15 @@ export function readQuestions(file: string, options: ReadingOptions): QuestionFi
       questions.push(question);
     } catch (error) {
       if (!(error instanceof WrongRecord)) throw error;
-      const message = `${raw.where}: ${error.message}`;
-      if (options.onBadRecord === "stop") {
-        throw new MagdiError("MAGDI_BAD_FILE", `${message}; --on-bad-line skip goes on without it`);
-      }
-      skipped.push(message);
+      onBroken(`${raw.where}: ${error.message}`);
     }
   }
+  // Of a folder, all its records in order.
   const hash = createHash("sha256");
-  for (const bytes of contentOf(file)) hash.update(bytes);
-  return {
-    path: file,
-    sha256: hash.digest("hex"),
-    questions,
-    skipped,
-    otherUse,
-  };
+  for (const one of jsonFilesIn(file) ?? [file]) {
+    for await (const bytes of createReadStream(one)) hash.update(bytes);
+  }
+  return { path: file, sha256: hash.digest("hex"), questions, skipped, otherUse };
 }
 
 function isFor(wanted: string, use: string | null): boolean {
@@ -79,12 +79,11 @@ function useOf(value: unknown): string | null {
 
 /** `unnamed` counts what was met without an id. */
 function questionOf(
-  raw: RawRecord,
+  raw: JsonRecord,
   file: string,
   options: ReadingOptions,
   unnamed: Map<string, number>,
 ): Question {
-  if (raw.problem !== null) throw new WrongRecord(raw.problem);
   if (typeof raw.value !== "object" || raw.value === null || Array.isArray(raw.value)) {
     throw new WrongRecord(
       `expected a question's record, found ${(JSON.stringify(raw.value) ?? "nothing").slice(0, 60)}`,

@@ -2,22 +2,21 @@
 
 import { findBoxed } from "../answers/markers.ts";
 import type { Choice } from "../answers/task.ts";
+import { isObject, type JsonObject } from "../base/files/json-file.ts";
 import { type DatasetInfo, knownDataset } from "./datasets.ts";
 import type { Question } from "./question.ts";
 
 /** What a record says; the rest is the file's business. */
 export type RecordQuestion = Omit<Question, "dataset" | "task" | "id"> & { readonly id: string | null };
 
-type Fields = Readonly<Record<string, unknown>>;
-
 export interface QuestionFormat {
   readonly name: string;
   /** The data set whose files look like this; null for a layout that all have in common. */
   readonly dataset: string | null;
   /** Whether a record looks like one of this format. */
-  holds(fields: Fields): boolean;
+  holds(fields: JsonObject): boolean;
   /** @throws WrongRecord saying what is wrong with it */
-  read(fields: Fields): RecordQuestion;
+  read(fields: JsonObject): RecordQuestion;
 }
 
 /** Why a record is no question; the reader adds where it stands. */
@@ -166,7 +165,7 @@ export const QUESTION_FORMATS: readonly QuestionFormat[] = [
 const SPLIT = /^(?:dev|test|train|val(?:id(?:ation)?)?)(?:$|[-_.])/i;
 
 /** The data set that a format, a file's name or a record's id names; null when none does. */
-export function datasetOf(format: QuestionFormat, fields: Fields, fileName: string): DatasetInfo | null {
+export function datasetOf(format: QuestionFormat, fields: JsonObject, fileName: string): DatasetInfo | null {
   const told = [format.dataset, fields.dataset, idOf(fields.id), fileName];
   // BoolQ's published records have a passage, StrategyQA's a qid: their files are called dev and train alike.
   if (typeof fields.answer === "boolean")
@@ -179,10 +178,6 @@ export function datasetOf(format: QuestionFormat, fields: Fields, fileName: stri
     if (known !== null) return known;
   }
   return null;
-}
-
-function isObject(value: unknown): value is Fields {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
 function text(value: unknown, field: string): string {
@@ -202,7 +197,7 @@ function yesNo(value: unknown, field: string): string {
   throw new WrongRecord(`${field}: expected true or false, found ${shown(value)}`);
 }
 
-function ids(fields: Fields): { id: string | null } {
+function ids(fields: JsonObject): { id: string | null } {
   return { id: idOf(fields.id) };
 }
 

@@ -5,6 +5,7 @@ import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { z } from "zod";
 import { MagdiError } from "../base/errors.ts";
+import { checked, readJson } from "../base/files/json-file.ts";
 import { type AnswerRecord, answerRecordSchema } from "./answer-record.ts";
 import { settingsSchema } from "./settings.ts";
 import type { DatasetSummary } from "./summary.ts";
@@ -87,13 +88,14 @@ export function sha256(text: string): string {
 
 /** @throws MagdiError MAGDI_FILE_MISSING, MAGDI_BAD_FILE */
 export function readReport(file: string): Report {
-  return parsed(reportSchema, file, "a report of magdi eval");
+  return checked(reportSchema, readJson(file, "a report of magdi eval"), file);
 }
 
 /** Null where the run's times were not kept. */
 export function readTiming(report: string): Timing | null {
   try {
-    return parsed(timingSchema, runFiles(report).timing, "a run's times");
+    const { timing } = runFiles(report);
+    return checked(timingSchema, readJson(timing, "a run's times"), timing);
   } catch (error) {
     if (error instanceof MagdiError && error.code === "MAGDI_FILE_MISSING") return null;
     throw error;
@@ -103,7 +105,13 @@ export function readTiming(report: string): Timing | null {
 /** The answers beside a report. @throws MagdiError MAGDI_FILE_MISSING, MAGDI_BAD_FILE when they are others */
 export function readAnswers(file: string, report: Report): AnswerRecord[] {
   const { answers } = runFiles(file);
-  const text = readText(answers);
+  let text: string;
+  try {
+    text = readFileSync(answers, "utf8");
+  } catch (cause) {
+    const message = `${answers}: expected the answers of ${file}, found none that can be read`;
+    throw new MagdiError("MAGDI_FILE_MISSING", message, { cause });
+  }
   if (sha256(text) !== report.answers_sha256) {
     throw new MagdiError(
       "MAGDI_BAD_FILE",
@@ -114,30 +122,4 @@ export function readAnswers(file: string, report: Report): AnswerRecord[] {
     .split("\n")
     .slice(0, -1)
     .map((line) => answerRecordSchema.parse(JSON.parse(line)));
-}
-
-function readText(file: string): string {
-  try {
-    return readFileSync(file, "utf8");
-  } catch (cause) {
-    throw new MagdiError(
-      "MAGDI_FILE_MISSING",
-      `${file}: expected a file of magdi eval, found none that can be read`,
-      {
-        cause,
-      },
-    );
-  }
-}
-
-function parsed<T>(schema: z.ZodType<T>, file: string, what: string): T {
-  const text = readText(file);
-  try {
-    return schema.parse(JSON.parse(text));
-  } catch (cause) {
-    const issue = cause instanceof z.ZodError ? cause.issues[0] : undefined;
-    const found =
-      issue === undefined ? "text that is no JSON" : `at ${issue.path.join(".")}: ${issue.message}`;
-    throw new MagdiError("MAGDI_BAD_FILE", `${file}: expected ${what}, found ${found}`, { cause });
-  }
 }

@@ -4,7 +4,7 @@
 import { z } from "zod";
 import type { Choice } from "../answers/task.ts";
 import { TASKS, type Task } from "../answers/task.ts";
-import { checked, shown } from "../base/files/checked-record.ts";
+import { checked, shown } from "../base/files/json-file.ts";
 import type { EdgeRule } from "./edges.ts";
 import { USES, type Use } from "./mag-schema.ts";
 

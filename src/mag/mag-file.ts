@@ -1,7 +1,7 @@
 // MAGs in a file, one a line. It does not know where they were imported from.
 
 import { MagdiError } from "../base/errors.ts";
-import { checked } from "../base/files/checked-record.ts";
+import { checked } from "../base/files/json-file.ts";
 import { readJsonRecords } from "../base/files/json-records.ts";
 import { type Mag, magSchema, type Use } from "./mag-schema.ts";
 

@@ -4,7 +4,7 @@
 import path from "node:path";
 import { extractAnswer } from "../answers/answer.ts";
 import { type Task, taskOf } from "../answers/task.ts";
-import { checked } from "../base/files/checked-record.ts";
+import { checked } from "../base/files/json-file.ts";
 import { type Cleaning, cleanReasoning } from "./cleaning.ts";
 import { type EdgeRule, edgesOf } from "./edges.ts";
 import type { ImportedNode, ImportedRecord } from "./import-formats.ts";

@@ -2,11 +2,13 @@
 // hash that the hub states, renamed. It knows nothing of which files a model needs.
 
 import { createHash, type Hash } from "node:crypto";
-import { constants, createReadStream, mkdirSync, readdirSync, renameSync, rmSync, statSync } from "node:fs";
+import { constants, createReadStream, mkdirSync, readdirSync, rmSync, statSync } from "node:fs";
 import { type FileHandle, open } from "node:fs/promises";
 import path from "node:path";
 import { pipeline } from "node:stream/promises";
 import { MagdiError } from "../base/errors.ts";
+import { NotWritten } from "../base/files/disk-refusal.ts";
+import { takePlace } from "../base/files/whole-file.ts";
 import { byteCount, type HubClient, PassingFailure, type RemoteFile, unquotedEtag } from "./hub-client.ts";
 
 /** Bytes of the file so far, and of the whole where the hub says. */
@@ -22,10 +24,11 @@ export function fileSizeBytes(file: string): number | null {
 export async function onDisk<T>(folder: string, work: () => Promise<T> | T): Promise<T> {
   try {
     return await work();
-  } catch (cause) {
+  } catch (error) {
+    const cause = error instanceof NotWritten ? error.cause : error;
     const code = cause instanceof Error && "code" in cause ? String(cause.code) : "";
     const full = code === "ENOSPC" || code === "EDQUOT";
-    if (!full && !["EACCES", "EPERM", "EROFS", "ENOTDIR", "EEXIST", "EFBIG"].includes(code)) throw cause;
+    if (!full && !["EACCES", "EPERM", "EROFS", "ENOTDIR", "EEXIST", "EFBIG"].includes(code)) throw error;
     throw new MagdiError(
       "MAGDI_FILE_MISSING",
       full
@@ -58,7 +61,7 @@ export async function downloadFile(
   await client.retrying(receiving, () => fileSizeBytes(partial) ?? 0);
   try {
     await assertWhole(remote, partial, file);
-    await onDisk(folder, () => renameSync(partial, file));
+    await onDisk(folder, () => takePlace(partial, file));
   } catch (error) {
     const gone = error instanceof Error && "code" in error && error.code === "ENOENT";
     if (!gone) {

@@ -1,15 +1,16 @@
 // A base model from a Hugging Face hub: the ids users write, the files a model needs, the cache they lie in. How bytes
 // travel is hub-client.ts and hub-file.ts.
 
-import { mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { readFileSync, rmSync } from "node:fs";
 import { homedir } from "node:os";
 import path from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
 import { MagdiError } from "../base/errors.ts";
+import { readJsonObject } from "../base/files/json-file.ts";
+import { writeWholeFile } from "../base/files/whole-file.ts";
 import { readConfigJson } from "./config-json.ts";
 import { HubClient, HubUnreachable, type RemoteFile } from "./hub-client.ts";
 import { downloadFile, fileSizeBytes, onDisk } from "./hub-file.ts";
-import { readJsonFile } from "./hugging-face-base.ts";
 
 const CONFIG = "config.json";
 const WEIGHTS = "model.safetensors";
@@ -159,7 +160,7 @@ class CachedRevision {
     }
     // Refuses what cannot be imported before gigabytes travel.
     const config = path.join(this.folder, CONFIG);
-    readConfigJson(readJsonFile(config), config);
+    readConfigJson(readJsonObject(config), config);
     for (const name of OPTIONAL_FILES) await this.#fetch(name);
     if (!(await this.#fetch(WEIGHTS))) {
       if (!(await this.#fetch(INDEX))) {
@@ -220,12 +221,7 @@ class CachedRevision {
 
   async #writeRecord(): Promise<void> {
     const record = path.join(this.folder, RECORD);
-    await onDisk(this.folder, () => {
-      mkdirSync(this.folder, { recursive: true });
-      const written = `${record}.${process.pid}`;
-      writeFileSync(written, `${JSON.stringify(this.#record, null, 2)}\n`);
-      renameSync(written, record);
-    });
+    await onDisk(this.folder, () => writeWholeFile(record, `${JSON.stringify(this.#record, null, 2)}\n`));
   }
 }
 
@@ -247,7 +243,7 @@ function readRecord(file: string): CacheRecord {
 
 /** The files that an index names, each once. @throws MAGDI_BAD_FILE */
 function shardNames(index: string): string[] {
-  const map = readJsonFile(index).weight_map;
+  const map = readJsonObject(index).weight_map;
   const names = typeof map === "object" && map !== null ? [...new Set<unknown>(Object.values(map))] : [];
   const isShard = (name: unknown): name is string =>
     typeof name === "string" && isPlainPath(name) && name.endsWith(".safetensors");

@@ -3,10 +3,11 @@
 import { existsSync, readFileSync, statSync } from "node:fs";
 import path from "node:path";
 import { MagdiError } from "../base/errors.ts";
+import { readJsonObject, readJsonObjectIfThere } from "../base/files/json-file.ts";
 import { openSafetensors, openShardedSafetensors } from "../tensor/safetensors.ts";
 import { closingOnError } from "../tensor/tensor-file.ts";
 import { type BaseModel, type BaseTensor, checkTensors } from "./base-model.ts";
-import { type ConfigJson, readConfigJson } from "./config-json.ts";
+import { readConfigJson } from "./config-json.ts";
 
 const TEXT_FILES = [
   "tokenizer.json",
@@ -16,32 +17,12 @@ const TEXT_FILES = [
   "added_tokens.json",
 ];
 
-/** @throws MAGDI_FILE_MISSING, MAGDI_BAD_FILE when it is not a JSON object. */
-export function readJsonFile(file: string): ConfigJson {
-  let text: string;
-  try {
-    text = readFileSync(file, "utf8");
-  } catch (cause) {
-    throw new MagdiError("MAGDI_FILE_MISSING", `${file}: expected a JSON file that can be read`, { cause });
-  }
-  let json: unknown;
-  try {
-    json = JSON.parse(text);
-  } catch (cause) {
-    throw new MagdiError("MAGDI_BAD_FILE", `${file}: not JSON: ${(cause as Error).message}`, { cause }); // JSON.parse throws SyntaxError
-  }
-  if (typeof json !== "object" || json === null || Array.isArray(json)) {
-    throw new MagdiError("MAGDI_BAD_FILE", `${file}: expected a JSON object`);
-  }
-  return json as ConfigJson; // an object, checked above
-}
-
 /** transformers.js reads the chat template from tokenizer_config.json alone, and tidies spaces away unless told not
  * to, which a streamed text could not follow. */
 function alignTokenizerConfig(files: Map<string, string>, folder: string): void {
   if (!files.has("tokenizer.json")) return;
   const name = "tokenizer_config.json";
-  const config = files.has(name) ? readJsonFile(path.join(folder, name)) : {};
+  const config = readJsonObjectIfThere(path.join(folder, name));
   const template = config.chat_template ?? files.get("chat_template.jinja");
   const aligned = { ...config, clean_up_tokenization_spaces: false };
   if (template !== undefined) Object.assign(aligned, { chat_template: template });
@@ -53,7 +34,7 @@ function alignTokenizerConfig(files: Map<string, string>, folder: string): void 
 export function readHuggingFaceTexts(
   folder: string,
 ): Pick<BaseModel, "configJson" | "generationConfig" | "textFiles"> {
-  const configJson = readJsonFile(path.join(folder, "config.json"));
+  const configJson = readJsonObject(path.join(folder, "config.json"));
   const textFiles = new Map<string, string>();
   for (const name of TEXT_FILES) {
     const full = path.join(folder, name);
@@ -61,7 +42,7 @@ export function readHuggingFaceTexts(
   }
   alignTokenizerConfig(textFiles, folder);
   const generation = path.join(folder, "generation_config.json");
-  return { configJson, generationConfig: existsSync(generation) ? readJsonFile(generation) : {}, textFiles };
+  return { configJson, generationConfig: readJsonObjectIfThere(generation), textFiles };
 }
 
 /** Opens the folder; tensors are read when asked for.

@@ -4,8 +4,9 @@
 import { readdirSync, rmSync, statSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { MagdiError } from "../base/errors.ts";
-import { asNotWritten } from "../base/files/disk-refusal.ts";
-import { makeOwnPartial, ownPartialPath, putInPlace, restoreReplaced } from "../base/files/whole-folder.ts";
+import { writingMeanwhile } from "../base/files/disk-refusal.ts";
+import { syncFile, writeWholeFile } from "../base/files/whole-file.ts";
+import { makePartial, partialPath, putInPlace, restoreReplaced } from "../base/files/whole-folder.ts";
 import { usableProcessors } from "../runtime/usable-processors.ts";
 import type { BaseModel } from "./base-model.ts";
 import { calibrationTokens } from "./calibration.ts";
@@ -89,23 +90,19 @@ function assertFree(out: string, force: boolean): void {
  * folder of an import that was killed, which the next one of the same name removes. */
 export async function importStudent(options: ImportOptions): Promise<Manifest> {
   const out = path.resolve(options.out);
-  try {
-    return await writeStudent(out, options);
-  } catch (error) {
-    throw asNotWritten(error, [out, ownPartialPath(out)]);
-  }
+  return writingMeanwhile(out, () => writeStudent(out, options));
 }
 
 async function writeStudent(out: string, options: ImportOptions): Promise<Manifest> {
   assertFree(out, options.force ?? false);
   const source = await locateBase(options);
   const opened = openBase(source.path);
-  const partial = ownPartialPath(out);
+  const partial = partialPath(out);
   try {
     const adapted = await options.adapt?.(opened);
     const base = adapted?.base ?? opened;
     if (options.time !== undefined) assertMeasurable(base);
-    makeOwnPartial(out);
+    makePartial(out);
     for (const [name, text] of base.textFiles) writeFileSync(path.join(partial, name), text);
     const written: Written[] = [];
     const reference = new Float32Reference(base, partial, written, options);
@@ -156,10 +153,11 @@ async function writeStudent(out: string, options: ImportOptions): Promise<Manife
       )
       .sort();
     for (const [index, name] of names.entries()) {
+      syncFile(path.join(partial, name));
       manifest.files[name] = await fingerprint(path.join(partial, name));
       options.onProgress?.({ stage: "hashing", done: index + 1, total: names.length });
     }
-    writeFileSync(path.join(partial, MANIFEST_FILE), `${JSON.stringify(manifest, null, 2)}\n`);
+    writeWholeFile(path.join(partial, MANIFEST_FILE), `${JSON.stringify(manifest, null, 2)}\n`);
     // Somebody else may have taken the place meanwhile.
     assertFree(out, options.force ?? false);
     putInPlace(partial, out);

@@ -2,12 +2,12 @@
 
 import path from "node:path";
 import { MagdiError } from "../base/errors.ts";
+import { readJsonObject } from "../base/files/json-file.ts";
 import type { DecoderConfig } from "../nn/decoder-config.ts";
 import type { Device } from "../runtime/device-name.ts";
 import { FLOAT_BYTES, type FloatType } from "../tensor/data-type.ts";
 import { type ConfigJson, readConfigJson } from "./config-json.ts";
 import { type Dtype, floatsOf } from "./dtype.ts";
-import { readJsonFile } from "./hugging-face-base.ts";
 import { type Manifest, readManifest } from "./manifest.ts";
 
 export interface StudentFolder {
@@ -52,7 +52,7 @@ export function openStudentFolder(folder: string, wanted?: Dtype, device: Device
       `dtype: ${folder} holds ${there.join(", ") || "none"}, found ${wanted ?? "none asked for"}`,
     );
   }
-  const configJson = readJsonFile(path.join(folder, "config.json"));
+  const configJson = readJsonObject(path.join(folder, "config.json"));
   return {
     path: folder,
     manifest,
@@ -61,7 +61,7 @@ export function openStudentFolder(folder: string, wanted?: Dtype, device: Device
     cacheFloats: device === "cuda" ? "float16" : floatsOf(dtype),
     engineGraph: path.join(folder, files.engine),
     modelGraph: path.join(folder, files.model),
-    endTokenIds: endTokens(readJsonFile(path.join(folder, "generation_config.json")), configJson),
+    endTokenIds: endTokens(readJsonObject(path.join(folder, "generation_config.json")), configJson),
   };
 }
 

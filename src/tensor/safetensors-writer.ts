@@ -1,8 +1,6 @@
 // Writes a safetensors file whole or not at all. It knows nothing of what the tensors are for.
 
-import { closeSync, fsyncSync, openSync, renameSync, rmSync, writeSync } from "node:fs";
-import { dirname } from "node:path";
-import { syncFolder } from "../base/files/sync-folder.ts";
+import { WholeFile } from "../base/files/whole-file.ts";
 import { badFile, quoted, unsupported } from "./bad-file.ts";
 import { type TensorType, tensorByteLength, typeLayout } from "./tensor-type.ts";
 
@@ -14,16 +12,13 @@ export interface TensorData {
   readonly data: ArrayBufferView;
 }
 
-/** One write call moves at most this much: the operating systems' limit is just below 2 GiB. */
-const WRITE_CHUNK_BYTES = 2 ** 30;
-
 /**
  * Writes beside `path`, syncs, and renames, so that `path` is the old file or the whole new one. The same tensors
  * give the same bytes in whatever order they come: widest elements first, then by name, so that every tensor begins
  * on a multiple of its element's size, and the data on a multiple of 8.
  *
  * @throws MagdiError MAGDI_BAD_FILE when a name comes twice or data does not fit its shape; MAGDI_UNSUPPORTED for
- * ggml's blocks, which the format has no names for. The file system's own errors pass through.
+ * ggml's blocks, which the format has no names for; MAGDI_NOT_WRITTEN.
  * @example writeSafetensors("a.safetensors", [{ name: "w", type: "F32", shape: [2], data: new Float32Array(2) }])
  */
 export function writeSafetensors(
@@ -33,22 +28,10 @@ export function writeSafetensors(
 ): void {
   const ordered = [...tensors].sort(byWidthThenName);
   const header = buildHeader(path, ordered, metadata);
-  const beside = `${path}.${process.pid}.part`;
-  try {
-    const fd = openSync(beside, "w");
-    try {
-      writeAll(fd, header);
-      for (const { data } of ordered) writeAll(fd, data);
-      fsyncSync(fd);
-    } finally {
-      closeSync(fd);
-    }
-    renameSync(beside, path);
-  } catch (error) {
-    rmSync(beside, { force: true });
-    throw error;
-  }
-  syncFolder(dirname(path)); // the rename itself
+  const file = new WholeFile(path);
+  file.write(header);
+  for (const { data } of ordered) file.write(data);
+  file.commit();
 }
 
 function byWidthThenName(a: TensorData, b: TensorData): number {
@@ -89,11 +72,4 @@ function checkedByteLength(path: string, { name, type, shape, data }: TensorData
   const expected = tensorByteLength(type, shape);
   if (expected === data.byteLength) return expected;
   throw badFile(path, where, `${expected} bytes for ${type} [${shape.join(", ")}]`, data.byteLength);
-}
-
-function writeAll(fd: number, data: ArrayBufferView): void {
-  for (let done = 0; done < data.byteLength; ) {
-    const length = Math.min(data.byteLength - done, WRITE_CHUNK_BYTES);
-    done += writeSync(fd, new Uint8Array(data.buffer, data.byteOffset + done, length));
-  }
 }

@@ -4,7 +4,7 @@ import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { Template } from "@huggingface/jinja";
 import { MagdiError } from "../base/errors.ts";
-import { isObject, type JsonObject, readJsonObject } from "./json-file.ts";
+import { isObject, type JsonObject, readJsonObjectIfThere } from "../base/files/json-file.ts";
 import { specialTokenText } from "./special-tokens.ts";
 
 interface ChatMessage {
@@ -37,7 +37,7 @@ export interface ChatTemplate {
  * @throws MAGDI_BAD_FILE when the template is not Jinja, MAGDI_UNSUPPORTED when none of several is "default"
  */
 export async function openChatTemplate(folder: string): Promise<ChatTemplate | null> {
-  const config = (await readJsonObject(join(folder, "tokenizer_config.json"))) ?? {};
+  const config = readJsonObjectIfThere(join(folder, "tokenizer_config.json"));
   const path = join(folder, "chat_template.jinja");
   const source = await readText(path);
   if (source !== null) return createChatTemplate(source, config, path);

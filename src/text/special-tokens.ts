@@ -1,7 +1,7 @@
 // The tokens that a tokenizer's files name beside its vocabulary's words: what is added to it, and what is special.
 
 import { MagdiError } from "../base/errors.ts";
-import { isObject, type JsonObject } from "./json-file.ts";
+import { isObject, type JsonObject } from "../base/files/json-file.ts";
 import { isTokenId, TOKEN_ID } from "./vocabulary.ts";
 
 export interface AddedToken {

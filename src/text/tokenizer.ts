@@ -3,9 +3,9 @@
 import { join } from "node:path";
 import { Tokenizer as HuggingFaceTokenizer } from "@huggingface/tokenizers";
 import { MagdiError } from "../base/errors.ts";
+import { isObject, type JsonObject, readJsonObject, readJsonObjectIfThere } from "../base/files/json-file.ts";
 import { byteOfCharacter } from "./byte-level-alphabet.ts";
 import { BytePairEncoder } from "./byte-pair-encoder.ts";
-import { isObject, type JsonObject, readJsonObject } from "./json-file.ts";
 import { type AddedToken, addedTokens, namedSpecialTokens } from "./special-tokens.ts";
 import { readTokenDecoder } from "./token-decoder.ts";
 import { TokenLimit } from "./token-limit.ts";
@@ -65,15 +65,8 @@ export interface Tokenizer {
  */
 export async function openTokenizer(folder: string): Promise<Tokenizer> {
   const path = join(folder, "tokenizer.json");
-  const tokenizer = await readJsonObject(path);
-  if (tokenizer === null) {
-    throw new MagdiError("MAGDI_FILE_MISSING", `${path}: expected a tokenizer, found no such file`);
-  }
-  return createTokenizer(
-    tokenizer,
-    (await readJsonObject(join(folder, "tokenizer_config.json"))) ?? {},
-    path,
-  );
+  const tokenizer = readJsonObject(path, "a tokenizer");
+  return createTokenizer(tokenizer, readJsonObjectIfThere(join(folder, "tokenizer_config.json")), path);
 }
 
 /** The same from the files' parsed content; `origin` is named in errors. */

@@ -1,7 +1,7 @@
 // The tokens of a tokenizer.json with their ids. It knows neither merges nor what a token means.
 
 import { MagdiError } from "../base/errors.ts";
-import type { JsonObject } from "./json-file.ts";
+import type { JsonObject } from "../base/files/json-file.ts";
 
 /** Far above any vocabulary: tables are as long as the greatest id. */
 const GREATEST_ID = 2 ** 24;

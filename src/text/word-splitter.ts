@@ -1,8 +1,8 @@
 // Splitting text into a byte-level vocabulary's words by tokenizer.json's `pre_tokenizer`. It knows regular expressions
 // and the byte alphabet; it does not know tokens.
 
+import { isObject, type JsonObject } from "../base/files/json-file.ts";
 import { byteLevelText } from "./byte-level-alphabet.ts";
-import { isObject, type JsonObject } from "./json-file.ts";
 import { GPT2_WORDS } from "./pre-tokenizers.ts";
 
 /**

@@ -2,7 +2,15 @@
 // between and whoever was asked.
 
 import assert from "node:assert/strict";
-import { appendFileSync, existsSync, readdirSync, readFileSync, truncateSync, writeFileSync } from "node:fs";
+import {
+  appendFileSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  truncateSync,
+  writeFileSync,
+} from "node:fs";
 import path from "node:path";
 import { test } from "node:test";
 import type { Asker } from "../../src/eval/asker.ts";
@@ -138,6 +146,19 @@ test("another run's beginning is not gone on with, unless it is thrown away", as
   await run(folder, "mine", here(), { ...other, fresh: true });
   writeFileSync(path.join(folder, "torn.partial.jsonl"), `${text("mine.json").slice(0, 3)}`);
   await assert.rejects(run(folder, "torn", here()), { code: "MAGDI_BAD_CONFIG" });
+});
+
+test("a beginning that is another's stays as it was, and a place that cannot be written is one error", async () => {
+  const journal = path.join(folder, "others.partial.jsonl");
+  const others = '{"format":"another"}\n{"at":1}\n{"at"';
+  writeFileSync(journal, others);
+  await assert.rejects(run(folder, "others", here()), { code: "MAGDI_BAD_CONFIG", message: /--fresh/ });
+  assert.equal(readFileSync(journal, "utf8"), others);
+  mkdirSync(path.join(folder, "place.partial.jsonl"));
+  await assert.rejects(run(folder, "place", here()), {
+    code: "MAGDI_NOT_WRITTEN",
+    message: /place\.partial\.jsonl: cannot be written \(EISDIR.*then run it again$/,
+  });
 });
 
 test("a run with another context or device is another run", async () => {

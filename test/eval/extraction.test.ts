@@ -4,7 +4,13 @@ import assert from "node:assert/strict";
 import { writeFileSync } from "node:fs";
 import path from "node:path";
 import { test } from "node:test";
-import { agreementOf, countOutputs, extractionTable, judgeOutputs } from "../../src/eval/extraction.ts";
+import {
+  agreementOf,
+  countOutputs,
+  extractionTable,
+  type JudgedOutput,
+  judgeOutputs,
+} from "../../src/eval/extraction.ts";
 import { scratchFolder } from "../support/scratch-folder.ts";
 
 const folder = scratchFolder();
@@ -41,10 +47,11 @@ const RECORDS = [
   },
 ];
 
-test("outputs are counted by what became of them", () => {
+test("outputs are counted by what became of them", async () => {
   const file = path.join(folder, "agents.jsonl");
   writeFileSync(file, RECORDS.map((record) => JSON.stringify(record)).join("\n"));
-  const outputs = [...judgeOutputs(file)];
+  const outputs: JudgedOutput[] = [];
+  for await (const output of judgeOutputs(file)) outputs.push(output);
   assert.deepEqual(
     outputs.map(({ kind }) => kind),
     [

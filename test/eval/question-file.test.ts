@@ -168,15 +168,15 @@ const published: Readonly<Record<string, { name: string; content: string; expect
 };
 
 for (const [name, { name: where, content, expected }] of Object.entries(published)) {
-  test(`${name} is read as it is published`, () => {
-    const { questions } = read(where, content);
+  test(`${name} is read as it is published`, async () => {
+    const { questions } = await read(where, content);
     assert.equal(questions.length, 1);
     const found: object = questions[0]!;
     assert.deepEqual({ ...found, ...expected }, found);
   });
 }
 
-test("MATH's folder of files is read in order of their names, each answer out of its last box", () => {
+test("MATH's folder of files is read in order of their names, each answer out of its last box", async () => {
   const solution =
     "First \\boxed{1}, then \\fbox 7, so $\\boxed{\\left\\{x \\mid x \\ge \\frac12\\right\\}}$.";
   file(
@@ -187,7 +187,7 @@ test("MATH's folder of files is read in order of their names, each answer out of
     "MATH/test/algebra/1.json",
     JSON.stringify({ problem: "a", level: "Level 1", type: "Algebra", solution: "\\boxed 7" }),
   );
-  const { questions } = readQuestions(path.join(folder, "MATH"), options);
+  const { questions } = await readQuestions(path.join(folder, "MATH"), options);
   assert.deepEqual(
     questions.map(({ id, gold, dataset }) => [id, gold, dataset]),
     [
@@ -199,14 +199,14 @@ test("MATH's folder of files is read in order of their names, each answer out of
 
 const own = (id: string, more: object = {}) => ({ id, question: `What is ${id}?`, answer: "4", ...more });
 
-test("the one layout for all: use, choices as texts, gzip, numbers as answers", () => {
+test("the one layout for all: use, choices as texts, gzip, numbers as answers", async () => {
   const content = lines(
     own("q1", { use: "eval" }),
     own("q2", { use: "train" }),
     own("q3", { choices: ["no", "four"], answer: "b" }),
     { question: "How many?", answer: 5 },
   );
-  const { questions, otherUse } = read("own.jsonl.gz", gzipSync(content));
+  const { questions, otherUse } = await read("own.jsonl.gz", gzipSync(content));
   assert.deepEqual(
     questions.map(({ dataset, gold, task }) => [dataset, gold, task]),
     [
@@ -216,12 +216,12 @@ test("the one layout for all: use, choices as texts, gzip, numbers as answers", 
     ],
   );
   assert.equal(otherUse, 1);
-  assert.equal(read("own2.jsonl", content, { use: "train" }).questions.length, 1);
-  assert.equal(read("own3.jsonl", content, { use: "all" }).questions.length, 4);
-  assert.equal(read("own4.jsonl", content, { dataset: "GSM8K" }).questions[0]?.dataset, "gsm8k");
+  assert.equal((await read("own2.jsonl", content, { use: "train" })).questions.length, 1);
+  assert.equal((await read("own3.jsonl", content, { use: "all" })).questions.length, 4);
+  assert.equal((await read("own4.jsonl", content, { dataset: "GSM8K" })).questions[0]?.dataset, "gsm8k");
 });
 
-test("a broken line is named, and passed over when told to be", () => {
+test("a broken line is named, and passed over when told to be", async () => {
   const content = lines(
     own("q1"),
     '{"id": "q2", "question": ',
@@ -231,11 +231,11 @@ test("a broken line is named, and passed over when told to be", () => {
     own("q4"),
   );
   const where = file("broken.jsonl", content);
-  assert.throws(() => readQuestions(where, options), {
+  await assert.rejects(() => readQuestions(where, options), {
     code: "MAGDI_BAD_FILE",
-    message: /broken\.jsonl:2: expected JSON, .*--on-bad-line skip/,
+    message: /broken\.jsonl:2: expected a JSON record, .*--on-bad-line skip/,
   });
-  const { questions, skipped } = readQuestions(where, { ...options, onBadRecord: "skip" });
+  const { questions, skipped } = await readQuestions(where, { ...options, onBadRecord: "skip" });
   assert.deepEqual(
     questions.map(({ id }) => id),
     ["q1", "q4"],
@@ -246,17 +246,17 @@ test("a broken line is named, and passed over when told to be", () => {
   assert.match(skipped[3]!, /broken\.jsonl:5: expected a question's record/);
 });
 
-test("a broken line is named whatever its use would have been", () => {
-  assert.throws(
+test("a broken line is named whatever its use would have been", async () => {
+  await assert.rejects(
     () => read("use.jsonl", lines(own("q1", { use: "train" }), '{"id": "q2", '), { use: "train" }),
     {
-      message: /use\.jsonl:2: expected JSON/,
+      message: /use\.jsonl:2: expected a JSON record/,
     },
   );
 });
 
-test("a first line that is broken does not make the file something else", () => {
-  const { questions, skipped } = read(
+test("a first line that is broken does not make the file something else", async () => {
+  const { questions, skipped } = await read(
     "first.jsonl",
     lines('{"id": "q0", ', "", '{"id": ', own("q1"), own("q2")),
     {
@@ -264,16 +264,19 @@ test("a first line that is broken does not make the file something else", () => 
     },
   );
   assert.equal(questions.length, 2);
-  assert.match(skipped[0]!, /first\.jsonl:1: expected JSON/);
-  assert.match(skipped[1]!, /first\.jsonl:3: expected JSON/);
+  assert.match(skipped[0]!, /first\.jsonl:1: expected a JSON record/);
+  assert.match(skipped[1]!, /first\.jsonl:3: expected a JSON record/);
 });
 
-test("what cannot be asked is refused: an answer that is no choice, a choice twice, a gold that is no number", () => {
-  const message = (record: object) =>
-    read("wrong.jsonl", lines(record), { onBadRecord: "skip" }).skipped[0] ?? "";
-  assert.match(message(own("a", { choices: ["x", "y"], answer: "E" })), /answer: expected a choice's label/);
+test("what cannot be asked is refused: an answer that is no choice, a choice twice, a gold that is no number", async () => {
+  const message = async (record: object) =>
+    (await read("wrong.jsonl", lines(record), { onBadRecord: "skip" })).skipped[0] ?? "";
   assert.match(
-    message(
+    await message(own("a", { choices: ["x", "y"], answer: "E" })),
+    /answer: expected a choice's label/,
+  );
+  assert.match(
+    await message(
       own("a", {
         choices: [
           { label: "A", text: "x" },
@@ -284,49 +287,52 @@ test("what cannot be asked is refused: an answer that is no choice, a choice twi
     ),
     /labels that differ/,
   );
-  assert.match(message({ question: "q", answer: "so #### many" }), /expected a number, found "many"/);
-  assert.match(message({ problem: "p", solution: "no box" }), /\\boxed/);
+  assert.match(await message({ question: "q", answer: "so #### many" }), /expected a number, found "many"/);
+  assert.match(await message({ problem: "p", solution: "no box" }), /\\boxed/);
 });
 
-test("a question without an id is called by its words, wherever it stands", () => {
+test("a question without an id is called by its words, wherever it stands", async () => {
   const records = ["one", "two", "one"].map((word) => ({ question: `What is ${word}?`, answer: "4" }));
-  const ids = (name: string, content: string) => read(name, content).questions.map(({ id }) => id);
-  const [one, two, again] = ids("unnamed.jsonl", lines(...records));
+  const ids = async (name: string, content: string) =>
+    (await read(name, content)).questions.map(({ id }) => id);
+  const [one, two, again] = await ids("unnamed.jsonl", lines(...records));
   assert.equal(new Set([one, two, again]).size, 3);
   assert.equal(again, `${one}-2`);
-  assert.deepEqual(ids("unnamed/unnamed.jsonl", lines(...records.slice(1))), [two, one]);
+  assert.deepEqual(await ids("unnamed/unnamed.jsonl", lines(...records.slice(1))), [two, one]);
 });
 
-test("a name that is no benchmark's makes a data set of its own", () => {
+test("a name that is no benchmark's makes a data set of its own", async () => {
   const published = { id: "m", question: { stem: "Which?", choices: ["x", "y"] }, answerKey: "A" };
-  const datasetIn = (name: string, dataset: string | null = null) =>
-    read(name, lines(published), { dataset }).questions[0]?.dataset;
-  assert.equal(datasetIn("ARC-Easy-Test.jsonl"), "ARC-Easy-Test");
-  assert.equal(datasetIn("obqa.jsonl"), "obqa");
-  assert.equal(datasetIn("names/test.jsonl"), "arc-challenge");
-  assert.equal(datasetIn("names/dev.jsonl", "ARC-Easy"), "ARC-Easy");
-  assert.equal(datasetIn("names/dev.jsonl", "arc_challenge"), "arc-challenge");
-  assert.equal(read("math23k.jsonl", lines(own("q1"))).questions[0]?.dataset, "math23k");
-  assert.equal(read("math-500.jsonl", lines(own("q1"))).questions[0]?.dataset, "math");
+  const datasetIn = async (name: string, dataset: string | null = null) =>
+    (await read(name, lines(published), { dataset })).questions[0]?.dataset;
+  assert.equal(await datasetIn("ARC-Easy-Test.jsonl"), "ARC-Easy-Test");
+  assert.equal(await datasetIn("obqa.jsonl"), "obqa");
+  assert.equal(await datasetIn("names/test.jsonl"), "arc-challenge");
+  assert.equal(await datasetIn("names/dev.jsonl", "ARC-Easy"), "ARC-Easy");
+  assert.equal(await datasetIn("names/dev.jsonl", "arc_challenge"), "arc-challenge");
+  assert.equal((await read("math23k.jsonl", lines(own("q1")))).questions[0]?.dataset, "math23k");
+  assert.equal((await read("math-500.jsonl", lines(own("q1")))).questions[0]?.dataset, "math");
 });
 
-test("a limit takes as many of each data set, spread over it and over all files", () => {
+test("a limit takes as many of each data set, spread over it and over all files", async () => {
   const content = (from: number, to: number) =>
     lines(...Array.from({ length: to - from }, (_, index) => own(`q${from + index}`)));
-  const ten = read("limit.jsonl", content(0, 10));
+  const ten = await read("limit.jsonl", content(0, 10));
   const taken = (files: Parameters<typeof limitQuestions>[0], limit: number) =>
     limitQuestions(files, limit).map(({ questions }) => questions.map(({ id }) => id));
   assert.deepEqual(taken([ten], 4), [["q2", "q4", "q7", "q9"]]);
   assert.deepEqual(taken([ten], 40)[0]?.length, 10);
-  const parts = [content(0, 6), content(6, 10)].map((part, index) => read(`${index}/limit.jsonl`, part));
+  const parts = await Promise.all(
+    [content(0, 6), content(6, 10)].map((part, index) => read(`${index}/limit.jsonl`, part)),
+  );
   assert.deepEqual(taken(parts, 4), [
     ["q2", "q4"],
     ["q7", "q9"],
   ]);
 });
 
-test("a file that is not there is said to be missing", () => {
-  assert.throws(() => readQuestions(path.join(folder, "nothing.jsonl"), options), {
+test("a file that is not there is said to be missing", async () => {
+  await assert.rejects(() => readQuestions(path.join(folder, "nothing.jsonl"), options), {
     code: "MAGDI_FILE_MISSING",
   });
 });

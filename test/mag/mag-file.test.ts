@@ -5,7 +5,7 @@ import { writeFileSync } from "node:fs";
 import path from "node:path";
 import { test } from "node:test";
 import { MagdiError } from "../../src/base/errors.ts";
-import { checked } from "../../src/base/files/checked-record.ts";
+import { checked } from "../../src/base/files/json-file.ts";
 import { loadMags } from "../../src/mag/mag-file.ts";
 import { type Mag, magSchema } from "../../src/mag/mag-schema.ts";
 import { trainingBatch } from "../../src/train/batches/training-batch.ts";

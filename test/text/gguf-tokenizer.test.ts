@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { PreTrainedTokenizer } from "@huggingface/transformers";
+import type { JsonObject } from "../../src/base/files/json-file.ts";
 import { openChatTemplate } from "../../src/text/chat-template.ts";
 import { ggufEndTokenIds, ggufTokenizerFiles } from "../../src/text/gguf-tokenizer.ts";
-import type { JsonObject } from "../../src/text/json-file.ts";
 import { createTokenizer, openTokenizer, type Tokenizer } from "../../src/text/tokenizer.ts";
 import {
   type ByteLevelExpectation,

@@ -1,8 +1,8 @@
 // Texts that come to more tokens than they may: when encoding gives up, and what it says then.
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import type { JsonObject } from "../../src/base/files/json-file.ts";
 import { ggufTokenizerFiles } from "../../src/text/gguf-tokenizer.ts";
-import type { JsonObject } from "../../src/text/json-file.ts";
 import { TooManyTokensError } from "../../src/text/token-limit.ts";
 import { createTokenizer, openTokenizer, type Tokenizer } from "../../src/text/tokenizer.ts";
 import { toyTokenizer } from "../support/toy-tokenizer.ts";

@@ -35,7 +35,7 @@ test("a disk that fills up meanwhile is that error too, and nothing is left ther
   const source = (file: string): string => JSON.stringify(import.meta.resolve(`../../src/${file}`));
   const found = withFilesUpTo<{ code: string; message: string }>(
     65_536,
-    `import { BaseSessions } from ${source("train/base-session.ts")};
+    `import { BaseSessions } from ${source("train/step/base-session.ts")};
      import { openBase } from ${source("student/open-base.ts")};
      const base = openBase(${JSON.stringify(path.join(scratch, "base"))});
      const error = await BaseSessions.write(base, { scratchFolder: ${JSON.stringify(folder)} }).catch((error) => error);

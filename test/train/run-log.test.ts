@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { test } from "node:test";
-import { RunLog, type RunLogLine, readRunLog } from "../../src/train/run/run-log.ts";
+import { openRunLog, type RunLogLine, readRunLog } from "../../src/train/run/run-log.ts";
 import { scratchFolder } from "../support/scratch-folder.ts";
 
 const scratch = scratchFolder();
@@ -20,7 +20,7 @@ function logOf(lines: readonly RunLogLine[], tail = ""): string {
 }
 
 function goneOn(file: string, step: number, finished = false): RunLogLine[] {
-  const log = RunLog.open(file, step, finished);
+  const log = openRunLog(file, step, finished);
   log.append(best(9));
   log.close();
   return readRunLog(file);
@@ -44,7 +44,7 @@ test("lines that stay are not written anew: a full disk cannot lose them", () =>
   const file = logOf([best(1), best(2), best(3)]);
   const { ino } = statSync(file);
   const before = readFileSync(file, "utf8").split("\n").slice(0, 2).join("\n");
-  RunLog.open(file, 2).close();
+  openRunLog(file, 2).close();
   assert.equal(statSync(file).ino, ino);
   assert.equal(readFileSync(file, "utf8"), `${before}\n`);
   assert.deepEqual(

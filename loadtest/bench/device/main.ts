@@ -1,9 +1,9 @@
 // npm run bench -- --device NAME: our engine on a device beside Transformers and vLLM in Python on the same weights.
 
 import { execFileSync } from "node:child_process";
-import { writeFileSync } from "node:fs";
 import { cpus } from "node:os";
 import { parseArgs } from "node:util";
+import { writeWholeFile } from "../../../src/base/files/whole-file.ts";
 import { unavailable } from "../../../src/runtime/device.ts";
 import { DEVICES, type Device } from "../../../src/runtime/device-name.ts";
 import { usableProcessors } from "../../../src/runtime/usable-processors.ts";
@@ -190,6 +190,6 @@ export async function runDeviceBench(argv: readonly string[]): Promise<void> {
   }
   const markdown = deviceMarkdown(report);
   process.stdout.write(`\n${markdown}`);
-  if (values.json) writeFileSync(values.json, `${JSON.stringify(report, null, 2)}\n`);
-  if (values.markdown) writeFileSync(values.markdown, markdown);
+  if (values.json) writeWholeFile(values.json, `${JSON.stringify(report, null, 2)}\n`);
+  if (values.markdown) writeWholeFile(values.markdown, markdown);
 }

@@ -1,14 +1,27 @@
 // JSON records of a file, one a line or all in one array, gzipped or not, read piece by piece: a file may be larger than
-// memory. It does not know what the records are.
+// memory. Or of one JSON document, or a folder of them. It does not know what the records are.
 
-import { closeSync, createReadStream, openSync, readSync } from "node:fs";
+import {
+  closeSync,
+  createReadStream,
+  openSync,
+  readdirSync,
+  readFileSync,
+  readSync,
+  statSync,
+} from "node:fs";
+import path from "node:path";
 import { pipeline } from "node:stream";
 import { createGunzip } from "node:zlib";
 import { MagdiError } from "../errors.ts";
+import { ArrayRecords, type RecordText } from "./array-records.ts";
 
 export interface JsonRecord {
-  /** FILE:LINE, and its place when it stands in an array, FILE:LINE[INDEX]: where errors point to. */
+  /** Where errors point to: FILE:LINE, in an array FILE:LINE[INDEX], in a document's list FILE[INDEX]; in a folder, its
+   * file. */
   readonly where: string;
+  /** Its path in a folder without the ending, which names it where it says no id; null in a file. */
+  readonly name: string | null;
   readonly value: unknown;
 }
 
@@ -16,27 +29,29 @@ export interface JsonRecord {
 export type OnBroken = (error: MagdiError) => void;
 
 /**
- * The records of `path` in order; empty lines are passed over. gzip is told by its first bytes, not by its name. A
- * record that is no JSON goes to `onBroken`, which throws when there is none.
+ * The records of `file` in order: one a line, where empty lines are passed over; the elements of an array; one object
+ * over several lines, or the list that it has as "examples", "data" or "questions"; of a folder, one for each .json
+ * file below it. gzip is told by its first bytes, not by its name. A record that is no JSON goes to `onBroken`, which
+ * throws when there is none.
  * @throws MAGDI_FILE_MISSING, MAGDI_BAD_FILE with the file and the line
  */
-export async function* readJsonRecords(path: string, onBroken: OnBroken = stop): AsyncGenerator<JsonRecord> {
-  for await (const { where, text } of recordTexts(path)) {
+export async function* readJsonRecords(file: string, onBroken: OnBroken = stop): AsyncGenerator<JsonRecord> {
+  for await (const found of recordsIn(file)) {
+    if (!("text" in found)) {
+      yield { name: null, ...found };
+      continue;
+    }
+    const { where, name = null, text } = found;
     let value: unknown;
     try {
       value = JSON.parse(text);
     } catch (cause) {
-      const found = text.length > 60 ? `${text.slice(0, 59)}…` : text;
-      onBroken(
-        new MagdiError(
-          "MAGDI_BAD_FILE",
-          `${where}: expected a JSON record, found ${found === "" ? "nothing" : found}`,
-          { cause },
-        ),
-      );
+      const shown = text.length > 60 ? `${text.slice(0, 59)}…` : text || "nothing";
+      const message = `${where}: expected a JSON record, found ${shown}`;
+      onBroken(new MagdiError("MAGDI_BAD_FILE", message, { cause }));
       continue;
     }
-    yield { where, value };
+    yield { where, name, value };
   }
 }
 
@@ -45,34 +60,114 @@ export const stop: OnBroken = (error) => {
   throw error;
 };
 
-interface RecordText {
-  readonly where: string;
-  readonly text: string;
+/** The .json files below a folder in the order of their names, which go on from the folder's; null for a file. */
+export function jsonFilesIn(folder: string): string[] | null {
+  if (statSync(folder, { throwIfNoEntry: false })?.isDirectory() !== true) return null;
+  const names = readdirSync(folder, { recursive: true, encoding: "utf8" })
+    .map((name) => name.split(path.sep).join("/"))
+    .filter((name) => name.endsWith(".json"));
+  return names.sort().map((name) => path.join(folder, name));
 }
 
-async function* recordTexts(path: string): AsyncGenerator<RecordText> {
-  let records: LineRecords | ArrayRecords | null = null;
-  let before = "";
-  for await (const chunk of textOf(path)) {
-    if (records === null) {
-      before += chunk;
-      const first = before.trimStart()[0];
-      if (first === undefined) continue;
-      records = first === "[" ? new ArrayRecords(path) : new LineRecords(path);
-    }
-    yield* records.next(before === "" ? chunk : before);
-    before = "";
+/** A record before or after it is parsed. */
+type Found = { readonly where: string } & (
+  | { readonly text: string; readonly name?: string }
+  | { readonly value: unknown }
+);
+
+async function* recordsIn(file: string): AsyncGenerator<Found> {
+  const files = jsonFilesIn(file);
+  if (files === null) return yield* recordsOf(file);
+  if (files.length === 0) {
+    throw new MagdiError("MAGDI_BAD_FILE", `${file}: expected a folder of .json files, found none in it`);
   }
-  if (records !== null) yield* records.end();
+  for (const where of files) {
+    const name = path
+      .relative(file, where)
+      .split(path.sep)
+      .join("/")
+      .replace(/\.json$/, "");
+    yield { where, name, text: readFileSync(where, "utf8") };
+  }
+}
+
+/** A document is held whole; anything longer is lines of records, of which the first is broken. */
+const DOCUMENT_CHARACTERS = 2 ** 28;
+
+async function* recordsOf(file: string): AsyncGenerator<Found> {
+  let records: LineRecords | ArrayRecords | null = null;
+  let head = "";
+  let layout: Layout = "untold";
+  for await (const chunk of textOf(file)) {
+    if (records !== null) {
+      yield* records.next(chunk);
+      continue;
+    }
+    head += chunk;
+    // Looked at only where there is something new to tell, for that copies all of it.
+    if (layout === "untold" && (head === chunk || chunk.includes("\n"))) layout = layoutOf(head);
+    if (layout === "untold" || (layout === "document" && head.length < DOCUMENT_CHARACTERS)) continue;
+    records = layout === "array" ? new ArrayRecords(file) : new LineRecords(file);
+    yield* records.next(head);
+  }
+  yield* records === null ? documentRecords(file, head) : records.end();
+}
+
+/** Untold as long as all is one line. */
+type Layout = "array" | "lines" | "document" | "untold";
+
+function layoutOf(head: string): Layout {
+  const text = head.trimStart();
+  if (text === "") return "untold";
+  if (text[0] === "[") return "array";
+  if (text[0] !== "{") return "lines";
+  const end = text.indexOf("\n");
+  if (end < 0 || text.slice(end).trim() === "") return "untold";
+  return isJson(text.slice(0, end)) ? "lines" : "document";
+}
+
+function isJson(text: string): boolean {
+  try {
+    JSON.parse(text);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** One text of JSON; a first line that is broken looks like its beginning, and then it is lines after all. */
+function* documentRecords(file: string, text: string): Generator<Found> {
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch (cause) {
+    const records = new LineRecords(file);
+    const lines = [...records.next(text), ...records.end()];
+    if (lines.length <= 1 || lines.some((line) => isJson(line.text))) return yield* lines;
+    const message = `${file}: expected JSON, found text that is none (${String(cause)}); is the file whole?`;
+    throw new MagdiError("MAGDI_BAD_FILE", message, { cause });
+  }
+  const list = listIn(value);
+  if (list !== null) return yield* list.map((item, index) => ({ where: `${file}[${index}]`, value: item }));
+  yield { where: `${file}:${text.slice(0, text.search(/\S/)).split("\n").length}`, value };
+}
+
+function listIn(value: unknown): unknown[] | null {
+  if (Array.isArray(value)) return value;
+  if (typeof value !== "object" || value === null) return null;
+  const found = Object.entries(value).find(
+    ([key, item]) => ["examples", "data", "questions"].includes(key) && Array.isArray(item),
+  );
+  return found === undefined ? null : (found[1] as unknown[]); // as was just asked
 }
 
 class LineRecords {
-  readonly #path: string;
+  readonly #file: string;
   #line = 0;
   #pieces: string[] = [];
 
-  constructor(path: string) {
-    this.#path = path;
+  constructor(file: string) {
+    this.#file = file;
   }
 
   *next(chunk: string): Generator<RecordText> {
@@ -93,110 +188,16 @@ class LineRecords {
     const text = this.#pieces.join("").trim();
     this.#pieces = [];
     this.#line += 1;
-    if (text !== "") yield { where: `${this.#path}:${this.#line}`, text };
+    if (text !== "") yield { where: `${this.#file}:${this.#line}`, text };
   }
 }
-
-/** Finds where elements end by counting brackets outside of strings; what is in them is not looked at. */
-class ArrayRecords {
-  readonly #path: string;
-  #line = 1;
-  /** The line on which the element at hand begins. */
-  #start = 1;
-  #begun = false;
-  #index = 0;
-  #depth = 0;
-  #inString = false;
-  #escaped = false;
-  #pieces: string[] = [];
-
-  constructor(path: string) {
-    this.#path = path;
-  }
-
-  *next(chunk: string): Generator<RecordText> {
-    let from = 0;
-    for (let at = 0; at < chunk.length; at++) {
-      if (this.#inString) {
-        at = this.#throughString(chunk, at);
-        continue;
-      }
-      const code = chunk.charCodeAt(at);
-      if (code === NEWLINE) this.#line += 1;
-      if (code === NEWLINE || code === SPACE || code === TAB || code === RETURN) continue;
-      if (this.#depth === 0) {
-        this.#open(chunk, at);
-        from = at + 1;
-      } else if (this.#depth === 1 && (code === COMMA || code === CLOSE_ARRAY)) {
-        this.#pieces.push(chunk.slice(from, at));
-        from = at + 1;
-        yield* this.#record(code === CLOSE_ARRAY);
-        if (code === CLOSE_ARRAY) this.#depth = 0;
-      } else {
-        if (!this.#begun) this.#start = this.#line;
-        this.#begun = true;
-        if (code === QUOTE) this.#inString = true;
-        else if (code === OPEN_ARRAY || code === OPEN_OBJECT) this.#depth += 1;
-        else if (code === CLOSE_ARRAY || code === CLOSE_OBJECT) this.#depth -= 1;
-      }
-    }
-    if (this.#depth > 0) this.#pieces.push(chunk.slice(from));
-  }
-
-  #open(chunk: string, at: number): void {
-    if (chunk.charCodeAt(at) !== OPEN_ARRAY || this.#index > 0) {
-      throw new MagdiError(
-        "MAGDI_BAD_FILE",
-        `${this.#path}:${this.#line}: expected nothing behind the array of records, found ${chunk.slice(at, at + 20)}`,
-      );
-    }
-    this.#depth = 1;
-  }
-
-  /** From a place in a string to its end, or to that of the chunk: most of a file is text, and passed over fast. */
-  #throughString(chunk: string, at: number): number {
-    if (this.#escaped) {
-      this.#escaped = false;
-      return at;
-    }
-    const quote = chunk.indexOf('"', at);
-    const end = quote < 0 ? chunk.length : quote;
-    let backslashes = 0;
-    while (end - backslashes > at && chunk.charCodeAt(end - backslashes - 1) === BACKSLASH) backslashes += 1;
-    const isEscaped = backslashes % 2 === 1;
-    if (quote < 0) this.#escaped = isEscaped;
-    else this.#inString = isEscaped;
-    return end;
-  }
-
-  // biome-ignore lint/correctness/useYield: the counterpart of LineRecords' end, which yields
-  *end(): Generator<RecordText> {
-    if (this.#depth === 0) return;
-    throw new MagdiError(
-      "MAGDI_BAD_FILE",
-      `${this.#path}:${this.#line}: expected ] at the end of the array of records, found the end of the file in record ${this.#index}; is the file whole?`,
-    );
-  }
-
-  *#record(last: boolean): Generator<RecordText> {
-    const text = this.#pieces.join("").trim();
-    this.#pieces = [];
-    const where = `${this.#path}:${this.#start}[${this.#index}]`;
-    this.#index += 1;
-    this.#begun = false;
-    if (text !== "" || !last) yield { where, text };
-  }
-}
-
-const [NEWLINE, SPACE, TAB, RETURN, BACKSLASH, QUOTE, COMMA] = [10, 32, 9, 13, 92, 34, 44];
-const [OPEN_ARRAY, CLOSE_ARRAY, OPEN_OBJECT, CLOSE_OBJECT] = [91, 93, 123, 125];
 
 /** A file's text in pieces, unzipped, without a byte order mark. */
-async function* textOf(path: string): AsyncGenerator<string> {
-  const gzipped = startsAsGzip(path);
-  const file = createReadStream(path, { highWaterMark: 1 << 18 });
+async function* textOf(file: string): AsyncGenerator<string> {
+  const gzipped = startsAsGzip(file);
+  const stored = createReadStream(file, { highWaterMark: 1 << 18 });
   // The pipeline's error comes out of the reading; without a callback it would come twice.
-  const bytes = gzipped ? pipeline(file, createGunzip(), () => undefined) : file;
+  const bytes = gzipped ? pipeline(stored, createGunzip(), () => undefined) : stored;
   bytes.setEncoding("utf8");
   let characters = 0;
   try {
@@ -208,23 +209,23 @@ async function* textOf(path: string): AsyncGenerator<string> {
   } catch (cause) {
     throw new MagdiError(
       "MAGDI_BAD_FILE",
-      `${path}: cannot be read after ${characters} characters: ${String(cause)}; is the file whole?`,
+      `${file}: cannot be read after ${characters} characters: ${String(cause)}; is the file whole?`,
       { cause },
     );
   } finally {
     bytes.destroy();
-    file.destroy();
+    stored.destroy();
   }
 }
 
-function startsAsGzip(path: string): boolean {
+function startsAsGzip(file: string): boolean {
   let fd: number;
   try {
-    fd = openSync(path, "r");
+    fd = openSync(file, "r");
   } catch (cause) {
     throw new MagdiError(
       "MAGDI_FILE_MISSING",
-      `${path}: expected a file of records, found none: ${String(cause)}`,
+      `${file}: expected a file of records, found none: ${String(cause)}`,
       { cause },
     );
   }
@@ -233,7 +234,7 @@ function startsAsGzip(path: string): boolean {
     readSync(fd, bytes, 0, 2, 0);
     return bytes[0] === 0x1f && bytes[1] === 0x8b;
   } catch (cause) {
-    throw new MagdiError("MAGDI_BAD_FILE", `${path}: cannot be read: ${String(cause)}`, { cause });
+    throw new MagdiError("MAGDI_BAD_FILE", `${file}: cannot be read: ${String(cause)}`, { cause });
   } finally {
     closeSync(fd);
   }

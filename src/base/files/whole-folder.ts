@@ -1,19 +1,17 @@
-// The place of a folder that appears whole or not at all: it is written beside it and renamed. It does not know what
-// the folder holds.
+// A folder that appears whole or not at all: it is written beside its place and renamed. It does not know what the
+// folder holds.
 
 import { existsSync, mkdirSync, readdirSync, renameSync, rmSync } from "node:fs";
 import path from "node:path";
-import { syncFolder } from "./sync-folder.ts";
+import { writing } from "./disk-refusal.ts";
+import { syncFolder } from "./whole-file.ts";
 
-/** Where a folder is written before it gets its name. */
-export const partialPath = (out: string): string => `${out}.partial`;
-
-/** Where this process writes one of several that may be written to the same place at once. */
-export const ownPartialPath = (out: string): string => partialPath(`${out}.${process.pid}`);
+/** Where this process writes a folder before it gets its name; others may be writing to the same place. */
+export const partialPath = (out: string): string => `${out}.${process.pid}.partial`;
 
 /** Makes that folder anew, and removes those that processes which are no more left there. */
-export function makeOwnPartial(out: string): string {
-  const own = ownPartialPath(out);
+export function makePartial(out: string): string {
+  const own = partialPath(out);
   rmSync(own, { recursive: true, force: true });
   mkdirSync(own, { recursive: true });
   const folder = path.dirname(out);
@@ -35,6 +33,28 @@ function isRunning(pid: number): boolean {
   }
 }
 
+/**
+ * Has `write` fill a folder of files that it flushes, and puts it in the place of `out`.
+ * @throws MAGDI_NOT_WRITTEN, and whatever `write` throws: nothing is left beside `out`, and what was there stays
+ */
+export function writeWholeFolder(out: string, write: (partial: string) => void, remedy?: string): void {
+  writing(
+    out,
+    () => {
+      restoreReplaced(out);
+      const partial = makePartial(out);
+      try {
+        write(partial);
+        putInPlace(partial, out);
+      } catch (error) {
+        rmSync(partial, { recursive: true, force: true });
+        throw error;
+      }
+    },
+    remedy,
+  );
+}
+
 /** After a replacement that was killed between its two renames, what was there comes back. */
 export function restoreReplaced(out: string): void {
   if (!existsSync(out) && existsSync(`${out}.replaced`)) renameSync(`${out}.replaced`, out);
@@ -43,7 +63,7 @@ export function restoreReplaced(out: string): void {
 /** Renames the finished folder to its place; what was there goes only when the new one is in, and its name on the disk. */
 export function putInPlace(partial: string, out: string): void {
   const replaced = `${out}.replaced`;
-  syncWherePossible(partial);
+  syncFolder(partial);
   rmSync(replaced, { recursive: true, force: true });
   if (existsSync(out)) renameSync(out, replaced);
   try {
@@ -52,17 +72,6 @@ export function putInPlace(partial: string, out: string): void {
     if (existsSync(replaced)) renameSync(replaced, out);
     throw error;
   }
-  syncWherePossible(path.dirname(out));
+  syncFolder(path.dirname(out));
   rmSync(replaced, { recursive: true, force: true });
-}
-
-/** What file systems answer that have no such thing as flushing a folder. */
-const NO_SYNC = ["EACCES", "EINVAL", "EISDIR", "ENOTSUP", "EPERM"];
-
-function syncWherePossible(folder: string): void {
-  try {
-    syncFolder(folder);
-  } catch (error) {
-    if (!(error instanceof Error && "code" in error && NO_SYNC.includes(String(error.code)))) throw error;
-  }
 }

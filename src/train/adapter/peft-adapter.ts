@@ -1,12 +1,13 @@
 // A LoRA adapter in PEFT's format: adapter_config.json and adapter_model.safetensors, as PEFT and vLLM load them. It
 // knows nothing of training.
 
-import { existsSync, mkdirSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync } from "node:fs";
 import path from "node:path";
 import { MagdiError } from "../../base/errors.ts";
-import { partialPath, putInPlace, restoreReplaced } from "../../base/files/whole-folder.ts";
+import { readJsonObject } from "../../base/files/json-file.ts";
+import { writeWholeFile } from "../../base/files/whole-file.ts";
+import { writeWholeFolder } from "../../base/files/whole-folder.ts";
 import { type DecoderConfig, expectedTensors } from "../../nn/decoder-config.ts";
-import { readJsonFile } from "../../student/hugging-face-base.ts";
 import { openSafetensors, writeSafetensors } from "../../tensor/safetensors.ts";
 import { type Shape, shapeMismatches } from "../../tensor/shape-mismatch.ts";
 import { closingOnError, type TensorFile } from "../../tensor/tensor-file.ts";
@@ -107,7 +108,7 @@ export function assertAdapterFolder(folder: string): void {
 export function readPeftAdapter(folder: string, config: DecoderConfig): PeftAdapter {
   assertAdapterFolder(folder);
   const configFile = path.join(folder, ADAPTER_CONFIG_FILE);
-  const peft = new PeftConfig(configFile, readJsonFile(configFile));
+  const peft = new PeftConfig(configFile, readJsonObject(configFile));
   const modules = adapted(config, peft);
   const file = openTensors(folder);
   return closingOnError(file, () => {
@@ -168,7 +169,7 @@ export interface AdapterToWrite {
 
 const isAdapterKey = (key: string): boolean => /^base_model\.model\..+\.lora_[AB]\.weight$/.test(key);
 
-/** Writes both files into a folder that is there. The file system's errors pass. */
+/** Writes both files into a folder that is there. @throws MAGDI_NOT_WRITTEN */
 export function writePeftFiles(folder: string, adapter: AdapterToWrite): void {
   const config = {
     peft_type: "LORA",
@@ -198,22 +199,10 @@ export function writePeftFiles(folder: string, adapter: AdapterToWrite): void {
     throw new MagdiError("MAGDI_BAD_CONFIG", `${folder}: expected adapters to write, found no tensor of one`);
   }
   writeSafetensors(path.join(folder, ADAPTER_TENSORS_FILE), tensors, { format: "pt", ...adapter.metadata });
-  const text = `${JSON.stringify(config, null, 2)}\n`;
-  writeFileSync(path.join(folder, ADAPTER_CONFIG_FILE), text, { flush: true });
+  writeWholeFile(path.join(folder, ADAPTER_CONFIG_FILE), `${JSON.stringify(config, null, 2)}\n`);
 }
 
-/** Writes a folder that PEFT and vLLM load; it is the old one or the whole new one. The file system's errors pass. */
+/** Writes a folder that PEFT and vLLM load; it is the old one or the whole new one. @throws MAGDI_NOT_WRITTEN */
 export function writePeftAdapter(folder: string, adapter: AdapterToWrite): void {
-  const out = path.resolve(folder);
-  restoreReplaced(out);
-  const partial = partialPath(out);
-  rmSync(partial, { recursive: true, force: true });
-  try {
-    mkdirSync(partial, { recursive: true });
-    writePeftFiles(partial, adapter);
-    putInPlace(partial, out);
-  } catch (error) {
-    rmSync(partial, { recursive: true, force: true });
-    throw error;
-  }
+  writeWholeFolder(path.resolve(folder), (partial) => writePeftFiles(partial, adapter));
 }

@@ -1,12 +1,14 @@
 // A run on disk at one optimiser step: the adapter as PEFT has it, the heads, the optimiser's memory and where the run
 // stands. What is drawn depends on the seed and the step alone, so that nothing else need be kept.
 
-import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync } from "node:fs";
 import path from "node:path";
 import { z } from "zod";
 import { MagdiError } from "../../base/errors.ts";
-import { writing } from "../../base/files/disk-refusal.ts";
-import { partialPath, putInPlace, restoreReplaced } from "../../base/files/whole-folder.ts";
+import { RESUME, writing } from "../../base/files/disk-refusal.ts";
+import { checked, readJson } from "../../base/files/json-file.ts";
+import { writeWholeFile } from "../../base/files/whole-file.ts";
+import { restoreReplaced, writeWholeFolder } from "../../base/files/whole-folder.ts";
 import { openSafetensors, writeSafetensors } from "../../tensor/safetensors.ts";
 import { type Shape, shapeMismatches } from "../../tensor/shape-mismatch.ts";
 import { closingOnError } from "../../tensor/tensor-file.ts";
@@ -65,24 +67,15 @@ export function writeCheckpoint(
       data,
     })),
   );
-  const partial = partialPath(folder);
-  writing(folder, () => {
-    restoreReplaced(folder);
-    try {
-      rmSync(partial, { recursive: true, force: true });
-      mkdirSync(partial, { recursive: true });
-      writePeftFiles(partial, { ...adapter, tensors });
-      const heads = new Map([...tensors].filter(([key]) => isHead(key)));
-      if (heads.size > 0) writeHeads(path.join(partial, HEADS_FILE), heads);
-      writeSafetensors(path.join(partial, OPTIMISER_FILE), memory);
-      const text = `${JSON.stringify({ format: FORMAT, ...state }, null, 2)}\n`;
-      writeFileSync(path.join(partial, STATE_FILE), text, { flush: true });
-      putInPlace(partial, folder);
-    } catch (error) {
-      rmSync(partial, { recursive: true, force: true });
-      throw error;
-    }
-  });
+  const write = (partial: string): void => {
+    writePeftFiles(partial, { ...adapter, tensors });
+    const heads = new Map([...tensors].filter(([key]) => isHead(key)));
+    if (heads.size > 0) writeHeads(path.join(partial, HEADS_FILE), heads);
+    writeSafetensors(path.join(partial, OPTIMISER_FILE), memory);
+    const text = `${JSON.stringify({ format: FORMAT, ...state }, null, 2)}\n`;
+    writeWholeFile(path.join(partial, STATE_FILE), text);
+  };
+  writeWholeFolder(folder, write, RESUME);
 }
 
 /** Null when the folder has none. @throws MAGDI_BAD_FILE when its parts do not fit the parameters or each other. */
@@ -111,32 +104,15 @@ export function readCheckpoint(folder: string, shapes: ReadonlyMap<string, Shape
 
 /** Where a run stands; null when the folder has no checkpoint. @throws MAGDI_BAD_FILE, MAGDI_NOT_WRITTEN */
 export function readRunState(folder: string): RunState | null {
-  writing(folder, () => restoreReplaced(folder));
+  writing(folder, () => restoreReplaced(folder), RESUME);
   const file = path.join(folder, STATE_FILE);
-  let text: string;
-  try {
-    text = readFileSync(file, "utf8");
-  } catch (cause) {
-    if (cause instanceof Error && "code" in cause && cause.code === "ENOENT") return null;
-    throw new MagdiError("MAGDI_BAD_FILE", `${file}: cannot be read: ${String(cause)}`, { cause });
-  }
-  const parsed = stateSchema.safeParse(jsonOrUndefined(text));
-  if (!parsed.success) {
-    throw new MagdiError(
-      "MAGDI_BAD_FILE",
-      `${file}: expected the state of a training run: ${parsed.error.message}`,
-    );
-  }
-  const { format: _format, ...state } = parsed.data;
+  if (!existsSync(file)) return null;
+  const { format: _format, ...state } = checked(
+    stateSchema,
+    readJson(file, "the state of a training run"),
+    file,
+  );
   return state;
-}
-
-function jsonOrUndefined(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
 }
 
 /** Every tensor that is expected and no other. */

@@ -3,11 +3,11 @@
 
 import path from "node:path";
 import { MagdiError } from "../../base/errors.ts";
-import { writing } from "../../base/files/disk-refusal.ts";
+import type { AppendLog } from "../../base/files/append-log.ts";
 import type { AdamW } from "../step/optimiser.ts";
 import type { TrainingStep } from "../step/training-step.ts";
 import { type AdapterDescription, type RunState, readCheckpoint, writeCheckpoint } from "./checkpoint.ts";
-import { RunLog, type RunLogLine } from "./run-log.ts";
+import { openRunLog, type RunLogLine } from "./run-log.ts";
 
 /** As they were resolved. */
 export const SETTINGS_FILE = "settings.json";
@@ -33,7 +33,7 @@ export class RunFiles {
   /** Where the run stood when it was opened. */
   readonly opened: RunState;
   readonly #options: RunFilesOptions;
-  readonly #log: RunLog;
+  readonly #log: AppendLog;
 
   /** Opens a run at its last checkpoint, or at the beginning where there is none.
    * @throws MAGDI_BAD_FILE for a checkpoint of other settings, data or parameters, MAGDI_NOT_WRITTEN */
@@ -53,7 +53,7 @@ export class RunFiles {
       dataHash,
     };
     const file = path.join(options.folder, METRICS_FILE);
-    this.#log = writing(file, () => RunLog.open(file, resumed?.step ?? -1, resumed?.finished));
+    this.#log = openRunLog(file, resumed?.step ?? -1, resumed?.finished);
   }
 
   #resumed(): RunState | null {
@@ -78,7 +78,7 @@ export class RunFiles {
 
   /** @throws MAGDI_NOT_WRITTEN */
   append(line: RunLogLine): void {
-    writing(path.join(this.#options.folder, METRICS_FILE), () => this.#log.append(line));
+    this.#log.append(line);
   }
 
   /** @throws MAGDI_NOT_WRITTEN; what was saved before stays. */

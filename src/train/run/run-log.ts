@@ -1,9 +1,11 @@
 // metrics.jsonl of a run: one JSON line for each optimiser step and validation, appended as they happen. It knows no
 // curves.
 
-import { appendFileSync, closeSync, existsSync, openSync, readFileSync, truncateSync } from "node:fs";
+import { existsSync } from "node:fs";
 import { z } from "zod";
 import { MagdiError } from "../../base/errors.ts";
+import { AppendLog, readLogLines } from "../../base/files/append-log.ts";
+import { RESUME } from "../../base/files/disk-refusal.ts";
 
 const losses = { loss: z.number(), nll: z.number(), margin: z.number(), node: z.number() };
 
@@ -57,11 +59,7 @@ export function readRunLog(file: string, onBroken?: (lineNumber: number) => void
       `${file}: expected the metrics of a training run, found no file`,
     );
   }
-  return parsedLines(file, wholeLines(file), onBroken);
-}
-
-function wholeLines(file: string): string[] {
-  return readFileSync(file, "utf8").split("\n").slice(0, -1); // the last is nothing, or has no end yet
+  return parsedLines(file, readLogLines(file), onBroken);
 }
 
 function parsedLines(
@@ -91,34 +89,15 @@ function parsedOrUndefined(text: string): unknown {
   }
 }
 
-export class RunLog {
-  readonly #fd: number;
-
-  private constructor(fd: number) {
-    this.#fd = fd;
-  }
-
-  /** Opens a log to go on after optimiser step `step`: a torn last line, what came later and, unless the run has
-   * finished, its end are cut off, and nothing before is written anew. The file system's errors pass.
-   * @throws MAGDI_BAD_FILE for a line that is none of ours */
-  static open(file: string, step: number, finished = false): RunLog {
-    if (existsSync(file)) {
-      const texts = wholeLines(file);
-      const later = parsedLines(file, texts).findIndex(
-        (line) => line.step > step || (line.kind === "end" && !finished),
-      );
-      const kept = texts.slice(0, later < 0 ? texts.length : later);
-      truncateSync(file, Buffer.byteLength(kept.map((text) => `${text}\n`).join("")));
-    }
-    return new RunLog(openSync(file, "a"));
-  }
-
-  append(line: RunLogLine): void {
-    // Not writeSync, which may write a part of the line and say so.
-    appendFileSync(this.#fd, `${JSON.stringify(line)}\n`);
-  }
-
-  close(): void {
-    closeSync(this.#fd);
-  }
+/** Opens a log to go on after optimiser step `step`: a torn last line, what came later and, unless the run has
+ * finished, its end are cut off, and nothing before is written anew.
+ * @throws MAGDI_BAD_FILE for a line that is none of ours, MAGDI_NOT_WRITTEN */
+export function openRunLog(file: string, step: number, finished = false): AppendLog {
+  const keep = (texts: readonly string[]): number => {
+    const later = parsedLines(file, texts).findIndex(
+      (line) => line.step > step || (line.kind === "end" && !finished),
+    );
+    return later < 0 ? texts.length : later;
+  };
+  return AppendLog.open(file, keep, RESUME);
 }

@@ -2,11 +2,12 @@
 // at the end. It knows no flags and prints nothing.
 
 import { createHash } from "node:crypto";
-import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
+import { existsSync, readdirSync } from "node:fs";
 import path from "node:path";
 import { z } from "zod";
 import { MagdiError } from "../../base/errors.ts";
-import { writing } from "../../base/files/disk-refusal.ts";
+import { checked, readJson } from "../../base/files/json-file.ts";
+import { writeWholeFile } from "../../base/files/whole-file.ts";
 import type { NodeClassifier } from "../../nn/node-classifier.ts";
 import type { TrainingLosses } from "../../nn/training-graph.ts";
 import { chooseDevice, tellChoice } from "../../runtime/device.ts";
@@ -69,41 +70,20 @@ export function createRun(folder: string, settings: TrainingSettings): void {
       : "";
     throw new MagdiError("MAGDI_BAD_CONFIG", `--out: ${folder} is not empty${hint}`);
   }
-  writing(folder, () => mkdirSync(folder, { recursive: true }));
   writeSettings(folder, settings);
 }
 
 function writeSettings(folder: string, settings: TrainingSettings): void {
-  const file = path.join(folder, SETTINGS_FILE);
-  writing(file, () => {
-    writeFileSync(`${file}.part`, `${JSON.stringify({ format: FORMAT, settings }, null, 2)}\n`, {
-      flush: true,
-    });
-    renameSync(`${file}.part`, file);
-  });
+  const text = `${JSON.stringify({ format: FORMAT, settings }, null, 2)}\n`;
+  writeWholeFile(path.join(folder, SETTINGS_FILE), text);
 }
 
 /** The settings that a run's folder says it was begun with. @throws MAGDI_FILE_MISSING, MAGDI_BAD_FILE */
 export function runSettings(folder: string): TrainingSettings {
   const file = path.join(folder, SETTINGS_FILE);
-  let content: unknown;
-  try {
-    content = JSON.parse(readFileSync(file, "utf8"));
-  } catch (cause) {
-    if (!(cause instanceof SyntaxError)) {
-      throw new MagdiError(
-        "MAGDI_FILE_MISSING",
-        `${file}: expected a training run's settings, found none to read`,
-        { cause },
-      );
-    }
-    throw new MagdiError("MAGDI_BAD_FILE", `${file}: expected JSON: ${cause.message}`, { cause });
-  }
-  const parsed = z
-    .object({ format: z.literal(FORMAT), settings: z.record(z.string(), z.unknown()) })
-    .safeParse(content);
-  if (!parsed.success) throw new MagdiError("MAGDI_BAD_FILE", `${file}: ${parsed.error.message}`);
-  return checkedSettings(parsed.data.settings, (key) => `${file}: ${key}`);
+  const schema = z.object({ format: z.literal(FORMAT), settings: z.record(z.string(), z.unknown()) });
+  const { settings } = checked(schema, readJson(file, "a training run's settings"), file);
+  return checkedSettings(settings, (key) => `${file}: ${key}`);
 }
 
 /** Of the settings that a run's course depends on: it may go on with other threads, or on another device, whose last bits

@@ -5,8 +5,9 @@ import { existsSync, readdirSync, statSync } from "node:fs";
 import path from "node:path";
 import { z } from "zod";
 import { MagdiError } from "../../base/errors.ts";
+import { readJsonObject } from "../../base/files/json-file.ts";
 import type { BaseModel } from "../../student/base-model.ts";
-import { openHuggingFaceBase, readJsonFile } from "../../student/hugging-face-base.ts";
+import { openHuggingFaceBase } from "../../student/hugging-face-base.ts";
 import { openSafetensors } from "../../tensor/safetensors.ts";
 import { closingOnError } from "../../tensor/tensor-file.ts";
 import { HEADS_FILE, type HeadTensor, readHeads } from "../adapter/heads-file.ts";
@@ -127,7 +128,7 @@ export class ReferenceFolder {
 
   mags(): ReferenceMags {
     const file = this.#file(MAGS_FILE);
-    const mags = this.#parsed(magsSchema, readJsonFile(file), file);
+    const mags = this.#parsed(magsSchema, readJsonObject(file), file);
     for (const [index, { nodes, edges }] of mags.mags.entries()) {
       const ends = [...edges, ...(mags.pairs[index] ?? [])].flat();
       if (ends.every((node) => node < nodes.length) && mags.pairs[index] !== undefined) continue;
@@ -140,7 +141,7 @@ export class ReferenceFolder {
   }
 
   #expected(key: string): unknown {
-    this.#losses ??= readJsonFile(this.#file(LOSSES_FILE));
+    this.#losses ??= readJsonObject(this.#file(LOSSES_FILE));
     return this.#losses[key];
   }
 

@@ -4,9 +4,9 @@ import assert from "node:assert/strict";
 import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { test } from "node:test";
-import { partialPath, putInPlace, restoreReplaced } from "../../src/base/files/whole-folder.ts";
-import { scratchFolder } from "../support/scratch-folder.ts";
-import { watchSyncs } from "../support/watched-syncs.ts";
+import { partialPath, putInPlace, restoreReplaced } from "../../../src/base/files/whole-folder.ts";
+import { scratchFolder } from "../../support/scratch-folder.ts";
+import { watchSyncs } from "../../support/watched-syncs.ts";
 
 const scratch = scratchFolder();
 const noFolders = process.platform === "win32" && "folders cannot be opened here";

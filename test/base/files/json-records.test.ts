@@ -1,13 +1,13 @@
 // Records of a file in every form that they come in, and what is said of broken ones.
 
 import assert from "node:assert/strict";
-import { writeFileSync } from "node:fs";
+import { mkdirSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { describe, test } from "node:test";
 import { gzipSync } from "node:zlib";
-import { MagdiError } from "../../src/base/errors.ts";
-import { readJsonRecords } from "../../src/base/files/json-records.ts";
-import { scratchFolder } from "../support/scratch-folder.ts";
+import { MagdiError } from "../../../src/base/errors.ts";
+import { type JsonRecord, readJsonRecords } from "../../../src/base/files/json-records.ts";
+import { scratchFolder } from "../../support/scratch-folder.ts";
 
 const folder = scratchFolder();
 let files = 0;
@@ -96,6 +96,72 @@ describe("records", () => {
       );
     }
   });
+});
+
+describe("a document", () => {
+  const values = async (text: string | Uint8Array) => (await read(file(text))).map(([, value]) => value);
+
+  test("that is one object over several lines is one record, or the list in it", async () => {
+    const one = { id: "q", choices: [{ label: "A" }] };
+    assert.deepEqual(await read(file(`\n${JSON.stringify(one, null, 2)}`)), [[":2", one]]);
+    const list = [{ a: 1 }, { a: 2 }];
+    const expected = [
+      ["[0]", list[0]],
+      ["[1]", list[1]],
+    ];
+    for (const key of ["examples", "data", "questions"]) {
+      for (const text of [
+        JSON.stringify({ name: "n", [key]: list }),
+        JSON.stringify({ [key]: list }, null, 1),
+      ]) {
+        assert.deepEqual(await read(file(text)), expected);
+        assert.deepEqual(await values(gzipSync(`${text}\n`)), list);
+      }
+    }
+    // Of several lines, each is a record.
+    assert.deepEqual(await values('{"data": [1]}\n{"data": [2]}'), [{ data: [1] }, { data: [2] }]);
+  });
+
+  test("may be longer than the pieces that a file is read in", async () => {
+    const examples = Array.from({ length: 6 }, (_, index) => ({ index, text: "é😀".repeat(30_000) }));
+    assert.deepEqual(await values(JSON.stringify({ examples }, null, 1)), examples);
+    assert.deepEqual(await values(JSON.stringify({ examples })), examples);
+  });
+
+  test("that breaks off is told from lines of which the first is broken", async () => {
+    const at = file('{\n  "examples": [\n    {"a": ');
+    await assert.rejects(
+      read(at, () => undefined),
+      { code: "MAGDI_BAD_FILE", message: /records-\d+: expected JSON, .*; is the file whole\?$/ },
+    );
+    const told: string[] = [];
+    const lines = await read(file('{"a": \n\n{"a": 2}\n{"a": '), ({ message }) => told.push(message));
+    assert.deepEqual(lines, [[":3", { a: 2 }]]);
+    assert.equal(told.length, 2);
+    await assert.rejects(read(file('{"a": ')), { message: /:1: expected a JSON record, found \{"a":$/ });
+  });
+});
+
+test("a folder's .json files are a record each, in the order of their names, and named by them", async () => {
+  const place = path.join(folder, "many");
+  mkdirSync(path.join(place, "b"), { recursive: true });
+  for (const [name, text] of [
+    ["b/2.json", '{"a":\n2}'],
+    ["b/1.json", "[1]"],
+    ["a.json", "nonsense"],
+    ["other.txt", "{}"],
+  ] as const) {
+    writeFileSync(path.join(place, name), text);
+  }
+  const told: string[] = [];
+  const records: JsonRecord[] = [];
+  for await (const record of readJsonRecords(place, ({ message }) => told.push(message)))
+    records.push(record);
+  assert.deepEqual(records, [
+    { where: path.join(place, "b", "1.json"), name: "b/1", value: [1] },
+    { where: path.join(place, "b", "2.json"), name: "b/2", value: { a: 2 } },
+  ]);
+  assert.deepEqual(told, [`${path.join(place, "a.json")}: expected a JSON record, found nonsense`]);
 });
 
 describe("broken records", () => {

@@ -1,7 +1,44 @@
-// A record as its schema has it, or one error that names every field that is wrong. It knows no schema and no file.
+// JSON out of a file that holds one value, and JSON as a schema has it, or one error that names every field that is
+// wrong. It does not know what the value says.
 
+import { existsSync, readFileSync } from "node:fs";
 import type { z } from "zod";
 import { MagdiError } from "../errors.ts";
+
+export type JsonObject = Readonly<Record<string, unknown>>;
+
+export function isObject(value: unknown): value is JsonObject {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+/** What a file holds. @throws MAGDI_FILE_MISSING when there is none to read, MAGDI_BAD_FILE when that is no JSON */
+export function readJson(file: string, expected = "a JSON file"): unknown {
+  let text: string;
+  try {
+    text = readFileSync(file, "utf8");
+  } catch (cause) {
+    const message = `${file}: expected ${expected}, found none that can be read`;
+    throw new MagdiError("MAGDI_FILE_MISSING", message, { cause });
+  }
+  try {
+    return JSON.parse(text);
+  } catch (cause) {
+    const message = `${file}: expected ${expected}, found text that is not JSON: ${String(cause)}`;
+    throw new MagdiError("MAGDI_BAD_FILE", message, { cause });
+  }
+}
+
+/** The same of an object. @throws as readJson, and MAGDI_BAD_FILE for another value */
+export function readJsonObject(file: string, expected = "a JSON object"): JsonObject {
+  const value = readJson(file, expected);
+  if (isObject(value)) return value;
+  throw new MagdiError("MAGDI_BAD_FILE", `${file}: expected ${expected}, found ${shown(value)}`);
+}
+
+/** An empty one where there is no such file. @throws as readJsonObject */
+export function readJsonObjectIfThere(file: string): JsonObject {
+  return existsSync(file) ? readJsonObject(file) : {};
+}
 
 const MAX_PROBLEMS = 8;
 const MAX_SHOWN = 60;

@@ -69,6 +69,24 @@ export interface Node {
   readonly attributes: Readonly<Record<string, Attribute>>;
 }
 
+/** An INT attribute, or its default where it is left out. */
+export function intAttribute(node: Node, name: string, otherwise: number): number {
+  const attribute: Attribute | undefined = node.attributes[name];
+  return typeof attribute === "number" ? attribute : otherwise;
+}
+
+/** A FLOAT attribute, or its default where it is left out. */
+export function floatAttribute(node: Node, name: string, otherwise: number): number {
+  const attribute: Attribute | undefined = node.attributes[name];
+  return typeof attribute === "object" && "float" in attribute ? attribute.float : otherwise;
+}
+
+/** An INTS attribute; null where it is left out. */
+export function intsAttribute(node: Node, name: string): readonly number[] | null {
+  const attribute: Attribute | undefined = node.attributes[name];
+  return Array.isArray(attribute) ? attribute : null;
+}
+
 export interface Graph {
   readonly name: string;
   readonly inputs: readonly ValueInfo[];

@@ -1,9 +1,8 @@
 // A product of matrices and what it is added to, as one operator: one pass less over both.
 
-import type { Value } from "./graph.ts";
+import { floatAttribute, intAttribute, type Value } from "./graph.ts";
 import type { GraphBuilder } from "./graph-builder.ts";
 import * as op from "./operators.ts";
-import { floatAttribute, intAttribute } from "./value-facts.ts";
 
 /** sum + product, both float32 [M, N]. Where the newest node is the product, its factors are multiplied in the same
  * operator, and the product itself is left for GraphBuilder.prune to drop. */

@@ -1,9 +1,8 @@
 // Gradients of matrix products. α and the transpositions of the forward node carry over into the backward ones, so
 // that no transposed copy is made where ONNX Runtime can read a matrix either way.
 
-import type { Value } from "../graph.ts";
+import { floatAttribute, intAttribute, type Value } from "../graph.ts";
 import * as op from "../operators.ts";
-import { floatAttribute, intAttribute } from "../value-facts.ts";
 import { type Backward, broadcasting, constant, type Rule, unsupported } from "./rule.ts";
 
 interface Operand {

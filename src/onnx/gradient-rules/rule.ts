@@ -11,10 +11,9 @@ export interface Backward {
   readonly g: GraphBuilder;
   readonly facts: ValueFacts;
   readonly node: Node;
-  /** The first three inputs; "" where the node has none. */
+  /** The first two inputs; "" where the node has none. */
   readonly a: Value;
   readonly b: Value;
-  readonly c: Value;
   /** The first output, and its cotangent: zeros when only another output leads to the loss. */
   readonly y: Value;
   readonly dy: Value;

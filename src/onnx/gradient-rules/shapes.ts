@@ -2,10 +2,9 @@
 // several places collects what comes back from all of them.
 
 import { isDeepStrictEqual } from "node:util";
-import type { Value } from "../graph.ts";
+import { intAttribute, intsAttribute, type Value } from "../graph.ts";
 import type { GraphBuilder } from "../graph-builder.ts";
 import * as op from "../operators.ts";
-import { intAttribute, intsAttribute } from "../value-facts.ts";
 import { type Backward, broadcasting, plain, type Rule, unsupported } from "./rule.ts";
 
 const zeros = ({ g, facts }: Backward, shape: Value, like: Value): Value =>
@@ -30,18 +29,6 @@ function reshapeLike({ g, facts }: Backward, arrived: Value, x: Value): Value {
 }
 
 const reshaped: Rule = (back) => [() => reshapeLike(back, back.dy, back.a)];
-
-/** y = x at some places: dx = 0 with dy added at those places, which `pick` finds in the numbers 0, 1, 2, … laid
- * out like x. */
-function scatter(back: Backward, pick: (numbers: Value) => Value): Value {
-  const { g, a, dy } = back;
-  const shape = op.shape(g, a);
-  const size = g.value("Size", [a]);
-  const numbers = op.reshapeTo(g, op.range(g, g.ints(0), size, g.ints(1)), shape);
-  const flat = (x: Value): Value => op.reshape(g, x, [-1]);
-  const empty = zeros(back, op.reshape(g, size, [1]), a);
-  return op.reshapeTo(g, op.scatterAdd(g, empty, flat(pick(numbers)), flat(dy), 0), shape);
-}
 
 /** y = x[..., indices, ...]: dx = 0 with each of dy's rows added to the row it came from. ScatterElements runs in
  * one thread; ScatterND would let rows of one index race. */
@@ -110,18 +97,7 @@ export const SHAPES = {
     const axis = intAttribute(node, "axis", 0);
     return [() => g.value("Concat", node.outputs.map(part), { attributes: { axis } })];
   }),
-  // y = x[from:to:step]: dx = 0, and dy at those places
-  Slice: plain((back) => [
-    () => scatter(back, (numbers) => back.g.value("Slice", [numbers, ...back.node.inputs.slice(1)])),
-  ]),
   Gather: plain(gathered),
-  // y = x[i, j, …] by tuples of indices: dx = 0 with dy added there
-  GatherND: plain((back) => [
-    () =>
-      scatter(back, (numbers) =>
-        back.g.value("GatherND", [numbers, back.b], { attributes: back.node.attributes }),
-      ),
-  ]),
   // y[i] = x[index[i]] along an axis: dx = 0 with dy[i] added at index[i]
   GatherElements: plain((back) => {
     const { g, node, a, b, dy } = back;

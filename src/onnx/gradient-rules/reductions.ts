@@ -5,16 +5,16 @@ import { intAttribute, type Value } from "../graph.ts";
 import * as op from "../operators.ts";
 import { type Backward, plain } from "./rule.ts";
 
-/** y or dy with the reduced dimensions back in place as 1, so that it broadcasts against x. */
+/** y or dy with the reduced dimensions put back as 1, so that it broadcasts against x. */
 function kept({ g, node, b }: Backward, value: Value): Value {
   if (intAttribute(node, "keepdims", 1) === 1 || b === "") return value;
   return g.value("Unsqueeze", [value, b]);
 }
 
-/** Σ dy∘y along the last axis [..., 1], for shares y whose only use is to weigh values, o = y·v. Then dy = do·vᵀ, and
- * Σ dy∘y = Σ do∘o: as many values as o has, and not the square of a sequence's length (Dao et al. 2022,
- * arXiv 2205.14135, appendix B.2). null where y is used otherwise. */
-function weighedSum(back: Backward): Value | null {
+/** Σ dy∘y along the last axis [..., 1] of attention weights y whose only use is o = y·v: there dy = do·vᵀ, so that
+ * Σ dy∘y = Σ do∘o, which has the size of o instead of the square of the sequence length (Dao et al. 2022,
+ * arXiv 2205.14135, appendix B.2). Null when y is used otherwise. */
+function attentionSum(back: Backward): Value | null {
   const { g, facts, y } = back;
   const use = back.onlyUse();
   const product = use?.node.operator === "Reshape" ? use.onlyUse() : use;
@@ -32,7 +32,7 @@ function weighedSum(back: Backward): Value | null {
 }
 
 export const REDUCTIONS = {
-  // y = Σ x: dx = dy for every x that was summed
+  // y = Σ x: dx = dy for every summed x
   ReduceSum: plain((back) => [() => op.expand(back.g, kept(back, back.dy), op.shape(back.g, back.a))]),
   // y = Σ x / n: dx = dy/n for every x
   ReduceMean: plain((back) => {
@@ -63,7 +63,7 @@ export const REDUCTIONS = {
     const axis = intAttribute(node, "axis", -1);
     const last = axis === -1 || axis + 1 === facts.shape(y)?.length;
     const sum = (): Value =>
-      (last ? weighedSum(back) : null) ?? op.reduceSum(g, op.mul(g, dy, y), axis, true);
+      (last ? attentionSum(back) : null) ?? op.reduceSum(g, op.mul(g, dy, y), axis, true);
     return [() => op.mul(g, y, op.sub(g, dy, sum()))];
   }),
 } as const;

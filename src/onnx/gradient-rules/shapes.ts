@@ -1,5 +1,5 @@
-// Gradients of operators that only move values: a value moved goes back to where it came from, and one that went to
-// several places collects what comes back from all of them.
+// Gradients of operators that only move values: each cotangent goes back to where its value came from, and is summed where
+// one value went to several places.
 
 import { isDeepStrictEqual } from "node:util";
 import { intAttribute, intsAttribute, type Value } from "../graph.ts";
@@ -10,15 +10,15 @@ import { type Backward, broadcasting, plain, type Rule, unsupported } from "./ru
 const zeros = ({ g, facts }: Backward, shape: Value, like: Value): Value =>
   op.zeros(g, shape, facts.type(like) === "float64" ? "float64" : "float32");
 
-/** What a chain of reshapes began with. ONNX Runtime cannot open a graph with a reshape to a shape computed at run
- * time and right after it one to a constant shape. */
+/** The value before a chain of reshapes: ONNX Runtime cannot open a graph in which a Reshape to a computed shape is followed
+ * directly by one to a constant shape. */
 function beforeReshapes(g: GraphBuilder, x: Value): Value {
   const producer = g.producerOf(x);
   const reshapes = producer !== null && /^(Reshape|Squeeze|Unsqueeze|Flatten)$/.test(producer.operator);
   return reshapes ? beforeReshapes(g, producer.inputs[0] ?? "") : x;
 }
 
-/** dy → the same values in the shape of x; constant where at most one size is unknown. */
+/** dy → the same values in the shape of x, a constant where at most one of its sizes is unknown */
 function reshapeLike({ g, facts }: Backward, arrived: Value, x: Value): Value {
   const dy = beforeReshapes(g, arrived);
   if (isDeepStrictEqual(facts.shape(dy), facts.shape(x)) && facts.shape(x) !== null) return dy;
@@ -30,8 +30,8 @@ function reshapeLike({ g, facts }: Backward, arrived: Value, x: Value): Value {
 
 const reshaped: Rule = (back) => [() => reshapeLike(back, back.dy, back.a)];
 
-/** y = x[..., indices, ...]: dx = 0 with each of dy's rows added to the row it came from. ScatterElements runs in
- * one thread; ScatterND would let rows of one index race. */
+/** y = x[..., indices, ...]: dx = 0 with each row of dy added to the row it came from. By ScatterElements, which runs in one
+ * thread: in ScatterND, rows of the same index would race. */
 const gathered: Rule = (back) => {
   const { g, facts, node, a, b, dy } = back;
   return [
@@ -70,9 +70,9 @@ export const SHAPES = {
   Flatten: plain(reshaped),
   Squeeze: plain(reshaped),
   Unsqueeze: plain(reshaped),
-  // y = x repeated: dx = Σ dy over the repetitions
+  // y = x broadcast: dx = Σ dy over the broadcast axes
   Expand: broadcasting(({ dy }) => [() => dy]),
-  // y = x₁, x₂, … side by side: each dxᵢ is its part of dy
+  // y = x₁, x₂, … concatenated: each dxᵢ is its part of dy
   Concat: plain(({ g, facts, node, dy }) => {
     const axis = intAttribute(node, "axis", 0);
     let parts: readonly Value[] | null = null;
@@ -90,7 +90,7 @@ export const SHAPES = {
       return parts[index] ?? "";
     });
   }),
-  // y₁, y₂, … = parts of x: dx = dy₁, dy₂, … side by side
+  // y₁, y₂, … = parts of x: dx = dy₁, dy₂, … concatenated
   Split: plain((back) => {
     const { g, node, a, cotangents } = back;
     const part = (y: Value, index: number): Value => cotangents[index] ?? zeros(back, op.shape(g, y), a);
@@ -103,10 +103,10 @@ export const SHAPES = {
     const { g, node, a, b, dy } = back;
     return [() => op.scatterAdd(g, zeros(back, op.shape(g, a), a), b, dy, intAttribute(node, "axis", 0))];
   }),
-  // y = x with u added at some places: dx = dy, du[i] = dy[index[i]]
+  // y = x with each u[i] added at index[i]: dx = dy, du[i] = dy[index[i]]
   ScatterElements: plain(({ g, node, b, dy }) => {
     const { reduction } = node.attributes;
-    if (reduction !== "add") throw unsupported(node, "it overwrites what it does not add to");
+    if (reduction !== "add") throw unsupported(node, "its reduction is not add");
     return [() => dy, null, () => op.gatherElements(g, dy, b, intAttribute(node, "axis", 0))];
   }),
 } as const;

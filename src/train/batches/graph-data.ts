@@ -1,10 +1,11 @@
 // Tokenised graphs as the trainer takes them: items with sizes, and a batch of any of them. It does not plan steps.
 
 import { contrastivePairs } from "../../mag/pairs.ts";
-import { seededRandom } from "../step/seeded-random.ts";
+import { seededRandom } from "./seeded-random.ts";
 import { chainsTogether } from "./sequence-layout.ts";
-import { type BatchOptions, type TrainingBatch, type TrainingUnit, trainingBatch } from "./training-batch.ts";
+import { type BatchOptions, type TrainingBatch, trainingBatch } from "./training-batch.ts";
 import type { TrainingData } from "./training-data.ts";
+import type { TrainingUnit } from "./training-unit.ts";
 
 export interface GraphDataOptions extends Omit<BatchOptions, "pairs"> {
   /** Drawn anew by each batch's seed, or in order as in the released code. Default drawn. */

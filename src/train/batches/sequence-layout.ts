@@ -1,7 +1,7 @@
 // How the rows of a batch lie in sequences: each in one of its own, or the chains of a graph behind the prompt that all
 // of them have, so that it is computed once. It knows token ids only.
 
-import type { TrainingRow, TrainingUnit } from "./training-batch.ts";
+import type { TrainingRow, TrainingUnit } from "./training-unit.ts";
 
 /** Sequences [rows, columns], padded on the right. */
 export interface SequenceLayout {

@@ -8,7 +8,7 @@ import type { ChatTemplate } from "../../text/chat-template.ts";
 import type { Tokenizer } from "../../text/tokenizer.ts";
 import { answerSentence, completionOf } from "./completion.ts";
 import { missingNodes, withMissing } from "./missing-nodes.ts";
-import type { RowLabel, TrainingRow, TrainingUnit } from "./training-batch.ts";
+import { type RowLabel, rowsApart, type TrainingRow, type TrainingUnit } from "./training-unit.ts";
 
 /** What a student's text is made with. */
 export interface StudentText {
@@ -89,13 +89,6 @@ export function tokeniseTwoTasks(
     return row === null ? [] : [{ id: `${mag.id} answer`, rows: [row], edges: [] }];
   });
   return { rationale, label, counts: tokenise.counts };
-}
-
-/** Each row as a unit of its own, for losses that relate none to another: batches then waste less on padding. */
-export function rowsApart(units: readonly TrainingUnit[]): TrainingUnit[] {
-  return units.flatMap(({ id, rows }) =>
-    rows.map((row, index): TrainingUnit => ({ id: `${id} ${index}`, rows: [row], edges: [] })),
-  );
 }
 
 /**

@@ -1,10 +1,10 @@
 // The arrays of one training step: padded token ids, where labels are, pooling weights, pairs and Â over several graphs
 // at once. It knows token ids only: no text, no model.
 
-import type { Edge } from "../../mag/mag-schema.ts";
 import { contrastivePairs, type Pair } from "../../mag/pairs.ts";
 import { type Adjacency, normalisedAdjacency } from "./adjacency.ts";
 import { ownSequences, type SharedPlaces, sharedSequences } from "./sequence-layout.ts";
+import type { TrainingUnit } from "./training-unit.ts";
 
 /** Every array is row-major; rows are sequences, padded on the right: one for each node, unless prompts are shared. */
 export interface TrainingBatch {
@@ -31,23 +31,6 @@ export interface TrainingBatch {
   readonly nodeLabels: BigInt64Array;
   /** How many labels there are: the mean of an optimiser step divides by the sum over its batches. */
   readonly labelTokens: number;
-}
-
-/** 0 wrong, 1 right, 2 an answer that is not there: see missing-nodes.ts. */
-export type RowLabel = 0 | 1 | 2;
-
-/** One sequence: the prompt's tokens, then the completion's, its end token last. */
-export interface TrainingRow {
-  readonly tokenIds: Int32Array;
-  readonly promptLength: number;
-  readonly label: RowLabel;
-}
-
-/** What must be in one batch: a graph's rows, or a single one when nothing relates it to others. */
-export interface TrainingUnit {
-  readonly id: string;
-  readonly rows: readonly TrainingRow[];
-  readonly edges: readonly Edge[];
 }
 
 export interface BatchOptions {

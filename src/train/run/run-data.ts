@@ -6,17 +6,16 @@ import { graphType, type Mag, withNodes } from "../../mag/mag-schema.ts";
 import { shuffled } from "../../mag/pairs.ts";
 import { heldOut, questionKey } from "../../mag/selections.ts";
 import { dataByLoss, type GraphDataOptions, graphData, type UnitGroups } from "../batches/graph-data.ts";
+import { derivedSeed, seededRandom } from "../batches/seeded-random.ts";
 import {
-  rowsApart,
   type StudentText,
   type TokeniseCounts,
   type TokeniseOptions,
   tokeniseMags,
   tokeniseTwoTasks,
 } from "../batches/tokenised-mags.ts";
-import type { TrainingUnit } from "../batches/training-batch.ts";
 import type { TrainingData } from "../batches/training-data.ts";
-import { derivedSeed, seededRandom } from "../step/seeded-random.ts";
+import { rowsApart, type TrainingUnit } from "../batches/training-unit.ts";
 import type { SettledSettings } from "./training-settings.ts";
 
 export interface DataPart {

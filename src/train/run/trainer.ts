@@ -2,10 +2,10 @@
 // a step and data by their interfaces, and no model, file format or recipe.
 
 import { POOLED_CENTRE } from "../../nn/training-graph.ts";
-import { type Accumulated, GradientSum, runBatches } from "../batches/step-batches.ts";
+import { derivedSeed } from "../batches/seeded-random.ts";
 import { hashOf, type TrainingData } from "../batches/training-data.ts";
+import { type Accumulated, GradientSum, runBatches } from "../step/gradient-accumulation.ts";
 import { AdamW, clipGlobalNorm, globalNorm } from "../step/optimiser.ts";
-import { derivedSeed } from "../step/seeded-random.ts";
 import type { TrainingStep } from "../step/training-step.ts";
 import { type AdapterDescription, isHead, type RunState } from "./checkpoint.ts";
 import { RunClock } from "./run-clock.ts";
@@ -75,10 +75,9 @@ class Trainer {
     const { settings, step, training, validation } = options;
     this.#plan = new RunPlan(settings, training.items.length);
     const { learningRate, headLearningRate } = settings;
-    // A step's rate is given as a share of the highest, which each parameter has of its own.
     this.#optimiser = new AdamW(step.parameters, {
       ...settings,
-      rateShare: (key) =>
+      learningRate: (key) =>
         key === POOLED_CENTRE ? 0 : isHead(key) ? (headLearningRate ?? learningRate) : learningRate,
     });
     const dataHash = hashOf(training, validation);
@@ -136,8 +135,8 @@ class Trainer {
     if (done === null) return false;
     const norm =
       settings.clipNorm > 0 ? clipGlobalNorm(gradients.sum, settings.clipNorm) : globalNorm(gradients.sum);
-    const rateShare = this.#plan.rateShareAt(index);
-    this.#optimiser.step(gradients.sum, rateShare);
+    const learningRateFactor = this.#plan.learningRateFactor(index);
+    this.#optimiser.step(gradients.sum, learningRateFactor);
     const seconds = secondsTaken();
     this.#clock.stepTook(seconds);
     const tokensPerSecond = seconds > 0 ? done.tokens / seconds : 0;
@@ -153,7 +152,7 @@ class Trainer {
       epoch: this.#plan.epochAfter(index + 1),
       ...lossesOf(done),
       nodeAccuracy: accuracy(done),
-      learningRate: settings.learningRate * rateShare,
+      learningRate: settings.learningRate * learningRateFactor,
       gradientNorm: norm,
       tokens: done.tokens,
       tokensPerSecond,

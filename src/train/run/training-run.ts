@@ -15,8 +15,7 @@ import type { Manifest } from "../../student/manifest.ts";
 import { locateBase, openBase } from "../../student/open-base.ts";
 import { exportStudent, TRAINING_METADATA } from "../adapter/export-student.ts";
 import { findRecipe } from "../recipes/registry.ts";
-import { initialiseParameters } from "../step/initial-parameters.ts";
-import { fitPooledCentre } from "../step/pooled-centre.ts";
+import { fitPooledCentre, initialiseParameters } from "../step/initial-parameters.ts";
 import { openTrainingStep, type TrainingStep } from "../step/training-step.ts";
 import { type AdapterDescription, readRunState } from "./checkpoint.ts";
 import { type RunData, readRunData, sharesPrompts } from "./run-data.ts";
@@ -25,6 +24,7 @@ import { RunPlan } from "./run-plan.ts";
 import { studentText } from "./student-text.ts";
 import { type TrainerOptions, type TrainingOutcome, type TrainingProgress, train } from "./trainer.ts";
 import {
+  batchLimits,
   checkedSettings,
   type SettledSettings,
   settledSettings,
@@ -200,7 +200,8 @@ async function trained(options: TrainingRunOptions, source: string): Promise<Tra
     if (readRunState(path.join(folder, CHECKPOINT_FOLDER)) === null) {
       initialiseParameters(step.parameters, step.shapes, settings.seed);
       const fitted = await fitPooledCentre(step, data.training.data, {
-        settings,
+        seed: settings.seed,
+        limits: batchLimits(settings),
         signal: options.signal,
         onProgress: (done, total) => onStage("measuring what pooled vectors share", done, total),
       });

@@ -6,8 +6,8 @@ import { forwardGraph } from "../../nn/training-graph.ts";
 import { OrtTensor } from "../../runtime/ort-tensor.ts";
 import { Binding, type Session } from "../../runtime/session.ts";
 import type { BaseModel } from "../../student/base-model.ts";
-import { integerTensor } from "../batches/batch-tensors.ts";
 import { type BaseSessionOptions, BaseSessions } from "./base-session.ts";
+import { integerTensor } from "./batch-tensors.ts";
 
 export interface StudentForward {
   /** The adapter's tensors by PEFT key, zero at first; empty without an adapter. */

@@ -8,11 +8,10 @@ import { elementsOf } from "../../onnx/graph.ts";
 import { OrtTensor } from "../../runtime/ort-tensor.ts";
 import { Binding, type Session } from "../../runtime/session.ts";
 import type { BaseModel } from "../../student/base-model.ts";
-import { floatTensor, integerTensor } from "../batches/batch-tensors.ts";
+import { derivedSeed, dropoutMask, fillNoise } from "../batches/seeded-random.ts";
 import type { TrainingBatch } from "../batches/training-batch.ts";
 import { type BaseSessionOptions, BaseSessions } from "./base-session.ts";
-import { dropoutMask, fillNoise } from "./dropout-noise.ts";
-import { derivedSeed } from "./seeded-random.ts";
+import { floatTensor, integerTensor } from "./batch-tensors.ts";
 
 /** What a step reads of a batch. A node label below 0 is none. */
 export type StepBatch = Omit<TrainingBatch, "lengths" | "labelTokens">;

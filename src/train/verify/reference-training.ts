@@ -10,7 +10,8 @@ import { type Shape, shapeMismatches } from "../../tensor/shape-mismatch.ts";
 import type { HeadTensor } from "../adapter/heads-file.ts";
 import { adapterKey, type LoraModule, type PeftAdapter } from "../adapter/peft-adapter.ts";
 import type { Adjacency } from "../batches/adjacency.ts";
-import { type TrainingUnit, trainingBatch } from "../batches/training-batch.ts";
+import { trainingBatch } from "../batches/training-batch.ts";
+import type { TrainingUnit } from "../batches/training-unit.ts";
 import type { StepBatch } from "../step/training-step.ts";
 import { PARAMETERS_FILE, type ReferenceFolder, type ReferenceMags } from "./reference-folder.ts";
 

@@ -1,13 +1,13 @@
 // Checks everything that training computes against a folder of reference results from another framework.
 
-import type { BaseSessionOptions } from "./step/base-session.ts";
-import type { Check } from "./verify/check.ts";
-import { forwardChecks } from "./verify/forward-checks.ts";
-import { ReferenceFolder } from "./verify/reference-folder.ts";
-import { assertTrainable } from "./verify/reference-training.ts";
-import { trainingChecks } from "./verify/training-checks.ts";
+import type { BaseSessionOptions } from "../step/base-session.ts";
+import type { Check } from "./check.ts";
+import { forwardChecks } from "./forward-checks.ts";
+import { ReferenceFolder } from "./reference-folder.ts";
+import { assertTrainable } from "./reference-training.ts";
+import { trainingChecks } from "./training-checks.ts";
 
-export { type Check, hasFailed } from "./verify/check.ts";
+export { type Check, hasFailed } from "./check.ts";
 
 /** Each quantity as it is checked. One that the folder has no reference of is "absent"; one whose reference is broken
  * is "not verified".

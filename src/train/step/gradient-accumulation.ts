@@ -3,9 +3,9 @@
 
 import { MagdiError } from "../../base/errors.ts";
 import { isOfClassifier } from "../../nn/node-classifier.ts";
-import { derivedSeed } from "../step/seeded-random.ts";
-import { countsOf, type StepCounts, type StepMode, type TrainingStep } from "../step/training-step.ts";
-import { type BatchLimits, planBatches, type TrainingData } from "./training-data.ts";
+import { derivedSeed } from "../batches/seeded-random.ts";
+import { type BatchLimits, planBatches, type TrainingData } from "../batches/training-data.ts";
+import { countsOf, type StepCounts, type StepMode, type TrainingStep } from "./training-step.ts";
 
 export interface Accumulated {
   /** Means over all batches; total is the weighted sum. */

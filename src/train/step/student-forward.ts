@@ -1,4 +1,4 @@
-// The logits of a base, alone or with an adapter, on whole sequences: what a trained or merged student is compared to.
+// The forward pass of a base, alone or with an adapter, on whole sequences: the logits that students are compared by.
 
 import type { LoraOptions } from "../../nn/lora.ts";
 import { adapterShapes } from "../../nn/lora.ts";
@@ -17,7 +17,7 @@ export interface StudentForward {
   close(): void;
 }
 
-/** @throws MAGDI_BAD_FILE for weights that are no finite numbers, MAGDI_RUNTIME when the device refuses. */
+/** @throws MAGDI_BAD_FILE for weights that are not finite, MAGDI_RUNTIME when the device refuses. */
 export async function openStudentForward(
   base: BaseModel,
   lora: LoraOptions | null,

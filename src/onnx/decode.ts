@@ -190,7 +190,7 @@ function readValueInfo(bytes: Uint8Array): ValueInfo {
   const tensor = inner(inner(bytes, 2), 1);
   const dimensions = inner(tensor, 2);
   if (tensor === null || dimensions === null) {
-    throw unsupported(`an input or output, ${name}, that is not a tensor of known rank`);
+    throw unsupported(`the input or output ${name} that is not a tensor of known rank`);
   }
   let type: DataType | null = null;
   for (const field of readFields(tensor)) if (field.field === 1) type = dataTypeOf(intOf(field));

@@ -18,16 +18,12 @@ export interface StudentText {
   readonly endTokenId: number;
 }
 
-export const TOO_LONG = {
-  cut: "the completion is truncated: neither its rest nor the end token is a label",
-  drop: "the node is removed from its graph, with its edges",
-} as const;
-
 export interface TokeniseOptions {
   /** Tokens of a row at most, prompt and completion together. */
   readonly maxTokens: number;
-  /** What happens to longer rows. Default "cut". */
-  readonly tooLong?: keyof typeof TOO_LONG;
+  /** Longer rows: "cut" truncates the completion, whose rest and end token are then no labels; "drop" removes the node and
+   * its edges from the graph. Default "cut". */
+  readonly tooLong?: "cut" | "drop";
   /** Whether missing answers become nodes of a third class, as in the released code. Default false. */
   readonly missingNodes?: boolean;
 }

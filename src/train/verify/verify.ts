@@ -1,4 +1,4 @@
-// Checks everything that training computes against a folder of reference results from another framework.
+// Verifies all that training computes against a folder of reference results from another framework.
 
 import type { BaseSessionOptions } from "../step/base-session.ts";
 import type { Check } from "./check.ts";
@@ -9,10 +9,10 @@ import { trainingChecks } from "./training-checks.ts";
 
 export { type Check, hasFailed } from "./check.ts";
 
-/** Each quantity as it is checked. One that the folder has no reference of is "absent"; one whose reference is broken
- * is "not verified".
- * @throws MAGDI_FILE_MISSING when there is no such folder, or it lacks what is needed to train; MAGDI_BAD_FILE or
- * MAGDI_UNSUPPORTED when that does not fit together. */
+/** Yields each quantity as it is checked: "absent" when the folder has no reference for it, "not verified" when the
+ * reference is broken.
+ * @throws MAGDI_FILE_MISSING when the folder or what training needs is missing; MAGDI_BAD_FILE or MAGDI_UNSUPPORTED when its
+ * parts do not fit together. */
 export async function* verifyTraining(
   folder: string,
   options: BaseSessionOptions = {},

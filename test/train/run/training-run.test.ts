@@ -104,7 +104,7 @@ test("a student's run that is stopped and resumed has the bits of one that was n
 test("a run that is stopped before its first step, while it measures the centre, has the same bits too", async () => {
   const settings = { maxSteps: 2, export: false };
   const whole = await run({ settings });
-  const first = await run({ stopAtStage: "measuring what pooled vectors share", settings });
+  const first = await run({ stopAtStage: "measuring the centre of the pooled vectors", settings });
   assert.deepEqual(first.outcome, { reason: "interrupted", step: 0, totalSteps: 2, best: null });
   assert.ok(!existsSync(path.join(first.folder, "checkpoint")), "nothing is kept of half a centre");
   const rest = await run({ folder: first.folder });

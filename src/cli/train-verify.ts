@@ -2,7 +2,7 @@
 
 import { parseArgs } from "node:util";
 import { MagdiError } from "../base/errors.ts";
-import { type Check, hasFailed, verifyTraining } from "../train/verify.ts";
+import { type Check, hasFailed, verifyTraining } from "../train/verify/verify.ts";
 import type { Command } from "./command.ts";
 import { parseThreads } from "./written-student.ts";
 

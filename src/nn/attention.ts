@@ -1,5 +1,5 @@
-// Attention of a decoder layer: projections, query and key norms, rotary embedding, output. What lies between is a
-// core: over a cache when a student serves, over whole sequences when it learns.
+// The attention block of a decoder layer: projections, query and key norms, rotary embedding, output projection. Attention
+// itself comes from the context: over a cache for serving, over whole sequences for training.
 
 import type { Value } from "../onnx/graph.ts";
 import type { GraphBuilder } from "../onnx/graph-builder.ts";
@@ -8,18 +8,18 @@ import type { DecoderConfig } from "./decoder-config.ts";
 import type { LayerWeights } from "./decoder-weights.ts";
 import { linear, linears } from "./linear.ts";
 
-/** What every layer's attention shares in one graph. */
+/** What the attention of all layers shares in a graph. */
 export interface AttentionContext {
-  /** int64 [2]: B and S of the tokens, whose activations are [B·S, C] everywhere else. */
+  /** int64 [2]: B and S of the tokens; activations elsewhere are [B·S, C]. */
   readonly batchShape: Value;
-  /** The rotary tables [positions, headSize/2] and each token's place in them, int64 [B, S] or one first place [1];
-   * null where the core rotates by itself. */
+  /** The rotary tables [positions, headSize/2] and the tokens' positions, int64 [B, S] or the first one's [1]; null when
+   * `attend` rotates by itself. */
   readonly rotary: { readonly cosine: Value; readonly sine: Value; readonly positions: Value } | null;
   /** x [..., C], weight [C] → x over its root mean square ∘ weight */
   readonly norm: typeof op.simplifiedLayerNormalization;
-  /** Whether the core takes queries, keys and values as the one product that they may come from. */
+  /** Whether `attend` takes queries, keys and values packed, as one product gives them. */
   readonly packed: boolean;
-  /** query [B, S, heads·D], key and value [B, S, keyValueHeads·D] (or "" when all are packed in the query) →
+  /** query [B, S, heads·D], key and value [B, S, keyValueHeads·D] (or "" when packed into the query) →
    * [B, S, heads·D] */
   readonly attend: (
     g: GraphBuilder,

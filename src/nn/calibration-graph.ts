@@ -1,5 +1,5 @@
-// The decoder with what its products are given as outputs: the largest magnitude of each channel, by which weights and
-// inputs are balanced before both are rounded.
+// The calibration graph: the decoder with the largest magnitude of each input channel of its linear layers as outputs, from
+// which weights and inputs are smoothed before quantisation.
 
 import type { Model } from "../onnx/graph.ts";
 import { GraphBuilder } from "../onnx/graph-builder.ts";
@@ -9,7 +9,7 @@ import type { DecoderConfig } from "./decoder-config.ts";
 import { servingContext } from "./serving-context.ts";
 import { stepInputs, type WeightLoader } from "./serving-graph.ts";
 
-/** The inputs of each layer's products, by the first module that takes them, with their widths. */
+/** The inputs of every linear layer: the first module that takes each, and its width. */
 export function observedInputs(config: DecoderConfig): ReadonlyMap<string, number> {
   const { hiddenSize } = config;
   const inputs = new Map<string, number>();

@@ -1,10 +1,10 @@
-// The shape of a decoder, whatever family it comes from. It knows no file format.
+// The configuration of a decoder, of whatever model family. It knows no file format.
 
 export type RopeScaling =
   | { readonly kind: "none" }
-  /** Every frequency divided by one factor. */
+  /** All frequencies are divided by one factor. */
   | { readonly kind: "linear"; readonly factor: number }
-  /** Llama 3.1: long wavelengths divided, short ones kept, a ramp between. */
+  /** Llama 3.1: low frequencies are divided by the factor, high ones kept, those between interpolated. */
   | {
       readonly kind: "llama3";
       readonly factor: number;
@@ -12,7 +12,7 @@ export type RopeScaling =
       readonly highFrequencyFactor: number;
       readonly originalPositions: number;
     }
-  /** Each frequency divided by its own factor [headSize/2], as GGUF stores it. */
+  /** Each frequency is divided by its own factor [headSize/2], as in GGUF files. */
   | { readonly kind: "factors"; readonly factors: readonly number[] };
 
 export interface DecoderConfig {
@@ -24,7 +24,7 @@ export interface DecoderConfig {
   readonly keyValueHeads: number;
   readonly headSize: number;
   readonly normEpsilon: number;
-  /** Positions the rotary tables cover: the context length. */
+  /** Positions that the rotary tables cover: the context length. */
   readonly positions: number;
   readonly ropeTheta: number;
   readonly ropeScaling: RopeScaling;
@@ -34,11 +34,11 @@ export interface DecoderConfig {
   readonly queryKeyValueBias: boolean;
   readonly outputBias: boolean;
   readonly mlpBias: boolean;
-  /** For each layer the tokens a position attends to, itself included; null is all. */
+  /** The sliding window of each layer in tokens, the current one included; null is full attention. */
   readonly windows: readonly (number | null)[];
 }
 
-/** Every tensor that a decoder of this shape has, by its Hugging Face key, with its shape. */
+/** The shape of every tensor of such a decoder, by Hugging Face key. */
 export function expectedTensors(config: DecoderConfig): Map<string, readonly number[]> {
   const { hiddenSize, intermediateSize, vocabSize, headSize } = config;
   const queryRows = config.heads * headSize;

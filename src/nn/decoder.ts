@@ -1,5 +1,4 @@
-// The decoder: embedding, layers, final norm, vocabulary head. One definition for serving and
-// for training.
+// The decoder: embedding, layers, final norm, vocabulary head; one definition for serving and training.
 
 import type { Value } from "../onnx/graph.ts";
 import type { GraphBuilder } from "../onnx/graph-builder.ts";
@@ -10,15 +9,16 @@ import type { DecoderWeights, LayerWeights } from "./decoder-weights.ts";
 import { embedding, linear } from "./linear.ts";
 import { swiglu } from "./swiglu.ts";
 
-/** What the layers of one graph share. */
+/** What the layers of a graph share. */
 export interface DecoderContext extends AttentionContext {
-  /** branch, residual [T, C] → [the norm of their sum, their sum] */
+  /** branch, residual [T, C] → the norm of their sum, and their sum */
   readonly addNorm: typeof op.skipSimplifiedLayerNormalization;
-  /** Runs `build`, which appends a layer. */
+  /** Runs `build`, which appends one layer's nodes. */
   readonly layer: (g: GraphBuilder, build: () => void) => void;
 }
 
-/** x, the norm of the residual, and the residual [T, C] → what the layer adds to the residual that it gives [T, C] */
+/** x (the norm of the residual), residual [T, C] → the output of the feed-forward block and the residual that it is to be
+ * added to, both [T, C] */
 export function decoderLayer(
   g: GraphBuilder,
   x: Value,

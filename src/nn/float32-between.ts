@@ -1,5 +1,5 @@
-// A base in float16 that learns in float32: its products are computed in float16, and all that lies between them, the
-// adapters and the sums among it, in float32.
+// Mixed precision for training over a float16 base: products with the base's weights are computed in float16, everything
+// else, adapters and residual sums included, in float32.
 
 import type { Value } from "../onnx/graph.ts";
 import type { GraphBuilder } from "../onnx/graph-builder.ts";
@@ -7,11 +7,11 @@ import * as op from "../onnx/operators.ts";
 import type { DecoderWeights } from "./decoder-weights.ts";
 import type { LinearWeight, RowWeight } from "./linear.ts";
 
-/** What a loss is multiplied by before its gradients go through products in float16, whose least number is 6e-8, and the
- * gradients are divided by again. */
+/** Loss scaling: the loss is multiplied by this before the backward pass goes through float16 products, whose smallest
+ * number is 6e-8, and the gradients are divided by it. */
 export const HALF_LOSS_SCALE = 1024;
 
-/** The same weights for activations in float32. Those in float32 stay as they are. */
+/** The same weights for float32 activations; float32 weights are returned unchanged. */
 export function withFloat32Between(g: GraphBuilder, weights: DecoderWeights): DecoderWeights {
   if (weights.floats === "float32") return weights;
   const wide = (x: Value): Value => op.cast(g, x, "float32");

@@ -1,5 +1,5 @@
-// A graph convolutional network (Kipf & Welling 2017, arXiv 1609.02907): every layer mixes a node with those whose
-// edges point to it. It knows no classes.
+// A graph convolutional network (Kipf & Welling 2017, arXiv 1609.02907): every layer mixes a node with those whose edges
+// point to it.
 
 import type { Value } from "../onnx/graph.ts";
 import type { GraphBuilder } from "../onnx/graph-builder.ts";
@@ -8,11 +8,11 @@ import { type GraphNodes, type HeadShapes, headBias, headProduct, layerShapes } 
 
 export interface Gcn {
   readonly kind: "gcn";
-  /** What a node has after the layers, and between them. */
+  /** Features of a node after the layers, and between them. */
   readonly width: number;
-  /** What it has between them where that is another. */
+  /** Features between the layers, when different. */
   readonly innerWidth?: number;
-  /** The second layer gives the logits itself, without a ReLU and without a linear layer behind it, as in the released
+  /** Whether the second layer gives the logits directly, without a ReLU and a linear layer after it, as in the released
    * code. */
   readonly direct?: boolean;
 }
@@ -28,8 +28,8 @@ export function gcnShapes(classifier: Gcn & { readonly classes: number }, hidden
   ]);
 }
 
-/** ReLU(Â·X·Wᵀ + b), twice, with Â = D^-½·(A + I)·D^-½ over in-degrees: [B, width]; direct, the second time without
- * the ReLU: [B, classes] */
+/** ReLU(Â·X·Wᵀ + b), twice, with Â = D^-½·(A + I)·D^-½ by in-degrees → [B, width]; when direct, without the second
+ * ReLU → [B, classes] */
 export function gcn(
   g: GraphBuilder,
   { nodes, adjacency, afterFirst }: GraphNodes,

@@ -1,5 +1,5 @@
-// Attention as a mixer of nodes, instead of a graph convolution: a node weighs those that it heard, and itself, by what
-// they say. Over whole nodes, or over all their tokens. It knows no classes.
+// Attention instead of graph convolution: a node attends to itself and to the nodes with an edge to it, as pooled vectors or
+// token by token.
 
 import type { Value } from "../onnx/graph.ts";
 import type { GraphBuilder } from "../onnx/graph-builder.ts";
@@ -8,14 +8,14 @@ import { type GraphNodes, type HeadShapes, headLayer, layerShapes } from "./head
 
 export interface GraphAttention {
   readonly kind: "node-attention" | "token-attention";
-  /** What a node has between and after the layers. */
+  /** Features of a node between and after the layers. */
   readonly width: number;
 }
 
 const LAYERS = { "node-attention": 2, "token-attention": 1 } as const;
 const PARTS = ["query", "key", "value"] as const;
-/** What the score of a node that was not heard becomes: its share is exactly zero. */
-const UNHEARD = -1e9;
+/** The score of a masked node or token, whose attention weight is then exactly zero. */
+const MASKED = -1e9;
 
 /** attention.{layer}.query.*, .key.*, .value.* */
 export function graphAttentionShapes({ kind, width }: GraphAttention, hiddenSize: number): HeadShapes {
@@ -28,9 +28,9 @@ export function graphAttentionShapes({ kind, width }: GraphAttention, hiddenSize
   );
 }
 
-/** x → 0 where it is above zero, UNHEARD elsewhere */
+/** x → 0 where it is above zero, MASKED elsewhere */
 const maskOf = (g: GraphBuilder, x: Value): Value =>
-  op.where(g, op.greater(g, x, g.float(0)), g.float(0), g.float(UNHEARD));
+  op.where(g, op.greater(g, x, g.float(0)), g.float(0), g.float(MASKED));
 
 /** ReLU(softmax(Q·Kᵀ/√width + mask)·V). from [N, K], over [M, K], mask [N, M] → [N, width] */
 function layerOf(
@@ -51,7 +51,7 @@ function layerOf(
   return op.relu(g, op.matMul(g, shares, part("value", over)));
 }
 
-/** Over nodes, twice: [B, width] */
+/** Two layers over pooled nodes → [B, width] */
 export function nodeAttention(g: GraphBuilder, graph: GraphNodes, width: number): Value {
   const mask = maskOf(g, graph.adjacency);
   let x = graph.afterFirst(layerOf(g, 0, graph.nodes, graph.nodes, mask, width));
@@ -59,12 +59,12 @@ export function nodeAttention(g: GraphBuilder, graph: GraphNodes, width: number)
   return x;
 }
 
-/** Each node over the real tokens of those that it heard, and its own: [B, width] */
+/** One layer, from each pooled node to the tokens of its neighbours and its own → [B, width] */
 export function tokenAttention(g: GraphBuilder, graph: GraphNodes, width: number): Value {
-  const heard = op.unsqueeze(g, maskOf(g, graph.adjacency), 2);
+  const edges = op.unsqueeze(g, maskOf(g, graph.adjacency), 2);
   const real = op.unsqueeze(g, maskOf(g, graph.poolingWeights), 0);
   // [B, B, T] → [B, B·T]
   const batch = op.gather(g, op.shape(g, graph.adjacency), g.ints([0]), 0);
-  const mask = op.reshapeTo(g, op.add(g, heard, real), op.concatenate(g, [batch, g.ints([-1])]));
+  const mask = op.reshapeTo(g, op.add(g, edges, real), op.concatenate(g, [batch, g.ints([-1])]));
   return graph.afterFirst(layerOf(g, 0, graph.nodes, graph.hidden, mask, width));
 }

@@ -1,12 +1,12 @@
-// A step graph whose attention computes in float16, whatever the rest of it computes in: for devices that have no other
-// attention over a cache. It knows no device.
+// Rewrites a step graph so that attention and its cache are float16, whatever the rest of it is: some devices have no other
+// kernel for attention over a cache.
 
 import { decodeModel } from "../onnx/decode.ts";
 import { encodeModel } from "../onnx/encode.ts";
 import { DATA_TYPES, type FloatType, type Node, type Value, type ValueInfo } from "../onnx/graph.ts";
 
 const ATTENTION = "GroupQueryAttention";
-/** Its inputs by place: query, key, value, past key, past value, lengths, total length, cosine, sine. */
+/** The indices of query, key, value, cosine and sine among its inputs; 3 to 6 are the cache and the lengths. */
 const FLOATS_IN = [0, 1, 2, 7, 8];
 
 const isCache = ({ name }: ValueInfo): boolean => /^(past_key_values|present)\./.test(name);
@@ -17,15 +17,14 @@ function cast(x: Value, to: FloatType, result: Value): Node {
   return { name: `${result}.Cast`, operator: "Cast", domain: "", inputs: [x], outputs: [result], attributes };
 }
 
-/** An encoded step graph with keys and values kept, and attention computed, in float16: what goes into attention is rounded
- * to it, and what comes out widened again. Null where they are in float16 already.
- * @throws MAGDI_BAD_GRAPH when the bytes are no graph. */
+/** From an encoded step graph to one with a float16 cache: the inputs of attention are cast to float16, its output to
+ * float32. Null when the cache is float16 already. @throws MAGDI_BAD_GRAPH when the bytes are not a graph. */
 export function attentionInHalf(bytes: Uint8Array): Uint8Array | null {
   const model = decodeModel(bytes);
   const { graph } = model;
   if (graph.inputs.every((info) => !isCache(info) || info.type === "float16")) return null;
   const nodes: Node[] = [];
-  // The tables of the rotary embedding are every layer's.
+  // All layers share the rotary tables, which are cast once.
   const rounded = new Map<Value, Value>();
   const round = (x: Value): Value => {
     const there = rounded.get(x);

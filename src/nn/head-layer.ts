@@ -1,4 +1,4 @@
-// A linear layer of a training head, whose weight and bias are inputs of the graph by their own names.
+// The linear layers that the training heads are built of; weights and biases are inputs of the graph, by their own names.
 
 import type { Value } from "../onnx/graph.ts";
 import type { GraphBuilder } from "../onnx/graph-builder.ts";
@@ -7,7 +7,7 @@ import * as op from "../onnx/operators.ts";
 /** Shapes of a head's tensors by key. */
 export type HeadShapes = ReadonlyMap<string, readonly number[]>;
 
-/** What is known of a batch's graphs: B nodes, each a sequence of up to T tokens. */
+/** The interaction graphs of a batch: B nodes, each a sequence of up to T tokens. */
 export interface GraphNodes {
   /** Pooled [B, C] */
   readonly nodes: Value;
@@ -15,9 +15,9 @@ export interface GraphNodes {
   readonly hidden: Value;
   /** [B, T], above 0 on real tokens */
   readonly poolingWeights: Value;
-  /** [B, B], normalised: above 0 where the row heard the column */
+  /** [B, B], normalised: above 0 where there is an edge from the column's node to the row's */
   readonly adjacency: Value;
-  /** What happens to nodes [B, width] behind the first layer that mixes them: dropout, or nothing. */
+  /** Applied to the output [B, width] of the first layer that mixes nodes: dropout, or nothing. */
   readonly afterFirst: (x: Value) => Value;
 }
 

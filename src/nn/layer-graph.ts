@@ -1,5 +1,5 @@
-// One layer of the decoder by itself: what it makes of the residual stream, and how the inputs of its products go
-// together, by which their weights are rounded.
+// One decoder layer as a graph of its own: the residual stream after it, and the Gram matrices of its linear layers' inputs,
+// by which error-compensating quantisation rounds their weights.
 
 import type { Model } from "../onnx/graph.ts";
 import { GraphBuilder } from "../onnx/graph-builder.ts";
@@ -13,7 +13,7 @@ import { trainingContext } from "./training-context.ts";
 /** Puts a layer's weights into a graph; called once a graph. */
 export type LayerLoader = (g: GraphBuilder) => LayerWeights;
 
-/** The inputs of a layer's products, by the first module that takes them, with their widths. */
+/** The inputs of a layer's linear layers: the first module that takes each, and its width. */
 export function productInputs(config: DecoderConfig, layer: number): ReadonlyMap<string, number> {
   const prefix = `model.layers.${layer}`;
   return new Map([
@@ -27,12 +27,12 @@ export function productInputs(config: DecoderConfig, layer: number): ReadonlyMap
 export interface LayerGraphOptions {
   /** The longest T. */
   readonly positions: number;
-  /** Whether the graph says of each product's inputs X [B·T, K] how they go together: Xᵀ·X. */
+  /** Whether the graph computes the Gram matrix Xᵀ·X of each linear layer's inputs X [B·T, K]. */
   readonly grams: boolean;
 }
 
-/** shape int64 [B, T], of which only the shape counts, before float32 [B·T, C] → after [B·T, C], and with `grams` for
- * each of `productInputs` float32 [K, K] under its name */
+/** shape int64 [B, T] (only its shape is used), before float32 [B·T, C] → after [B·T, C], and with `grams` float32 [K, K]
+ * under the name of each of `productInputs` */
 export function layerGraph(
   config: DecoderConfig,
   layer: number,

@@ -1,5 +1,5 @@
-// A linear layer y = x·Wᵀ + b over weights in floats, in quantised blocks or in quantised rows, and an embedding over
-// the first two.
+// The linear layer y = x·Wᵀ + b over weights in floats, quantised by block or quantised by row, and the embedding over the
+// first two.
 
 import type { FloatType, Value } from "../onnx/graph.ts";
 import type { GraphBuilder } from "../onnx/graph-builder.ts";
@@ -10,7 +10,7 @@ import { encodeFloat16 } from "../tensor/half.ts";
 export interface FloatWeight {
   readonly kind: "float";
   readonly floats: FloatType;
-  /** What products over it are given and give, where that is another type. */
+  /** The type of the activations, when different. */
   readonly given?: FloatType;
   readonly weight: Value;
   readonly rows: number;
@@ -22,49 +22,48 @@ export type LinearWeight =
   | FloatWeight
   | (op.BlockWeight & {
       readonly kind: "blocks";
-      /** Of inputs, scales and offsets. */
+      /** The type of activations, scales and offsets. */
       readonly floats: FloatType;
       /** uint8 [rows, columns/block, block·bits/8] */
       readonly codes: Value;
-      /** The same bytes as uint8 [rows, columns·bits/8], for a look-up by row. */
+      /** The same bytes as uint8 [rows, columns·bits/8], for embedding look-up. */
       readonly codeRows: () => Value;
       /** [rows, columns/block] */
       readonly scales: Value;
-      /** [rows, columns/block], what each block's values lie above scale·(code − 2^(bits−1)); null when
-       * that is nothing. */
+      /** [rows, columns/block]: what is added to scale·(code − 2^(bits−1)) in each block; null for symmetric blocks. */
       readonly offsets: Value | null;
     });
 
-/** A weight whose rows have a scale each, [rows, columns], for products of integers. */
+/** A weight [rows, columns] quantised with one scale a row, for integer products. */
 export interface RowWeight {
   readonly kind: "rows";
   /** int8 [columns, rows] */
   readonly codes: Value;
   /** float32 [rows] */
   readonly scales: Value;
-  /** Whether inputs are rounded to two bytes instead of one, for twice the products. */
+  /** Whether inputs are quantised to two bytes instead of one, which doubles the products. */
   readonly fineInputs: boolean;
   readonly rows: number;
   readonly columns: number;
 }
 
-/** What a module adds to its product: x [T, K], y [T, rows] → [T, rows] */
+/** Adds an adapter's output to that of its module: x [T, K], y [T, rows] → [T, rows] */
 export type Adapter = (g: GraphBuilder, x: Value, y: Value) => Value;
 
-/** Several modules' rows in one weight, in this order, because they share their input. */
+/** The rows of several modules with the same input, joined in this order into one weight. */
 export interface LinearGroup {
   readonly rows: readonly number[];
   readonly weight: LinearWeight | RowWeight;
   /** [Σ rows] */
   readonly bias: Value | null;
-  /** Told of the input x [T, K] when the product is built. */
+  /** Called with the input x [T, K] when the product is built. */
   readonly observe?: (x: Value) => void;
-  /** One for each of `rows`, null where a module has none; left out when no module has one. */
+  /** One for each of `rows`, null for a module without; left out when no module has one. */
   readonly adapters?: readonly (Adapter | null)[];
 }
 
-/** The matrix [K, K/block] of zeros and ones that sums a row's blocks. */
-function blockSummer(
+/** The matrix [K, K/block] of zeros and ones that sums x over each block. */
+function blockSums(
   g: GraphBuilder,
   { columns, blockSize, floats }: op.BlockWeight & { readonly floats: FloatType },
 ): Value {
@@ -77,11 +76,11 @@ function blockSummer(
   return g.initializer(name, { type: floats, shape: [columns, blocks], data: { kind: "inline", bytes } });
 }
 
-/** What is looked up in a weight [...], as products over it are given. */
+/** rows [..., columns] looked up in a weight → the same in the type of the activations */
 export const lookedUp = (g: GraphBuilder, { floats, given = floats }: FloatWeight, rows: Value): Value =>
   given === floats ? rows : op.cast(g, rows, given);
 
-/** A product with a weight, computed in the weight's own floats. */
+/** x → product(x), computed in the weight's own type and cast back. */
 export function inItsFloats(
   g: GraphBuilder,
   weight: FloatWeight,
@@ -92,8 +91,9 @@ export function inItsFloats(
   return given === floats ? product(x) : op.cast(g, product(op.cast(g, x, floats)), given);
 }
 
-/** x [T, K], group [N, K] → x·Wᵀ + b [T, N], of a group of one module its adapter's too. With w = scale·(code − z) + offset a product splits exactly into
- * x·(scale·(code − z))ᵀ, which runs in integers, and blockSums(x)·offsetᵀ, which is 32 times smaller. */
+/** x [T, K], group [N, K] → x·Wᵀ + b [T, N], with the adapter of a group of one module. A product with weights
+ * w = scale·(code − z) + offset is exactly x·(scale·(code − z))ᵀ, computed in integers, plus blockSums(x)·offsetᵀ, which is
+ * 32 times smaller. */
 export function linear(g: GraphBuilder, x: Value, group: LinearGroup): Value {
   const { weight, bias } = group;
   group.observe?.(x);
@@ -107,7 +107,7 @@ export function linear(g: GraphBuilder, x: Value, group: LinearGroup): Value {
   } else {
     y = op.matMulNBits(g, x, weight.codes, weight.scales, weight);
     if (weight.offsets !== null) {
-      y = op.gemmTransposed(g, op.matMul(g, x, blockSummer(g, weight)), weight.offsets, y);
+      y = op.gemmTransposed(g, op.matMul(g, x, blockSums(g, weight)), weight.offsets, y);
     }
   }
   if (bias !== null) y = op.add(g, y, bias);
@@ -115,7 +115,7 @@ export function linear(g: GraphBuilder, x: Value, group: LinearGroup): Value {
   return adapter === null ? y : adapter(g, x, y);
 }
 
-/** x [T, K], groups in the modules' order → one value [T, rows] for each module, with its adapter's part */
+/** x [T, K], groups in the order of the modules → one value [T, rows] for each module, its adapter's output included */
 export function linears(g: GraphBuilder, x: Value, groups: readonly LinearGroup[]): Value[] {
   return groups.flatMap((group) => {
     const y = linear(g, x, group);
@@ -127,8 +127,8 @@ export function linears(g: GraphBuilder, x: Value, groups: readonly LinearGroup[
   });
 }
 
-/** ids int64 [B, S], weight [V, C] → [B·S, C]. Blocks with offsets cannot be looked up; an exporter stores
- * embeddings without. */
+/** ids int64 [B, S], weight [V, C] → [B·S, C]. There is no look-up in blocks with offsets, and embeddings are stored
+ * without. */
 export function embedding(g: GraphBuilder, ids: Value, weight: LinearWeight): Value {
   const rows =
     weight.kind === "float"

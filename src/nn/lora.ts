@@ -1,5 +1,5 @@
-// Low-rank adapters on a decoder's linear layers: y = x·Wᵀ + s·(x·Aᵀ)·Bᵀ (Hu et al. 2021, arXiv 2106.09685), each A
-// and B an input of the graph by its PEFT key. It knows no files.
+// Low-rank adapters on a decoder's linear layers: y = x·Wᵀ + s·(x·Aᵀ)·Bᵀ (Hu et al. 2021, arXiv 2106.09685). Each A and B
+// is an input of the graph, by its PEFT key.
 
 import type { Value } from "../onnx/graph.ts";
 import type { GraphBuilder } from "../onnx/graph-builder.ts";
@@ -28,9 +28,9 @@ export interface LoraOptions {
   /** s: alpha / rank, or alpha / √rank for rank-stabilised adapters. */
   readonly scale: number;
   readonly targets: readonly LoraTarget[];
-  /** The share of x that an adapter does not see, from 0 to below 1. */
+  /** Dropout on an adapter's input, from 0 to below 1. */
   readonly dropout: number;
-  /** Given, only these modules have an adapter, each with its own rank and scale, as PEFT's patterns make them. */
+  /** When given, only these modules have an adapter, each with its own rank and scale, as from PEFT's rank_pattern. */
   readonly own?: ReadonlyMap<string, { readonly rank: number; readonly scale: number }>;
 }
 
@@ -47,7 +47,7 @@ export interface AdaptedModule {
   readonly scale: number;
 }
 
-/** Every module that gets an adapter, layer by layer. */
+/** Every module with an adapter, layer by layer. */
 export function adaptedModules(config: DecoderConfig, lora: LoraOptions): AdaptedModule[] {
   const tensors = expectedTensors(config);
   return Array.from({ length: config.layers }, (_, layer) =>
@@ -73,12 +73,12 @@ export function adapterShapes(config: DecoderConfig, lora: LoraOptions): Map<str
   );
 }
 
-/** Columns of the noise that dropout needs: the widest input that an adapter has. */
+/** Columns of the random bits that dropout needs: the width of the widest input of an adapter. */
 export function noiseColumns(config: DecoderConfig, lora: LoraOptions): number {
   return Math.max(0, ...adaptedModules(config, lora).map(({ columns }) => columns));
 }
 
-/** An odd number for each adapter, far from its neighbours' (the finaliser of MurmurHash3). */
+/** An odd multiplier for each adapter, mixed by MurmurHash3's finaliser. */
 function multiplierOf(index: number): number {
   let mixed = Math.imul(index + 1, 0x9e3779b1);
   mixed = Math.imul(mixed ^ (mixed >>> 16), 0x85ebca6b);
@@ -96,8 +96,8 @@ function int32(g: GraphBuilder, value: number): Value {
   });
 }
 
-/** x [T, K], noise int32 [T, W >= K] of uniform bits → x with a share of its values zero. Each adapter makes its own
- * mask from the one noise: bits times an odd number, modulo 2^32, are uniform again. */
+/** Dropout without rescaling: x [T, K], noise int32 [T, W >= K] of uniform bits → x with values zeroed at rate `share`. Each
+ * adapter derives its own mask from the same noise: uniform bits times an odd number, modulo 2^32, are uniform again. */
 function dropped(
   g: GraphBuilder,
   x: Value,
@@ -112,8 +112,8 @@ function dropped(
   return op.where(g, op.less(g, bits, int32(g, below)), g.float(0), x);
 }
 
-/** The weights with an adapter on every target. `noise` is int32 [T, noiseColumns] where the graph drops, else null.
- * The keys of adapterShapes must be values of the graph. */
+/** The weights with an adapter on every target. `noise` is int32 [T, noiseColumns], or null without dropout. The keys of
+ * adapterShapes must be values of the graph. */
 export function withLora(
   weights: DecoderWeights,
   config: DecoderConfig,

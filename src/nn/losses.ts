@@ -1,5 +1,5 @@
-// The losses of a training step, each a sum times a scale that the graph is given: what an optimiser step is made of
-// may come in several runs, and is divided once.
+// The losses of a training step. Each is a sum times a scale that is an input of the graph, so that gradients can be
+// accumulated over several batches and divided by the count of all.
 
 import { MagdiError } from "../base/errors.ts";
 import { stopGradient, withGradient } from "../onnx/gradient.ts";
@@ -8,15 +8,15 @@ import type { GraphBuilder } from "../onnx/graph-builder.ts";
 import * as op from "../onnx/operators.ts";
 import { inItsFloats, type LinearWeight, lookedUp } from "./linear.ts";
 
-/** logits [N, V] → log Σ e^z [N, 1], of logits less their largest, which no gradient needs to know. */
+/** logits [N, V] → log Σ e^z [N, 1], stabilised by subtracting the largest logit, through which no gradient flows */
 function logSumExp(g: GraphBuilder, logits: Value): Value {
   const largest = stopGradient(g, op.reduceMax(g, logits));
   const powers = op.exp(g, op.sub(g, logits, largest));
   return op.add(g, op.log(g, op.reduceSum(g, powers, -1, true)), largest);
 }
 
-/** Negative log-likelihood Σ (log Σ e^z − z_label) · scale of given tokens at given positions: only these rows meet
- * the vocabulary. hidden [T, C], positions int64 [L] (rows of hidden), labels int64 [L], scale [] → [] */
+/** Negative log-likelihood Σ (log Σ e^z − z_label) · scale of labels at given positions; logits are computed for these rows
+ * only. hidden [T, C], positions int64 [L] (rows of hidden), labels int64 [L], scale [] → [] */
 export function tokenLoss(
   g: GraphBuilder,
   hidden: Value,
@@ -28,19 +28,19 @@ export function tokenLoss(
   if (head.kind !== "float") {
     throw new MagdiError(
       "MAGDI_UNSUPPORTED",
-      "a vocabulary head in quantised blocks cannot be trained through",
+      "training needs a vocabulary head in floats, found one in quantised blocks",
     );
   }
   const rows = op.gather(g, hidden, positions, 0);
   const logits = inItsFloats(g, head, rows, (x) => op.fusedMatMul(g, x, head.weight, { transB: true }));
-  // The label's own logit by its row of the head: no second array of the vocabulary's width.
+  // The label's logit from its row of the head, without another [L, V] array.
   const labelRows = lookedUp(g, head, op.gather(g, head.weight, labels, 0));
   const picked = op.reduceSum(g, op.mul(g, rows, labelRows), -1, true);
-  // The largest share is e^(largest − log Σ e^z), which is at least 1/V.
+  // log Σ e^z from softmax: its largest value is e^(largest logit − log Σ e^z), at least 1/V.
   const shares = op.softmax(g, logits);
   const logSum = op.sub(g, op.reduceMax(g, logits), op.log(g, op.reduceMax(g, shares)));
   const loss = op.mul(g, op.sumAll(g, op.sub(g, logSum, picked)), scale);
-  // d loss / d rows = scale·(shares·head − label rows): no pass over the vocabulary's width but the product's own.
+  // d loss / d rows = scale·(softmax·head − label rows): the product is the only pass over [L, V].
   const expected = (): Value => inItsFloats(g, head, shares, (x) => op.matMul(g, x, head.weight));
   return withGradient(g, loss, [rows], ({ dy }) => [
     () => op.mul(g, op.sub(g, expected(), labelRows), op.mul(g, dy, scale)),
@@ -61,7 +61,7 @@ export function marginLoss(
   return op.mul(g, op.sumAll(g, op.relu(g, op.sub(g, g.float(margin), gap))), scale);
 }
 
-/** Cross-entropy Σ (log Σ e^z − z_label) · scale over the rows whose label is not negative.
+/** Cross-entropy Σ (log Σ e^z − z_label) · scale over the rows with a label of 0 or more.
  * logits [B, K], labels int64 [B], scale [] → [] */
 export function nodeLoss(
   g: GraphBuilder,

@@ -1,5 +1,5 @@
-// The head that says of each node of interaction graphs whether its answer is right, from the pooled nodes and the
-// graphs' edges: one of several kinds, of which each has its own file.
+// The node classifier: the head that predicts for each node of interaction graphs whether its answer is right, from the
+// pooled nodes and the edges. See gcn.ts and graph-attention.ts for its kinds.
 
 import type { Value } from "../onnx/graph.ts";
 import type { GraphBuilder } from "../onnx/graph-builder.ts";
@@ -18,7 +18,7 @@ export const NODE_CLASSIFIERS = ["gcn", "node-attention", "token-attention"] as 
 const isDirect = (classifier: NodeClassifier): boolean =>
   classifier.kind === "gcn" && classifier.direct === true;
 
-/** The classifier's own tensors, and node.* [classes, width], unless it gives the logits itself */
+/** The tensors of its layers, and node.* [classes, width] unless it is direct. */
 export function nodeClassifierShapes(classifier: NodeClassifier, hiddenSize: number): HeadShapes {
   return new Map([
     ...(classifier.kind === "gcn"
@@ -28,10 +28,10 @@ export function nodeClassifierShapes(classifier: NodeClassifier, hiddenSize: num
   ]);
 }
 
-/** Whether a parameter is a node classifier's, by its key. */
+/** Whether a key is that of a node classifier's parameter. */
 export const isOfClassifier = (key: string): boolean => /^(gcn|attention|node)\./.test(key);
 
-/** A batch's graphs → [B, width]; of a direct classifier, its logits */
+/** A batch's graphs → [B, width], or the logits of a direct classifier */
 function mixed(g: GraphBuilder, graph: GraphNodes, classifier: NodeClassifier): Value {
   if (classifier.kind === "gcn") return gcn(g, graph, classifier);
   const attend = classifier.kind === "node-attention" ? nodeAttention : tokenAttention;

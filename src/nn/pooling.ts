@@ -1,4 +1,4 @@
-// One vector for a sequence of hidden states: their weighted sum. The weights say what counts; padding has none.
+// Pooling: one vector for a sequence of hidden states, their weighted sum. Padding has weight 0.
 
 import type { Value } from "../onnx/graph.ts";
 import type { GraphBuilder } from "../onnx/graph-builder.ts";
@@ -18,6 +18,6 @@ export function pool(
   return op.reshape(g, summed, [-1, hiddenSize]);
 }
 
-/** The same of nodes that may lie anywhere. hidden [S, C], weights [N, S] → [N, C] */
+/** The same for nodes whose tokens are anywhere among the rows: hidden [S, C], weights [N, S] → [N, C] */
 export const poolAnywhere = (g: GraphBuilder, hidden: Value, weights: Value): Value =>
   op.matMul(g, weights, hidden);

@@ -1,4 +1,4 @@
-// Rotary position embedding: the cosine and sine tables of a decoder. It knows no graph.
+// Rotary position embedding: the cosine and sine tables of a decoder.
 
 import type { DecoderConfig } from "./decoder-config.ts";
 

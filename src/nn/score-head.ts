@@ -1,12 +1,12 @@
-// The head that scores a pooled sequence, for the margin between correct and incorrect ones: s = tanh(W·h + b) as in
-// the paper (arXiv 2402.01620, eq. 4), or the released code's two layers with a ReLU between.
+// The head that scores a pooled sequence for the margin loss: s = tanh(W·h + b) as in the paper (arXiv 2402.01620, eq. 4),
+// or two layers with a ReLU between as in the released code.
 
 import type { Value } from "../onnx/graph.ts";
 import type { GraphBuilder } from "../onnx/graph-builder.ts";
 import * as op from "../onnx/operators.ts";
 import { type HeadShapes, headLayer, layerShapes } from "./head-layer.ts";
 
-/** `width` is the size between the two layers. */
+/** `width` is the number of features between the two layers. */
 export type ScoreHead = { readonly kind: "linear" } | { readonly kind: "mlp"; readonly width: number };
 
 /** score.*, or score.0.* and score.2.* */

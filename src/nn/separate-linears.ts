@@ -1,12 +1,12 @@
-// Weights that serve joined, several modules' rows in one, as each module's own again, in the same bytes: a product of
-// its own saves a training step from splitting activations on the way there and joining them on the way back.
+// Splits joined weights into those of each module, as views of the same bytes: a product for each module saves a training
+// step the split of activations in the forward pass and the concatenation of gradients in the backward pass.
 
 import { DATA_TYPE_BYTES, elementsOf, type TensorData, type Value } from "../onnx/graph.ts";
 import type { GraphBuilder } from "../onnx/graph-builder.ts";
 import type { DecoderWeights } from "./decoder-weights.ts";
 import type { LinearGroup } from "./linear.ts";
 
-/** `count` of a tensor's rows from `first` on. */
+/** Rows first … first + count − 1 of a tensor. */
 function rowsOf(tensor: TensorData, first: number, count: number): TensorData {
   const shape = [count, ...tensor.shape.slice(1)];
   const rowBytes = elementsOf(tensor.shape.slice(1)) * DATA_TYPE_BYTES[tensor.type];
@@ -38,7 +38,7 @@ function separate(g: GraphBuilder, group: LinearGroup, modules: readonly string[
   });
 }
 
-/** The same weights, of which those in floats are each a group of its own. */
+/** The same weights, where every module in floats is a group of its own. */
 export function withSeparateLinears(g: GraphBuilder, weights: DecoderWeights): DecoderWeights {
   return {
     ...weights,

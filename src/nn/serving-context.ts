@@ -1,5 +1,5 @@
-// What a served decoder is made of: grouped-query attention over a cache that is read and written in place, and the
-// runtime's fused norms.
+// The decoder's operators for serving: grouped-query attention over a cache that is updated in place, and ONNX Runtime's
+// fused norms.
 
 import type { Value } from "../onnx/graph.ts";
 import type { GraphBuilder } from "../onnx/graph-builder.ts";
@@ -11,13 +11,13 @@ import type { DecoderWeights } from "./decoder-weights.ts";
 export interface CacheLengths {
   /** int64 [2]: B and S */
   readonly batchShape: Value;
-  /** int32 [B]: tokens of each row after the step, minus one. */
+  /** int32 [B]: tokens of each row after the step, minus one */
   readonly lengths: Value;
-  /** int32 []: the longest row. */
+  /** int32 []: tokens of the longest row */
   readonly totalLength: Value;
 }
 
-/** The attention operator's own rotary embedding takes head sizes that are multiples of 16. */
+/** The rotary embedding inside the attention operator needs head sizes that are multiples of 16. */
 const rotatesInside = (config: DecoderConfig): boolean => config.headSize % 16 === 0;
 
 /** ids [B, S], lengths int32 [B] (tokens after the step, minus one) → each token's position int64 [B, S] */
@@ -28,7 +28,7 @@ function positionsOf(g: GraphBuilder, ids: Value, lengths: Value): Value {
   return op.add(g, first, op.range(g, g.ints(0), count, g.ints(1)));
 }
 
-/** Its attention reads past_key_values.{layer}.* and writes present.{layer}.* */
+/** Attention reads past_key_values.{layer}.* and writes present.{layer}.*. */
 export function servingContext(
   g: GraphBuilder,
   ids: Value,

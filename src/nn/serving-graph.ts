@@ -1,5 +1,5 @@
-// The two graphs of a served student over one set of weights: the step graph of our engine, and the graph that
-// transformers.js and other ONNX users load.
+// The two graphs of a student over one set of weights: the engine's step graph, and the graph that transformers.js and other
+// ONNX users load.
 
 import type { FloatType, Model, Value } from "../onnx/graph.ts";
 import { GraphBuilder } from "../onnx/graph-builder.ts";
@@ -9,10 +9,10 @@ import type { DecoderConfig } from "./decoder-config.ts";
 import type { DecoderWeights } from "./decoder-weights.ts";
 import { servingContext } from "./serving-context.ts";
 
-/** Puts the weights into a graph; called once a graph. */
+/** Adds the weights to a graph; called once for each graph. */
 export type WeightLoader = (g: GraphBuilder) => DecoderWeights;
 
-/** Candidates that a step picks in the graph: enough for top_k 50 and the end tokens that min_tokens masks. */
+/** Top-k tokens that the graph returns: enough for top_k 50 and the end tokens that min_tokens masks. */
 export const CANDIDATES = 64;
 
 /** past_key_values.{layer}.key and .value [B, keyValueHeads, capacity, D] */
@@ -34,8 +34,8 @@ function cacheOutputs(g: GraphBuilder, config: DecoderConfig, type: FloatType): 
   }
 }
 
-/** What a step over our cache takes: input_ids int64 [B, S], lengths int32 [B] (tokens after the step, minus one),
- * total_length int32 [] (the longest) and the caches, of type `floats`. */
+/** The inputs of a step over the engine's cache: input_ids int64 [B, S], lengths int32 [B] (tokens after the step, minus
+ * one), total_length int32 [] (of the longest row), and the caches of type `floats`. */
 export function stepInputs(g: GraphBuilder, config: DecoderConfig, floats: FloatType) {
   const ids = g.input("input_ids", "int64", ["batch_size", "sequence_length"]);
   const lengths = g.input("lengths", "int32", ["batch_size"]);
@@ -44,14 +44,14 @@ export function stepInputs(g: GraphBuilder, config: DecoderConfig, floats: Float
   return { ids, lengths, totalLength };
 }
 
-/** x [...] → [...] in float32, in which probabilities are computed */
+/** x [...] → [...] in float32, the type that probabilities are computed in */
 const wide = (g: GraphBuilder, x: Value, { floats }: DecoderWeights): Value =>
   floats === "float32" ? x : op.cast(g, x, "float32");
 
 /** input_ids int64 [B, S], lengths int32 [B] (tokens after the step, minus one), total_length int32 [] (the
  * longest), caches [B, heads, capacity, D] → candidate_logits [B, K], candidate_ids int64 [B, K], top_probability [B],
- * logits [B, V], all of the last position, and the caches, bound to the same memory as the inputs. What leaves the
- * graph is float32 or an id, but for the caches, which have the weights' type of floats. */
+ * logits [B, V], all of the last position, and the caches, bound to the same memory as the inputs. All outputs in floats
+ * are float32, except the caches, which have the type of the weights. */
 export function engineGraph(config: DecoderConfig, load: WeightLoader): Model {
   const g = new GraphBuilder();
   const weights = load(g);
@@ -64,9 +64,9 @@ export function engineGraph(config: DecoderConfig, load: WeightLoader): Model {
   g.node("Identity", [logits], { outputs: ["logits"] });
   const candidates = Math.min(CANDIDATES, config.vocabSize);
   op.topK(g, logits, candidates, "candidate_logits", "candidate_ids");
-  // The likeliest token's probability is looked up: CUDA's ReduceMax would need cuDNN.
-  const likeliest = op.gather(g, "candidate_ids", g.ints([0]), 1);
-  const probability = op.gatherElements(g, op.softmax(g, logits), likeliest, 1);
+  // The highest probability is looked up by index: ReduceMax would need cuDNN on CUDA.
+  const first = op.gather(g, "candidate_ids", g.ints([0]), 1);
+  const probability = op.gatherElements(g, op.softmax(g, logits), first, 1);
   g.node("Squeeze", [probability, g.ints([1])], { outputs: ["top_probability"] });
   g.output("candidate_logits", "float32", ["batch_size", candidates]);
   g.output("candidate_ids", "int64", ["batch_size", candidates]);
@@ -84,8 +84,8 @@ export function transformersGraph(config: DecoderConfig, load: WeightLoader): Mo
   const mask = g.input("attention_mask", "int64", ["batch_size", "total_sequence_length"]);
   const weights = load(g);
   cacheInputs(g, config, weights.floats);
-  const counted = op.sub(g, op.reduceSum(g, mask, 1, false), g.ints(1));
-  const lengths = op.cast(g, counted, "int32");
+  const lastPosition = op.sub(g, op.reduceSum(g, mask, 1, false), g.ints(1));
+  const lengths = op.cast(g, lastPosition, "int32");
   const totalLength = op.cast(g, op.gather(g, op.shape(g, mask), g.ints(1), 0), "int32");
   const batchShape = op.shape(g, ids);
   const context = servingContext(g, ids, config, weights, { batchShape, lengths, totalLength });

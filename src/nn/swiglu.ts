@@ -1,4 +1,4 @@
-// The gated feed-forward layer: down(silu(gate(x)) ∘ up(x)).
+// The SwiGLU feed-forward block: down(silu(gate(x)) ∘ up(x)).
 
 import type { Value } from "../onnx/graph.ts";
 import type { GraphBuilder } from "../onnx/graph-builder.ts";

@@ -1,5 +1,5 @@
-// The graph that copies tokens' keys and values between buffers that a device holds, in place. It knows no rows and no
-// requests: only which vector goes where.
+// The graph that copies keys and values of tokens between device buffers, in place. It sees vectors and their indices, no
+// cache rows or requests.
 
 import { encodeModel } from "../onnx/encode.ts";
 import type { DataType } from "../onnx/graph.ts";
@@ -7,8 +7,8 @@ import { GraphBuilder } from "../onnx/graph-builder.ts";
 import * as op from "../onnx/operators.ts";
 
 /** For each of `buffers`: source.{i} [N, D], target.{i} [M, D]; from int64 [n], to int64 [n, 1] → result.{i} [M, D],
- * the target with vector to[j] replaced by the source's from[j]. Bound to the target's own memory it costs the n vectors
- * alone; all are read before one is written. Encoded. */
+ * the target with vector to[j] replaced by the source's vector from[j]. Bound to the target's memory, only the n vectors are
+ * written; all are read first. Returns the encoded model. */
 export function tokenCopyGraph(buffers: number, headSize: number, type: DataType): Uint8Array {
   const g = new GraphBuilder();
   const from = g.input("from", "int64", ["vectors"]);

@@ -1,5 +1,5 @@
-// What a decoder that learns is made of: attention over whole sequences, right-padded, from operators that have
-// gradients. Padding lies behind every real token, where a causal mask already hides it.
+// The decoder's operators for training: attention over whole right-padded sequences, made of differentiable operators.
+// Padding comes after all real tokens, where the causal mask hides it.
 
 import type { Value } from "../onnx/graph.ts";
 import type { GraphBuilder } from "../onnx/graph-builder.ts";
@@ -10,10 +10,10 @@ import type { DecoderContext } from "./decoder.ts";
 import type { DecoderConfig } from "./decoder-config.ts";
 import type { DecoderWeights } from "./decoder-weights.ts";
 
-/** What a masked score becomes: its weight is exactly zero, and its row stays finite. */
+/** The value of masked scores: their attention weight is exactly zero, and a fully masked row stays finite. */
 const MASKED = -1e9;
 
-/** places int64 [T] → [T, T]: 0 where query t attends to key u, u <= t and t - u < window; MASKED elsewhere */
+/** places int64 [T] = 0, 1, … → [T, T]: 0 where query t attends to key u, u <= t and t - u < window; MASKED elsewhere */
 function causalMask(g: GraphBuilder, places: Value, window: number | null): Value {
   const query = op.unsqueeze(g, places, 1);
   const key = op.unsqueeze(g, places, 0);
@@ -22,15 +22,15 @@ function causalMask(g: GraphBuilder, places: Value, window: number | null): Valu
   return op.where(g, hidden, g.float(MASKED), g.float(0));
 }
 
-/** Several chains in one sequence, one behind the other, after the prompt that all of them have. */
+/** Sequence packing: several chains in one sequence, after the prompt that they share. */
 export interface SharedPrompts {
-  /** int64 [B, T]: a token's place in its prompt and chain, as if no other chain were there. */
+  /** int64 [B, T]: a token's position in its prompt and chain, as if there were no other chain. */
   readonly positions: Value;
-  /** int64 [B, T]: 0 in the prompt and on padding, else which chain. A chain attends to the prompt and to itself. */
+  /** int64 [B, T]: 0 in the prompt and on padding, else the chain, from 1. A chain attends to the prompt and itself. */
   readonly chains: Value;
 }
 
-/** As causalMask, → [B, 1, 1, T, T]: MASKED also where the key is of another chain. */
+/** As causalMask → [B, 1, 1, T, T], MASKED also where the key belongs to another chain */
 function chainMask(
   g: GraphBuilder,
   places: Value,
@@ -38,7 +38,7 @@ function chainMask(
   window: number | null,
 ): Value {
   const [query, key] = [op.unsqueeze(g, chains, 2), op.unsqueeze(g, chains, 1)];
-  // 0 where the key is the prompt's or of the query's own chain.
+  // 0 where the key is in the prompt or in the query's own chain.
   const apart = op.mul(g, key, op.sub(g, key, query));
   let mask = op.where(g, op.equal(g, apart, g.ints(0)), causalMask(g, places, null), g.float(MASKED));
   if (window !== null) {
@@ -48,8 +48,8 @@ function chainMask(
   return g.value("Unsqueeze", [mask, g.ints([1, 2])]);
 }
 
-/** x [..., C], weight [C] → x / rms(x) ∘ weight out of plain operators, for a runtime whose fused one does not give the
- * deviation that its gradient is made of, which WebGPU's does not. */
+/** x [..., C], weight [C] → x / rms(x) ∘ weight in elementary operators: WebGPU's fused norm does not output the inverse
+ * deviation that the gradient needs. */
 export function plainNorm(g: GraphBuilder, x: Value, weight: Value, epsilon: number): Value {
   const attributes = { keepdims: 1 };
   const mean = g.value("ReduceMean", [op.mul(g, x, x), g.ints([-1])], { attributes });
@@ -57,8 +57,8 @@ export function plainNorm(g: GraphBuilder, x: Value, weight: Value, epsilon: num
   return op.mul(g, op.div(g, x, deviation), weight);
 }
 
-/** ids int64 [B, T]. With `recompute`, only what goes from layer to layer is kept for the way back. With `shared`, each
- * sequence holds several chains. */
+/** ids int64 [B, T]. With `recompute`, only the residual stream between layers is kept for the backward pass. With `shared`,
+ * each sequence holds several chains. */
 export function trainingContext(
   g: GraphBuilder,
   ids: Value,
@@ -78,7 +78,7 @@ export function trainingContext(
       g,
       sizes.map((size) => (typeof size === "number" ? g.ints([size]) : size)),
     );
-  // Queries of one group follow each other in time, so that keys and values serve the group as they are.
+  // The queries of a group are stacked along time, so that keys and values need not be repeated.
   const groupTime = op.mul(g, time, g.ints([group]));
   const shapes = {
     queries: shapeOf(batch, time, keyValueHeads, group, headSize),
@@ -118,8 +118,8 @@ export function trainingContext(
       });
       const mask = maskOf(config.windows[layer] ?? null);
       const masked = op.add(g, op.reshapeTo(g, scores, shapes.scores), mask);
-      const shares = op.reshapeTo(g, op.softmax(g, masked), shapes.foldedScores);
-      const attended = op.matMul(g, shares, headsFirst(g, value));
+      const attention = op.reshapeTo(g, op.softmax(g, masked), shapes.foldedScores);
+      const attended = op.matMul(g, attention, headsFirst(g, value));
       const inTime = op.transpose(g, op.reshapeTo(g, attended, shapes.unfolded), [0, 3, 1, 2, 4]);
       return op.reshape(g, inTime, [-1, heads * headSize]);
     },

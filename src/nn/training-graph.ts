@@ -1,5 +1,5 @@
 // The graph of a training step: the decoder with adapters over a batch of right-padded sequences, the losses, and the
-// gradient of every parameter. Without gradients it is the graph that validates. It knows no optimiser.
+// gradient of every parameter. Without gradients it is the graph of validation. It knows no optimiser.
 
 import { gradients, stopGradient } from "../onnx/gradient.ts";
 import type { Model, Value } from "../onnx/graph.ts";
@@ -17,36 +17,36 @@ import { withSeparateLinears } from "./separate-linears.ts";
 import type { WeightLoader } from "./serving-graph.ts";
 import { plainNorm, trainingContext } from "./training-context.ts";
 
-/** The losses of a graph; null leaves one out, with its inputs, its head and its gradients. */
+/** The losses of a graph; null leaves one out, together with its inputs, head and gradients. */
 export interface TrainingLosses {
   readonly nll: { readonly weight: number } | null;
   readonly margin: { readonly weight: number; readonly margin: number; readonly head: ScoreHead } | null;
   readonly node: {
     readonly weight: number;
-    /** Whether the loss reaches the student, or only the classifier, on this step's vectors. */
+    /** Whether gradients of the loss reach the student ("live") or only the classifier ("frozen"). */
     readonly features: "live" | "frozen";
     readonly classifier: NodeClassifier;
-    /** Of the classifier, behind its first layer; the released code drops when it validates too. */
+    /** Dropout after the classifier's first layer; the released code applies it in validation too. */
     readonly dropout?: { readonly share: number; readonly whenValidating: boolean };
   } | null;
-  /** Both heads see pooled vectors without what these have in common, POOLED_CENTRE, which no loss trains. */
+  /** Whether POOLED_CENTRE, which no loss trains, is subtracted from the pooled vectors before both heads. */
   readonly centred?: boolean;
 }
 
-/** [C]: pooled vectors are long and nearly parallel, and what they share drowns in which they differ. */
+/** The parameter [C] that centres pooled vectors: these are long and nearly parallel, and their common part drowns their
+ * differences. */
 export const POOLED_CENTRE = "pooled.centre";
 
 export interface TrainingGraphOptions {
   readonly lora: LoraOptions;
   readonly losses: TrainingLosses;
-  /** Without them nothing is dropped either: the graph validates. */
+  /** Without gradients, adapters have no dropout either: the graph validates. */
   readonly gradients: boolean;
-  /** Computes each layer's activations a second time on the way back instead of keeping them: a third more time, a
-   * fraction of the memory. */
+  /** Activation checkpointing by layer: a third more time, a fraction of the memory. */
   readonly recompute?: boolean;
-  /** Norms out of plain operators: see plainNorm. */
+  /** Norms made of elementary operators: see plainNorm. */
   readonly plainNorms?: boolean;
-  /** A sequence holds several nodes behind the prompt that they have in common, which is computed once. */
+  /** A sequence holds several nodes after the prompt that they share, which is computed once. */
   readonly sharedPrompts?: boolean;
 }
 
@@ -54,11 +54,11 @@ export interface TrainingGraph {
   readonly model: Model;
   /** Shapes of the parameters that are inputs, by key: adapters by PEFT key, then heads. */
   readonly parameters: ReadonlyMap<string, readonly number[]>;
-  /** Each parameter's gradient among the outputs; a parameter that no loss reaches has none. */
+  /** The output with each parameter's gradient; a parameter that no loss depends on has none. */
   readonly gradients: ReadonlyMap<string, Value>;
-  /** Columns of the input lora_noise int32 [B·T, columns]; null where nothing is dropped. */
+  /** Columns of the input lora_noise int32 [B·T, columns]; null without dropout. */
   readonly noiseColumns: number | null;
-  /** Of the input node_mask float32 [B, width], whose values are 0 or 1 / (1 - share); null where nothing is dropped. */
+  /** Of the input node_mask float32 [B, width], whose values are 0 or 1 / (1 - share); null without dropout. */
   readonly nodeMask: { readonly width: number; readonly share: number } | null;
 }
 
@@ -82,7 +82,7 @@ const isCentred = (losses: TrainingLosses): boolean => losses.centred === true &
 
 /** Inputs: input_ids int64 [B, T], a sequence for each node; the parameters; and for the losses it has
  * nll: label_positions int64 [L] (b·T + t of the token before the label), label_ids int64 [L], nll_scale [];
- * margin: pairs int64 [P, 2] (rows: a correct one, an incorrect one), margin_scale [];
+ * margin: pairs int64 [P, 2] (a correct row, an incorrect row), margin_scale [];
  * node: adjacency [B, B] (Â, over all graphs of the batch), node_labels int64 [B] (negative: none), node_scale [];
  * margin or node: pooling_weights [B, T]; dropout: lora_noise int32 [B·T, noiseColumns], node_mask [B, width].
  * With sharedPrompts there are S sequences of B nodes: input_ids, positions and chains int64 [S, T] (see SharedPrompts),
@@ -191,7 +191,8 @@ export function trainingGraph(
   return { model, parameters, gradients: outputs, noiseColumns: columns, nodeMask };
 }
 
-/** A frozen node loss reaches its classifier alone; every other loss reaches the adapters too. None moves the centre. */
+/** The parameters that the losses depend on: a frozen node loss trains its classifier only, every other loss the adapters
+ * too, and none the centre. */
 function reachedParameters(
   parameters: ReadonlyMap<string, unknown>,
   adapters: ReadonlyMap<string, unknown>,
@@ -201,8 +202,7 @@ function reachedParameters(
   return [...parameters.keys()].filter((key) => key !== POOLED_CENTRE && (student || !adapters.has(key)));
 }
 
-/** The adapted student on whole sequences, to be compared with others: input_ids int64 [B, T] and the adapters → logits
- * [B, T, V]. Without `lora` it is the base. */
+/** The forward pass alone: input_ids int64 [B, T] and the adapters → logits [B, T, V]. Without `lora` it is the base. */
 export function forwardGraph(config: DecoderConfig, load: WeightLoader, lora: LoraOptions | null): Model {
   const g = new GraphBuilder();
   const ids = g.input("input_ids", "int64", ["batch_size", "sequence_length"]);

@@ -1,12 +1,12 @@
-// Undoes broadcasting: sums a cotangent over what an operand was repeated along. Statically where the shapes tell
-// which axes those are, else with axes found at run time.
+// Reduces the cotangent of a broadcast operand to the operand's shape: the sum over the axes that it was broadcast along,
+// which are known from the shapes or else found at run time.
 
 import type { Value } from "./graph.ts";
 import type { GraphBuilder } from "./graph-builder.ts";
 import type { Shape, ValueFacts } from "./value-facts.ts";
 
-/** The axes of `from` that `to` was repeated along, those that `to` does not have first; null when the names of
- * sizes do not tell. */
+/** The axes of `from` that `to` was broadcast along: those that `to` lacks, and those where it has size 1; null when
+ * sizes known by name do not tell. */
 function repeatedAxes(from: Shape, to: Shape): { leading: number[]; ones: number[] } | null {
   const extra = from.length - to.length;
   if (extra < 0) return null;
@@ -25,7 +25,7 @@ function sum(g: GraphBuilder, x: Value, axes: Value, keepDimensions: boolean): V
   return g.value("ReduceSum", [x, axes], { attributes });
 }
 
-/** The axes are those where the operand's shape, filled up with ones on the left, is 1. */
+/** As undoBroadcast, over the axes where the operand's shape, padded with ones on the left, is 1. */
 function undoAtRunTime(g: GraphBuilder, cotangent: Value, operand: Value): Value {
   const rank = (x: Value): Value => g.value("Shape", [g.value("Shape", [x])]);
   const shape = g.value("Shape", [operand]);
@@ -44,7 +44,7 @@ function undoAtRunTime(g: GraphBuilder, cotangent: Value, operand: Value): Value
   return g.value("Reshape", [summed, shape]);
 }
 
-/** cotangent, of a shape that `operand` broadcasts to → the cotangent in the operand's own shape */
+/** cotangent, of a shape that `operand` broadcasts to → its sum in the operand's own shape */
 export function undoBroadcast(g: GraphBuilder, facts: ValueFacts, cotangent: Value, operand: Value): Value {
   const [from, to] = [facts.shape(cotangent), facts.shape(operand)];
   const repeated = from && to && repeatedAxes(from, to);

@@ -1,5 +1,5 @@
-// The bytes of an .onnx file to a Model: the inverse of encode.ts, for the fields that encode.ts writes plus the
-// typed data fields that other exporters use. What it leaves out it refuses, rather than drop a part of a graph.
+// Reads the bytes of an .onnx file as a Model: the fields that encode.ts writes, and the typed data fields that other
+// exporters use. Parts of a graph that it cannot represent are an error.
 
 import { MagdiError } from "../base/errors.ts";
 import {
@@ -25,7 +25,7 @@ function broken(found: string): MagdiError {
 }
 
 function unsupported(what: string): MagdiError {
-  return new MagdiError("MAGDI_UNSUPPORTED", `this ONNX model has ${what}, which is not read`);
+  return new MagdiError("MAGDI_UNSUPPORTED", `this ONNX model has ${what}, which is not supported`);
 }
 
 function bytesOf(field: ProtobufField): Uint8Array {
@@ -79,7 +79,7 @@ function readTensor(bytes: Uint8Array): { name: string; tensor: TensorData } {
   let type: DataType | null = null;
   let name = "";
   let raw: Uint8Array | null = null;
-  // One at a time: a spread of a long run would exceed what a call can take.
+  // Not spread into push: a call takes only so many arguments.
   const floats: number[] = [];
   const integers: bigint[] = [];
   const external = new Map<string, string>();
@@ -107,7 +107,7 @@ function readTensor(bytes: Uint8Array): { name: string; tensor: TensorData } {
     const stated = Number(external.get("length") ?? length);
     if (!Number.isSafeInteger(offset) || offset < 0 || stated !== length) {
       throw broken(
-        `tensor ${name} needs ${length} bytes and lies at ${offset} with ${stated} of ${location}`,
+        `tensor ${name} needs ${length} bytes and has ${stated} at offset ${offset} of ${location}`,
       );
     }
     return { name, tensor: { type, shape, data: { kind: "external", location, offset, length } } };
@@ -119,7 +119,7 @@ function readTensor(bytes: Uint8Array): { name: string; tensor: TensorData } {
   return { name, tensor: { type, shape, data: { kind: "inline", bytes: raw } } };
 }
 
-/** The typed data fields as raw data has them; integers keep their low bits, float16 comes as its bits. */
+/** The typed data fields as raw data: integers keep their low bits, and float16 is given by its bits. */
 function packNumbers(type: DataType, floats: readonly number[], integers: readonly bigint[]): Uint8Array {
   if (type === "float32") return new Uint8Array(Float32Array.from(floats).buffer);
   if (type === "int64") return new Uint8Array(BigInt64Array.from(integers).buffer);
@@ -131,7 +131,7 @@ function packNumbers(type: DataType, floats: readonly number[], integers: readon
 function readAttribute(bytes: Uint8Array): [name: string, Attribute] {
   let name = "";
   let type = 0;
-  // Writers leave out fields that are zero.
+  // Writers may leave out fields that are zero.
   let float = 0;
   let int = 0;
   let text = "";
@@ -190,7 +190,7 @@ function readValueInfo(bytes: Uint8Array): ValueInfo {
   const tensor = inner(inner(bytes, 2), 1);
   const dimensions = inner(tensor, 2);
   if (tensor === null || dimensions === null) {
-    throw unsupported(`the input or output ${name} that is no tensor, or one of unknown rank`);
+    throw unsupported(`the input or output ${name} that is not a tensor of known rank`);
   }
   let type: DataType | null = null;
   for (const field of readFields(tensor)) if (field.field === 1) type = dataTypeOf(intOf(field));
@@ -227,7 +227,7 @@ function readGraph(bytes: Uint8Array): Graph {
 }
 
 /** Reads an .onnx file's bytes; external data stays where it is, named by location, offset and length.
- * @throws MAGDI_BAD_GRAPH when the bytes are not a model, MAGDI_UNSUPPORTED for what the reader leaves out. */
+ * @throws MAGDI_BAD_GRAPH when the bytes are not a model, MAGDI_UNSUPPORTED for what a Model cannot represent. */
 export function decodeModel(bytes: Uint8Array): Model {
   let irVersion = 0;
   let producer = "";
@@ -245,7 +245,7 @@ export function decodeModel(bytes: Uint8Array): Model {
         else if (part.field === 2) version = intOf(part);
       }
       opsets.push([domain, version]);
-    } else if (field.field === 25) throw unsupported("functions of its own");
+    } else if (field.field === 25) throw unsupported("local functions");
   }
   if (graph === null) throw broken("it has no graph");
   return { graph, producer, irVersion, opsets: Object.fromEntries(opsets) };

@@ -1,11 +1,10 @@
-// Arithmetic on sizes of which some are known only at run time: a product is a number times names, "4·B·T". It
-// knows no operator.
+// Arithmetic on sizes, some of which are known only by name: a product is a number times names, "4·B·T".
 
 import type { Dimension } from "./graph.ts";
 
 const TIMES = "·";
 
-/** A product taken apart: its number, and its names in order. */
+/** A product's number, and its names in order. */
 function factors(size: Dimension): { number: number; names: string[] } {
   if (typeof size === "number") return { number: size, names: [] };
   const [first = "", ...rest] = size.split(TIMES);
@@ -20,7 +19,7 @@ function compose(number: number, names: readonly string[]): Dimension {
   return (number === 1 ? sorted : [String(number), ...sorted]).join(TIMES);
 }
 
-/** The same product always gives the same text, so that equal sizes can be compared. */
+/** The product, always written in the same way, so that sizes can be compared. */
 export function productOf(sizes: readonly Dimension[]): Dimension {
   let number = 1;
   const names: string[] = [];
@@ -32,7 +31,7 @@ export function productOf(sizes: readonly Dimension[]): Dimension {
   return compose(number, names);
 }
 
-/** total / part where it comes out even; null where that cannot be told. */
+/** total / part; null where it is not known to be a whole number. */
 export function quotientOf(total: Dimension, part: Dimension): Dimension | null {
   const [over, under] = [factors(total), factors(part)];
   if (under.number === 0 || over.number % under.number !== 0) return null;

@@ -1,4 +1,4 @@
-// A Model to the bytes of an .onnx file (onnx.proto3's field numbers).
+// Writes a Model as the bytes of an .onnx file; field numbers are those of onnx.proto3.
 
 import { MagdiError } from "../base/errors.ts";
 import {
@@ -92,7 +92,7 @@ function writeValueInfo(out: ProtobufWriter, value: ValueInfo): void {
   );
 }
 
-/** The bytes of an .onnx file. @throws MAGDI_BAD_GRAPH naming an attribute that is no whole number and no float. */
+/** The bytes of an .onnx file. @throws MAGDI_BAD_GRAPH naming an integer attribute that is not a whole number. */
 export function encodeModel(model: Model): Uint8Array {
   const out = new ProtobufWriter();
   out.int(1, model.irVersion);

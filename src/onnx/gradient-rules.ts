@@ -1,4 +1,4 @@
-// The table of gradient rules: one entry for every operator that graphs here are made of.
+// The table of gradient rules: one entry for every operator of our graphs.
 
 import { ELEMENTWISE } from "./gradient-rules/elementwise.ts";
 import { FUSED } from "./gradient-rules/fused.ts";
@@ -15,7 +15,7 @@ const RULES: Readonly<Record<Operator, TableEntry>> = {
   ...SHAPES,
   ...REDUCTIONS,
   ...FUSED,
-  // What they give does not depend on values, or jumps.
+  // Their outputs do not depend on values, or are piecewise constant.
   ConstantOfShape: "steps",
   Equal: "steps",
   Greater: "steps",
@@ -23,17 +23,19 @@ const RULES: Readonly<Record<Operator, TableEntry>> = {
   NonZero: "steps",
   Or: "steps",
   Shape: "steps",
-  Sign: "steps",
   Size: "steps",
-  // Of the serving graphs, which nothing learns through; Range and TopK count and rank.
+  // On no path from a parameter to a loss: operators of serving graphs alone, and of masks and indices.
+  Abs: "unsupported",
+  DequantizeLinear: "unsupported",
   GatherBlockQuantized: "unsupported",
   GroupQueryAttention: "unsupported",
   MatMulIntegerToFloat: "unsupported",
   MatMulNBits: "unsupported",
-  DequantizeLinear: "unsupported",
   QuantizeLinear: "unsupported",
-  ScatterND: "unsupported",
   Range: "unsupported",
+  ScatterND: "unsupported",
+  SkipSimplifiedLayerNormalization: "unsupported",
+  Slice: "unsupported",
   TopK: "unsupported",
 };
 

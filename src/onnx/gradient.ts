@@ -1,20 +1,14 @@
-// Gradients: walks a builder's nodes backwards from a scalar and appends the nodes that compute its derivatives. It
-// knows what leads where and how cotangents add up; what each operator's derivative is stands in gradient-rules.ts.
+// Reverse-mode differentiation: walks a builder's nodes backwards from a scalar and appends the nodes that compute its
+// derivatives. It decides which nodes need a derivative and sums cotangents; gradient-rules.ts has each operator's rule.
 
 import { MagdiError } from "../base/errors.ts";
 import { undoBroadcast } from "./broadcast.ts";
-import {
-  type Backward,
-  type Rule,
-  type RuleEntry,
-  type TableEntry,
-  unsupported,
-} from "./gradient-rules/rule.ts";
+import { type Backward, plain, type RuleEntry, type TableEntry, unsupported } from "./gradient-rules/rule.ts";
 import { entryFor } from "./gradient-rules.ts";
 import type { Node, Value } from "./graph.ts";
-import type { GraphBuilder } from "./graph-builder.ts";
+import type { CustomGradient, GraphBuilder, NodeRange } from "./graph-builder.ts";
 import { plusProduct } from "./product-sum.ts";
-import { computeAgain, type Part, partsOf } from "./recomputation.ts";
+import { computeAgain } from "./recomputation.ts";
 import { ValueFacts } from "./value-facts.ts";
 
 interface Step {
@@ -22,17 +16,15 @@ interface Step {
   readonly entry: TableEntry;
 }
 
-/** Values whose gradient was said by whoever made them, by graph. */
-const OVERRIDES = new WeakMap<GraphBuilder, Map<Value, Step>>();
-
-/** Gives `output` a gradient of its own: the walk takes it for a function of `inputs`, with `rule` as derivative, and
- * does not look at the nodes between them. Their values may be used by the rule. Returns `output`. */
-export function withGradient(g: GraphBuilder, output: Value, inputs: readonly Value[], rule: Rule): Value {
-  const overrides = OVERRIDES.get(g) ?? new Map<Value, Step>();
-  OVERRIDES.set(g, overrides);
-  const name = g.producerOf(output)?.name ?? output;
-  const node = { name, operator: "withGradient", domain: "", inputs, outputs: [output], attributes: {} };
-  overrides.set(output, { node, entry: { rule, broadcasts: false } });
+/** Gives `output` a derivative of its own, with respect to `inputs`: the walk does not look at the nodes between them.
+ * The rule may use their values. Returns `output`. */
+export function withGradient(
+  g: GraphBuilder,
+  output: Value,
+  inputs: readonly Value[],
+  rule: CustomGradient["rule"],
+): Value {
+  g.customGradients.set(output, { inputs, rule });
   return output;
 }
 
@@ -42,27 +34,30 @@ export function stopGradient(g: GraphBuilder, x: Value): Value {
 }
 
 function stepsOf(g: GraphBuilder): Step[] {
-  const overrides = OVERRIDES.get(g);
   return g.nodes.map((node) => {
     const [output = ""] = node.outputs;
-    return overrides?.get(output) ?? { node, entry: entryFor(node) };
+    const custom = g.customGradients.get(output);
+    if (custom === undefined) return { node, entry: entryFor(node) };
+    const { inputs, rule } = custom;
+    const whole = { ...node, operator: "withGradient", inputs, outputs: [output], attributes: {} };
+    return { node: whole, entry: plain(rule) };
   });
 }
 
-/** Every value that is a parameter or is computed from one by floating-point numbers all the way. */
-function leadingFrom(parameters: readonly Value[], steps: readonly Step[], facts: ValueFacts): Set<Value> {
-  const leading = new Set(parameters);
+/** The parameters, and every value that depends on one through floating-point values only. */
+function dependentOn(parameters: readonly Value[], steps: readonly Step[], facts: ValueFacts): Set<Value> {
+  const dependent = new Set(parameters);
   for (const { node, entry } of steps) {
-    if (entry === "steps" || !node.inputs.some((input) => leading.has(input))) continue;
+    if (entry === "steps" || !node.inputs.some((input) => dependent.has(input))) continue;
     for (const output of node.outputs) {
       const type = facts.type(output);
-      if (output !== "" && (type === null || type.startsWith("float"))) leading.add(output);
+      if (output !== "" && (type === null || type.startsWith("float"))) dependent.add(output);
     }
   }
-  return leading;
+  return dependent;
 }
 
-/** The cotangents that have arrived at each value, added up as they come. */
+/** The cotangent of each value: the sum of those that its uses have given so far. */
 class Cotangents {
   readonly #g: GraphBuilder;
   readonly #facts: ValueFacts;
@@ -73,7 +68,7 @@ class Cotangents {
     this.#facts = facts;
   }
 
-  /** @param own whether the cotangent was made for this value alone */
+  /** @param own whether the newest nodes made the cotangent for this value alone */
   add(value: Value, cotangent: Value, own: boolean): void {
     const there = this.#sums.get(value);
     this.#sums.set(value, there === undefined ? cotangent : this.#sum(there, cotangent, own));
@@ -95,25 +90,25 @@ class Cotangents {
   }
 }
 
-/** The way back over the steps of a graph. */
+/** The walk backwards over the nodes of a graph. */
 class Walk {
   readonly #g: GraphBuilder;
   readonly #facts: ValueFacts;
-  readonly #leading: ReadonlySet<Value>;
+  readonly #dependent: ReadonlySet<Value>;
   readonly #cotangents: Cotangents;
-  /** What came by already, by each value that it uses. */
+  /** The nodes walked so far, by each value that they use. */
   readonly #uses = new Map<Value, Backward[]>();
   readonly #shared = new Map<string, Value>();
-  /** The values of each part that was computed again, by the names that the forward pass gave them. */
-  readonly #again = new Map<Part, ReadonlyMap<Value, Value>>();
-
+  /** For each segment that was computed again, the new names of its values by their names in the forward pass. */
+  readonly #again = new Map<NodeRange, ReadonlyMap<Value, Value>>();
+  /** The number of nodes of the forward pass. */
   readonly #forwardEnd: number;
 
-  constructor(g: GraphBuilder, facts: ValueFacts, leading: ReadonlySet<Value>, cotangents: Cotangents) {
+  constructor(g: GraphBuilder, facts: ValueFacts, dependent: ReadonlySet<Value>, cotangents: Cotangents) {
     this.#g = g;
     this.#forwardEnd = g.nodes.length;
     this.#facts = facts;
-    this.#leading = leading;
+    this.#dependent = dependent;
     this.#cotangents = cotangents;
   }
 
@@ -123,23 +118,23 @@ class Walk {
     return made;
   }
 
-  /** A node as the way back knows it: of a part that is computed again, with the values of the second time. */
-  #asKnown(node: Node, part: Part | null, token: Value): Node {
-    if (part === null) return node;
+  /** The node itself, or, in a segment that is computed again, its second computation. */
+  #available(node: Node, segment: NodeRange | null, token: Value): Node {
+    if (segment === null) return node;
     const renamed =
-      this.#again.get(part) ?? computeAgain(this.#g, this.#facts, part, this.#forwardEnd, token);
-    this.#again.set(part, renamed);
+      this.#again.get(segment) ?? computeAgain(this.#g, this.#facts, segment, this.#forwardEnd, token);
+    this.#again.set(segment, renamed);
     const rename = (value: Value): Value => renamed.get(value) ?? value;
     return { ...node, inputs: node.inputs.map(rename), outputs: node.outputs.map(rename) };
   }
 
-  /** One node's outputs' cotangents → its inputs'. */
-  back(step: Step & { readonly entry: RuleEntry }, part: Part | null): void {
+  /** From the cotangents of a node's outputs to those of its inputs. */
+  back(step: Step & { readonly entry: RuleEntry }, segment: NodeRange | null): void {
     const { entry } = step;
     const arrived = step.node.outputs.map((output) => this.#cotangents.of(output));
     const token = arrived.find((cotangent) => cotangent !== null) ?? "";
-    const node = this.#asKnown(step.node, part, token);
-    const [a = "", b = "", c = ""] = node.inputs;
+    const node = this.#available(step.node, segment, token);
+    const [a = "", b = ""] = node.inputs;
     const [y = ""] = node.outputs;
     const back: Backward = {
       g: this.#g,
@@ -147,7 +142,6 @@ class Walk {
       node,
       a,
       b,
-      c,
       y,
       dy: arrived[0] ?? "",
       cotangents: arrived,
@@ -160,9 +154,9 @@ class Walk {
     for (const input of new Set(node.inputs)) this.#uses.set(input, [...(this.#uses.get(input) ?? []), back]);
     const functions = entry.rule(back);
     step.node.inputs.forEach((input, index) => {
-      if (!this.#leading.has(input)) return;
+      if (!this.#dependent.has(input)) return;
       const make = functions[index] ?? null;
-      if (make === null) throw unsupported(node, `none with respect to its input ${index}, ${input}`);
+      if (make === null) throw unsupported(node, `its rule has none for input ${index}, ${input}`);
       const before = this.#g.nodes.length;
       const made = make();
       const cotangent = entry.broadcasts ? undoBroadcast(this.#g, this.#facts, made, input) : made;
@@ -172,13 +166,13 @@ class Walk {
   }
 }
 
-/** Appends nodes that compute d loss / d parameter, in the scope "gradient" and there under the name of the node
- * that they are the derivative of. Only nodes on a way from a parameter to the loss get any.
+/** Appends nodes that compute d loss / d parameter, in the scope "gradient" under the name of the node whose derivative they
+ * are. Only nodes on a path from a parameter to the loss get any.
  * @param loss a scalar of the graph
  * @param parameters graph inputs, initialisers or any values before the loss
  * @returns for each parameter its gradient, of the parameter's shape
- * @throws MAGDI_UNSUPPORTED for an operator on such a way that has no rule, by operator and node
- * @throws MAGDI_BAD_GRAPH when the loss is no scalar, or naming every parameter that it does not depend on
+ * @throws MAGDI_UNSUPPORTED naming an operator on such a path that has no rule, and its node
+ * @throws MAGDI_BAD_GRAPH when the loss is not a scalar, or naming every parameter that it does not depend on
  * @example const gradients = gradients(g, loss, [a, b]); g.output(gradients.get(a), "float32", shape) */
 export function gradients(g: GraphBuilder, loss: Value, parameters: readonly Value[]): Map<Value, Value> {
   const facts = new ValueFacts(g);
@@ -188,26 +182,26 @@ export function gradients(g: GraphBuilder, loss: Value, parameters: readonly Val
     throw new MagdiError("MAGDI_BAD_GRAPH", `loss ${loss}: expected a floating-point scalar, found ${found}`);
   }
   const steps = stepsOf(g);
-  const leading = leadingFrom(parameters, steps, facts);
+  const dependent = dependentOn(parameters, steps, facts);
   const cotangents = new Cotangents(g, facts);
-  const [end, parts] = [g.nodes.length, partsOf(g)];
-  const walk = new Walk(g, facts, leading, cotangents);
+  const end = g.nodes.length;
+  const walk = new Walk(g, facts, dependent, cotangents);
   g.scoped("gradient", () => {
-    if (leading.has(loss))
+    if (dependent.has(loss))
       cotangents.add(loss, g.float(1, type === "float64" ? "float64" : "float32"), false);
     for (const [index, { node, entry }] of [...steps.entries()].reverse()) {
-      const reached = node.outputs.some((output) => leading.has(output) && cotangents.of(output) !== null);
-      if (!reached || !node.inputs.some((input) => leading.has(input)) || entry === "steps") continue;
+      const reached = node.outputs.some((output) => dependent.has(output) && cotangents.of(output) !== null);
+      if (!reached || !node.inputs.some((input) => dependent.has(input)) || entry === "steps") continue;
       if (entry === "unsupported") throw unsupported(node, "there is no rule for it");
-      const part = parts.find((part) => part.start <= index && index < part.end) ?? null;
-      g.scoped(node.name, () => walk.back({ node, entry }, part));
+      const segment = g.recomputedSegments.find(({ start, end }) => start <= index && index < end) ?? null;
+      g.scoped(node.name, () => walk.back({ node, entry }, segment));
     }
   });
   const missing = parameters.filter((parameter) => cotangents.of(parameter) === null);
   if (missing.length > 0) {
     throw new MagdiError(
       "MAGDI_BAD_GRAPH",
-      `loss ${loss} does not depend on ${missing.join(", ")}: leave out what has no gradient`,
+      `loss ${loss} does not depend on ${missing.join(", ")}: leave these parameters out`,
     );
   }
   const found = new Map(parameters.map((parameter) => [parameter, cotangents.of(parameter) ?? ""]));

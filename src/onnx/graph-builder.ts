@@ -1,5 +1,5 @@
-// Builds a graph node by node: fresh names under a scope, constants stored once, inputs and outputs declared. It
-// knows no operator's meaning; operators.ts does.
+// Builds a graph node by node: unique names under a scope, constants stored once, inputs and outputs declared. It does not
+// know what the operators do: see operators.ts.
 
 import { isDeepStrictEqual } from "node:util";
 import { MagdiError } from "../base/errors.ts";
@@ -24,19 +24,36 @@ export interface NodeOptions {
   readonly outputs?: readonly Value[];
 }
 
+/** Nodes from the place `start` up to, not including, `end`. */
+export interface NodeRange {
+  readonly start: number;
+  readonly end: number;
+}
+
+/** A derivative stated by whoever made a value: with respect to `inputs`, from the cotangent dy of the value to a function
+ * that appends the cotangent of each input. */
+export interface CustomGradient {
+  readonly inputs: readonly Value[];
+  readonly rule: (backward: { readonly dy: Value }) => readonly (() => Value)[];
+}
+
 export class GraphBuilder {
+  /** By the value that each is the derivative of: see withGradient in gradient.ts. */
+  readonly customGradients = new Map<Value, CustomGradient>();
+  /** In order and without overlaps: see recomputation.ts. */
+  recomputedSegments: readonly NodeRange[] = [];
   readonly #inputs: ValueInfo[] = [];
   readonly #outputs: ValueInfo[] = [];
   readonly #nodes: Node[] = [];
-  /** The place in #nodes of the node that makes a value. */
+  /** The index in #nodes of the node that makes a value. */
   readonly #producers = new Map<Value, number>();
   readonly #initializers = new Map<Value, TensorData>();
   readonly #taken = new Set<string>();
-  /** Names given out by name() that no node has claimed yet. */
+  /** Names from name() that no node has taken yet. */
   readonly #promised = new Set<string>();
   #scope = "";
 
-  /** Names inside `build` begin with `scope`, so that an error can say where in the model it happened. */
+  /** Prefixes the names made inside `build` with `scope`, so that errors say where in the model they happened. */
   scoped<T>(scope: string, build: () => T): T {
     const outer = this.#scope;
     this.#scope = outer === "" ? scope : `${outer}.${scope}`;
@@ -51,7 +68,7 @@ export class GraphBuilder {
     return this.#inputs;
   }
 
-  /** In the order they were appended, which is an order they can run in. */
+  /** In the order in which they were appended, which is a topological one. */
   get nodes(): readonly Node[] {
     return this.#nodes;
   }
@@ -90,12 +107,12 @@ export class GraphBuilder {
     return name;
   }
 
-  /** Declares a value of the graph, by the name it has, as an output. */
+  /** Declares a value of the graph as an output, under its own name. */
   output(name: Value, type: DataType, shape: readonly Dimension[]): void {
     this.#outputs.push({ name, type, shape });
   }
 
-  /** An initialiser under its own full name; adding the same one again returns the one that is there.
+  /** An initialiser under exactly this name; adding an equal one again does nothing.
    * @throws MAGDI_BAD_GRAPH when the name is taken by another value, or the bytes do not fit the shape. */
   initializer(name: Value, tensor: TensorData): Value {
     const there = this.#initializers.get(name);
@@ -112,7 +129,7 @@ export class GraphBuilder {
     return name;
   }
 
-  /** A small int64 constant, shared by all who ask for the same one. */
+  /** A small int64 constant; equal ones are stored once. */
   ints(values: number | readonly number[]): Value {
     const list = typeof values === "number" ? [values] : values;
     const shape = typeof values === "number" ? [] : [list.length];
@@ -121,7 +138,7 @@ export class GraphBuilder {
     return this.initializer(name, { type: "int64", shape, data: { kind: "inline", bytes } });
   }
 
-  /** A scalar constant, shared by all who ask for the same one. */
+  /** A scalar constant; equal ones are stored once. */
   float(value: number, type: "float32" | "float64" = "float32"): Value {
     const double = type === "float64";
     const bytes = new Uint8Array((double ? Float64Array.of(value) : Float32Array.of(value)).buffer);
@@ -133,7 +150,7 @@ export class GraphBuilder {
     });
   }
 
-  /** A scalar uint8 constant, shared by all who ask for the same one. */
+  /** A scalar uint8 constant; equal ones are stored once. */
   uint8(value: number): Value {
     const bytes = Uint8Array.of(value);
     return this.initializer(`constant.uint8.${value}`, {
@@ -155,14 +172,14 @@ export class GraphBuilder {
     return outputs;
   }
 
-  /** Appends a node like one that is there, with other inputs and outputs. */
+  /** Appends a copy of a node with other inputs and outputs. */
   append(like: Node, inputs: readonly Value[], outputs: readonly Value[]): void {
     for (const output of outputs) if (output !== "") this.#claim(output);
     for (const output of outputs) if (output !== "") this.#producers.set(output, this.#nodes.length);
     this.#nodes.push({ ...like, name: this.#fresh(like.operator), inputs, outputs });
   }
 
-  /** Drops those of the nodes from the place `start` on that none of the values in `wanted` needs. */
+  /** Drops those nodes from index `start` on that no value in `wanted` depends on. */
   prune(start: number, wanted: Iterable<Value>): void {
     const needed = new Set(wanted);
     const kept: Node[] = [];
@@ -178,7 +195,7 @@ export class GraphBuilder {
     }
   }
 
-  /** Drops every node that none of the graph's outputs needs. */
+  /** Drops every node that no output of the graph depends on. */
   pruneUnused(): void {
     this.prune(
       0,
@@ -193,14 +210,14 @@ export class GraphBuilder {
     return output;
   }
 
-  /** A fresh output name within the scope, for one node with several outputs to take. */
+  /** A unique name within the scope, for an output of a node that has several. */
   name(base: string): Value {
     const name = this.#fresh(base);
     this.#promised.add(name);
     return name;
   }
 
-  /** Asks the node that makes a value for one of its optional outputs as well; returns that one's name.
+  /** Adds an optional output to the node that makes `value`; returns its name.
    * @throws MAGDI_BAD_GRAPH when no node makes the value. */
   optionalOutput(value: Value, index: number, base: string): Value {
     const at = this.#producers.get(value) ?? -1;

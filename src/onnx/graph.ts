@@ -1,5 +1,4 @@
-// An ONNX graph as plain data: values by name, nodes in order, initialisers inline or in files beside the model.
-// It knows no operator's meaning.
+// An ONNX graph as plain data: values by name, nodes in topological order, initialisers inline or in files beside the model.
 
 import type { DataType } from "../tensor/data-type.ts";
 
@@ -17,7 +16,7 @@ export const DATA_TYPE_BYTES: Readonly<Record<DataType, number>> = {
   float64: 8,
 };
 
-/** AttributeProto.AttributeType by name: those that an Attribute can be. */
+/** AttributeProto.AttributeType by name, for the types that Attribute has. */
 export const ATTRIBUTE_TYPES = { float: 1, int: 2, string: 3, tensor: 4, floats: 6, ints: 7 } as const;
 
 /** A value's name within its graph; the empty string is an input or output left out. */
@@ -45,12 +44,12 @@ export interface TensorData {
       };
 }
 
-/** The values that a shape counts. */
+/** The number of elements of a shape. */
 export function elementsOf(shape: readonly number[]): number {
   return shape.reduce((product, size) => product * size, 1);
 }
 
-/** A number is an INT attribute; a float must say so, because JavaScript cannot tell 1 from 1.0. */
+/** A plain number is an INT attribute; a FLOAT is wrapped, since JavaScript cannot tell 1.0 from 1. */
 export type Attribute =
   | number
   | string
@@ -67,6 +66,24 @@ export interface Node {
   readonly inputs: readonly Value[];
   readonly outputs: readonly Value[];
   readonly attributes: Readonly<Record<string, Attribute>>;
+}
+
+/** An INT attribute, or its default where it is left out. */
+export function intAttribute(node: Node, name: string, otherwise: number): number {
+  const attribute: Attribute | undefined = node.attributes[name];
+  return typeof attribute === "number" ? attribute : otherwise;
+}
+
+/** A FLOAT attribute, or its default where it is left out. */
+export function floatAttribute(node: Node, name: string, otherwise: number): number {
+  const attribute: Attribute | undefined = node.attributes[name];
+  return typeof attribute === "object" && "float" in attribute ? attribute.float : otherwise;
+}
+
+/** An INTS attribute; null where it is left out. */
+export function intsAttribute(node: Node, name: string): readonly number[] | null {
+  const attribute: Attribute | undefined = node.attributes[name];
+  return Array.isArray(attribute) ? attribute : null;
 }
 
 export interface Graph {

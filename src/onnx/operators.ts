@@ -1,5 +1,5 @@
-// One function per ONNX operator, named as it, with the shapes it takes and gives. Those of the domain
-// com.microsoft are ONNX Runtime's own (docs/ContribOperators.md there).
+// One function for each ONNX operator, under its name, with the shapes of its inputs and outputs. Those of the domain
+// com.microsoft are ONNX Runtime's own (its docs/ContribOperators.md).
 
 import type { DataType, Value } from "./graph.ts";
 import { DATA_TYPE_BYTES, DATA_TYPES } from "./graph.ts";
@@ -17,11 +17,11 @@ export const greater = (g: GraphBuilder, a: Value, b: Value): Value => g.value("
 export const less = (g: GraphBuilder, a: Value, b: Value): Value => g.value("Less", [a, b]);
 export const equal = (g: GraphBuilder, a: Value, b: Value): Value => g.value("Equal", [a, b]);
 export const or = (g: GraphBuilder, a: Value, b: Value): Value => g.value("Or", [a, b]);
-/** condition bool [...], a, b [...] → a where the condition holds, else b, with broadcasting */
+/** condition bool [...], a, b [...] → a where the condition is true, else b, with broadcasting */
 export const where = (g: GraphBuilder, condition: Value, a: Value, b: Value): Value =>
   g.value("Where", [condition, a, b]);
 
-/** x [...] → [...], value by value */
+/** x [...] → [...], elementwise */
 export const neg = (g: GraphBuilder, x: Value): Value => g.value("Neg", [x]);
 export const sigmoid = (g: GraphBuilder, x: Value): Value => g.value("Sigmoid", [x]);
 export const exp = (g: GraphBuilder, x: Value): Value => g.value("Exp", [x]);
@@ -43,7 +43,7 @@ export function gather(g: GraphBuilder, data: Value, indices: Value, axis: numbe
   return g.value("Gather", [data, indices], { attributes: { axis } });
 }
 
-/** data, indices int64 of the same rank → the value of `axis` that each index names, in the shape of the indices */
+/** data, indices int64 of the same rank → the value at each index along the axis, in the shape of the indices */
 export function gatherElements(g: GraphBuilder, data: Value, indices: Value, axis: number): Value {
   return g.value("GatherElements", [data, indices], { attributes: { axis } });
 }
@@ -63,17 +63,17 @@ export const unsqueeze = (g: GraphBuilder, x: Value, axis: number): Value =>
 export const transpose = (g: GraphBuilder, x: Value, axes: readonly number[]): Value =>
   g.value("Transpose", [x], { attributes: { perm: axes } });
 
-/** x → repeated to the broadcast of its shape and an int64 vector */
+/** x → x broadcast with the shape in an int64 vector */
 export const expand = (g: GraphBuilder, x: Value, shape: Value): Value => g.value("Expand", [x, shape]);
 
-/** A shape as an int64 vector → zeros in it */
+/** shape int64 [rank] → zeros of that shape */
 export function zeros(g: GraphBuilder, shape: Value, type: "float32" | "float64" = "float32"): Value {
   const bytes = new Uint8Array(DATA_TYPE_BYTES[type]);
   const tensor = { type, shape: [1], data: { kind: "inline", bytes } } as const;
   return g.value("ConstantOfShape", [shape], { attributes: { value: { tensor } } });
 }
 
-/** data, and indices and updates of one shape → data with each update added at its index along the axis */
+/** data, indices and updates of the same shape → data with each update added at its index along the axis */
 export function scatterAdd(
   g: GraphBuilder,
   data: Value,
@@ -85,15 +85,15 @@ export function scatterAdd(
   return g.value("ScatterElements", [data, indices, updates], { attributes });
 }
 
-/** int64 vectors one after another */
+/** Vectors [A], [B], ... → [A + B + ...]; of more dimensions, along the first. */
 export function concatenate(g: GraphBuilder, values: readonly Value[]): Value {
   return g.value("Concat", values, { attributes: { axis: 0 } });
 }
 
-/** x → the same values in the shape that an int64 vector says */
+/** x, shape int64 [rank] → the same values in that shape */
 export const reshapeTo = (g: GraphBuilder, x: Value, shape: Value): Value => g.value("Reshape", [x, shape]);
 
-/** x → the same values in `dimensions`; 0 keeps a size, -1 takes what is left. */
+/** x → the same values in `dimensions`; 0 keeps a size, -1 is inferred. */
 export function reshape(g: GraphBuilder, x: Value, dimensions: readonly number[]): Value {
   return g.value("Reshape", [x, g.ints(dimensions)]);
 }
@@ -121,7 +121,7 @@ export const reduceMax = (g: GraphBuilder, x: Value): Value =>
 export const softmax = (g: GraphBuilder, x: Value): Value =>
   g.value("Softmax", [x], { attributes: { axis: -1 } });
 
-/** x [..., N] → the k largest, best first: values [..., k], indices int64 [..., k] */
+/** x [..., N] → the k largest, in descending order: values [..., k], indices int64 [..., k] */
 export function topK(g: GraphBuilder, x: Value, k: number, values: Value, indices: Value): void {
   g.node("TopK", [x, g.ints([k])], { attributes: { axis: -1 }, outputs: [values, indices] });
 }
@@ -148,7 +148,7 @@ export interface FusedMatMulOptions {
   readonly alpha?: number;
 }
 
-/** a [..., M, K], b [..., K, N], either with its last two dimensions exchanged → alpha·a·b [..., M, N] */
+/** a [..., M, K], b [..., K, N], either with its last two dimensions transposed → alpha·a·b [..., M, N] */
 export function fusedMatMul(g: GraphBuilder, a: Value, b: Value, options: FusedMatMulOptions): Value {
   const { transA = false, transB = false, alpha = 1 } = options;
   return g.value("FusedMatMul", [a, b], {
@@ -157,21 +157,21 @@ export function fusedMatMul(g: GraphBuilder, a: Value, b: Value, options: FusedM
   });
 }
 
-/** x [..., K] → codes uint8 [..., K] around 128 and scales float32 [..., 1], with x ≈ scale·(code − 128) and the
- * largest of each row at ±127, and the quotients x / scale before they are rounded. A row is rounded without regard to the
- * others. */
+/** Dynamic quantisation: x [..., K] → codes uint8 [..., K] with zero point 128 and scales float32 [..., 1], so that
+ * x ≈ scale·(code − 128) and the largest magnitude of a row is ±127, and the quotients x / scale before they are rounded.
+ * Each row has a scale of its own. */
 export function quantizeRows(
   g: GraphBuilder,
   x: Value,
 ): { readonly codes: Value; readonly scales: Value; readonly quotients: Value } {
   const scales = mul(g, reduceMax(g, g.value("Abs", [x])), g.float(1 / 127));
-  // Of a row of zeros the quotients are no numbers; whatever their codes are, they are multiplied by the scale 0.
+  // The quotients of a row of zeros are NaN; whatever their codes are, they are multiplied by the scale 0.
   const quotients = div(g, x, scales);
   return { codes: g.value("QuantizeLinear", [quotients, g.float(1), g.uint8(128)]), scales, quotients };
 }
 
-/** x [M, K] → codes uint8 [2·M, K] around 128 and scales float32 [M, 1], with x ≈ scale·(code + finer/254): first the
- * codes of quantizeRows, then, of the same rows, those of what these rounded off. */
+/** Dynamic quantisation to two bytes: x [M, K] → codes uint8 [2·M, K] with zero point 128 and scales float32 [M, 1]: first
+ * the codes c of quantizeRows, then codes f of the rounding errors, so that x ≈ scale·(c − 128 + (f − 128)/254). */
 export function quantizeRowsFinely(
   g: GraphBuilder,
   x: Value,
@@ -183,18 +183,18 @@ export function quantizeRowsFinely(
   return { codes: concatenate(g, [codes, finer]), scales };
 }
 
-/** y [2·M, N], the products of quantizeRowsFinely's codes, before its scales → [M, N] */
+/** y [2·M, N], the products with both codes of quantizeRowsFinely, not yet scaled → their sum [M, N] */
 export function sumFinely(g: GraphBuilder, y: Value): Value {
   const outputs = [g.name("Split.codes"), g.name("Split.finer")];
   const [codes = "", finer = ""] = g.node("Split", [y], { attributes: { axis: 0, num_outputs: 2 }, outputs });
   return add(g, codes, mul(g, finer, g.float(1 / FINER_CODES)));
 }
 
-/** Half a code, the most that is rounded off, is 127 of these. */
+/** Steps between two codes; the largest rounding error, half a code, is 127 of them. */
 const FINER_CODES = 254;
 
-/** a uint8 [..., K] around 128, b int8 [K, N], scales float32 [N] → (a − 128)·b∘scales [..., N], summed in integers:
- * exact, whatever rows run together. */
+/** a uint8 [..., K], b int8 [K, N], scales float32 [N] → (a − 128)·b∘scales [..., N], accumulated in integers: exact,
+ * however many rows run together. */
 export function matMulIntegerToFloat(g: GraphBuilder, a: Value, b: Value, scales: Value): Value {
   return g.value("MatMulIntegerToFloat", [a, b, g.float(1), scales, g.uint8(128)], { domain: MICROSOFT });
 }
@@ -209,7 +209,7 @@ export interface BlockWeight {
 }
 
 /** x [..., K], codes uint8 [N, K/block, block·bits/8], scales [N, K/block] → x·Wᵀ [..., N] with
- * w = scale·(code − 2^(bits−1)). Accuracy level 4 quantises x to int8 by row and block. */
+ * w = scale·(code − 2^(bits−1)). Accuracy level 4 quantises x to int8, in blocks of each row. */
 export function matMulNBits(
   g: GraphBuilder,
   x: Value,
@@ -255,7 +255,7 @@ export function simplifiedLayerNormalization(
   });
 }
 
-/** x, skip [..., C] → [normed x + skip, x + skip] */
+/** x, skip [..., C] → the norm of x + skip, and x + skip */
 export function skipSimplifiedLayerNormalization(
   g: GraphBuilder,
   x: Value,
@@ -273,7 +273,7 @@ export function skipSimplifiedLayerNormalization(
   return [normed, sum];
 }
 
-/** x [B, S, heads·D], positions int64 [B, S], cosine and sine [P, D/2] → x with each head's halves rotated */
+/** x [B, S, heads·D], positions int64 [B, S], cosine and sine [P, D/2] → x with the two halves of each head rotated */
 export function rotaryEmbedding(
   g: GraphBuilder,
   x: Value,
@@ -289,7 +289,7 @@ export function rotaryEmbedding(
 }
 
 export interface GroupQueryAttention {
-  /** [B, S, heads·D], or with keys and values behind it [B, S, (heads + 2·keyValueHeads)·D]. */
+  /** [B, S, heads·D], or packed with keys and values [B, S, (heads + 2·keyValueHeads)·D]. */
   readonly query: Value;
   /** [B, S, keyValueHeads·D]; "" when packed into the query. */
   readonly key: Value;
@@ -300,11 +300,11 @@ export interface GroupQueryAttention {
   /** Names of the outputs: the caches after this call. */
   readonly presentKey: Value;
   readonly presentValue: Value;
-  /** int32 [B]: tokens in the row after this call, minus one. */
+  /** int32 [B]: tokens of each row after this call, minus one. */
   readonly lengths: Value;
   /** int32 []: the longest row. */
   readonly totalLength: Value;
-  /** [positions, D/2]; null when queries and keys come rotated. */
+  /** [positions, D/2]; null when queries and keys are rotated already. */
   readonly rotary: { readonly cosine: Value; readonly sine: Value } | null;
   readonly heads: number;
   readonly keyValueHeads: number;
@@ -312,8 +312,7 @@ export interface GroupQueryAttention {
   readonly window: number | null;
 }
 
-/** Attention over a cache that is read and written in place, with the rotary embedding (halves) inside
- * → [B, S, heads·D] */
+/** Grouped-query attention over a cache that is updated in place, with the rotary embedding inside → [B, S, heads·D] */
 export function groupQueryAttention(g: GraphBuilder, a: GroupQueryAttention): Value {
   const output = g.name("GroupQueryAttention.out");
   const inputs = [a.query, a.key, a.value, a.pastKey, a.pastValue, a.lengths, a.totalLength];

@@ -1,12 +1,11 @@
-// A product of matrices and what it is added to, as one operator: one pass less over both.
+// Fuses a matrix product and the sum that it is added to into one Gemm, which saves a pass over both.
 
-import type { Value } from "./graph.ts";
+import { floatAttribute, intAttribute, type Value } from "./graph.ts";
 import type { GraphBuilder } from "./graph-builder.ts";
 import * as op from "./operators.ts";
-import { floatAttribute, intAttribute } from "./value-facts.ts";
 
-/** sum + product, both float32 [M, N]. Where the newest node is the product, its factors are multiplied in the same
- * operator, and the product itself is left for GraphBuilder.prune to drop. */
+/** sum + product, both float32 [M, N]. When the product is the newest node, the result is a Gemm of its factors, and the
+ * product's own node is left for GraphBuilder.prune to drop. */
 export function plusProduct(g: GraphBuilder, sum: Value, product: Value): Value {
   const node = g.nodes.at(-1);
   if (node === undefined || node.outputs[0] !== product || !/^(Fused)?MatMul$/.test(node.operator)) {

@@ -1,63 +1,51 @@
-// Parts of a graph whose values are computed again on the way back instead of being kept: time for memory (Chen et al.
-// 2016, arXiv 1604.06174). It knows no operator's derivative.
+// Activation checkpointing: segments of a graph whose values are computed a second time in the backward pass instead of
+// being kept, which trades time for memory (Chen et al. 2016, arXiv 1604.06174). It knows no operator's derivative.
 
 import type { Value } from "./graph.ts";
-import type { GraphBuilder } from "./graph-builder.ts";
+import type { GraphBuilder, NodeRange } from "./graph-builder.ts";
 import * as op from "./operators.ts";
 import type { ValueFacts } from "./value-facts.ts";
 
-/** Nodes from `start` up to, not including, `end`. */
-export interface Part {
-  readonly start: number;
-  readonly end: number;
-}
-
-const PARTS = new WeakMap<GraphBuilder, Part[]>();
-
-/** Whatever nodes `build` appends belong to one part: what they compute is forgotten after the forward pass, and
- * computed again from the part's inputs when the walk comes back to it. Parts within a part are of the outer one. */
+/** Runs `build` and marks the nodes that it appends as one segment: their values are not kept for the backward pass, but
+ * computed again from the segment's inputs when the walk reaches it. A segment within a segment joins the outer one. */
 export function recomputed<T>(g: GraphBuilder, build: () => T): T {
   const start = g.nodes.length;
   const result = build();
-  const parts = (PARTS.get(g) ?? []).filter((part) => part.start < start);
-  PARTS.set(g, [...parts, { start, end: g.nodes.length }]);
+  const before = g.recomputedSegments.filter((segment) => segment.start < start);
+  g.recomputedSegments = [...before, { start, end: g.nodes.length }];
   return result;
 }
 
-/** The part that a node, by its place in the graph, belongs to. */
-export function partsOf(g: GraphBuilder): readonly Part[] {
-  return PARTS.get(g) ?? [];
-}
-
-/** x → x, but not before `token` is there: it is laid out in its own shape plus a zero that is made of the token, which
- * costs no copy and which no optimiser sees through. */
+/** x → x, but only once `zero` has been computed: x is reshaped to its own shape plus that zero, which copies nothing and
+ * which ONNX Runtime does not optimise away. */
 function after(g: GraphBuilder, facts: ValueFacts, x: Value, zero: Value): Value {
   const gated = op.reshapeTo(g, x, op.add(g, op.shape(g, x), zero));
   facts.learn(gated, facts.shape(x));
   return gated;
 }
 
-/** What nodes outside a part take from it: it stays, and need not be computed again. */
-function keptOf(g: GraphBuilder, { start, end }: Part, forwardEnd: number): Set<Value> {
+/** The segment's values that nodes behind it take: they are kept anyway. */
+function keptOf(g: GraphBuilder, { start, end }: NodeRange, forwardEnd: number): Set<Value> {
   const own = new Set(g.nodes.slice(start, end).flatMap(({ outputs }) => outputs));
   const behind = g.nodes.slice(end, forwardEnd).flatMap(({ inputs }) => inputs);
   return new Set(behind.filter((value) => own.has(value)));
 }
 
-/** Appends the nodes of a part again, to run only once `token`, any value of floats, has been computed.
- * @param forwardEnd where the forward pass ends
- * @returns the new name of each value of the part that has one */
+/** Appends the nodes of a segment again, to run only once `token`, any floating-point value, has been computed.
+ * @param forwardEnd the number of nodes of the forward pass
+ * @returns the new name of each value of the segment that was computed again */
 export function computeAgain(
   g: GraphBuilder,
   facts: ValueFacts,
-  part: Part,
+  segment: NodeRange,
   forwardEnd: number,
   token: Value,
 ): ReadonlyMap<Value, Value> {
-  const nodes = g.nodes.slice(part.start, part.end);
-  const kept = keptOf(g, part, forwardEnd);
+  const nodes = g.nodes.slice(segment.start, segment.end);
+  const kept = keptOf(g, segment, forwardEnd);
   const renamed = new Map<Value, Value>();
-  // How many are less than themselves: a size, which devices leave to the processor as they do all of shapes.
+  // A zero that depends on the token: the number of values less than themselves. As a size it is computed on the CPU, where
+  // every device computes shapes.
   const some = op.gather(g, op.reshape(g, token, [-1]), g.ints([0]), 0);
   const none = g.value("NonZero", [op.less(g, some, some)]);
   const zero = op.gather(g, op.shape(g, none), g.ints(1), 0);
@@ -65,7 +53,7 @@ export function computeAgain(
   const input = (value: Value): Value => {
     const there = renamed.get(value);
     if (there !== undefined) return there;
-    // What shapes are made of stays what it is; so do weights, which are there all the time.
+    // Shapes and the values that they are computed from need no gate, nor do weights, which are always there.
     const rank = facts.shape(value)?.length ?? 2;
     if (value === "" || own.has(value) || g.initializers.has(value) || rank < 2) return value;
     const gated = after(g, facts, value, zero);

@@ -1,16 +1,24 @@
-// What can be said of a graph's values before it runs: element type, shape as far as its names tell, and the
-// numbers in small int64 vectors that shapes are made of. It knows the operators' shape rules, and nothing it
-// cannot be sure of: an unknown size is a name of its own, an unknown shape is null.
+// What is known of a graph's values before it runs: element type, shape, and the numbers in the small int64 vectors that
+// shapes are computed from. It covers the operators of training graphs and of their gradients; a size that it cannot
+// tell gets a name of its own, and a shape that it cannot tell is null.
 
 import { productOf, quotientOf } from "./dimension.ts";
-import type { Attribute, DataType, Dimension, Node, TensorData, Value } from "./graph.ts";
-import { DATA_TYPES } from "./graph.ts";
+import {
+  DATA_TYPES,
+  type DataType,
+  type Dimension,
+  intAttribute,
+  intsAttribute,
+  type Node,
+  type TensorData,
+  type Value,
+} from "./graph.ts";
 import type { GraphBuilder } from "./graph-builder.ts";
 
 export type Shape = readonly Dimension[];
 
-export interface Facts {
-  /** null where even that is unknown. */
+interface Facts {
+  /** null when unknown, as are the others. */
   readonly type: DataType | null;
   readonly shape: Shape | null;
   /** The values of an int64 scalar or vector. */
@@ -18,38 +26,12 @@ export interface Facts {
 }
 
 const NOTHING: Facts = { type: null, shape: null, ints: null };
-const BOOLEAN = new Set(["Equal", "Greater", "Less", "GreaterOrEqual", "LessOrEqual", "And", "Or", "Not"]);
-/** Operators whose only output, or first, has the type and shape of the first input. */
-const LIKE_FIRST_INPUT = new Set(
-  `Neg Abs Sqrt Exp Log Tanh Sigmoid Relu Reciprocal Sign Sin Cos Erf Floor Ceil Round Identity Softmax LogSoftmax
-  CumSum ScatterElements ScatterND RotaryEmbedding QuickGelu Gelu Softplus Clip Dropout Trilu Not`.split(
-    /\s+/,
-  ),
-);
-const BROADCASTING = new Set(
-  `Add Sub Mul Div Pow Max Min Sum Mod Equal Greater Less GreaterOrEqual LessOrEqual And Or Where`.split(
-    /\s+/,
-  ),
-);
-const REDUCTIONS = /^Reduce(Sum|Mean|Max|Min|Prod|L1|L2|LogSum|LogSumExp|SumSquare)$/;
-
-/** An INT attribute, or what it is when left out. */
-export function intAttribute(node: Node, name: string, otherwise: number): number {
-  const attribute: Attribute | undefined = node.attributes[name];
-  return typeof attribute === "number" ? attribute : otherwise;
-}
-
-/** A FLOAT attribute, or what it is when left out. */
-export function floatAttribute(node: Node, name: string, otherwise: number): number {
-  const attribute: Attribute | undefined = node.attributes[name];
-  return typeof attribute === "object" && "float" in attribute ? attribute.float : otherwise;
-}
-
-/** An INTS attribute; null when left out. */
-export function intsAttribute(node: Node, name: string): readonly number[] | null {
-  const attribute: Attribute | undefined = node.attributes[name];
-  return Array.isArray(attribute) ? attribute : null;
-}
+const BOOLEAN = /^(Equal|Greater|Less|Or)$/;
+/** Operators whose output has the shape of the first input. */
+const LIKE_FIRST_INPUT =
+  /^(Cast|Exp|Identity|Log|Neg|QuickGelu|Relu|RotaryEmbedding|ScatterElements|Sigmoid|Softmax|Sqrt|Tanh)$/;
+const BROADCASTING = /^(Add|Div|Equal|Greater|Less|Mul|Or|Sub|Where)$/;
+const REDUCTIONS = /^Reduce(Max|Mean|Sum)$/;
 
 const known = (sizes: readonly Dimension[]): readonly number[] | null =>
   sizes.every((size) => typeof size === "number") ? sizes : null;
@@ -62,7 +44,7 @@ function intsOf(tensor: TensorData): readonly number[] | null {
   return Array.from(new BigInt64Array(copy.buffer), Number);
 }
 
-/** Facts of every value in a builder, brought up to date with its newest nodes at each question. */
+/** Facts about every value of a builder; each question first reads the nodes that are new. */
 export class ValueFacts {
   readonly #g: GraphBuilder;
   readonly #facts = new Map<Value, Facts>();
@@ -94,7 +76,7 @@ export class ValueFacts {
     return this.of(value).shape;
   }
 
-  /** Takes the shape of a value from one who knows it otherwise: a cotangent has its value's shape. */
+  /** States a value's shape that the operators do not tell: a cotangent has its value's. */
   learn(value: Value, shape: Shape | null): void {
     const facts = this.of(value);
     if (shape !== null) this.#facts.set(value, { ...facts, shape });
@@ -111,7 +93,7 @@ export class ValueFacts {
     return facts;
   }
 
-  /** A size that nothing is known of. */
+  /** An unknown size. */
   #some(): Dimension {
     return `?${this.#unknown++}`;
   }
@@ -121,9 +103,9 @@ export class ValueFacts {
     const [first = NOTHING] = inputs;
     const shapes = this.#shapes(node, inputs);
     const ints = this.#ints(node, inputs);
+    const type = this.#type(node, inputs) ?? first.type;
     node.outputs.forEach((output, index) => {
       if (output === "") return;
-      const type = this.#type(node, index, inputs) ?? first.type;
       this.#facts.set(output, {
         type,
         shape: shapes[index] ?? null,
@@ -132,17 +114,16 @@ export class ValueFacts {
     });
   }
 
-  #type(node: Node, output: number, inputs: readonly Facts[]): DataType | null {
-    const second = inputs[1]?.type ?? null;
-    if (BOOLEAN.has(node.operator)) return "bool";
-    if (/^(Shape|Size|NonZero|ArgMax|ArgMin)$/.test(node.operator)) return "int64";
-    if (node.operator === "Where") return second;
-    if (node.operator === "TopK" && output === 1) return "int64";
-    if (node.operator === "OneHot" || node.operator === "GatherBlockQuantized")
-      return inputs[2]?.type ?? null;
-    const wanted = node.operator === "Cast" ? intAttribute(node, "to", 0) : 0;
-    const entry = Object.entries(DATA_TYPES).find(([, number]) => number === wanted);
-    if (entry !== undefined) return entry[0] as DataType; // the table's own keys
+  /** The type of the outputs; null when it is that of the first input. */
+  #type(node: Node, inputs: readonly Facts[]): DataType | null {
+    if (BOOLEAN.test(node.operator)) return "bool";
+    if (/^(Shape|Size|NonZero)$/.test(node.operator)) return "int64";
+    if (node.operator === "Where") return inputs[1]?.type ?? null;
+    if (node.operator === "Cast") {
+      const wanted = intAttribute(node, "to", 0);
+      const entry = Object.entries(DATA_TYPES).find(([, number]) => number === wanted);
+      return (entry?.[0] as DataType | undefined) ?? null; // the table's own keys
+    }
     if (node.operator === "ConstantOfShape") {
       const value = node.attributes.value;
       return typeof value === "object" && "tensor" in value ? value.tensor.type : "float32";
@@ -150,7 +131,8 @@ export class ValueFacts {
     return null;
   }
 
-  /** Right-aligned; a size against 1 is that size, one known number that is not 1 wins, else equal names do. */
+  /** Right-aligned. Against 1 the other size counts, against a name a number other than 1; different names give an
+   * unknown size. */
   broadcast(shapes: readonly (Shape | null)[]): Shape | null {
     const all: Shape[] = [];
     for (const shape of shapes) {
@@ -174,9 +156,8 @@ export class ValueFacts {
     const constant = (index: number): readonly number[] | null => known(inputs[index]?.ints ?? ["?"]);
     switch (node.operator) {
       case "Shape": {
-        const end = node.attributes.end;
-        const from = intAttribute(node, "start", 0);
-        return first.shape?.slice(from, typeof end === "number" ? end : undefined) ?? null;
+        const { end } = node.attributes;
+        return first.shape?.slice(0, typeof end === "number" ? end : undefined) ?? null;
       }
       case "Size":
         return first.shape === null ? null : [productOf(first.shape)];
@@ -199,12 +180,8 @@ export class ValueFacts {
         return picked?.every((size) => size !== undefined) ? (picked as Dimension[]) : null; // just checked
       }
       case "Slice": {
-        const [start, end, step] = [
-          constant(1)?.[0],
-          constant(2)?.[0],
-          node.inputs[4] ? constant(4)?.[0] : 1,
-        ];
-        if (start === undefined || end === undefined || step !== 1) return null;
+        const [start, end] = [constant(1)?.[0], constant(2)?.[0]];
+        if (start === undefined || end === undefined) return null;
         return first.ints?.slice(start, end) ?? null;
       }
       case "Mul":
@@ -233,24 +210,16 @@ export class ValueFacts {
     const [first = NOTHING, second = NOTHING] = inputs;
     const x = first.shape;
     const shapes = inputs.map(({ shape }) => shape);
-    if (LIKE_FIRST_INPUT.has(operator) || operator === "Cast") return [x];
-    if (BROADCASTING.has(operator)) return [this.broadcast(shapes)];
+    if (LIKE_FIRST_INPUT.test(operator)) return [x];
+    if (BROADCASTING.test(operator)) return [this.broadcast(shapes)];
     if (REDUCTIONS.test(operator)) return [this.#reduced(node, inputs)];
     switch (operator) {
       case "SimplifiedLayerNormalization":
-      case "SkipSimplifiedLayerNormalization":
-        return [x, x && [...x.slice(0, -1), 1], x && [...x.slice(0, -1), 1], x];
+        return [x, x && [...x.slice(0, -1), 1]];
       case "MatMul":
       case "FusedMatMul":
       case "Gemm":
         return [this.#product(node, x, second.shape)];
-      case "MatMulIntegerToFloat":
-        return [this.#product(node, x, second.shape)];
-      case "QuantizeLinear":
-      case "DequantizeLinear":
-        return [x];
-      case "MatMulNBits":
-        return [x && [...x.slice(0, -1), intAttribute(node, "N", 0)]];
       case "Transpose": {
         const perm = intsAttribute(node, "perm");
         return [x && (perm ? perm.map((axis) => x[axis] ?? this.#some()) : [...x].reverse())];
@@ -276,30 +245,20 @@ export class ValueFacts {
       case "Squeeze":
       case "Unsqueeze":
         return [this.#squeezed(node, x, second.ints)];
-      case "Gather":
-      case "GatherBlockQuantized": {
-        if (x === null || second.shape === null || operator !== "Gather") return [null];
+      case "Gather": {
+        if (x === null || second.shape === null) return [null];
         const axis = intAttribute(node, "axis", 0);
         const at = axis < 0 ? axis + x.length : axis;
         return [[...x.slice(0, at), ...second.shape, ...x.slice(at + 1)]];
       }
       case "GatherElements":
         return [second.shape];
-      case "GatherND": {
-        const batch = intAttribute(node, "batch_dims", 0);
-        const depth = second.shape?.at(-1);
-        if (x === null || second.shape === null || typeof depth !== "number") return [null];
-        return [[...second.shape.slice(0, -1), ...x.slice(batch + depth)]];
-      }
       case "Concat":
         return [this.#concatenated(intAttribute(node, "axis", 0), shapes)];
       case "Split":
         return this.#parts(node, x, second.ints);
       case "Slice":
         return [this.#sliced(x, inputs)];
-      case "Pad":
-      case "Tile":
-        return [x?.map(() => this.#some()) ?? null];
       default:
         return [];
     }
@@ -362,11 +321,8 @@ export class ValueFacts {
     if (x === null) return [];
     const axis = intAttribute(node, "axis", 0);
     const at = axis < 0 ? axis + x.length : axis;
-    const parts = intAttribute(node, "num_outputs", node.outputs.length);
     return node.outputs.map((_, index) => {
-      const whole = x[at];
-      const even = typeof whole === "number" && whole % parts === 0 ? whole / parts : this.#some();
-      const part = node.inputs[1] ? (sizes?.[index] ?? this.#some()) : even;
+      const part = sizes?.[index] ?? this.#some();
       return x.map((size, dimension) => (dimension === at ? part : size));
     });
   }
@@ -377,15 +333,14 @@ export class ValueFacts {
     const [starts, ends] = [at(1), at(2)];
     const axes = inputs[3]?.type ? at(3) : x.map((_, axis) => axis);
     if (axes === null) return x.map(() => this.#some());
-    const steps = inputs[4]?.type ? at(4) : axes.map(() => 1);
     const result = [...x];
     axes.forEach((axis, index) => {
       const place = axis < 0 ? axis + x.length : axis;
-      const [size, start, end, step] = [x[place], starts?.[index], ends?.[index], steps?.[index]];
-      const plain = typeof size === "number" && start !== undefined && end !== undefined && step === 1;
+      const [size, start, end] = [x[place], starts?.[index], ends?.[index]];
+      const isKnown = typeof size === "number" && start !== undefined && end !== undefined;
       const bound = (position: number, size: number): number =>
         Math.min(size, Math.max(0, position < 0 ? position + size : position));
-      result[place] = plain ? Math.max(0, bound(end, size) - bound(start, size)) : this.#some();
+      result[place] = isKnown ? Math.max(0, bound(end, size) - bound(start, size)) : this.#some();
     });
     return result;
   }

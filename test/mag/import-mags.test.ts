@@ -7,7 +7,7 @@ import { describe, test } from "node:test";
 import { type ImportOptions, importMags, questionsOf } from "../../src/mag/import-mags.ts";
 import { type Mag, magSchema } from "../../src/mag/mag-schema.ts";
 import type { ImportCounts } from "../../src/mag/record-to-mag.ts";
-import { seededRandom } from "../../src/train/step/seeded-random.ts";
+import { seededRandom } from "../../src/train/batches/seeded-random.ts";
 import { fixture, scratchFolder } from "../support/scratch-folder.ts";
 
 const folder = scratchFolder();

@@ -8,8 +8,8 @@ import { MagdiError } from "../../src/base/errors.ts";
 import { checked } from "../../src/base/files/json-file.ts";
 import { loadMags } from "../../src/mag/mag-file.ts";
 import { type Mag, magSchema } from "../../src/mag/mag-schema.ts";
+import { seededRandom } from "../../src/train/batches/seeded-random.ts";
 import { trainingBatch } from "../../src/train/batches/training-batch.ts";
-import { seededRandom } from "../../src/train/step/seeded-random.ts";
 import { scratchFolder } from "../support/scratch-folder.ts";
 import { sampleMag } from "./support/sample-mag.ts";
 

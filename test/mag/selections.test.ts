@@ -5,7 +5,7 @@ import { test } from "node:test";
 import type { Mag } from "../../src/mag/mag-schema.ts";
 import { contrastivePairs } from "../../src/mag/pairs.ts";
 import { heldOut, isHeldOut } from "../../src/mag/selections.ts";
-import { seededRandom } from "../../src/train/step/seeded-random.ts";
+import { seededRandom } from "../../src/train/batches/seeded-random.ts";
 import { sampleMag } from "./support/sample-mag.ts";
 
 const MAGS: readonly Mag[] = [

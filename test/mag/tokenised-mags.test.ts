@@ -10,12 +10,12 @@ import { ggufTokenizerFiles } from "../../src/text/gguf-tokenizer.ts";
 import { openTokenizer } from "../../src/text/tokenizer.ts";
 import {
   endTokenOf,
-  rowsApart,
   type StudentText,
   tokeniseMags,
   tokeniseTwoTasks,
 } from "../../src/train/batches/tokenised-mags.ts";
-import type { TrainingRow } from "../../src/train/batches/training-batch.ts";
+import type { TrainingRow } from "../../src/train/batches/training-unit.ts";
+import { rowsApart } from "../../src/train/batches/training-unit.ts";
 import { fixture } from "../support/scratch-folder.ts";
 import { sentencePieceMetadata, withFolder } from "../text/tokenizer-fixtures.ts";
 import { sampleMag } from "./support/sample-mag.ts";

@@ -8,7 +8,8 @@ import type { Edge } from "../../src/mag/mag-schema.ts";
 import type { Pair } from "../../src/mag/pairs.ts";
 import { openSafetensors } from "../../src/tensor/safetensors.ts";
 import { ADJACENCIES, normalisedAdjacency } from "../../src/train/batches/adjacency.ts";
-import { type TrainingUnit, trainingBatch } from "../../src/train/batches/training-batch.ts";
+import { trainingBatch } from "../../src/train/batches/training-batch.ts";
+import type { TrainingUnit } from "../../src/train/batches/training-unit.ts";
 import { fixture } from "../support/scratch-folder.ts";
 
 interface FixtureNode {

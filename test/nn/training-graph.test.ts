@@ -8,8 +8,8 @@ import { type TrainingLosses, trainingGraph } from "../../src/nn/training-graph.
 import { OrtTensor } from "../../src/runtime/ort-tensor.ts";
 import { Binding } from "../../src/runtime/session.ts";
 import { openBase } from "../../src/student/open-base.ts";
-import { floatTensor, integerTensor } from "../../src/train/batches/batch-tensors.ts";
 import { BaseSessions } from "../../src/train/step/base-session.ts";
+import { floatTensor, integerTensor } from "../../src/train/step/batch-tensors.ts";
 import { openStudentForward } from "../../src/train/step/student-forward.ts";
 import { fixture, scratchFolder } from "../support/scratch-folder.ts";
 import { tinyStudents } from "../support/tiny-students.ts";

@@ -47,41 +47,6 @@ test("SimplifiedLayerNormalization: of any rank, values and weight", async () =>
   }
 });
 
-test("SkipSimplifiedLayerNormalization: through the norm, the sum, or both", async () => {
-  const inputs = { x: { shape: [2, 3, 6] }, skip: { shape: [2, 3, 6] }, w: { shape: [6] } };
-  const without = { x: inputs.x, skip: inputs.skip };
-  await assertSameGradients(
-    { inputs },
-    (g, { x = "", skip = "", w = "" }) =>
-      op.mul(g, ...op.skipSimplifiedLayerNormalization(g, x, skip, w, EPSILON)),
-    (g, { x = "", skip = "", w = "" }) => {
-      const sum = op.add(g, x, skip);
-      return op.mul(g, rmsNorm(g, sum, w), sum);
-    },
-  );
-  await assertSameGradients(
-    { inputs },
-    (g, { x = "", skip = "", w = "" }) => op.skipSimplifiedLayerNormalization(g, x, skip, w, EPSILON)[0],
-    (g, { x = "", skip = "", w = "" }) => rmsNorm(g, op.add(g, x, skip), w),
-  );
-  const ones: Feed = { type: "float32", shape: [6], values: [1, 1, 1, 1, 1, 1] };
-  await assertSameGradients(
-    { inputs: without, constants: { w: ones } },
-    (g, { x = "", skip = "", w = "" }) => {
-      const [, sum] = op.skipSimplifiedLayerNormalization(g, x, skip, w, EPSILON);
-      return op.mul(g, sum, sum);
-    },
-    (g, { x = "", skip = "", w = "" }) => {
-      const sum = op.add(g, x, skip);
-      return op.add(
-        g,
-        op.mul(g, sum, sum),
-        op.cast(g, op.reduceSum(g, op.sub(g, w, w), 0, false), "float64"),
-      );
-    },
-  );
-});
-
 test("RotaryEmbedding: turned back by the same angles", async () => {
   const [heads, half, positions] = [2, 4, 5];
   const angles = Array.from({ length: positions * half }, (_, i) => Math.floor(i / half) / (1 + (i % half)));

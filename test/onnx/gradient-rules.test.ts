@@ -11,19 +11,15 @@ const ints = (shape: readonly number[], values: readonly number[]): Feed => ({
   values,
 });
 const positive = (random: number): number => 1.5 + random;
-/** Away from zero, where |x| and max(x, 0) have a corner. */
+/** Away from zero, where max(x, 0) has a corner. */
 const cornerless = (random: number): number => random + Math.sign(random) * 0.1;
 
 const SHAPE = [2, 3];
 const UNARY: readonly (readonly [Operator, (random: number) => number])[] = [
   ["Neg", (x) => x],
-  ["Abs", cornerless],
-  ["Reciprocal", positive],
   ["Sqrt", positive],
   ["Exp", (x) => x],
   ["Log", positive],
-  ["Sin", (x) => x],
-  ["Cos", (x) => x],
   ["Tanh", (x) => x],
   ["Sigmoid", (x) => x],
   ["Relu", cornerless],
@@ -63,7 +59,7 @@ const SHAPES_OF_TWO: readonly (readonly [readonly number[], readonly number[]])[
     [4, 1, 5, 1],
   ],
 ];
-for (const operator of ["Add", "Sub", "Mul", "Div", "Pow", "Max", "Min", "Sum"] as const) {
+for (const operator of ["Add", "Sub", "Mul", "Div"] as const) {
   test(`${operator}: its gradients are those of finite differences, whichever side broadcasts`, async () => {
     for (const [a, b] of SHAPES_OF_TWO) {
       for (const declared of [{}, { a: a.map((_, i) => `a${i}`), b: b.map((_, i) => `b${i}`) }]) {
@@ -82,10 +78,6 @@ const CASES: Readonly<Record<string, Case>> = {
     inputs: { a: { shape: [2, 3] }, b: { shape: [3] } },
     constants: { condition: { type: "bool", shape: [2, 1], values: [1, 0] } },
     build: (g, { condition = "", a = "", b = "" }) => op.where(g, condition, a, b),
-  },
-  "Pow by a constant exponent, of values below zero too": {
-    inputs: { x: { shape: SHAPE } },
-    build: (g, { x = "" }) => g.value("Pow", [x, g.float(3)]),
   },
   "Transpose by a permutation that is not its own inverse": {
     inputs: { x: { shape: [2, 3, 4] } },
@@ -120,12 +112,6 @@ const CASES: Readonly<Record<string, Case>> = {
       return op.mul(g, first, last);
     },
   },
-  "Slice from behind, in steps, along two axes": {
-    inputs: { x: { shape: [4, 7] } },
-    declared: { x: ["n", "m"] },
-    build: (g, { x = "" }) =>
-      g.value("Slice", [x, g.ints([1, -1]), g.ints([-1, -8]), g.ints([0, 1]), g.ints([1, -2])]),
-  },
   "Gather of rows, some of them twice": {
     inputs: { x: { shape: [4, 3] } },
     constants: { i: ints([2, 3], [0, 3, 3, -1, 1, 0]) },
@@ -140,16 +126,6 @@ const CASES: Readonly<Record<string, Case>> = {
   "Gather of one place": {
     inputs: { x: { shape: [2, 4] } },
     build: (g, { x = "" }) => op.gather(g, x, g.ints(2), 1),
-  },
-  GatherND: {
-    inputs: { x: { shape: [3, 4, 2] } },
-    constants: { i: ints([3, 2], [0, 1, 2, 3, 0, 1]) },
-    build: (g, { x = "", i = "" }) => g.value("GatherND", [x, i]),
-  },
-  "GatherND with a batch dimension": {
-    inputs: { x: { shape: [2, 4] } },
-    constants: { i: ints([2, 3, 1], [0, 1, 1, 3, 0, 3]) },
-    build: (g, { x = "", i = "" }) => g.value("GatherND", [x, i], { attributes: { batch_dims: 1 } }),
   },
   GatherElements: {
     inputs: { x: { shape: [2, 4] } },
@@ -174,7 +150,7 @@ for (const [name, it] of Object.entries(CASES)) {
   });
 }
 
-for (const operator of ["ReduceSum", "ReduceMean", "ReduceMax", "ReduceMin", "ReduceLogSumExp"] as const) {
+for (const operator of ["ReduceSum", "ReduceMean", "ReduceMax"] as const) {
   test(`${operator}: over some axes or all, kept or not, its gradient is that of finite differences`, async () => {
     for (const keepdims of [0, 1]) {
       for (const axes of [null, [1], [-1, 0]]) {
@@ -191,16 +167,14 @@ for (const operator of ["ReduceSum", "ReduceMean", "ReduceMax", "ReduceMin", "Re
   });
 }
 
-for (const operator of ["Softmax", "LogSoftmax"] as const) {
-  test(`${operator}: along any axis its gradient is that of finite differences`, async () => {
-    for (const axis of [0, 1, -1]) {
-      await assertGradients({
-        inputs: { x: { shape: [2, 3, 4] } },
-        build: (g, { x = "" }) => g.value(operator, [x], { attributes: { axis } }),
-      });
-    }
-  });
-}
+test("Softmax: along any axis its gradient is that of finite differences", async () => {
+  for (const axis of [0, 1, -1]) {
+    await assertGradients({
+      inputs: { x: { shape: [2, 3, 4] } },
+      build: (g, { x = "" }) => g.value("Softmax", [x], { attributes: { axis } }),
+    });
+  }
+});
 
 test("MatMul: with stacks of matrices on either side and with vectors", async () => {
   const pairs: readonly (readonly [readonly number[], readonly number[]])[] = [

@@ -79,7 +79,7 @@ test("no gradient flows through stopGradient, and the other ways stay", async ()
 
 test("a value with a gradient of its own hides the nodes that made it", async () => {
   const build = (g: GraphBuilder, { x = "" }: Record<string, Value>): Value => {
-    const rounded = g.value("Sign", [x]);
+    const rounded = op.cast(g, op.greater(g, x, g.float(0, "float64")), "float64");
     const through = withGradient(g, rounded, [x], ({ dy }) => [() => op.mul(g, dy, g.float(7, "float64"))]);
     return op.mul(g, through, through);
   };
@@ -128,11 +128,10 @@ test("an operator without a rule stops the walk only where a gradient would have
     () => gradients(g, loss, [x]),
     refused("MAGDI_UNSUPPORTED", "operator TopK", "node layers.0.TopK"),
   );
-  const norm =
-    g.node("SkipSimplifiedLayerNormalization", [x, x, "w", "bias"], { domain: "com.microsoft" })[0] ?? "";
+  const norm = g.node("SkipSimplifiedLayerNormalization", [x, x, "w"], { domain: "com.microsoft" })[0] ?? "";
   assert.throws(
     () => gradients(g, op.sumAll(g, norm), [x]),
-    refused("MAGDI_UNSUPPORTED", "com.microsoft.SkipSimplifiedLayerNormalization", "bias"),
+    refused("MAGDI_UNSUPPORTED", "com.microsoft.SkipSimplifiedLayerNormalization"),
   );
 });
 

@@ -1,9 +1,8 @@
-// Gradients of matrix products. α and the transpositions of the forward node carry over into the backward ones, so
-// that no transposed copy is made where ONNX Runtime can read a matrix either way.
+// Gradients of matrix products. α and the transpositions of the forward node become attributes of the backward ones, so
+// that no transposed copy is made where an operator can transpose by itself.
 
-import type { Value } from "../graph.ts";
+import { floatAttribute, intAttribute, type Value } from "../graph.ts";
 import * as op from "../operators.ts";
-import { floatAttribute, intAttribute } from "../value-facts.ts";
 import { type Backward, broadcasting, constant, type Rule, unsupported } from "./rule.ts";
 
 interface Operand {
@@ -13,7 +12,7 @@ interface Operand {
 
 const flipped = ({ value, transposed }: Operand): Operand => ({ value, transposed: !transposed });
 
-/** Such as a head's values, or an adapter's rank. */
+/** Columns of a matrix that counts as narrow, such as the values of one head or an adapter's rank. */
 const NARROW = 128;
 
 /** x [..., M, N] → [..., N, M] */
@@ -31,15 +30,15 @@ function product(back: Backward, left: Operand, right: Operand, alpha: number): 
     const options = { transA: left.transposed, transB: right.transposed, alpha };
     return op.fusedMatMul(g, left.value, right.value, options);
   }
-  // The fused product is there for 32 bits only.
+  // FusedMatMul has no 64-bit kernel.
   const [a, b] = [left, right].map((x) => (x.transposed ? exchanged(back, x.value) : x.value));
   const y = op.matMul(g, a ?? "", b ?? "");
   return alpha === 1 ? y : op.mul(g, y, constant(back, alpha, left.value));
 }
 
-/** alpha · leftᵀ · right. Reading a matrix turned costs by its width: of a wide left and a narrow right, the right is
- * turned, and the narrow result once more. */
-function turnedProduct(back: Backward, left: Operand, right: Operand, alpha: number): Value {
+/** alpha · leftᵀ · right. Transposing costs by a matrix's width: with a wide left and a narrow right, it is the transpose of
+ * rightᵀ · left. */
+function transposedProduct(back: Backward, left: Operand, right: Operand, alpha: number): Value {
   const { facts } = back;
   const [wide, narrow] = [left, right].map(({ value }) => facts.shape(value)?.at(-1));
   const isNarrow =
@@ -50,7 +49,7 @@ function turnedProduct(back: Backward, left: Operand, right: Operand, alpha: num
 
 /** Y = α·op(A)·op(B): with op(A) = A, dA = α·dY·op(B)ᵀ; with op(A) = Aᵀ, dA = α·op(B)·dYᵀ.
  * With op(B) = B, dB = α·op(A)ᵀ·dY; with op(B) = Bᵀ, dB = α·dYᵀ·op(A).
- * A matrix B that a stack A [..., M, K] is multiplied with takes the stack as one matrix [...·M, K]. */
+ * A stack A [..., M, K] times one matrix B counts as one matrix [...·M, K] in dB. */
 const matrixProduct: Rule = (back) => {
   const { g, facts, node, dy } = back;
   for (const attribute of ["transBatchA", "transBatchB"]) {
@@ -69,17 +68,17 @@ const matrixProduct: Rule = (back) => {
   let cotangent = aRank === 1 ? op.unsqueeze(g, dy, bRank === 1 ? -1 : -2) : dy;
   if (bRank === 1) cotangent = op.unsqueeze(g, cotangent, -1);
   const whole = { value: cotangent, transposed: false };
-  const turned = { value: cotangent, transposed: true };
+  const transposed = { value: cotangent, transposed: true };
   const stack = aRank !== undefined && aRank > 2 && (bRank === 2 || bRank === 1) && !a.transposed;
   const rows = (x: Value): Value => (stack ? g.value("Flatten", [x], { attributes: { axis: -1 } }) : x);
   return [
-    () => (a.transposed ? product(back, b, turned, alpha) : product(back, whole, flipped(b), alpha)),
+    () => (a.transposed ? product(back, b, transposed, alpha) : product(back, whole, flipped(b), alpha)),
     () => {
       const left = { value: rows(a.value), transposed: a.transposed };
       const right = { value: rows(cotangent), transposed: false };
       const db = b.transposed
-        ? turnedProduct(back, right, left, alpha)
-        : turnedProduct(back, left, right, alpha);
+        ? transposedProduct(back, right, left, alpha)
+        : transposedProduct(back, left, right, alpha);
       return bRank === 1 ? g.value("Squeeze", [db, g.ints([-1])]) : db;
     },
   ];
@@ -88,7 +87,7 @@ const matrixProduct: Rule = (back) => {
 export const PRODUCTS = {
   MatMul: broadcasting(matrixProduct),
   FusedMatMul: broadcasting(matrixProduct),
-  // Y = α·op(A)·op(B) + β·C: as above, and dC = β·dY
+  // Y = α·op(A)·op(B) + β·C: dA and dB as above, dC = β·dY
   Gemm: broadcasting((back) => {
     const beta = floatAttribute(back.node, "beta", 1);
     const dc = (): Value => (beta === 1 ? back.dy : op.mul(back.g, back.dy, constant(back, beta, back.dy)));

@@ -1,39 +1,20 @@
-// Gradients of sums, means, largest values and the softmax family along axes.
+// Gradients of sum, mean, max and softmax along axes.
 
 import { isDeepStrictEqual } from "node:util";
-import type { Value } from "../graph.ts";
+import { intAttribute, type Value } from "../graph.ts";
 import * as op from "../operators.ts";
-import { intAttribute } from "../value-facts.ts";
-import { type Backward, plain, type Rule } from "./rule.ts";
+import { type Backward, plain } from "./rule.ts";
 
-/** y or dy with the reduced dimensions back in place as 1, so that it broadcasts against x. */
+/** y or dy with the reduced dimensions put back as 1, so that it broadcasts against x. */
 function kept({ g, node, b }: Backward, value: Value): Value {
   if (intAttribute(node, "keepdims", 1) === 1 || b === "") return value;
   return g.value("Unsqueeze", [value, b]);
 }
 
-/** y = the largest or smallest: the values that reach it share dy equally.
- * dx = dy∘[x = y] / Σ [x = y] */
-const extreme: Rule = (back) => {
-  const { g, facts, a, b, y, dy } = back;
-  return [
-    () => {
-      const reaches = op.cast(g, op.equal(g, a, kept(back, y)), facts.type(a) ?? "float32");
-      const axes = b === "" ? [] : [b];
-      const count = g.value("ReduceSum", [reaches, ...axes], { attributes: { keepdims: 1 } });
-      return op.mul(g, reaches, op.div(g, kept(back, dy), count));
-    },
-  ];
-};
-
-/** Σ x along the axis of a softmax, its dimension kept. */
-const alongAxis = ({ g, node }: Backward, x: Value): Value =>
-  op.reduceSum(g, x, intAttribute(node, "axis", -1), true);
-
-/** Σ dy∘y along the last axis [..., 1], for shares y whose only use is to weigh values, o = y·v. Then dy = do·vᵀ, and
- * Σ dy∘y = Σ do∘o: as many values as o has, and not the square of a sequence's length (Dao et al. 2022,
- * arXiv 2205.14135, appendix B.2). null where y is used otherwise. */
-function weighedSum(back: Backward): Value | null {
+/** Σ dy∘y along the last axis [..., 1] of attention weights y whose only use is o = y·v: there dy = do·vᵀ, so that
+ * Σ dy∘y = Σ do∘o, which has the size of o instead of the square of the sequence length (Dao et al. 2022,
+ * arXiv 2205.14135, appendix B.2). Null when y is used otherwise. */
+function attentionSum(back: Backward): Value | null {
   const { g, facts, y } = back;
   const use = back.onlyUse();
   const product = use?.node.operator === "Reshape" ? use.onlyUse() : use;
@@ -51,7 +32,7 @@ function weighedSum(back: Backward): Value | null {
 }
 
 export const REDUCTIONS = {
-  // y = Σ x: dx = dy for every x that was summed
+  // y = Σ x: dx = dy for every summed x
   ReduceSum: plain((back) => [() => op.expand(back.g, kept(back, back.dy), op.shape(back.g, back.a))]),
   // y = Σ x / n: dx = dy/n for every x
   ReduceMean: plain((back) => {
@@ -64,24 +45,25 @@ export const REDUCTIONS = {
       },
     ];
   }),
-  ReduceMax: plain(extreme),
-  ReduceMin: plain(extreme),
-  // y = ln Σ eˣ: dx = dy∘eˣ⁻ʸ
-  ReduceLogSumExp: plain((back) => {
-    const { g, a, y, dy } = back;
-    return [() => op.mul(g, kept(back, dy), op.exp(g, op.sub(g, a, kept(back, y))))];
+  // y = max x: the values that reach it share dy equally, dx = dy∘[x = y] / Σ [x = y]
+  ReduceMax: plain((back) => {
+    const { g, facts, a, b, y, dy } = back;
+    return [
+      () => {
+        const reaches = op.cast(g, op.equal(g, a, kept(back, y)), facts.type(a) ?? "float32");
+        const axes = b === "" ? [] : [b];
+        const count = g.value("ReduceSum", [reaches, ...axes], { attributes: { keepdims: 1 } });
+        return op.mul(g, reaches, op.div(g, kept(back, dy), count));
+      },
+    ];
   }),
   // y = eˣ / Σ eˣ: dx = y∘(dy − Σ dy∘y)
   Softmax: plain((back) => {
     const { g, facts, node, y, dy } = back;
     const axis = intAttribute(node, "axis", -1);
     const last = axis === -1 || axis + 1 === facts.shape(y)?.length;
-    const sum = (): Value => (last ? weighedSum(back) : null) ?? alongAxis(back, op.mul(g, dy, y));
+    const sum = (): Value =>
+      (last ? attentionSum(back) : null) ?? op.reduceSum(g, op.mul(g, dy, y), axis, true);
     return [() => op.mul(g, y, op.sub(g, dy, sum()))];
-  }),
-  // y = x − ln Σ eˣ: dx = dy − eʸ∘Σ dy
-  LogSoftmax: plain((back) => {
-    const { g, y, dy } = back;
-    return [() => op.sub(g, dy, op.mul(g, op.exp(g, y), alongAxis(back, dy)))];
   }),
 } as const;

@@ -1,44 +1,43 @@
-// What a gradient rule is: from a node and the cotangents of its outputs to the cotangent of each input, made only
-// if it is asked for.
+// What a gradient rule is: given a node and the cotangents of its outputs, functions that append the cotangent of each
+// input.
 
 import { MagdiError } from "../../base/errors.ts";
 import type { Node, Value } from "../graph.ts";
 import type { GraphBuilder } from "../graph-builder.ts";
 import type { ValueFacts } from "../value-facts.ts";
 
-/** One node on the way back. */
+/** One node in the backward pass. */
 export interface Backward {
   readonly g: GraphBuilder;
   readonly facts: ValueFacts;
   readonly node: Node;
-  /** The first three inputs; "" where the node has none. */
+  /** The first two inputs; "" where the node has none. */
   readonly a: Value;
   readonly b: Value;
-  readonly c: Value;
-  /** The first output, and its cotangent: zeros when only another output leads to the loss. */
+  /** The first output, and its cotangent; "" when only another output leads to the loss. */
   readonly y: Value;
   readonly dy: Value;
   /** The cotangent of each output; null where it does not lead to the loss. */
   readonly cotangents: readonly (Value | null)[];
-  /** The one node that uses y and leads to the loss, on its way back; null where there are several. */
+  /** The one node on a path to the loss that uses y; null when there are several. */
   readonly onlyUse: () => Backward | null;
-  /** A value that several nodes' derivatives share, made when first asked for. */
+  /** A value that the derivatives of several nodes share, made the first time. */
   readonly once: (key: string, make: () => Value) => Value;
 }
 
 /** Appends the nodes of one input's cotangent. */
 export type Cotangent = () => Value;
 
-/** A function for each input that has a gradient. The walk calls those that lead to a parameter. */
+/** A function for each input that has a gradient. The walk calls those of inputs that depend on a parameter. */
 export type Rule = (backward: Backward) => readonly (Cotangent | null)[];
 
 export interface RuleEntry {
   readonly rule: Rule;
-  /** Inputs broadcast, and the rule may leave their cotangents in the output's shape. */
+  /** Whether inputs broadcast: then the rule may give cotangents in the output's shape. */
   readonly broadcasts: boolean;
 }
 
-/** `steps`: the outputs change in steps or not at all, so that nothing flows back. */
+/** "steps": the outputs are piecewise constant, so that the derivative is zero. */
 export type TableEntry = RuleEntry | "steps" | "unsupported";
 
 export const plain = (rule: Rule): RuleEntry => ({ rule, broadcasts: false });

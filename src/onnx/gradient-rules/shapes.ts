@@ -1,25 +1,24 @@
-// Gradients of operators that only move values: a value moved goes back to where it came from, and one that went to
-// several places collects what comes back from all of them.
+// Gradients of operators that only move values: each cotangent goes back to where its value came from, and is summed where
+// one value went to several places.
 
 import { isDeepStrictEqual } from "node:util";
-import type { Value } from "../graph.ts";
+import { intAttribute, intsAttribute, type Value } from "../graph.ts";
 import type { GraphBuilder } from "../graph-builder.ts";
 import * as op from "../operators.ts";
-import { intAttribute, intsAttribute } from "../value-facts.ts";
 import { type Backward, broadcasting, plain, type Rule, unsupported } from "./rule.ts";
 
 const zeros = ({ g, facts }: Backward, shape: Value, like: Value): Value =>
   op.zeros(g, shape, facts.type(like) === "float64" ? "float64" : "float32");
 
-/** What a chain of reshapes began with. ONNX Runtime cannot open a graph with a reshape to a shape computed at run
- * time and right after it one to a constant shape. */
+/** The value before a chain of reshapes: ONNX Runtime cannot open a graph in which a Reshape to a computed shape is followed
+ * directly by one to a constant shape. */
 function beforeReshapes(g: GraphBuilder, x: Value): Value {
   const producer = g.producerOf(x);
   const reshapes = producer !== null && /^(Reshape|Squeeze|Unsqueeze|Flatten)$/.test(producer.operator);
   return reshapes ? beforeReshapes(g, producer.inputs[0] ?? "") : x;
 }
 
-/** dy → the same values in the shape of x; constant where at most one size is unknown. */
+/** dy → the same values in the shape of x, a constant where at most one of its sizes is unknown */
 function reshapeLike({ g, facts }: Backward, arrived: Value, x: Value): Value {
   const dy = beforeReshapes(g, arrived);
   if (isDeepStrictEqual(facts.shape(dy), facts.shape(x)) && facts.shape(x) !== null) return dy;
@@ -31,20 +30,8 @@ function reshapeLike({ g, facts }: Backward, arrived: Value, x: Value): Value {
 
 const reshaped: Rule = (back) => [() => reshapeLike(back, back.dy, back.a)];
 
-/** y = x at some places: dx = 0 with dy added at those places, which `pick` finds in the numbers 0, 1, 2, … laid
- * out like x. */
-function scatter(back: Backward, pick: (numbers: Value) => Value): Value {
-  const { g, a, dy } = back;
-  const shape = op.shape(g, a);
-  const size = g.value("Size", [a]);
-  const numbers = op.reshapeTo(g, op.range(g, g.ints(0), size, g.ints(1)), shape);
-  const flat = (x: Value): Value => op.reshape(g, x, [-1]);
-  const empty = zeros(back, op.reshape(g, size, [1]), a);
-  return op.reshapeTo(g, op.scatterAdd(g, empty, flat(pick(numbers)), flat(dy), 0), shape);
-}
-
-/** y = x[..., indices, ...]: dx = 0 with each of dy's rows added to the row it came from. ScatterElements runs in
- * one thread; ScatterND would let rows of one index race. */
+/** y = x[..., indices, ...]: dx = 0 with each row of dy added to the row it came from. By ScatterElements, which runs in one
+ * thread: in ScatterND, rows of the same index would race. */
 const gathered: Rule = (back) => {
   const { g, facts, node, a, b, dy } = back;
   return [
@@ -83,9 +70,9 @@ export const SHAPES = {
   Flatten: plain(reshaped),
   Squeeze: plain(reshaped),
   Unsqueeze: plain(reshaped),
-  // y = x repeated: dx = Σ dy over the repetitions
+  // y = x broadcast: dx = Σ dy over the broadcast axes
   Expand: broadcasting(({ dy }) => [() => dy]),
-  // y = x₁, x₂, … side by side: each dxᵢ is its part of dy
+  // y = x₁, x₂, … concatenated: each dxᵢ is its part of dy
   Concat: plain(({ g, facts, node, dy }) => {
     const axis = intAttribute(node, "axis", 0);
     let parts: readonly Value[] | null = null;
@@ -103,34 +90,23 @@ export const SHAPES = {
       return parts[index] ?? "";
     });
   }),
-  // y₁, y₂, … = parts of x: dx = dy₁, dy₂, … side by side
+  // y₁, y₂, … = parts of x: dx = dy₁, dy₂, … concatenated
   Split: plain((back) => {
     const { g, node, a, cotangents } = back;
     const part = (y: Value, index: number): Value => cotangents[index] ?? zeros(back, op.shape(g, y), a);
     const axis = intAttribute(node, "axis", 0);
     return [() => g.value("Concat", node.outputs.map(part), { attributes: { axis } })];
   }),
-  // y = x[from:to:step]: dx = 0, and dy at those places
-  Slice: plain((back) => [
-    () => scatter(back, (numbers) => back.g.value("Slice", [numbers, ...back.node.inputs.slice(1)])),
-  ]),
   Gather: plain(gathered),
-  // y = x[i, j, …] by tuples of indices: dx = 0 with dy added there
-  GatherND: plain((back) => [
-    () =>
-      scatter(back, (numbers) =>
-        back.g.value("GatherND", [numbers, back.b], { attributes: back.node.attributes }),
-      ),
-  ]),
   // y[i] = x[index[i]] along an axis: dx = 0 with dy[i] added at index[i]
   GatherElements: plain((back) => {
     const { g, node, a, b, dy } = back;
     return [() => op.scatterAdd(g, zeros(back, op.shape(g, a), a), b, dy, intAttribute(node, "axis", 0))];
   }),
-  // y = x with u added at some places: dx = dy, du[i] = dy[index[i]]
+  // y = x with each u[i] added at index[i]: dx = dy, du[i] = dy[index[i]]
   ScatterElements: plain(({ g, node, b, dy }) => {
     const { reduction } = node.attributes;
-    if (reduction !== "add") throw unsupported(node, "it overwrites what it does not add to");
+    if (reduction !== "add") throw unsupported(node, "its reduction is not add");
     return [() => dy, null, () => op.gatherElements(g, dy, b, intAttribute(node, "axis", 0))];
   }),
 } as const;

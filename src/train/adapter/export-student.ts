@@ -1,5 +1,5 @@
-// From a base and an adapter to a student folder: the adapter is read, merged in float32, and the result imported as
-// any base is. Training heads stay behind. It measures nothing by itself.
+// Exports a student from a base and an adapter: merges the adapter in float32 and imports the result as any base. Training
+// heads are left out.
 
 import path from "node:path";
 import { MagdiError } from "../../base/errors.ts";
@@ -20,15 +20,15 @@ export interface ExportOptions extends Omit<ImportOptions, "source" | "adapt"> {
   readonly base: string;
   /** A folder in PEFT's format. */
   readonly adapter: string;
-  /** The paper's level of distillation, 1 to 4; without it, what the adapter says of itself. */
+  /** The paper's level of distillation, 1 to 4; by default that in the adapter's metadata. */
   readonly level?: number;
-  /** What the adapter learned from, for the card; without it, what the adapter says of itself. */
+  /** The training data, for the model card; by default that in the adapter's metadata. */
   readonly data?: string;
-  /** The recipe of the training; without it, what the adapter says of itself. */
+  /** The recipe of the training; by default that in the adapter's metadata. */
   readonly recipe?: string;
 }
 
-/** Keys under which an adapter's tensors say how they were trained. */
+/** Metadata keys in an adapter's tensor file that describe its training. */
 export const TRAINING_METADATA = {
   level: "magdi.level",
   recipe: "magdi.recipe",
@@ -66,7 +66,7 @@ function trainingOf(options: ExportOptions, adapter: PeftAdapter, sha256: string
  * @throws MagdiError as importStudent and readPeftAdapter; MAGDI_BAD_FILE for an adapter that changes nothing. */
 export async function exportStudent(options: ExportOptions): Promise<Manifest> {
   const { base: source, adapter: folder, level: _level, data: _data, recipe: _recipe, ...rest } = options;
-  // Before a base is downloaded for it.
+  // Before the base is downloaded.
   assertAdapterFolder(folder);
   const adapt = async (base: BaseModel): Promise<AdaptedBase> => {
     const adapter = readPeftAdapter(folder, base.config);

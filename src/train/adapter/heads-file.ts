@@ -1,5 +1,5 @@
-// The training heads (the score head and the node classifier) in a safetensors file of their own: a student is served
-// without them, and training goes on with them.
+// The safetensors file of the training heads (score head and node classifier), which are needed to resume training but not
+// to serve a student.
 
 import { MagdiError } from "../../base/errors.ts";
 import { openSafetensors, writeSafetensors } from "../../tensor/safetensors.ts";

@@ -1,11 +1,11 @@
-// An adapter merged into its base: W + s·B·A in float32, computed tensor by tensor as each is read, so that no more
-// than one merged weight is in memory. It writes nothing.
+// Merges an adapter into its base: W + s·B·A, computed when a tensor is read, so that at most one merged weight is in
+// memory.
 
 import { MagdiError } from "../../base/errors.ts";
 import type { BaseModel, BaseTensor } from "../../student/base-model.ts";
 import type { LoraModule } from "./peft-adapter.ts";
 
-/** weight [rows, columns] becomes W + s·B·A; each sum in double precision, rounded once. */
+/** weight [rows, columns] ← W + s·B·A, summed in float64 and rounded once. */
 export function addProduct(weight: Float32Array, { a, b, rank, rows, columns, scale }: LoraModule): void {
   const sums = new Float64Array(columns);
   for (let row = 0; row < rows; row++) {
@@ -30,13 +30,13 @@ function mergedTensor(tensor: BaseTensor, lora: LoraModule): BaseTensor {
       addProduct(weight, lora);
       return weight;
     },
-    // What was added lies on no grid.
+    // Merged weights are not on the quantisation grid.
     readGrid: null,
   };
 }
 
-/** The base with every adapter in its weights; it reads from `base`, and closing it closes that.
- * @throws MAGDI_BAD_FILE naming an adapter whose module the base lacks, or has in another shape. */
+/** The base with merged weights; it reads from `base`, and closing it closes `base`.
+ * @throws MAGDI_BAD_FILE naming a module that the base lacks or has in another shape. */
 export function mergedBase(base: BaseModel, modules: readonly LoraModule[]): BaseModel {
   const tensors = new Map(base.tensors);
   for (const lora of modules) {

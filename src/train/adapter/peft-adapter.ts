@@ -36,7 +36,7 @@ export interface PeftAdapter {
   readonly source: string;
   readonly config: PeftConfig;
   readonly modules: readonly LoraModule[];
-  /** What the tensors' file says of itself, such as format: pt. */
+  /** The metadata of the tensor file, such as format: pt. */
   readonly metadata: ReadonlyMap<string, string>;
 }
 
@@ -44,7 +44,7 @@ export interface PeftAdapter {
 export const adapterKey = (module: string, part: "A" | "B"): string =>
   `base_model.model.${module}.lora_${part}.weight`;
 
-/** Every linear module of a decoder with its weight's shape: what an adapter can lie on. */
+/** Every linear module of a decoder, with the shape of its weight: those that can have an adapter. */
 function linearModules(config: DecoderConfig): [module: string, shape: Shape][] {
   return [...expectedTensors(config)]
     .filter(([name, shape]) => shape.length === 2 && name !== "model.embed_tokens.weight")
@@ -54,7 +54,7 @@ function linearModules(config: DecoderConfig): [module: string, shape: Shape][] 
 function adapted(config: DecoderConfig, peft: PeftConfig): [module: string, shape: Shape][] {
   for (const [module, reason] of [
     ["model.embed_tokens", "adapters on embeddings are not implemented"],
-    ["lm_head", "the base's head is its embedding, which an adapter on the head would part from it"],
+    ["lm_head", "the base's head is its embedding, and an adapter on the head would untie the two"],
   ] as const) {
     const isRefused = module === "model.embed_tokens" || config.tiedHead;
     if (isRefused && peft.adapts(module)) {
@@ -86,7 +86,7 @@ function finite(file: TensorFile, key: string): Float32Array {
   if (at < 0) return values;
   throw new MagdiError(
     "MAGDI_BAD_FILE",
-    `${file.path}: tensor ${key}: expected finite numbers, found ${values[at]}; the training went astray`,
+    `${file.path}: tensor ${key}: expected finite numbers, found ${values[at]}; the training diverged`,
   );
 }
 
@@ -163,7 +163,7 @@ export interface AdapterToWrite {
   readonly rankStabilised?: boolean;
   /** By PEFT key; others, such as a training step's heads, are left out. */
   readonly tensors: ReadonlyMap<string, { readonly shape: Shape; readonly data: Float32Array }>;
-  /** What the tensors' file is to say of itself, such as the level of distillation. */
+  /** Metadata of the tensor file, such as the level of distillation. */
   readonly metadata?: Readonly<Record<string, string>>;
 }
 

@@ -1,5 +1,5 @@
-// adapter_config.json as PEFT writes it: which modules an adapter is on, with which rank and scale. Everything that
-// would change the result and is not implemented is refused by name, all of it in one error.
+// PEFT's adapter_config.json: which modules have an adapter, of which rank and scale. Fields that change the result and are
+// not implemented are an error that names them all.
 
 import { z } from "zod";
 import { MagdiError } from "../../base/errors.ts";
@@ -33,7 +33,7 @@ const isSet = (value: unknown): boolean =>
 /** Initialisations that leave the base as it is; the others (pissa, olora, loftq, corda, lora_ga) change it. */
 const KEEPS_BASE: readonly unknown[] = [undefined, null, true, false, "gaussian", "eva", "orthogonal"];
 
-/** Fields that change what an adapter computes, with why they are refused. */
+/** Fields that change what an adapter computes and are not implemented, with what they mean. */
 const REFUSED: Readonly<Record<string, string>> = {
   use_dora: "weights are decomposed into magnitude and direction",
   use_qalora: "inputs are pooled in groups",
@@ -42,7 +42,7 @@ const REFUSED: Readonly<Record<string, string>> = {
   fan_in_fan_out: "weights are stored [in, out], which no supported family does",
   modules_to_save: "whole modules were trained beside the adapters",
   trainable_token_indices: "embeddings of tokens were trained",
-  target_parameters: "adapters lie on parameters that are no modules",
+  target_parameters: "adapters are on parameters instead of modules",
   layer_replication: "layers of the base are repeated",
   alora_invocation_tokens: "the adapter is switched on by tokens of the prompt",
   arrow_config: "several adapters are routed between",

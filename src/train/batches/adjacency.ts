@@ -1,4 +1,4 @@
-// The matrix by which a graph convolution mixes nodes. It does not know what nodes or edges mean.
+// The normalised adjacency matrix of an interaction graph, by which a graph convolution mixes nodes.
 
 import type { Edge } from "../../mag/mag-schema.ts";
 

@@ -1,5 +1,5 @@
-// What a student is to write for one node: the reasoning, then the sentence that says the answer. It knows answers as
-// they are extracted, and neither tokens nor templates.
+// The completion that a student learns for one node: its reasoning, then a sentence with the answer, in a form from which the
+// answer is extracted again. It knows neither tokens nor templates.
 
 import { answersEqual, canonicalAnswer, extractAnswer } from "../../answers/answer.ts";
 import type { Choice } from "../../answers/task.ts";
@@ -7,16 +7,16 @@ import type { Mag, MagNode } from "../../mag/mag-schema.ts";
 
 type Question = Pick<Mag, "task" | "choices">;
 
-/** A last line or sentence that only announces the answer, in the ways that models have. One that computes stays. */
+/** A last line or sentence that only announces the answer, as models write it; one with a calculation does not match. */
 const ANNOUNCEMENT =
   /(?:^|\n|(?<=[.!?])\s)[ \t*]*(?:####[^\n]*|(?:(?:so|therefore|thus|hence|in conclusion),?\s)?(?:the |my |our )?(?:(?:final|correct|best|updated|updated and correct) )?answer(?:\s\(yes or no\))?(?:\sis|:)[^\n=]{0,200})\s*$/i;
-/** Some say it twice. */
+/** Some models announce the answer more than once. */
 const MOST_ANNOUNCEMENTS = 3;
 
 /**
- * The completion of a node: its reasoning and "The answer is X.", which extractAnswer reads as the node's answer. Last
- * lines that already announced the same answer are replaced. A node without an answer has its reasoning alone, one
- * without reasoning the sentence alone. Null when no way of saying the answer is read as it.
+ * The completion of a node: its reasoning and "The answer is X.", from which extractAnswer gets the node's answer. Final
+ * announcements of the same answer are replaced. Without an answer it is the reasoning alone, without reasoning the sentence
+ * alone. Null when extractAnswer gets the answer from no form of the sentence.
  *
  * @example completionOf({ task: "math", choices: null }, { reasoning: "3 + 4 = 7\n#### 7", answer: "7" })
  *   // "3 + 4 = 7\nThe answer is 7."
@@ -32,10 +32,10 @@ export function completionOf(question: Question, node: Pick<MagNode, "reasoning"
   return null;
 }
 
-/** The sentence that a student ends with, most usual form first; what no form of it says is not said. */
+/** Forms of the final sentence, the most usual first. */
 function answerSentences({ task, choices }: Question, answer: string): string[] {
   const said = answer.trim();
-  // "(b) New York" and "Yes" are said as the prompt asks for them: (B) and yes.
+  // "(b) New York" and "Yes" become what the prompt asks for: (B) and yes.
   const plain = canonicalAnswer(task, answer, { choices }) ?? said;
   if (task === "multiple-choice") return [`The answer is (${plain}).`, `The answer is ${plain}.`];
   if (task === "yes-no") return [`The answer is ${plain}.`];
@@ -43,7 +43,7 @@ function answerSentences({ task, choices }: Question, answer: string): string[] 
   return [`The answer is ${said}.`, `The answer is $${said}$.`, `The answer is \\boxed{${said}}.`];
 }
 
-/** The sentence alone, as it is read; null when no form is. */
+/** The final sentence alone; null when extractAnswer gets the answer from no form of it. */
 export function answerSentence(question: Question, answer: string): string | null {
   return answerSentences(question, answer).find((text) => reads(question, text, answer)) ?? null;
 }

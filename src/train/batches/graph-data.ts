@@ -1,21 +1,22 @@
-// Tokenised graphs as the trainer takes them: items with sizes, and a batch of any of them. It does not plan steps.
+// Training data over tokenised graphs: each unit is an item, and any items make a batch.
 
 import { contrastivePairs } from "../../mag/pairs.ts";
-import { seededRandom } from "../step/seeded-random.ts";
+import { seededRandom } from "./seeded-random.ts";
 import { chainsTogether } from "./sequence-layout.ts";
-import { type BatchOptions, type TrainingBatch, type TrainingUnit, trainingBatch } from "./training-batch.ts";
+import { type BatchOptions, type TrainingBatch, trainingBatch } from "./training-batch.ts";
 import type { TrainingData } from "./training-data.ts";
+import type { TrainingUnit } from "./training-unit.ts";
 
 export interface GraphDataOptions extends Omit<BatchOptions, "pairs"> {
-  /** Drawn anew by each batch's seed, or in order as in the released code. Default drawn. */
+  /** Contrastive pairs: drawn at random by each batch's seed, or in order as in the released code. Default drawn. */
   readonly pairs?: "drawn" | "in-order";
-  /** Whether a token's weight is its place in its row, or in the batch padded on the left, where each node has a
-   * sequence of its own. Default tokens. */
+  /** Whether a token's pooling weight is its position in its row, or that in the batch padded on the left; the latter needs
+   * a sequence for each node. Default tokens. */
   readonly pooling?: "tokens" | "padded";
 }
 
-/** Units in named groups: those of one group share their losses' means (Distilling Step-by-Step has two, other recipes
- * one). */
+/** Units in named groups: losses are means over a group and summed over groups (Distilling Step-by-Step has two groups,
+ * other recipes one). */
 export type UnitGroups = Readonly<Record<string, readonly TrainingUnit[]>>;
 
 export function graphData(
@@ -55,14 +56,14 @@ const NO_LABELS = { labelPositions: new BigInt64Array(0), labelIds: new BigInt64
 const NO_PAIRS = { pairs: new BigInt64Array(0) };
 const noNodes = ({ nodeLabels }: TrainingBatch) => ({ nodeLabels: nodeLabels.map(() => -1n) });
 
-/** What a batch keeps that only one loss is to learn from. */
+/** What to replace in a batch so that one loss alone learns from it. */
 const ONLY = {
   nll: (batch: TrainingBatch) => ({ ...NO_PAIRS, ...noNodes(batch) }),
   margin: (batch: TrainingBatch) => ({ ...NO_LABELS, ...noNodes(batch) }),
   node: () => ({ ...NO_LABELS, ...NO_PAIRS }),
 } as const;
 
-/** Data of which each loss has a part of its own: a step's items of one part teach that loss alone. */
+/** Data with a part for each loss, from which that loss alone learns. */
 export function dataByLoss(
   parts: readonly (readonly [loss: keyof typeof ONLY, data: TrainingData])[],
 ): TrainingData {
@@ -87,8 +88,8 @@ export function dataByLoss(
   };
 }
 
-/** [rows · columns]: with the padding to the left, weights of (padding + t) / Σ for tokens t = 1, 2, …; so the released
- * code pools, and a row's vector depends on the longest row of its batch. */
+/** Pooling weights [rows · columns] as in the released code, which pads on the left: (padding + t) / Σ for tokens
+ * t = 1, 2, …, so that a row's vector depends on the longest row of its batch. */
 function paddedWeights({ rows, columns, lengths }: TrainingBatch): Float32Array {
   const weights = new Float32Array(rows * columns);
   for (const [row, length] of lengths.entries()) {

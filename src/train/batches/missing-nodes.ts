@@ -1,5 +1,5 @@
-// Answers that are not in a graph, because its debate had ended or an agent had none: the released code gives each of
-// twelve places, three agents in four rounds, a node. It knows no tokens.
+// Nodes for missing answers, of rounds after a debate had ended or of agents without one: in the released code every graph
+// has twelve nodes, three agents in four rounds.
 
 import { edgesOf } from "../../mag/edges.ts";
 import type { Mag, MagNode } from "../../mag/mag-schema.ts";
@@ -7,8 +7,8 @@ import type { Mag, MagNode } from "../../mag/mag-schema.ts";
 const ROUNDS = 4;
 const NOTHING_SAID = "None";
 
-/** A node for each agent and round without one. They say what the released code lets them say: nothing, and the answer
- * before it, agent by agent and round by round. */
+/** A node for each agent and round without one, as the released code fills it: no reasoning, and the previous answer in
+ * the order of agents and then rounds. */
 export function missingNodes({ nodes }: Pick<Mag, "nodes">): MagNode[] {
   const agents = [...new Set(nodes.map(({ agent }) => agent))];
   const missing: MagNode[] = [];
@@ -23,7 +23,7 @@ export function missingNodes({ nodes }: Pick<Mag, "nodes">): MagNode[] {
   return missing;
 }
 
-/** The graph with these nodes behind its own, and those of the released code's fixed edges that touch one of them. */
+/** The graph with these nodes after its own, and with the released code's fixed edges from and to them. */
 export function withMissing(mag: Mag, missing: readonly MagNode[]): Mag {
   const nodes = [...mag.nodes, ...missing];
   const touches = (index: number): boolean => index >= mag.nodes.length;

@@ -1,31 +1,31 @@
-// How the rows of a batch lie in sequences: each in one of its own, or the chains of a graph behind the prompt that all
-// of them have, so that it is computed once. It knows token ids only.
+// How the nodes of a batch are laid out in sequences: each in one of its own, or packed, with the chains of a graph after
+// the prompt that they share, which is then computed once.
 
-import type { TrainingRow, TrainingUnit } from "./training-batch.ts";
+import type { TrainingRow, TrainingUnit } from "./training-unit.ts";
 
 /** Sequences [rows, columns], padded on the right. */
 export interface SequenceLayout {
   readonly tokenIds: BigInt64Array;
   readonly rows: number;
   readonly columns: number;
-  /** [rows]: tokens that are no padding */
+  /** [rows]: tokens without padding */
   readonly lengths: Int32Array;
-  /** row · columns + column of token t of a node; nodes count through the units. */
+  /** row · columns + column of token t of a node; nodes are numbered through all units. */
   readonly placeOf: (node: number, t: number) => number;
   /** Null where each node has a sequence of its own. */
   readonly shared: SharedPlaces | null;
 }
 
-/** Where tokens are that several nodes may have in common. */
+/** The layout of packed sequences, whose prompts are shared by several nodes. */
 export interface SharedPlaces {
   readonly nodes: number;
-  /** [rows · columns]: a token's place in its prompt and chain, as if no other chain were there */
+  /** [rows · columns]: a token's position in its prompt and chain, as if there were no other chain */
   readonly positions: BigInt64Array;
-  /** [rows · columns]: 0 in the prompt and on padding, else which chain of its sequence */
+  /** [rows · columns]: 0 in the prompt and on padding, else the chain of its sequence, from 1 */
   readonly chains: BigInt64Array;
 }
 
-/** Node n in sequence n. */
+/** Without packing: node n is sequence n. */
 export function ownSequences(nodes: readonly TrainingRow[], padTokenId: number): SequenceLayout {
   const rows = nodes.length;
   const columns = Math.max(...nodes.map(({ tokenIds }) => tokenIds.length));
@@ -42,10 +42,11 @@ export function ownSequences(nodes: readonly TrainingRow[], padTokenId: number):
   };
 }
 
-/** Attention grows with the square of a sequence: chains beyond this go behind the prompt once more. */
+/** Tokens of a packed sequence at most, since attention is quadratic in its length: further chains start a new sequence
+ * with the prompt again. */
 const LONGEST_SHARED = 512;
 
-/** A unit's nodes, sequence by sequence, and the tokens of each sequence. */
+/** How the nodes of a unit are packed: the nodes of each sequence, and its length in tokens. */
 export function chainsTogether({ rows }: TrainingUnit): { nodes: TrainingRow[]; length: number }[] {
   const sequences: { nodes: TrainingRow[]; length: number }[] = [];
   for (const node of rows) {
@@ -59,7 +60,7 @@ export function chainsTogether({ rows }: TrainingUnit): { nodes: TrainingRow[]; 
   return sequences;
 }
 
-/** The nodes of each unit begin with one prompt. */
+/** Packed sequences. All nodes of a unit must begin with the same prompt. */
 export function sharedSequences(units: readonly TrainingUnit[], padTokenId: number): SequenceLayout {
   const sequences = units.flatMap(chainsTogether);
   const rows = sequences.length;

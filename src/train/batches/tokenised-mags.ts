@@ -1,5 +1,5 @@
-// From MAGs to rows of token ids: the student's own prompt, then what each node is to teach. It knows the tokenizer and
-// the chat template, and nothing of losses.
+// Tokenises MAGs: each node becomes a row of token ids, the student's own prompt and the node's completion. It knows no
+// losses.
 
 import { renderPrompt } from "../../asking/prompts.ts";
 import { type Mag, type MagNode, withNodes } from "../../mag/mag-schema.ts";
@@ -8,38 +8,34 @@ import type { ChatTemplate } from "../../text/chat-template.ts";
 import type { Tokenizer } from "../../text/tokenizer.ts";
 import { answerSentence, completionOf } from "./completion.ts";
 import { missingNodes, withMissing } from "./missing-nodes.ts";
-import type { RowLabel, TrainingRow, TrainingUnit } from "./training-batch.ts";
+import { type RowLabel, rowsApart, type TrainingRow, type TrainingUnit } from "./training-unit.ts";
 
-/** What a student's text is made with. */
+/** What a student's text is tokenised with. */
 export interface StudentText {
   readonly tokenizer: Tokenizer;
   readonly chatTemplate: ChatTemplate;
-  /** What ends an assistant's message: the last label of every completion. See endTokenOf. */
+  /** The token that ends an assistant's message, the last label of every completion: see endTokenOf. */
   readonly endTokenId: number;
 }
 
-export const TOO_LONG = {
-  cut: "the end of the completion is left off: neither the rest nor the end token is a label",
-  drop: "the node is left out of its graph, and its edges with it",
-} as const;
-
 export interface TokeniseOptions {
-  /** Tokens of a row at most, prompt and completion. */
+  /** Tokens of a row at most, prompt and completion together. */
   readonly maxTokens: number;
-  /** What happens to a row with more. Default "cut". */
-  readonly tooLong?: keyof typeof TOO_LONG;
-  /** Gives answers that are not there a node of a third class each, as the released code does. Default false. */
+  /** Longer rows: "cut" truncates the completion, whose rest and end token are then no labels; "drop" removes the node and
+   * its edges from the graph. Default "cut". */
+  readonly tooLong?: "cut" | "drop";
+  /** Whether missing answers become nodes of a third class, as in the released code. Default false. */
   readonly missingNodes?: boolean;
 }
 
 export interface TokeniseCounts {
-  /** Graphs whose prompt leaves no room for MIN_COMPLETION tokens: prompts are never cut. */
+  /** Graphs left out because the prompt, which is never truncated, leaves fewer than MIN_COMPLETION tokens. */
   promptsTooLong: number;
   rowsCut: number;
   rowsDropped: number;
-  /** Labels that were lost by cutting. */
+  /** Labels lost by truncation. */
   tokensCut: number;
-  /** Nodes whose answer no sentence says so that it is read again: left out. */
+  /** Nodes left out because no form of the final sentence gives their answer back. */
   unsayableAnswers: number;
   rows: number;
   tokens: number;
@@ -49,8 +45,8 @@ export interface TokeniseCounts {
 const MIN_COMPLETION = 8;
 
 /**
- * Each graph as a unit of rows: the rendered prompt as the server sends it, then each node's completion and the end
- * token. Text of special tokens inside questions and reasoning is taken out, so that none becomes that token.
+ * Each graph as a unit of rows: the prompt as the server renders it, then a node's completion and the end token. The text of
+ * special tokens is removed from questions and reasoning, so that it does not become a special token.
  */
 export function tokeniseMags(
   mags: readonly Mag[],
@@ -62,7 +58,7 @@ export function tokeniseMags(
   return { units, counts: tokenise.counts };
 }
 
-/** Distilling Step-by-Step: a right node as two tasks, the whole chain and the bare answer. */
+/** The two tasks of Distilling Step-by-Step: writing the whole chain, and the bare answer. */
 export interface TwoTasks {
   readonly rationale: TrainingUnit[];
   readonly label: TrainingUnit[];
@@ -70,9 +66,8 @@ export interface TwoTasks {
 }
 
 /**
- * Units of one row each for Distilling Step-by-Step (Hsieh et al. 2023): for every right node its chain under the usual
- * prompt, and for every question one row with the answer alone under a prompt that asks for nothing else, where that
- * fits.
+ * Units of one row each for Distilling Step-by-Step (Hsieh et al. 2023): for every right node its chain after the usual
+ * prompt, and for every question the bare answer after a prompt that asks for the answer alone, unless that is too long.
  */
 export function tokeniseTwoTasks(
   mags: readonly Mag[],
@@ -84,23 +79,16 @@ export function tokeniseTwoTasks(
   const rationale = rowsApart(right.flatMap((mag) => tokenise.graph(mag) ?? []));
   const label = right.flatMap((mag): TrainingUnit[] => {
     const sentence = answerSentence(mag, mag.gold);
-    // Cut, a bare answer teaches nothing.
+    // A truncated answer teaches nothing.
     const row = sentence === null ? null : tokenise.row(tokenise.prompt(mag, "answer"), sentence, 1, "drop");
     return row === null ? [] : [{ id: `${mag.id} answer`, rows: [row], edges: [] }];
   });
   return { rationale, label, counts: tokenise.counts };
 }
 
-/** Each row as a unit of its own, for losses that relate none to another: batches then waste less on padding. */
-export function rowsApart(units: readonly TrainingUnit[]): TrainingUnit[] {
-  return units.flatMap(({ id, rows }) =>
-    rows.map((row, index): TrainingUnit => ({ id: `${id} ${index}`, rows: [row], edges: [] })),
-  );
-}
-
 /**
- * The token that ends an assistant's message: the first of `endTokenIds` that the template writes behind one, else
- * the first of them.
+ * The token that ends an assistant's message: the first of `endTokenIds` that the template writes after one, or else
+ * the first of all.
  * @throws RangeError when there is none
  */
 export function endTokenOf(
@@ -193,7 +181,7 @@ class RowTokeniser {
     return { tokenIds: Int32Array.of(...prompt, ...taught), promptLength: prompt.length, label };
   }
 
-  /** The prompt that asks for a chain is the one that the server sends. */
+  /** The prompt's tokens; the one that asks for a chain is the server's own. */
   prompt(mag: Mag, asksFor: "chain" | "answer"): Int32Array {
     const [message] = renderPrompt({
       task: mag.task,

@@ -1,70 +1,53 @@
-// The arrays of one training step: padded token ids, where labels are, pooling weights, pairs and Â over several graphs
-// at once. It knows token ids only: no text, no model.
+// A training batch over several graphs: padded token ids, label positions, pooling weights, contrastive pairs and the
+// normalised adjacency Â. It knows token ids only: no text, no model.
 
-import type { Edge } from "../../mag/mag-schema.ts";
 import { contrastivePairs, type Pair } from "../../mag/pairs.ts";
 import { type Adjacency, normalisedAdjacency } from "./adjacency.ts";
 import { ownSequences, type SharedPlaces, sharedSequences } from "./sequence-layout.ts";
+import type { TrainingUnit } from "./training-unit.ts";
 
-/** Every array is row-major; rows are sequences, padded on the right: one for each node, unless prompts are shared. */
+/** Row-major arrays. A row is a sequence, padded on the right: one for each node, unless prompts are shared. */
 export interface TrainingBatch {
   /** [rows · columns] */
   readonly tokenIds: BigInt64Array;
   readonly rows: number;
   readonly columns: number;
-  /** [rows]: tokens that are no padding */
+  /** [rows]: tokens without padding */
   readonly lengths: Int32Array;
-  /** Where several nodes have a prompt in common. */
+  /** Present when prompts are shared. */
   readonly shared?: SharedPlaces;
   /** [labels]: row · columns + t of the position whose next token is the label */
   readonly labelPositions: BigInt64Array;
   /** [labels] */
   readonly labelIds: BigInt64Array;
-  /** [rows · columns], or where prompts are shared [nodes · rows · columns]: t / Σt with t = 1, 2, … over a node's
-   * tokens, 0 elsewhere */
+  /** [rows · columns], or with shared prompts [nodes · rows · columns]: t / Σt with t = 1, 2, … over a node's tokens, 0
+   * elsewhere */
   readonly poolingWeights: Float32Array;
-  /** [pairs · 2]: the nodes of a right and a wrong chain of one question */
+  /** [pairs · 2]: a right and a wrong node of the same question */
   readonly pairs: BigInt64Array;
   /** [nodes · nodes]: Â, a block for each graph */
   readonly adjacency: Float32Array;
   /** [nodes] */
   readonly nodeLabels: BigInt64Array;
-  /** How many labels there are: the mean of an optimiser step divides by the sum over its batches. */
+  /** The number of labels; an optimiser step divides by the sum over its batches. */
   readonly labelTokens: number;
-}
-
-/** 0 wrong, 1 right, 2 an answer that is not there: see missing-nodes.ts. */
-export type RowLabel = 0 | 1 | 2;
-
-/** One sequence: the prompt's tokens, then the completion's, its end token last. */
-export interface TrainingRow {
-  readonly tokenIds: Int32Array;
-  readonly promptLength: number;
-  readonly label: RowLabel;
-}
-
-/** What must be in one batch: a graph's rows, or a single one when nothing relates it to others. */
-export interface TrainingUnit {
-  readonly id: string;
-  readonly rows: readonly TrainingRow[];
-  readonly edges: readonly Edge[];
 }
 
 export interface BatchOptions {
   readonly adjacency: Adjacency;
-  /** Labels on the prompt too, as in the released code. Default false. */
+  /** Whether prompt tokens are labels too, as in the released code. Default false. */
   readonly lossOnPrompt?: boolean;
-  /** What padding is filled with; it is no label and in no pooled vector whatever it is. Default 0. */
+  /** The token id of padding, which is in no label and no pooled vector. Default 0. */
   readonly padTokenId?: number;
-  /** Computes the prompt of a unit's rows once: they must begin with the same one. Default false. */
+  /** Packs the rows of a unit after their prompt, which must be the same. Default false. */
   readonly sharedPrompts?: boolean;
   /** The pairs of a unit, as indices of its rows. Default: contrastivePairs in order. */
   readonly pairs?: (unit: TrainingUnit) => readonly Pair[];
 }
 
 /**
- * One batch of `units`. Labels are the completions of right rows: the end token is one of them, padding never.
- * @throws RangeError when there is no unit, or a row without tokens or with a prompt of none
+ * One batch of `units`. Labels are the tokens of right rows' completions, end token included.
+ * @throws RangeError when there is no row, or one whose prompt is empty or longer than the row
  */
 export function trainingBatch(units: readonly TrainingUnit[], options: BatchOptions): TrainingBatch {
   const all = units.flatMap((unit) => unit.rows);

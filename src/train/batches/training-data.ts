@@ -1,30 +1,30 @@
-// What the trainer needs to know of its data: items that stay whole, how large each is, and batches of them. It knows
-// neither files nor interaction graphs.
+// Data as the trainer sees it: items of known size that are never split, and batches of them. It knows neither files nor
+// interaction graphs.
 
 import { createHash, type Hash } from "node:crypto";
 import type { TrainingBatch } from "./training-batch.ts";
 
-/** One item: what must run together, such as a whole graph. */
+/** One item: rows that must be in the same batch, such as those of a graph. */
 export interface ItemSize {
-  /** What an error calls it. */
+  /** For error messages. */
   readonly name: string;
   /** Sequences. */
   readonly rows: number;
   /** Tokens of the longest of them. */
   readonly columns: number;
-  /** Items of one group share their losses' means; groups never run in one batch, and their losses are added. */
+  /** Losses are means over a group and summed over groups; a batch has items of one group only. */
   readonly group: string;
 }
 
 export interface TrainingData {
   readonly items: readonly ItemSize[];
-  /** The batch of some items. The same seed gives the same batch. */
+  /** A batch of items, by their indices. The same seed gives the same batch. */
   batch(items: readonly number[], seed: number): TrainingBatch;
 }
 
 export interface BatchLimits {
   readonly maxRows: number;
-  /** Rows times the longest row, padding counted. */
+  /** Rows times the longest row: padding counts. */
   readonly maxTokens: number;
 }
 
@@ -34,8 +34,8 @@ export interface PlannedBatch {
   readonly items: readonly number[];
 }
 
-/** Some items as batches of one group each, longest first, so that little is padding. An item that alone is beyond the
- * limits is a batch of its own. */
+/** Splits items into batches of one group each, longest first so that there is little padding. An item beyond the limits is
+ * a batch of its own. */
 export function planBatches(
   data: TrainingData,
   items: readonly number[],
@@ -50,7 +50,7 @@ export function planBatches(
   for (const { index, rows, columns, group } of sized) {
     const last = batches.at(-1);
     const total = (last?.rows ?? 0) + rows;
-    // The first of a batch is its longest.
+    // The first item of a batch is its longest.
     if (last?.group === group && total <= maxRows && total * last.columns <= maxTokens) {
       last.items.push(index);
       last.rows = total;
@@ -59,8 +59,8 @@ export function planBatches(
   return batches;
 }
 
-/** A hash of all that a run can see of its data, in hexadecimal: validation decides which state is the best, and when a
- * run stops. */
+/** A hash of the data that a run's results depend on, in hexadecimal; validation data is part of it, since it selects the
+ * best state and stops the run early. */
 export function hashOf(training: TrainingData, validation: TrainingData | null): string {
   const hash = createHash("sha256");
   addTo(hash, training);

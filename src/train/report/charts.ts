@@ -1,4 +1,4 @@
-// Charts of runs over their steps as one SVG, each run a colour in all of them. It knows no files.
+// Charts of training runs over their steps as one SVG; a run has the same colour in all charts. It knows no files.
 
 import * as vega from "vega";
 import * as vegaLite from "vega-lite";
@@ -10,7 +10,7 @@ interface Panel {
   readonly title: string;
   /** Whether the axis begins at 0. */
   readonly fromZero: boolean;
-  /** How numbers are written on the axis, as d3-format has it. */
+  /** The number format of the axis, in d3-format's syntax. */
   readonly format: string;
 }
 
@@ -25,7 +25,7 @@ const PANELS: readonly Panel[] = [
   { quantity: "gradientNorm", title: "Gradient norm, before clipping", fromZero: true, format: "~g" },
 ];
 
-/** Of Okabe and Ito: eight that most eyes tell apart. */
+/** Mostly Okabe and Ito's palette, which colour-blind readers can tell apart. */
 const COLOURS = ["#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000", "#8c6d31"];
 const WIDTH = 420;
 const HEIGHT = 220;
@@ -44,7 +44,7 @@ const DASHES: Readonly<Record<Series, readonly number[]>> = {
   [SERIES.majority]: [1, 3],
 };
 
-/** What every layer of a panel says of its points. */
+/** The encoding that the layers of a panel share. */
 function encodingOf(panel: Panel, runs: readonly string[]): object {
   return {
     x: {
@@ -86,7 +86,7 @@ function panelSpec(panel: Panel, points: readonly Point[], runs: readonly string
     mark: { type: "line", strokeDash: DASHES[series], ...LINES[series] },
     encoding: series === SERIES.each ? encoding : { ...encoding, strokeDash: DASH_ENCODING },
   }));
-  // A line of one point is nothing to see.
+  // A line of one point would be invisible: it is drawn as a dot.
   const isAlone = ({ run, series }: Point): boolean =>
     points.filter((point) => point.run === run && point.series === series).length === 1;
   const dots = points.filter((point) => point.series === SERIES.validation || isAlone(point));
@@ -107,7 +107,7 @@ function rowsOf<T>(items: readonly T[]): T[][] {
   );
 }
 
-/** Every quantity that one of the runs has, as one SVG document. */
+/** A chart of every quantity that at least one run has, as one SVG document. */
 export async function chartsSvg(runs: readonly RunRecord[]): Promise<string> {
   const names = runs.map(({ name }) => name);
   const panels = PANELS.flatMap((panel) => {
@@ -136,7 +136,7 @@ export async function chartsSvg(runs: readonly RunRecord[]): Promise<string> {
     spacing: 28,
     vconcat: rowsOf(panels).map((row) => ({ spacing: 40, hconcat: row })),
   };
-  // What is built above is one; its type has a member for every way to write a chart.
+  // Plain objects, which TypeScript cannot match with the large union that a specification is.
   const compiled = vegaLite.compile(spec as unknown as vegaLite.TopLevelSpec, { logger: silent() }).spec;
   const view = new vega.View(vega.parse(compiled), { renderer: "none" });
   try {
@@ -146,7 +146,7 @@ export async function chartsSvg(runs: readonly RunRecord[]): Promise<string> {
   }
 }
 
-/** Hints about defaults are for whoever writes specifications. */
+/** Without Vega's hints about specifications. */
 function silent(): vega.LoggerInterface {
   return vega.logger(vega.None);
 }

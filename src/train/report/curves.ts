@@ -1,5 +1,5 @@
-// From a run's lines to the points of curves: few enough to draw, with a running mean where they scatter. It knows
-// nothing of charts.
+// The points of a run's curves, from its log: thinned out, with a running mean for noisy quantities. It knows nothing of
+// charts.
 
 import type { RunRecord } from "./run-record.ts";
 
@@ -22,14 +22,14 @@ export interface Point {
   readonly value: number;
 }
 
-/** Points of one curve at most: more would lie upon each other. */
+/** Points of one curve at most: more would overlap. */
 const MOST_POINTS = 250;
-/** A running mean reaches back over this share of the steps. */
+/** The window of a running mean, as a share of all steps. */
 const MEAN_SHARE = 1 / 20;
 
 type Sample = readonly [step: number, value: number];
 
-/** Neighbours as their mean, at most MOST_POINTS of them. */
+/** At most MOST_POINTS means of neighbouring samples. */
 function thinned(samples: readonly Sample[]): Sample[] {
   const size = Math.ceil(samples.length / MOST_POINTS);
   if (size <= 1) return [...samples];
@@ -42,7 +42,7 @@ function thinned(samples: readonly Sample[]): Sample[] {
   ]);
 }
 
-/** The exponential mean, begun with the mean of what there is. */
+/** The exponential moving average, corrected for its start. */
 function runningMean(samples: readonly Sample[], reach: number): Sample[] {
   const decay = 1 - 1 / reach;
   let sum = 0;
@@ -54,7 +54,7 @@ function runningMean(samples: readonly Sample[], reach: number): Sample[] {
   });
 }
 
-/** Whether the run learned by this loss; without its settings, whether it is ever other than 0. */
+/** Whether the run trained with this loss; without its settings, whether the loss is ever other than 0. */
 function hasLoss({ settings, steps, validations }: RunRecord, term: LossTerm): boolean {
   if (term === "loss") return true;
   const { losses } = settings;
@@ -62,17 +62,17 @@ function hasLoss({ settings, steps, validations }: RunRecord, term: LossTerm): b
   return [...steps, ...validations].some((line) => line[term] !== 0);
 }
 
-/** Every point of a quantity in one run; none when the run has nothing of it. */
+/** The points of a quantity in one run; empty when the run does not have it. */
 export function curvesOf(run: RunRecord, quantity: Quantity): Point[] {
   const isLoss = TERMS.some((term) => term === quantity);
-  if (isLoss && !hasLoss(run, quantity as LossTerm)) return []; // the line above found it among them
+  if (isLoss && !hasLoss(run, quantity as LossTerm)) return []; // isLoss says that it is one
   const points = (series: Series, samples: readonly Sample[]): Point[] =>
     samples.map(([step, value]) => ({ run: run.name, series, step, value }));
   const each = run.steps.flatMap((line): Sample[] => {
     const value = line[quantity];
     return value === null ? [] : [[line.step, value]];
   });
-  // The schedule scatters not at all.
+  // The learning rate has no noise.
   const reach = quantity === "learningRate" ? 1 : Math.round(each.length * MEAN_SHARE);
   const training =
     reach <= 1
@@ -80,7 +80,7 @@ export function curvesOf(run: RunRecord, quantity: Quantity): Point[] {
       : [...points(SERIES.each, thinned(each)), ...points(SERIES.mean, thinned(runningMean(each, reach)))];
   if (!isLoss && quantity !== "nodeAccuracy") return training;
   const validation = run.validations.flatMap((line): Sample[] => {
-    const value = line[quantity as LossTerm | "nodeAccuracy"]; // the line above left no others
+    const value = line[quantity as LossTerm | "nodeAccuracy"]; // the others returned above
     return value === null ? [] : [[line.step, value]];
   });
   const majority =

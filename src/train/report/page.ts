@@ -1,5 +1,4 @@
-// The report as one HTML page that needs nothing else: runs side by side in a table, their charts below. It knows no
-// files.
+// The report as one self-contained HTML page: runs side by side in a table, charts below. It knows no files.
 
 import type { RunRecord } from "./run-record.ts";
 import { summaryRows } from "./summary.ts";
@@ -27,7 +26,7 @@ tbody th { font-weight: normal; color: #555; }
 svg { width: 100%; min-width: 44rem; height: auto; display: block; }
 `;
 
-/** `svg` is the charts' document. */
+/** @param svg the document of the charts */
 export function reportPage(runs: readonly RunRecord[], svg: string): string {
   const names = runs.map(({ name }) => name);
   const title = `Training: ${names.join(", ")}`;
@@ -54,7 +53,7 @@ ${rows.join("\n")}
 </tbody>
 </table>
 </div>
-<p class="note">Faint lines are single steps (of long runs, means of neighbours), full lines their running mean, dashed lines with points the validations, dotted lines what always answering the commonest label would reach. Losses are before their weights, the first is their weighted sum.</p>
+<p class="note">Faint lines are single steps (in long runs, means of neighbouring steps), solid lines their running mean, dashed lines with points validations, and dotted lines the accuracy of always predicting the most frequent label. The loss is the weighted sum of the others, which are shown unweighted.</p>
 <figure class="wide" style="margin: 0">
 ${svg.replace("<svg ", `<svg role="img" aria-label="${escaped(`Curves of ${names.join(", ")}`)}" `)}
 </figure>

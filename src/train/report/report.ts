@@ -1,4 +1,4 @@
-// The report of training runs in a folder: one SVG of their curves, one page with it.
+// Writes the report of training runs: an SVG of their curves, and an HTML page with it.
 
 import path from "node:path";
 import { writeWholeFile } from "../../base/files/whole-file.ts";

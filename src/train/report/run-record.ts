@@ -1,5 +1,4 @@
-// What a training run left behind, read so that a run that goes on, was cut off or is damaged in places still says what
-// it can. It draws nothing.
+// Reads what a training run has written, as far as possible when the run is unfinished or some of its files are damaged.
 
 import { existsSync, readFileSync, statSync } from "node:fs";
 import path from "node:path";
@@ -8,16 +7,16 @@ import { METRICS_FILE, SETTINGS_FILE } from "../run/run-files.ts";
 import { type RunLogLine, readRunLog, type StepLine, type ValidationLine } from "../run/run-log.ts";
 
 export interface RunRecord {
-  /** The folder's name, with as much of its path before it as tells it from the others. */
+  /** The folder's name, preceded by as much of its path as makes it unique. */
   readonly name: string;
   readonly folder: string;
   readonly steps: readonly StepLine[];
   readonly validations: readonly ValidationLine[];
   /** The validation whose adapter was kept. */
   readonly best: { readonly step: number; readonly loss: number } | null;
-  /** Null for a run that goes on or was cut off. */
+  /** Null for a run that is unfinished. */
   readonly end: Extract<RunLogLine, { kind: "end" }> | null;
-  /** As the run wrote them; empty when it did not. */
+  /** As the run wrote them; empty when they cannot be read. */
   readonly settings: Readonly<Record<string, unknown>>;
   /** What could not be read. */
   readonly problems: readonly string[];
@@ -36,7 +35,7 @@ function settingsOf(file: string, problems: string[]): Readonly<Record<string, u
     if (typeof settings === "object" && settings !== null) return settings as Record<string, unknown>; // an object
     problems.push(`${SETTINGS_FILE} holds no settings`);
   } catch {
-    problems.push(`${SETTINGS_FILE} is no JSON`);
+    problems.push(`${SETTINGS_FILE} is not JSON`);
   }
   return {};
 }
@@ -67,7 +66,7 @@ function readRecord(folder: string, name: string): RunRecord {
   };
 }
 
-/** The shortest ends of paths that tell all of them apart. */
+/** The shortest ends of the paths that are all different. */
 function shortNames(paths: readonly string[]): string[] {
   const parts = paths.map((one) => one.split(path.sep).filter((part) => part !== ""));
   const ends = (count: number): string[] => parts.map((part) => part.slice(-count).join("/"));
@@ -78,7 +77,7 @@ function shortNames(paths: readonly string[]): string[] {
   return ends(longest);
 }
 
-/** Reads each run once, however often it is named.
+/** Reads the runs, each once even when it is named twice.
  * @throws MAGDI_FILE_MISSING for a folder that holds no run; MAGDI_BAD_FILE when none of them has a step or a
  * validation. */
 export function readRunRecords(folders: readonly string[]): RunRecord[] {
@@ -88,6 +87,6 @@ export function readRunRecords(folders: readonly string[]): RunRecord[] {
   if (records.some(({ steps, validations }) => steps.length + validations.length > 0)) return records;
   throw new MagdiError(
     "MAGDI_BAD_FILE",
-    `${places.map((place) => path.join(place, METRICS_FILE)).join(", ")}: expected steps or validations to draw, found none yet`,
+    `${places.map((place) => path.join(place, METRICS_FILE)).join(", ")}: expected steps or validations, found none yet`,
   );
 }

@@ -1,4 +1,4 @@
-// Runs side by side as rows of text: what each was, how far it got, what it reached. It knows no markup.
+// The summary of runs side by side, as rows of text: settings, progress and results. It knows no markup.
 
 import { SETTINGS } from "../run/training-settings.ts";
 import { TERMS } from "./curves.ts";
@@ -11,7 +11,7 @@ export interface SummaryRow {
 }
 
 const LABELS = { loss: "loss", nll: "NLL", margin: "margin loss", node: "node loss" } as const;
-/** Settings that every run is told by; others are told where runs differ. */
+/** Settings that are always shown; others are shown when runs differ in them. */
 const ALWAYS = [
   "recipe",
   "base",
@@ -23,7 +23,7 @@ const ALWAYS = [
   "loraRank",
   "loraTargets",
 ];
-/** Settings that say where, and nothing of what is learned. */
+/** Settings that do not affect what is learned. */
 const PLACES = new Set(["out", "threads", "export", "dtypes"]);
 
 const number = (value: number): string => String(Number(value.toPrecision(4)));
@@ -48,7 +48,7 @@ function state({ end, steps, validations }: RunRecord): string {
   return end.reason === "done" ? `done after ${step} steps` : `stopped early after ${step} steps`;
 }
 
-/** First → last. */
+/** "first → last" */
 function change(values: readonly number[], write: (value: number) => string): string {
   const [first, last] = [values[0], values.at(-1)];
   if (first === undefined || last === undefined) return "";
@@ -72,7 +72,7 @@ function settingRows(runs: readonly RunRecord[]): SummaryRow[] {
   });
 }
 
-/** Rows that no run has anything in are left out. */
+/** The rows that at least one run has a cell in. */
 export function summaryRows(runs: readonly RunRecord[]): SummaryRow[] {
   const rows: [name: string, cell: (run: RunRecord) => string][] = [
     ["state", state],

@@ -1,5 +1,5 @@
-// A run on disk at one optimiser step: the adapter as PEFT has it, the heads, the optimiser's memory and where the run
-// stands. What is drawn depends on the seed and the step alone, so that nothing else need be kept.
+// A checkpoint: the adapter in PEFT's format, the heads, the optimiser's state and the progress of the run at one optimiser
+// step. Random draws depend on the seed and the step only, so that no generator's state is needed.
 
 import { existsSync } from "node:fs";
 import path from "node:path";

@@ -1,4 +1,4 @@
-// How long a run has taken, pauses not counted, and how long it still will. It reads a clock that it is given.
+// The duration of a run, without the time between interruption and resumption, and an estimate of what is left.
 
 /** Milliseconds. */
 type Now = () => number;
@@ -7,24 +7,24 @@ export class RunClock {
   readonly #now: Now;
   readonly #startMs: number;
   readonly #secondsBefore: number;
-  /** Of this process: what its steps took, how many there were, and its last validation. */
+  /** In this process: the time of its steps, their number, and the time of the last validation. */
   #stepsMs = 0;
   #steps = 0;
   #validationMs = 0;
 
-  /** @param secondsBefore what the run had taken when it was resumed */
+  /** @param secondsBefore the run's duration when it was resumed */
   constructor(now: Now, secondsBefore: number) {
     this.#now = now;
     this.#startMs = now();
     this.#secondsBefore = secondsBefore;
   }
 
-  /** Since the run began. */
+  /** The run's duration so far. */
   get seconds(): number {
     return this.#secondsBefore + (this.#now() - this.#startMs) / 1000;
   }
 
-  /** Starts measuring; the function that it returns says how many seconds it has been. */
+  /** Starts a stopwatch: the returned function gives the seconds since. */
   begin(): () => number {
     const startMs = this.#now();
     return () => (this.#now() - startMs) / 1000;
@@ -39,6 +39,7 @@ export class RunClock {
     this.#validationMs = seconds * 1000;
   }
 
+  /** The expected duration of further steps and validations. */
   secondsFor(steps: number, validations: number): number {
     const stepMs = this.#steps === 0 ? 0 : this.#stepsMs / this.#steps;
     return (steps * stepMs + validations * this.#validationMs) / 1000;

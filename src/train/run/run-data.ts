@@ -1,4 +1,5 @@
-// From files of MAGs to what a run learns from and is validated on, as its settings say. It knows no model but its text.
+// Reads a run's training and validation data from files of MAGs, as its settings say. Of the base it needs the tokenizer and
+// the chat template only.
 
 import { MagdiError } from "../../base/errors.ts";
 import { loadMags } from "../../mag/mag-file.ts";
@@ -6,17 +7,16 @@ import { graphType, type Mag, withNodes } from "../../mag/mag-schema.ts";
 import { shuffled } from "../../mag/pairs.ts";
 import { heldOut, questionKey } from "../../mag/selections.ts";
 import { dataByLoss, type GraphDataOptions, graphData, type UnitGroups } from "../batches/graph-data.ts";
+import { derivedSeed, seededRandom } from "../batches/seeded-random.ts";
 import {
-  rowsApart,
   type StudentText,
   type TokeniseCounts,
   type TokeniseOptions,
   tokeniseMags,
   tokeniseTwoTasks,
 } from "../batches/tokenised-mags.ts";
-import type { TrainingUnit } from "../batches/training-batch.ts";
 import type { TrainingData } from "../batches/training-data.ts";
-import { derivedSeed, seededRandom } from "../step/seeded-random.ts";
+import { rowsApart, type TrainingUnit } from "../batches/training-unit.ts";
 import type { SettledSettings } from "./training-settings.ts";
 
 export interface DataPart {
@@ -37,7 +37,7 @@ export async function readRunData(settings: SettledSettings, student: StudentTex
   const files = await Promise.all(settings.data.map((file) => loadMags([file], { use: "train" })));
   assertAgents(settings, files.flat());
   const given = settings.validation.length > 0;
-  // A single question is for training.
+  // A single question cannot be split.
   const isSplit = !given && new Set(files.flat().map(questionKey)).size > 1;
   const split = heldOut(files.flat(), isSplit ? settings.validationShare : 0, random(settings, "validation"));
   const held = given ? await loadMags(settings.validation, { use: "train" }) : split.validation;
@@ -88,7 +88,7 @@ function selected(mags: readonly Mag[], settings: SettledSettings): Mag[] {
     );
 }
 
-/** So many in all, drawn; each file keeps its own. */
+/** At most `settings.mags` MAGs of all files together, drawn at random. */
 function limited(parts: readonly (readonly Mag[])[], settings: SettledSettings): readonly (readonly Mag[])[] {
   const all = parts.flat();
   if (settings.mags === null || settings.mags >= all.length) return parts;
@@ -96,6 +96,7 @@ function limited(parts: readonly (readonly Mag[])[], settings: SettledSettings):
   return parts.map((part) => part.filter((mag) => drawn.has(mag)));
 }
 
+/** With balance "files", smaller files are repeated to the size of the largest. */
 function balanced(parts: readonly (readonly Mag[])[], { balance }: SettledSettings): Mag[] {
   if (balance === "none") return parts.flat();
   const most = Math.max(...parts.map(({ length }) => length));
@@ -130,8 +131,8 @@ function assertSomething(
   );
 }
 
-/** Whether a run's batches have shared prompts. Not where a vector depends on the padding of its own sequence, nor where
- * a node attends to the tokens of others one by one: the prompt's would count once instead of once a node. */
+/** Whether a run's batches have shared prompts. Not with "padded" pooling, which depends on the padding of each node's own
+ * sequence, nor with token attention, where the prompt's tokens would count once instead of once for each node. */
 export function sharesPrompts({ sharedPrompts, pooling, nodeClassifier, losses }: SettledSettings): boolean {
   const byToken = losses.includes("node") && nodeClassifier === "token-attention";
   const graphs = losses.includes("margin") || losses.includes("node");
@@ -153,7 +154,7 @@ function dataOf(groups: UnitGroups, settings: SettledSettings): TrainingData {
       Object.fromEntries(Object.entries(groups).map(([group, units]) => [group, map(units)])),
       options,
     );
-  // Where no loss relates the rows of a graph, each is an item, and what has no label teaches nothing.
+  // When no loss relates the rows of a graph, each right row is an item; the others have no labels.
   const chains = (units: readonly TrainingUnit[]): readonly TrainingUnit[] =>
     rowsApart(units).filter(({ rows }) => rows.some(({ label }) => label === 1));
   if (!losses.includes("margin") && !losses.includes("node")) return mapped(chains);

@@ -1,5 +1,4 @@
-// A run's files while it trains: metrics and checkpoints, and where the last checkpoint says that it goes on. It knows
-// no losses.
+// The files of a run: metrics and checkpoints, written while it trains and read when it is resumed.
 
 import path from "node:path";
 import { MagdiError } from "../../base/errors.ts";

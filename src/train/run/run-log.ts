@@ -34,7 +34,7 @@ const lineSchema = z.discriminatedUnion("kind", [
     ...losses,
     /** Share of nodes that the classifier is right about; null without one. */
     nodeAccuracy: z.number().nullable(),
-    /** What always answering the commonest label would have. */
+    /** Of always predicting the most frequent label. */
     majorityAccuracy: z.number().nullable(),
   }),
   z.object({ kind: z.literal("best"), step: z.number(), loss: z.number() }),

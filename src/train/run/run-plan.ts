@@ -1,20 +1,20 @@
-// What a run does when: the items and the learning rate of each optimiser step, after which steps it validates and keeps a
-// checkpoint, and when it stops early. It runs nothing.
+// The plan of a run: the items and the learning rate factor of each optimiser step, after which steps to validate and to
+// write a checkpoint, and when to stop early.
 
-import { Sampler } from "../batches/sampler.ts";
-import { rateShareAt, type Schedule } from "../step/schedule.ts";
+import { BatchSampler } from "../batches/batch-sampler.ts";
+import { learningRateFactor, type Schedule } from "../step/schedule.ts";
 import type { TrainingSettings } from "./training-settings.ts";
 
 export class RunPlan {
   readonly totalSteps: number;
   readonly #settings: TrainingSettings;
-  readonly #sampler: Sampler;
+  readonly #sampler: BatchSampler;
   readonly #schedule: Schedule;
 
-  /** Over so many items an epoch. */
+  /** @param items how many an epoch has */
   constructor(settings: TrainingSettings, items: number) {
     this.#settings = settings;
-    this.#sampler = new Sampler(items, settings.batchSize, settings.seed);
+    this.#sampler = new BatchSampler(items, settings.batchSize, settings.seed);
     const most = settings.maxSteps ?? Number.POSITIVE_INFINITY;
     this.totalSteps = Math.min(settings.epochs * this.#sampler.stepsPerEpoch, most);
     this.#schedule = {
@@ -27,25 +27,25 @@ export class RunPlan {
 
   /** The items of step `step`, counted from 0. */
   itemsAt(step: number): readonly number[] {
-    return this.#sampler.at(step).items;
+    return this.#sampler.itemsAt(step);
   }
 
-  /** The share of the highest learning rate that step `step` has, counted from 0. */
-  rateShareAt(step: number): number {
-    return rateShareAt(this.#schedule, step);
+  /** What step `step`, counted from 0, multiplies the peak learning rate by. */
+  learningRateFactor(step: number): number {
+    return learningRateFactor(this.#schedule, step);
   }
 
-  /** Epochs done after so many steps, with a fraction. */
+  /** Epochs completed after `steps` steps, as a fraction. */
   epochAfter(steps: number): number {
     return steps / this.#sampler.stepsPerEpoch;
   }
 
-  /** Whether to validate after so many steps: before the first, as planned, and after the last. */
+  /** Whether to validate after `steps` steps: before the first, at the interval of the settings, and after the last. */
   validatesAfter(steps: number): boolean {
     return steps === 0 || steps >= this.totalSteps || steps % this.#validateEvery === 0;
   }
 
-  /** Validations that are still to come once so many steps are done, with the one right after them. */
+  /** Validations still to come after `steps` steps, including one due right then. */
   validationsFrom(steps: number): number {
     const every = this.#validateEvery;
     return Math.ceil(this.totalSteps / every) - Math.floor((steps - 1) / every);

@@ -1,4 +1,4 @@
-// How a base's text is made: its tokenizer, its chat template and the token that ends an answer. It knows no data.
+// Opens what a base's text is tokenised with: tokenizer, chat template and the token that ends an answer.
 
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -20,7 +20,7 @@ export async function studentText(base: BaseModel): Promise<StudentText> {
       `${base.source}: expected a base with tokenizer.json, found none`,
     );
   }
-  // Both are opened from folders, and a base may be one file.
+  // Tokenizer and template are opened from a folder, but a base may be a single file.
   const parent = tmpdir();
   const writes = <T>(write: () => T): T => writing(parent, write, OTHER_SCRATCH);
   const folder = writes(() => mkdtempSync(path.join(parent, "magdi-text-")));

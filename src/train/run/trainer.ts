@@ -1,11 +1,11 @@
-// The training loop: optimiser steps of accumulated batches, validation, early stopping, checkpoints, metrics. It knows
-// a step and data by their interfaces, and no model, file format or recipe.
+// The training loop: optimiser steps with gradient accumulation, validation, early stopping, checkpoints, metrics. It knows
+// the training step and the data by their interfaces only.
 
 import { POOLED_CENTRE } from "../../nn/training-graph.ts";
-import { type Accumulated, GradientSum, runBatches } from "../batches/step-batches.ts";
+import { derivedSeed } from "../batches/seeded-random.ts";
 import { hashOf, type TrainingData } from "../batches/training-data.ts";
+import { type Accumulated, GradientSum, runBatches } from "../step/gradient-accumulation.ts";
 import { AdamW, clipGlobalNorm, globalNorm } from "../step/optimiser.ts";
-import { derivedSeed } from "../step/seeded-random.ts";
 import type { TrainingStep } from "../step/training-step.ts";
 import { type AdapterDescription, isHead, type RunState } from "./checkpoint.ts";
 import { RunClock } from "./run-clock.ts";
@@ -17,7 +17,7 @@ import { batchLimits, type TrainingSettings } from "./training-settings.ts";
 export interface TrainingProgress {
   readonly step: number;
   readonly totalSteps: number;
-  /** Of the last step. */
+  /** Of the last step, as are tokens per second. */
   readonly loss: number;
   readonly tokensPerSecond: number;
   readonly secondsLeft: number;
@@ -25,16 +25,16 @@ export interface TrainingProgress {
 
 export interface TrainerOptions {
   readonly settings: TrainingSettings;
-  /** Of the settings that a run's course depends on. */
+  /** Of the settings that the results depend on. */
   readonly settingsHash: string;
-  /** The run's folder, which is there. */
+  /** The run's folder, which exists. */
   readonly folder: string;
-  /** Its parameters hold their initial values. */
+  /** With its parameters at their initial values. */
   readonly step: TrainingStep;
   readonly training: TrainingData;
   readonly validation: TrainingData | null;
   readonly adapter: AdapterDescription;
-  /** Aborted, the run ends after the batch that runs, with a checkpoint. */
+  /** When aborted, the run writes a checkpoint and ends after the current batch. */
   readonly signal: AbortSignal;
   /** Milliseconds. */
   readonly now: () => number;
@@ -46,15 +46,15 @@ export interface TrainingOutcome {
   readonly reason: "done" | "early-stop" | "interrupted";
   readonly step: number;
   readonly totalSteps: number;
-  /** The best validation, whose parameters are in RUN/best; without validation the last step's are. */
+  /** The best validation, whose parameters are in RUN/best; without validation, those of the last step are there. */
   readonly best: RunState["best"];
 }
 
 /**
- * Trains from the run's last checkpoint, or from the beginning where there is none. k steps, then the rest, give the
- * same bits as all at once.
+ * Trains from the run's last checkpoint, or from the beginning. An interrupted and resumed run has the same results, bit for
+ * bit, as an uninterrupted one.
  *
- * @throws MAGDI_DIVERGED naming step and items when a loss or gradient is no finite number; MAGDI_NOT_WRITTEN;
+ * @throws MAGDI_DIVERGED naming step and items when a loss or gradient is not finite; MAGDI_NOT_WRITTEN;
  * MAGDI_BAD_FILE for a checkpoint of other settings, data or parameters. The last checkpoint stays.
  */
 export async function train(options: TrainerOptions): Promise<TrainingOutcome> {
@@ -75,10 +75,9 @@ class Trainer {
     const { settings, step, training, validation } = options;
     this.#plan = new RunPlan(settings, training.items.length);
     const { learningRate, headLearningRate } = settings;
-    // A step's rate is given as a share of the highest, which each parameter has of its own.
     this.#optimiser = new AdamW(step.parameters, {
       ...settings,
-      rateShare: (key) =>
+      learningRate: (key) =>
         key === POOLED_CENTRE ? 0 : isHead(key) ? (headLearningRate ?? learningRate) : learningRate,
     });
     const dataHash = hashOf(training, validation);
@@ -115,7 +114,7 @@ class Trainer {
     return this.#plan.validatesAfter(step);
   }
 
-  /** Whether it went through; interrupted, nothing has changed. */
+  /** One optimiser step. Returns false, with nothing changed, when the run was interrupted. */
   async #step(): Promise<boolean> {
     const { settings, step, training, signal } = this.#options;
     const index = this.#state.step;
@@ -136,8 +135,8 @@ class Trainer {
     if (done === null) return false;
     const norm =
       settings.clipNorm > 0 ? clipGlobalNorm(gradients.sum, settings.clipNorm) : globalNorm(gradients.sum);
-    const rateShare = this.#plan.rateShareAt(index);
-    this.#optimiser.step(gradients.sum, rateShare);
+    const learningRateFactor = this.#plan.learningRateFactor(index);
+    this.#optimiser.step(gradients.sum, learningRateFactor);
     const seconds = secondsTaken();
     this.#clock.stepTook(seconds);
     const tokensPerSecond = seconds > 0 ? done.tokens / seconds : 0;
@@ -153,7 +152,7 @@ class Trainer {
       epoch: this.#plan.epochAfter(index + 1),
       ...lossesOf(done),
       nodeAccuracy: accuracy(done),
-      learningRate: settings.learningRate * rateShare,
+      learningRate: settings.learningRate * learningRateFactor,
       gradientNorm: norm,
       tokens: done.tokens,
       tokensPerSecond,
@@ -171,6 +170,7 @@ class Trainer {
     this.#options.onProgress?.({ step, totalSteps, loss, tokensPerSecond, secondsLeft });
   }
 
+  /** Returns false, with nothing changed, when the run was interrupted. */
   async #validate(): Promise<boolean> {
     const { settings, step, validation, signal } = this.#options;
     if (validation === null) return true;
@@ -199,7 +199,7 @@ class Trainer {
     };
     this.#files.append(line);
     this.#state = { ...this.#state, validatedStep: at };
-    // The untrained student is where the curve begins, and nothing to export.
+    // The untrained student is the start of the loss curve, but not a candidate for the best.
     if (at === 0) {
       this.#options.onValidation?.(line, false);
       return true;

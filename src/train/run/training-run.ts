@@ -1,5 +1,5 @@
-// A whole training run: the base and the data opened as the settings say, the run's folder, the training, the student
-// at the end. It knows no flags and prints nothing.
+// A whole training run: makes the run's folder, opens base and data as the settings say, trains, and exports the student. It
+// knows no flags and prints nothing.
 
 import { createHash } from "node:crypto";
 import { existsSync, readdirSync } from "node:fs";
@@ -16,8 +16,7 @@ import type { Manifest } from "../../student/manifest.ts";
 import { locateBase, openBase } from "../../student/open-base.ts";
 import { exportStudent, TRAINING_METADATA } from "../adapter/export-student.ts";
 import { findRecipe } from "../recipes/registry.ts";
-import { initialiseParameters } from "../step/initial-parameters.ts";
-import { fitPooledCentre } from "../step/pooled-centre.ts";
+import { fitPooledCentre, initialiseParameters } from "../step/initial-parameters.ts";
 import { openTrainingStep, type TrainingStep } from "../step/training-step.ts";
 import { type AdapterDescription, readRunState } from "./checkpoint.ts";
 import { type RunData, readRunData, sharesPrompts } from "./run-data.ts";
@@ -26,6 +25,7 @@ import { RunPlan } from "./run-plan.ts";
 import { studentText } from "./student-text.ts";
 import { type TrainerOptions, type TrainingOutcome, type TrainingProgress, train } from "./trainer.ts";
 import {
+  batchLimits,
   checkedSettings,
   type SettledSettings,
   settledSettings,
@@ -43,27 +43,28 @@ export interface TrainingRunOptions {
   readonly hub?: NonNullable<ImportOptions["hub"]>;
   readonly measure?: NonNullable<ImportOptions["measure"]>;
   readonly onStage: (stage: string, done: number, total: number) => void;
-  /** Where another device than the processor was asked for: what it became, and why. */
+  /** Called unless the device setting is cpu, with the device that was chosen and why. */
   readonly onDevice?: (choice: string) => void;
   readonly onData: (data: RunData, step: TrainingStep) => void;
   readonly onProgress: (progress: TrainingProgress) => void;
   readonly onValidation: NonNullable<TrainerOptions["onValidation"]>;
-  /** Training is done, and the student is about to be written. */
+  /** Called when training is done, before the student is written. */
   readonly onExport?: () => void;
 }
 
 export interface TrainingRunResult {
-  /** Null for a recipe that trains nothing. */
+  /** Null for a recipe without losses, which trains nothing. */
   readonly outcome: TrainingOutcome | null;
-  /** The exported student; null when it was not asked for, or the run was interrupted. */
+  /** The exported student; null when export is off or the run was interrupted. */
   readonly student: Manifest | null;
-  /** By the signal: training with a checkpoint, or the export, of which nothing is left. Either goes on when resumed. */
+  /** What the signal interrupted: training, which leaves a checkpoint, or the export, which leaves nothing. Both can be
+   * resumed. */
   readonly interrupted: "training" | "export" | null;
 }
 
 /** Makes a run's folder with its settings in it. @throws MAGDI_BAD_CONFIG when it is not empty, MAGDI_NOT_WRITTEN */
 export function createRun(folder: string, settings: TrainingSettings): void {
-  // A run that ended before its first line has nothing to lose.
+  // A folder with settings alone is a run that ended before it began: it may be overwritten.
   if (existsSync(folder) && readdirSync(folder).some((name) => name !== SETTINGS_FILE)) {
     const hint = existsSync(path.join(folder, SETTINGS_FILE))
       ? `; to go on with that run: magdi train --resume ${folder}`
@@ -78,7 +79,7 @@ function writeSettings(folder: string, settings: TrainingSettings): void {
   writeWholeFile(path.join(folder, SETTINGS_FILE), text);
 }
 
-/** The settings that a run's folder says it was begun with. @throws MAGDI_FILE_MISSING, MAGDI_BAD_FILE */
+/** The settings that a run was started with, from its folder. @throws MAGDI_FILE_MISSING, MAGDI_BAD_FILE */
 export function runSettings(folder: string): TrainingSettings {
   const file = path.join(folder, SETTINGS_FILE);
   const schema = z.object({ format: z.literal(FORMAT), settings: z.record(z.string(), z.unknown()) });
@@ -86,8 +87,8 @@ export function runSettings(folder: string): TrainingSettings {
   return checkedSettings(settings, (key) => `${file}: ${key}`);
 }
 
-/** Of the settings that a run's course depends on: it may go on with other threads, or on another device, whose last bits
- * are others. */
+/** Hash of the settings that the results depend on. Threads and device are left out: a run may be resumed with others, which
+ * change the last bits only. */
 function settingsHashOf(settings: TrainingSettings): string {
   const {
     out: _out,
@@ -95,12 +96,12 @@ function settingsHashOf(settings: TrainingSettings): string {
     dtypes: _dtypes,
     threads: _threads,
     device: _device,
-    ...course
+    ...hashed
   } = settings;
-  return createHash("sha256").update(JSON.stringify(course)).digest("hex");
+  return createHash("sha256").update(JSON.stringify(hashed)).digest("hex");
 }
 
-/** Trains or goes on training, then exports. @throws MagdiError as its parts do. */
+/** Starts or resumes training, then exports. @throws MagdiError */
 export async function runTraining(options: TrainingRunOptions): Promise<TrainingRunResult> {
   const { settings, folder } = options;
   const source = settings.base;
@@ -135,7 +136,7 @@ export async function runTraining(options: TrainingRunOptions): Promise<Training
   }
 }
 
-/** To be called while a student is written, which ends so and leaves nothing behind. @throws MAGDI_CANCELLED */
+/** Interrupts the writing of a student, which then leaves no files. @throws MAGDI_CANCELLED when the signal has aborted */
 export function stopIfAborted(signal: AbortSignal): void {
   if (signal.aborted) throw new MagdiError("MAGDI_CANCELLED", "writing the student was interrupted");
 }
@@ -180,12 +181,13 @@ async function trained(options: TrainingRunOptions, source: string): Promise<Tra
     if (readRunState(path.join(folder, CHECKPOINT_FOLDER)) === null) {
       initialiseParameters(step.parameters, step.shapes, settings.seed);
       const fitted = await fitPooledCentre(step, data.training.data, {
-        settings,
+        seed: settings.seed,
+        limits: batchLimits(settings),
         signal: options.signal,
-        onProgress: (done, total) => onStage("measuring what pooled vectors share", done, total),
+        onProgress: (done, total) => onStage("measuring the centre of the pooled vectors", done, total),
       });
       if (!fitted) {
-        // Without a checkpoint, a resumed run begins here again.
+        // There is no checkpoint yet: a resumed run starts here again.
         const { totalSteps } = new RunPlan(settings, data.training.data.items.length);
         return { reason: "interrupted", step: 0, totalSteps, best: null };
       }
@@ -214,7 +216,7 @@ function classifierOf(settings: SettledSettings): NodeClassifier {
   return kind === "gcn" ? { kind, width, classes, direct: nodeHead === "none" } : { kind, width, classes };
 }
 
-/** The losses that a step's graph is made with. */
+/** The losses of the training graph. */
 function lossesOf(settings: SettledSettings): TrainingLosses {
   const { losses, scoreWidth: width } = settings;
   return {

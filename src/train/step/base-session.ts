@@ -1,5 +1,5 @@
-// A base's weights in floats on disk while graphs use them, and the sessions of those graphs, which share one mapped
-// copy. It knows no graph.
+// Sessions over a base: its weights are written to disk in floats, and all sessions map the same copy. It does not know what
+// their graphs compute.
 
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -19,18 +19,18 @@ import { WeightFiles } from "../../student/weight-files.ts";
 import { FLOAT_BYTES } from "../../tensor/data-type.ts";
 
 export interface BaseSessionOptions {
-  /** Which holds the base's weights; what else goes in or out is copied. Default cpu. */
+  /** The device of the sessions; batches and results are copied to and from it. Default cpu. */
   readonly device?: Device;
-  /** What the weights are kept in. Default fp32. */
+  /** The format of the weights. Default fp32. */
   readonly dtype?: "fp32" | "fp16";
-  /** Threads of the device; without it, what it chooses. */
+  /** Threads; by default ONNX Runtime chooses. */
   readonly threads?: number;
-  /** Where the base's weights lie meanwhile; without it, the system's folder for such files. */
+  /** Where the weights are written; by default the system's temporary folder. */
   readonly scratchFolder?: string;
   readonly onProgress?: (done: number, total: number) => void;
 }
 
-/** Folders to remove should the process end before their sessions are closed. */
+/** Folders to remove when the process ends before their sessions are closed. */
 const FOLDERS = new Set<string>();
 const removeAll = (): void => {
   for (const folder of FOLDERS) rmSync(folder, { recursive: true, force: true });
@@ -39,7 +39,7 @@ const removeAll = (): void => {
 export class BaseSessions {
   readonly config: DecoderConfig;
   readonly #folder: string;
-  /** What to do where the folder takes no more. */
+  /** What to do when the folder cannot be written, for the error message. */
   readonly #remedy: string;
   readonly #device: Device;
   readonly #threads: number | undefined;
@@ -63,7 +63,7 @@ export class BaseSessions {
       0,
     );
     const sizeBytes = parameters * FLOAT_BYTES[floatsOf(dtype)];
-    const remedy = `the copy of the base that is computed with takes ${(sizeBytes / 1e6).toFixed(1)} MB: ${OTHER_SCRATCH}`;
+    const remedy = `the working copy of the base takes ${(sizeBytes / 1e6).toFixed(1)} MB: ${OTHER_SCRATCH}`;
     const folder = writing(parent, () => mkdtempSync(path.join(parent, "magdi-base-")), remedy);
     const sessions = new BaseSessions(base.config, folder, remedy, options);
     if (FOLDERS.size === 0) process.once("exit", removeAll);
@@ -84,8 +84,8 @@ export class BaseSessions {
     }
   }
 
-  /** Puts the weights into a graph. */
-  readonly load: WeightLoader = (g) => this.#weights!.load(g); // written before anybody gets hold of this
+  /** Adds the weights to a graph. */
+  readonly load: WeightLoader = (g) => this.#weights!.load(g); // set by write(), the only way to get an instance
 
   /** @throws MAGDI_RUNTIME when the device refuses the graph, MAGDI_NOT_WRITTEN. */
   async open(label: string, model: Model): Promise<Session> {
@@ -95,12 +95,12 @@ export class BaseSessions {
       label,
       device: this.#device,
       ...(this.#threads === undefined ? {} : { threads: this.#threads }),
-      // Every batch has a shape of its own.
+      // Shapes differ from batch to batch.
       memoryPattern: false,
       config: {
-        // The weights stay where they are mapped: one copy for all sessions.
+        // Prepacking would copy the mapped weights for each session.
         "session.disable_prepacking": "1",
-        // It would merge what is computed a second time, to save memory, with the first.
+        // It would merge recomputed activations with the first computation.
         "optimization.disable_specified_optimizers": "CommonSubexpressionElimination",
       },
     });

@@ -1,19 +1,18 @@
-// AdamW with decoupled weight decay (Loshchilov & Hutter 2019, arXiv 1711.05101), as torch.optim.AdamW computes it,
-// and clipping by the global norm, as torch.nn.utils.clip_grad_norm_. It knows no model: named float32 arrays that are
-// changed in place. State is kept in float32, so that what was saved goes on bit for bit.
+// AdamW, with decoupled weight decay (Loshchilov & Hutter 2019, arXiv 1711.05101), as torch.optim.AdamW computes it, and
+// gradient clipping by the global norm, as torch.nn.utils.clip_grad_norm_. Parameters are named float32 arrays that are
+// updated in place; the state is float32 too, so that a restored optimiser continues bit for bit.
 
 import { MagdiError } from "../../base/errors.ts";
 
 export type NamedFloats = ReadonlyMap<string, Float32Array>;
 
 export interface AdamWOptions {
-  readonly learningRate: number;
+  /** The peak learning rate, of all parameters or of each by its key; a parameter whose rate is 0 is never updated. */
+  readonly learningRate: number | ((key: string) => number);
   readonly beta1: number;
   readonly beta2: number;
   readonly epsilon: number;
   readonly weightDecay: number;
-  /** A parameter's own share of every learning rate; without any, the parameter is left as it is. */
-  readonly rateShare: (key: string) => number;
 }
 
 /** torch.optim.AdamW's own defaults. */
@@ -23,14 +22,13 @@ export const ADAMW_DEFAULTS = {
   beta2: 0.999,
   epsilon: 1e-8,
   weightDecay: 0.01,
-  rateShare: () => 1,
 } as const satisfies AdamWOptions;
 
-/** What an optimiser remembers between steps. */
+/** The state of an optimiser between steps. */
 export interface OptimiserState {
   /** Steps taken. */
   readonly step: number;
-  /** Running means of each gradient and of its square, by the parameters' keys. */
+  /** Moving averages of each gradient and of its square, by the parameters' keys. */
   readonly mean: NamedFloats;
   readonly square: NamedFloats;
 }
@@ -42,8 +40,8 @@ export function globalNorm(gradients: NamedFloats): number {
   return Math.sqrt(sum);
 }
 
-/** Scales all gradients, in place, so that their global norm is at most `maxNorm`. Returns the norm before; where it
- * is NaN or an infinity, nothing is scaled. */
+/** Scales all gradients in place so that their global norm is at most `maxNorm`. Returns the norm before; gradients whose
+ * norm is NaN or infinite are not scaled. */
 export function clipGlobalNorm(gradients: NamedFloats, maxNorm: number): number {
   const norm = globalNorm(gradients);
   const factor = maxNorm / (norm + 1e-6);
@@ -71,39 +69,40 @@ function assertSameKeys(what: string, parameters: NamedFloats, found: NamedFloat
 }
 
 export class AdamW {
-  readonly options: AdamWOptions;
+  readonly #options: AdamWOptions;
   readonly #parameters: NamedFloats;
   #mean: Map<string, Float32Array>;
   #square: Map<string, Float32Array>;
   #step = 0;
 
-  /** The parameters are changed in place by every step. */
+  /** Every step updates the parameters in place. */
   constructor(parameters: NamedFloats, options: Partial<AdamWOptions> = {}) {
-    this.options = { ...ADAMW_DEFAULTS, ...options };
+    this.#options = { ...ADAMW_DEFAULTS, ...options };
     this.#parameters = parameters;
     this.#mean = zerosLike(parameters);
     this.#square = zerosLike(parameters);
   }
 
   /** One step: θ ← θ·(1 − η·λ), m ← β₁m + (1 − β₁)g, v ← β₂v + (1 − β₂)g²,
-   * θ ← θ − η/(1 − β₁ᵗ) · m / (√v/√(1 − β₂ᵗ) + ε). A parameter without a gradient is left as it is, as in PyTorch. */
-  step(gradients: NamedFloats, learningRate = this.options.learningRate): void {
-    const { beta1, beta2, epsilon, weightDecay, rateShare } = this.options;
+   * θ ← θ − η/(1 − β₁ᵗ) · m / (√v/√(1 − β₂ᵗ) + ε). A parameter without a gradient is not updated, as in PyTorch.
+   * @param learningRateFactor the schedule's, by which every learning rate is multiplied */
+  step(gradients: NamedFloats, learningRateFactor = 1): void {
+    const { beta1, beta2, epsilon, weightDecay, learningRate } = this.#options;
     this.#step += 1;
     const meanCorrection = 1 - beta1 ** this.#step;
     const squareCorrection = Math.sqrt(1 - beta2 ** this.#step);
     for (const [key, parameter] of this.#parameters) {
       const gradient = gradients.get(key);
-      const share = rateShare(key);
-      if (gradient === undefined || share === 0) continue;
+      const peakRate = typeof learningRate === "number" ? learningRate : learningRate(key);
+      if (gradient === undefined || peakRate === 0) continue;
       const mean = this.#mean.get(key)!; // made for every parameter
       const square = this.#square.get(key)!;
-      const rate = learningRate * share;
+      const rate = learningRateFactor * peakRate;
       const stepSize = rate / meanCorrection;
       const kept = 1 - rate * weightDecay;
       for (let i = 0; i < parameter.length; i++) {
         const g = gradient[i]!;
-        // Assigning rounds to float32; what follows uses the rounded values, as a resumed run would.
+        // Assignment rounds to float32, and the update uses the rounded values, as it would after a restore.
         mean[i] = mean[i]! + (1 - beta1) * (g - mean[i]!);
         square[i] = beta2 * square[i]! + (1 - beta2) * g * g;
         const size = Math.sqrt(square[i]!) / squareCorrection + epsilon;
@@ -112,14 +111,14 @@ export class AdamW {
     }
   }
 
-  /** A copy of what it remembers. */
+  /** A copy of the state. */
   state(): OptimiserState {
     const copy = (arrays: NamedFloats): NamedFloats =>
       new Map([...arrays].map(([key, values]) => [key, values.slice()]));
     return { step: this.#step, mean: copy(this.#mean), square: copy(this.#square) };
   }
 
-  /** Goes on from a saved state. @throws MAGDI_BAD_FILE naming every key that is not the parameters'. */
+  /** Continues from a saved state. @throws MAGDI_BAD_FILE naming every key that does not fit the parameters. */
   restore({ step, mean, square }: OptimiserState): void {
     assertSameKeys("the optimiser's running means", this.#parameters, mean);
     assertSameKeys("the optimiser's running squares", this.#parameters, square);

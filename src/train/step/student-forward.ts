@@ -1,4 +1,4 @@
-// The logits of a base, alone or with an adapter, on whole sequences: what a trained or merged student is compared to.
+// The forward pass of a base, alone or with an adapter, on whole sequences: the logits that students are compared by.
 
 import type { LoraOptions } from "../../nn/lora.ts";
 import { adapterShapes } from "../../nn/lora.ts";
@@ -6,8 +6,8 @@ import { forwardGraph } from "../../nn/training-graph.ts";
 import { OrtTensor } from "../../runtime/ort-tensor.ts";
 import { Binding, type Session } from "../../runtime/session.ts";
 import type { BaseModel } from "../../student/base-model.ts";
-import { integerTensor } from "../batches/batch-tensors.ts";
 import { type BaseSessionOptions, BaseSessions } from "./base-session.ts";
+import { integerTensor } from "./batch-tensors.ts";
 
 export interface StudentForward {
   /** The adapter's tensors by PEFT key, zero at first; empty without an adapter. */
@@ -17,7 +17,7 @@ export interface StudentForward {
   close(): void;
 }
 
-/** @throws MAGDI_BAD_FILE for weights that are no finite numbers, MAGDI_RUNTIME when the device refuses. */
+/** @throws MAGDI_BAD_FILE for weights that are not finite, MAGDI_RUNTIME when the device refuses. */
 export async function openStudentForward(
   base: BaseModel,
   lora: LoraOptions | null,

@@ -1,5 +1,5 @@
-// A student's training step on a device: the base's weights in a graph, the parameters and their gradients in arrays
-// that stay the same, one run a batch. It knows no optimiser and no data format.
+// The training step: runs the training graph over a base on one batch at a time. Parameters and gradients are in arrays that
+// stay the same throughout. It knows no optimiser and no data format.
 
 import { MagdiError } from "../../base/errors.ts";
 import type { LoraOptions } from "../../nn/lora.ts";
@@ -8,18 +8,17 @@ import { elementsOf } from "../../onnx/graph.ts";
 import { OrtTensor } from "../../runtime/ort-tensor.ts";
 import { Binding, type Session } from "../../runtime/session.ts";
 import type { BaseModel } from "../../student/base-model.ts";
-import { floatTensor, integerTensor } from "../batches/batch-tensors.ts";
+import { derivedSeed, dropoutMask, fillNoise } from "../batches/seeded-random.ts";
 import type { TrainingBatch } from "../batches/training-batch.ts";
 import { type BaseSessionOptions, BaseSessions } from "./base-session.ts";
-import { dropoutMask, fillNoise } from "./dropout-noise.ts";
-import { derivedSeed } from "./seeded-random.ts";
+import { floatTensor, integerTensor } from "./batch-tensors.ts";
 
-/** What a step reads of a batch. A node label below 0 is none. */
+/** What a step uses of a batch. A negative node label means none. */
 export type StepBatch = Omit<TrainingBatch, "lengths" | "labelTokens">;
 
 export type StepMode = "train" | "validate";
 
-/** What the losses are means over. An optimiser step made of several batches gives each the counts of all. */
+/** What the losses are divided by: an optimiser step of several batches gives each batch the counts of all. */
 export interface StepCounts {
   readonly labelTokens: number;
   readonly pairs: number;
@@ -27,36 +26,36 @@ export interface StepCounts {
 }
 
 export interface RunOptions {
-  /** Without it, the batch's own: see countsOf. */
+  /** By default the batch's own: see countsOf. */
   readonly counts?: StepCounts;
-  /** Seeds this run's dropout; without it, the number of training runs before. */
+  /** The seed of this run's dropout; by default the number of previous training runs. */
   readonly dropoutSeed?: number;
-  /** Whether the pooled vectors are wanted. */
+  /** Whether to return the pooled vectors. */
   readonly pooled?: boolean;
 }
 
-/** Losses before their weights; 0 for those that the step was made without. */
+/** Unweighted losses, 0 for those that the step does not have, and their weighted total. */
 export interface StepResult {
   readonly total: number;
   readonly nll: number;
   readonly margin: number;
   readonly node: number;
-  /** The batch's own. */
+  /** Of this batch. */
   readonly counts: StepCounts;
-  /** Nodes whose label the classifier found. */
+  /** Nodes that the classifier classified correctly. */
   readonly nodesRight: number;
-  /** [nodes, C], not centred; null unless wanted. */
+  /** [nodes, C], not centred; null unless asked for. */
   readonly pooled: Float32Array | null;
 }
 
 export interface TrainingStep {
-  /** Trains, writing the gradients, or validates without dropout, leaving them. One at a time.
+  /** Computes losses, in mode "train" with dropout and gradients. One run at a time.
    * @throws MAGDI_RUNTIME when the device fails. */
   run(batch: StepBatch, mode: StepMode, options?: RunOptions): Promise<StepResult>;
-  /** By key (adapters by PEFT key, then heads), all zero at first; whoever writes into them changes the student. */
+  /** By key (adapters by PEFT key, then heads), initially zero. Writing into these arrays changes the student. */
   readonly parameters: ReadonlyMap<string, Float32Array>;
   readonly shapes: ReadonlyMap<string, readonly number[]>;
-  /** By the same keys; each training run writes them anew. Zero for a parameter that no loss reaches. */
+  /** By the same keys, overwritten by each training run; zero for a parameter that no loss depends on. */
   readonly gradients: ReadonlyMap<string, Float32Array>;
   /** Frees the device's memory and the files. Idempotent. */
   close(): void;
@@ -67,7 +66,7 @@ export interface TrainingStepOptions extends BaseSessionOptions {
   readonly losses: TrainingLosses;
   /** See TrainingGraphOptions. */
   readonly recompute?: boolean;
-  /** Batches have shared prompts. */
+  /** Whether batches have shared prompts. */
   readonly sharedPrompts?: boolean;
 }
 
@@ -80,8 +79,8 @@ export function countsOf(batch: StepBatch): StepCounts {
   };
 }
 
-/** Writes the base's weights beside the graphs that use them, and opens the step. The base may be closed
- * afterwards. @throws MAGDI_BAD_FILE for weights that are no finite numbers, MAGDI_RUNTIME when the device refuses. */
+/** Opens a training step; the base may be closed afterwards.
+ * @throws MAGDI_BAD_FILE for weights that are not finite, MAGDI_RUNTIME when the device refuses. */
 export async function openTrainingStep(base: BaseModel, options: TrainingStepOptions): Promise<TrainingStep> {
   const sessions = await BaseSessions.write(base, options);
   try {
@@ -180,7 +179,7 @@ class SessionStep implements TrainingStep {
     const { rows, columns, shared } = batch;
     const nodes = nodesOf(batch);
     const counts = options.counts ?? countsOf(batch);
-    // The device takes no empty arrays: a label or pair stands in for none, with a scale of 0.
+    // ONNX Runtime takes no empty arrays: without labels or pairs there is one dummy, with scale 0.
     const some = (values: BigInt64Array, length: number): BigInt64Array =>
       values.length > 0 ? values : new BigInt64Array(length);
     const scale = (own: number, all: number): OrtTensor => floatTensor([], [own > 0 ? 1 / all : 0]);
@@ -229,7 +228,7 @@ class SessionStep implements TrainingStep {
   }
 }
 
-/** Sequences, unless several nodes have one. */
+/** The number of nodes: one for each sequence, unless prompts are shared. */
 const nodesOf = ({ rows, shared }: StepBatch): number => shared?.nodes ?? rows;
 
 function resultTensors(

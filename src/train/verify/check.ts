@@ -1,5 +1,4 @@
-// One checked quantity: its errors and tolerance, or why it could not be checked, or that there is nothing to check it
-// against.
+// The result of one check: the errors and tolerance, why it could not be verified, or that the reference is absent.
 
 import { MagdiError } from "../../base/errors.ts";
 import { type Errors, isWithin, type Tolerance } from "./comparison.ts";
@@ -11,7 +10,7 @@ export type Check =
       readonly errors: Errors;
       readonly tolerance: Tolerance;
       readonly passed: boolean;
-      /** Where the worst lies, such as a tensor's key. */
+      /** What has the largest error, such as a tensor's key. */
       readonly worst: string | null;
     }
   | { readonly kind: "not verified"; readonly quantity: string; readonly reason: string }
@@ -26,14 +25,14 @@ export function compared(
   return { kind: "compared", quantity, errors, tolerance, passed: isWithin(errors, tolerance), worst };
 }
 
-/** Whether it was compared and is off, or could not be. */
+/** Whether the error is beyond the tolerance, or the quantity could not be verified. */
 export const hasFailed = (check: Check): boolean =>
   check.kind === "not verified" || (check.kind === "compared" && !check.passed);
 
 export const absent = (quantities: readonly string[], what: string): Check[] =>
   quantities.map((quantity) => ({ kind: "absent", quantity, what }));
 
-/** Runs checks; what our own errors keep from being checked is not verified, each of `quantities` with the reason. */
+/** Runs checks; when they throw a MagdiError, each of `quantities` is "not verified" for that reason. */
 export async function orNotVerified(
   quantities: readonly string[],
   run: () => Promise<readonly Check[]>,

@@ -1,9 +1,9 @@
-// How far two results lie apart, and how far they may. It does not know what the numbers mean.
+// Errors between two arrays of numbers, and tolerances for them.
 
 export interface Errors {
   /** The largest |found − expected|. */
   readonly absolute: number;
-  /** ‖found − expected‖ / ‖expected‖; the largest where several arrays are compared. */
+  /** ‖found − expected‖ / ‖expected‖, the largest when several arrays are compared */
   readonly relative: number;
 }
 
@@ -17,7 +17,7 @@ const norm = (values: ArrayLike<number>): number => {
   return Math.sqrt(sum);
 };
 
-/** Errors of arrays of one length; NaN where a value is. `floor` is the least norm that is divided by. */
+/** Errors between arrays of the same length; NaN if a value is. The relative error divides by at least `floor`. */
 export function errorsOf(
   found: ArrayLike<number>,
   expected: ArrayLike<number>,
@@ -33,7 +33,7 @@ export function errorsOf(
   return { absolute, relative: Math.sqrt(squares) / Math.max(norm(expected), floor) };
 }
 
-/** The worst of several; nothing at all is no error. */
+/** The largest of several, or 0. */
 export function worstOf(errors: Iterable<Errors>): Errors {
   let worst = NOTHING;
   for (const { absolute, relative } of errors) {
@@ -42,8 +42,8 @@ export function worstOf(errors: Iterable<Errors>): Errors {
   return worst;
 }
 
-/** What a gradient's error is divided by at least, so that within 1e-4 of it is what float32 resolves of all of them
- * together: sums of many terms that nearly cancel, as a head's bias has, are no finer in any framework. */
+/** The least norm that a gradient's error is divided by: a thousandth of the norm of all gradients. Sums of many terms that
+ * nearly cancel, such as the gradient of a head's bias, have no better relative precision in float32 in any framework. */
 export function gradientFloor(all: Iterable<ArrayLike<number>>): number {
   let squares = 0;
   for (const values of all) squares += norm(values) ** 2;
@@ -51,13 +51,14 @@ export function gradientFloor(all: Iterable<ArrayLike<number>>): number {
   return least > 0 && Number.isFinite(least) ? least : Number.MIN_VALUE;
 }
 
-/** Which error counts, and how large it may be. */
+/** Which error is compared, and its limit. */
 export interface Tolerance {
   readonly kind: keyof Errors;
   readonly limit: number;
 }
 
-/** An absolute limit, never finer than float32 resolves numbers as large as the expected ones after many sums. */
+/** An absolute limit, raised to `resolution` times the largest expected value: float32 sums of such values are no more
+ * precise. */
 export function absoluteWithin(limit: number, expected: ArrayLike<number>, resolution: number): Tolerance {
   let largest = 0;
   for (let i = 0; i < expected.length; i++) largest = Math.max(largest, Math.abs(expected[i]!));

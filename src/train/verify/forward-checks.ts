@@ -1,4 +1,4 @@
-// Checks of whole forward passes against reference logits: the base, the base with its adapter, and merged bases.
+// Compares forward passes with reference logits: of the base, the base with its adapter, and merged bases.
 
 import type { LoraOptions } from "../../nn/lora.ts";
 import type { BaseModel } from "../../student/base-model.ts";
@@ -12,7 +12,7 @@ import { PARAMETERS_FILE, type ReferenceFolder, type ReferenceLogits } from "./r
 import { trainableLora, withTensors } from "./reference-training.ts";
 
 const LOGITS = 1e-4;
-/** Of the largest logit: what a decoder's sums in float32 leave. */
+/** Relative to the largest logit: the precision of a decoder in float32. */
 const RESOLUTION = 1e-5;
 
 /** The adapter's tensors by PEFT key. */

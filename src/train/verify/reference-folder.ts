@@ -1,5 +1,4 @@
-// A folder of reference results, made with another framework: what each file holds, read when it is asked for. It
-// knows the layout and no folder by name.
+// A folder of reference results from another framework: its layout, and the contents of each file, read on demand.
 
 import { existsSync, readdirSync, statSync } from "node:fs";
 import path from "node:path";
@@ -25,7 +24,7 @@ const magSchema = z.object({
 
 const magsSchema = z.object({
   mags: z.array(magSchema).min(1),
-  /** For each graph, nodes of one: a correct one, an incorrect one. */
+  /** For each graph, pairs of a correct and an incorrect node. */
   pairs: z.array(z.array(z.tuple([count, count]))),
   weights: z.object({ nll: z.number(), margin: z.number(), node: z.number() }),
   margin: z.number().default(1),
@@ -55,15 +54,15 @@ export interface ReferenceLogits {
   readonly logits: Float32Array;
 }
 
-/** PyTorch names the adapter inside a key; the file format does not. */
+/** In PyTorch a key contains the adapter's name, in PEFT's files it does not. */
 const withoutAdapterName = (key: string): string =>
   key.replace(/\.lora_([AB])\.[^.]+\.weight$/, ".lora_$1.weight");
 
-/** Parameters after the steps of AdamW. */
+/** The parameters after the reference's steps of AdamW. */
 export const PARAMETERS_FILE = "params.after3.safetensors";
 const LOSSES_FILE = "expected.json";
 const MAGS_FILE = "mags.json";
-/** Without these there is nothing to train; every other file is compared with where it is there. */
+/** Files without which nothing can be trained; the others are optional. */
 const REQUIRED = [
   "base/config.json",
   "adapter/adapter_config.json",
@@ -81,7 +80,7 @@ export class ReferenceFolder {
   readonly path: string;
   #losses: Readonly<Record<string, unknown>> | null = null;
 
-  /** @throws MAGDI_FILE_MISSING when there is no such folder, or naming each file that it lacks. */
+  /** @throws MAGDI_FILE_MISSING when there is no such folder, or naming the required files that it lacks. */
   constructor(folder: string) {
     this.path = folder;
     if (!statSync(folder, { throwIfNoEntry: false })?.isDirectory()) {
@@ -150,17 +149,17 @@ export class ReferenceFolder {
     return json === undefined ? null : this.#parsed(schema, json, `${this.#file(LOSSES_FILE)}: ${key}`);
   }
 
-  /** Of one adjacency and mode, such as directed/live; null where the folder has none. */
+  /** The losses of an adjacency and mode, such as directed/live; null when the folder has none. */
   losses(key: string): ReferenceLosses | null {
     return this.#parsedExpected(lossesSchema, key);
   }
 
-  /** Null where the folder has none. */
+  /** Null when the folder has none. */
   adamw(): ReferenceAdamW | null {
     return this.#parsedExpected(adamwSchema, "adamw");
   }
 
-  /** Names of the gradient files that are there, such as directed.live. */
+  /** Names of the existing gradient files, such as directed.live. */
   gradientNames(): string[] {
     return readdirSync(this.path).flatMap((name) => GRADIENT_FILE.exec(name)?.[1] ?? []);
   }

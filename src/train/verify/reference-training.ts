@@ -1,4 +1,4 @@
-// From a folder of reference results to our own training step: its adapter, heads, losses and batch.
+// Converts a folder of reference results for our training step: adapter, heads, losses and batch.
 
 import { MagdiError } from "../../base/errors.ts";
 import type { DecoderConfig } from "../../nn/decoder-config.ts";
@@ -10,14 +10,15 @@ import { type Shape, shapeMismatches } from "../../tensor/shape-mismatch.ts";
 import type { HeadTensor } from "../adapter/heads-file.ts";
 import { adapterKey, type LoraModule, type PeftAdapter } from "../adapter/peft-adapter.ts";
 import type { Adjacency } from "../batches/adjacency.ts";
-import { type TrainingUnit, trainingBatch } from "../batches/training-batch.ts";
+import { trainingBatch } from "../batches/training-batch.ts";
+import type { TrainingUnit } from "../batches/training-unit.ts";
 import type { StepBatch } from "../step/training-step.ts";
 import { PARAMETERS_FILE, type ReferenceFolder, type ReferenceMags } from "./reference-folder.ts";
 
-/** The label of a node whose answer is right; others count in the node loss alone. */
+/** The label of a node whose answer is right; other labels are for the node loss only. */
 const CORRECT = 1;
 
-/** The adapter as our training graph has it. @throws MAGDI_UNSUPPORTED naming modules that it never adapts. */
+/** The adapter as options of our training graph. @throws MAGDI_UNSUPPORTED naming modules that the graph cannot adapt. */
 export function trainableLora(config: DecoderConfig, { source, modules }: PeftAdapter): LoraOptions {
   const own = new Map(modules.map(({ module, rank, scale }) => [module, { rank, scale }]));
   const lora = { rank: 0, scale: 0, targets: LORA_TARGETS, dropout: 0, own };
@@ -26,7 +27,7 @@ export function trainableLora(config: DecoderConfig, { source, modules }: PeftAd
   if (others.length === 0) return lora;
   throw new MagdiError(
     "MAGDI_UNSUPPORTED",
-    `${source}: training has adapters on ${LORA_TARGETS.join(", ")}, found others on ${others.join(", ")}`,
+    `${source}: training has adapters on ${LORA_TARGETS.join(", ")}, found one on ${others.join(", ")}`,
   );
 }
 
@@ -76,8 +77,8 @@ export interface LossChoice {
   readonly features: "live" | "frozen";
 }
 
-/** The losses over heads of the kinds that these tensors are. @throws MAGDI_BAD_FILE naming every tensor that no
- * such head has. */
+/** The losses, with heads of the kinds and sizes of these tensors. @throws MAGDI_BAD_FILE naming every tensor that fits no
+ * such head. */
 export function lossesOver(
   heads: ReadonlyMap<string, HeadTensor>,
   config: DecoderConfig,
@@ -108,7 +109,7 @@ export function lossesOver(
   };
 }
 
-/** @throws MagdiError naming what of the base, adapter, heads and graphs is broken or does not fit the rest. */
+/** @throws MagdiError naming what is broken or does not fit together: base, adapter, heads or graphs. */
 export function assertTrainable(folder: ReferenceFolder): void {
   const base = folder.openBase();
   try {
@@ -154,7 +155,7 @@ export function batchOf({ mags, pairs }: ReferenceMags, adjacency: Adjacency): S
   const labels = mags.flatMap(({ nodes }) => nodes.map(({ label }) => BigInt(label)));
   return {
     ...trainingBatch(units, { adjacency, pairs: ({ id }) => pairs[Number(id)] ?? [] }),
-    // The classifier may tell more than right from wrong.
+    // The classifier may have more classes than right and wrong.
     nodeLabels: BigInt64Array.from(labels),
   };
 }

@@ -1,5 +1,5 @@
-// Checks of the training step against reference results: every loss in each mode and adjacency, every gradient file,
-// and the optimiser's steps.
+// Compares the training step with reference results: every loss in each mode and adjacency, every gradient file, and steps of
+// the optimiser.
 
 import { MagdiError } from "../../base/errors.ts";
 import type { HeadTensor } from "../adapter/heads-file.ts";
@@ -21,7 +21,7 @@ import { assertTensors, batchOf, type LossChoice, lossesOver, trainableLora } fr
 const LOSS = 1e-5;
 const GRADIENT = 1e-4;
 const PARAMETER = 1e-5;
-/** Of the largest value: what float32 leaves of a mean over a batch. */
+/** Relative to the largest value: the precision of a mean over a batch in float32. */
 const RESOLUTION = 1e-6;
 
 const TERMS = ["nll", "margin", "node", "total"] as const;
@@ -31,11 +31,11 @@ type Mode = (typeof MODES)[number];
 interface Setting {
   readonly adjacency: Adjacency;
   readonly mode: Mode;
-  /** The only loss there is; null for all, weighted as the folder says. */
+  /** The only loss; null for all, with the folder's weights. */
   readonly only: "nll" | "margin" | "node" | null;
 }
 
-/** Gradient files that the layout has. */
+/** The gradient files of the layout. */
 const GRADIENT_FILES = [
   "directed.live",
   "directed.frozen",
@@ -46,7 +46,7 @@ const GRADIENT_FILES = [
   "only-node",
 ];
 
-/** @throws MAGDI_UNSUPPORTED when a gradient file's name says no setting. */
+/** The setting that a gradient file is named after. @throws MAGDI_UNSUPPORTED when it is none. */
 function settingOf(name: string): Setting {
   const only = /^only-(nll|margin|node)$/.exec(name)?.[1] as Setting["only"] | undefined; // what the pattern takes
   if (only !== undefined) return { adjacency: "directed", mode: "live", only };
@@ -69,7 +69,7 @@ function compareLosses(where: string, found: StepResult, expected: ReferenceLoss
   });
 }
 
-/** The worst tensor's errors, and its key. */
+/** The largest errors, and the key of the tensor that has the largest of `kind`. */
 function worstTensor(
   found: ReadonlyMap<string, Float32Array>,
   expected: ReadonlyMap<string, HeadTensor>,
@@ -77,7 +77,7 @@ function worstTensor(
   kind: keyof Errors,
 ): { readonly errors: Errors; readonly key: string | null } {
   const each = [...expected].map(([key, { data }]) => {
-    // A parameter that no loss reaches is not in the graph.
+    // A parameter that no loss depends on is not in the graph.
     const own = found.get(key) ?? new Float32Array(data.length);
     return { key, errors: errorsOf(own, data, floor) };
   });
@@ -86,7 +86,7 @@ function worstTensor(
   return { errors, key: errors[kind] === 0 ? null : (worst?.key ?? null) };
 }
 
-/** Training steps over the folder's base, opened when a setting first needs one, with its adapter and heads. */
+/** Opens training steps over the folder's base, with its adapter and heads. */
 class ReferenceSteps {
   readonly #folder: ReferenceFolder;
   readonly #options: BaseSessionOptions;
@@ -131,7 +131,7 @@ class ReferenceSteps {
   }
 }
 
-/** All parameters' shapes: those of the step, and of heads that it runs without. */
+/** The shapes of the step's parameters and of heads that it does not have. */
 const allShapes = (
   step: TrainingStep,
   heads: ReadonlyMap<string, HeadTensor>,

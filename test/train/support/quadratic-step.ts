@@ -2,9 +2,9 @@
 // it drops), so that the mean over tokens is quadratic in θ. Everything else about it is as the real one has it.
 
 import { graphData } from "../../../src/train/batches/graph-data.ts";
-import type { TrainingUnit } from "../../../src/train/batches/training-batch.ts";
+import { seededRandom } from "../../../src/train/batches/seeded-random.ts";
 import type { TrainingData } from "../../../src/train/batches/training-data.ts";
-import { seededRandom } from "../../../src/train/step/seeded-random.ts";
+import type { TrainingUnit } from "../../../src/train/batches/training-unit.ts";
 import {
   countsOf,
   type RunOptions,

@@ -1,11 +1,11 @@
 import assert from "node:assert/strict";
 import path from "node:path";
 import { test } from "node:test";
-import { MagdiError } from "../../src/base/errors.ts";
-import { nodeClassifierShapes } from "../../src/nn/node-classifier.ts";
-import { scoreHeadShapes } from "../../src/nn/score-head.ts";
-import { readHeads, writeHeads } from "../../src/train/adapter/heads-file.ts";
-import { fixture, scratchFolder } from "../support/scratch-folder.ts";
+import { MagdiError } from "../../../src/base/errors.ts";
+import { nodeClassifierShapes } from "../../../src/nn/node-classifier.ts";
+import { scoreHeadShapes } from "../../../src/nn/score-head.ts";
+import { readHeads, writeHeads } from "../../../src/train/adapter/heads-file.ts";
+import { fixture, scratchFolder } from "../../support/scratch-folder.ts";
 
 const folder = scratchFolder();
 const SHAPES = new Map([

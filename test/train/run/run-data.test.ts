@@ -3,19 +3,19 @@
 import assert from "node:assert/strict";
 import path from "node:path";
 import { before, test } from "node:test";
-import { openBase } from "../../src/student/open-base.ts";
-import type { StudentText } from "../../src/train/batches/tokenised-mags.ts";
-import type { TrainingData } from "../../src/train/batches/training-data.ts";
-import { type RunData, readRunData } from "../../src/train/run/run-data.ts";
-import { studentText } from "../../src/train/run/student-text.ts";
+import { openBase } from "../../../src/student/open-base.ts";
+import type { StudentText } from "../../../src/train/batches/tokenised-mags.ts";
+import type { TrainingData } from "../../../src/train/batches/training-data.ts";
+import { type RunData, readRunData } from "../../../src/train/run/run-data.ts";
+import { studentText } from "../../../src/train/run/student-text.ts";
 import {
   resolveSettings,
   settledSettings,
   type TrainingSettings,
-} from "../../src/train/run/training-settings.ts";
-import { writeRandomBase } from "../support/random-base.ts";
-import { scratchFolder } from "../support/scratch-folder.ts";
-import { writeSums } from "./support/sums.ts";
+} from "../../../src/train/run/training-settings.ts";
+import { writeRandomBase } from "../../support/random-base.ts";
+import { scratchFolder } from "../../support/scratch-folder.ts";
+import { writeSums } from "../support/sums.ts";
 
 const scratch = scratchFolder();
 const [sums, few] = [path.join(scratch, "sums.jsonl"), path.join(scratch, "few.jsonl")];

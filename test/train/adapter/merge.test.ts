@@ -2,17 +2,17 @@ import assert from "node:assert/strict";
 import { cpSync, mkdirSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { test } from "node:test";
-import { MagdiError } from "../../src/base/errors.ts";
-import type { BaseModel } from "../../src/student/base-model.ts";
-import { openHuggingFaceBase } from "../../src/student/hugging-face-base.ts";
-import { openBase } from "../../src/student/open-base.ts";
-import { decodeBfloat16, encodeBfloat16 } from "../../src/tensor/half.ts";
-import { openSafetensors, writeSafetensors } from "../../src/tensor/safetensors.ts";
-import { mergedBase } from "../../src/train/adapter/merge.ts";
-import { readPeftAdapter } from "../../src/train/adapter/peft-adapter.ts";
-import { openStudentForward } from "../../src/train/step/student-forward.ts";
-import { type RandomTensor, writeRandomAdapter } from "../support/random-adapter.ts";
-import { fixture, scratchFolder } from "../support/scratch-folder.ts";
+import { MagdiError } from "../../../src/base/errors.ts";
+import type { BaseModel } from "../../../src/student/base-model.ts";
+import { openHuggingFaceBase } from "../../../src/student/hugging-face-base.ts";
+import { openBase } from "../../../src/student/open-base.ts";
+import { decodeBfloat16, encodeBfloat16 } from "../../../src/tensor/half.ts";
+import { openSafetensors, writeSafetensors } from "../../../src/tensor/safetensors.ts";
+import { mergedBase } from "../../../src/train/adapter/merge.ts";
+import { readPeftAdapter } from "../../../src/train/adapter/peft-adapter.ts";
+import { openStudentForward } from "../../../src/train/step/student-forward.ts";
+import { type RandomTensor, writeRandomAdapter } from "../../support/random-adapter.ts";
+import { fixture, scratchFolder } from "../../support/scratch-folder.ts";
 
 const folder = scratchFolder();
 

@@ -4,8 +4,8 @@ import assert from "node:assert/strict";
 import { readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { test } from "node:test";
-import { openRunLog, type RunLogLine, readRunLog } from "../../src/train/run/run-log.ts";
-import { scratchFolder } from "../support/scratch-folder.ts";
+import { openRunLog, type RunLogLine, readRunLog } from "../../../src/train/run/run-log.ts";
+import { scratchFolder } from "../../support/scratch-folder.ts";
 
 const scratch = scratchFolder();
 const best = (step: number): RunLogLine => ({ kind: "best", step, loss: 1 / step });

@@ -4,27 +4,27 @@ import assert from "node:assert/strict";
 import { existsSync, readdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { test } from "node:test";
-import { MagdiError } from "../../src/base/errors.ts";
-import { interruptedText } from "../../src/cli/train-texts.ts";
-import { POOLED_CENTRE } from "../../src/nn/training-graph.ts";
-import { openBase } from "../../src/student/open-base.ts";
-import { readHeads } from "../../src/train/adapter/heads-file.ts";
-import { GradientSum, runBatches } from "../../src/train/batches/step-batches.ts";
-import { readRunData } from "../../src/train/run/run-data.ts";
-import { type RunLogLine, readRunLog } from "../../src/train/run/run-log.ts";
-import { studentText } from "../../src/train/run/student-text.ts";
-import { createRun, runSettings, runTraining } from "../../src/train/run/training-run.ts";
+import { MagdiError } from "../../../src/base/errors.ts";
+import { interruptedText } from "../../../src/cli/train-texts.ts";
+import { POOLED_CENTRE } from "../../../src/nn/training-graph.ts";
+import { openBase } from "../../../src/student/open-base.ts";
+import { readHeads } from "../../../src/train/adapter/heads-file.ts";
+import { readRunData } from "../../../src/train/run/run-data.ts";
+import { type RunLogLine, readRunLog } from "../../../src/train/run/run-log.ts";
+import { studentText } from "../../../src/train/run/student-text.ts";
+import { createRun, runSettings, runTraining } from "../../../src/train/run/training-run.ts";
 import {
   resolveSettings,
   settledSettings,
   type TrainingSettings,
-} from "../../src/train/run/training-settings.ts";
-import { initialiseParameters } from "../../src/train/step/initial-parameters.ts";
-import { globalNorm } from "../../src/train/step/optimiser.ts";
-import { openTrainingStep } from "../../src/train/step/training-step.ts";
-import { writeRandomBase } from "../support/random-base.ts";
-import { scratchFolder } from "../support/scratch-folder.ts";
-import { writeSums } from "./support/sums.ts";
+} from "../../../src/train/run/training-settings.ts";
+import { GradientSum, runBatches } from "../../../src/train/step/gradient-accumulation.ts";
+import { initialiseParameters } from "../../../src/train/step/initial-parameters.ts";
+import { globalNorm } from "../../../src/train/step/optimiser.ts";
+import { openTrainingStep } from "../../../src/train/step/training-step.ts";
+import { writeRandomBase } from "../../support/random-base.ts";
+import { scratchFolder } from "../../support/scratch-folder.ts";
+import { writeSums } from "../support/sums.ts";
 
 const scratch = scratchFolder();
 const base = path.join(scratch, "base");
@@ -104,7 +104,7 @@ test("a student's run that is stopped and resumed has the bits of one that was n
 test("a run that is stopped before its first step, while it measures the centre, has the same bits too", async () => {
   const settings = { maxSteps: 2, export: false };
   const whole = await run({ settings });
-  const first = await run({ stopAtStage: "measuring what pooled vectors share", settings });
+  const first = await run({ stopAtStage: "measuring the centre of the pooled vectors", settings });
   assert.deepEqual(first.outcome, { reason: "interrupted", step: 0, totalSteps: 2, best: null });
   assert.ok(!existsSync(path.join(first.folder, "checkpoint")), "nothing is kept of half a centre");
   const rest = await run({ folder: first.folder });

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { MagdiError } from "../../src/base/errors.ts";
-import { AdamW, clipGlobalNorm, globalNorm } from "../../src/train/step/optimiser.ts";
+import { MagdiError } from "../../../src/base/errors.ts";
+import { AdamW, clipGlobalNorm, globalNorm } from "../../../src/train/step/optimiser.ts";
 
 const arrays = (...values: readonly number[]): Map<string, Float32Array> =>
   new Map([["w", Float32Array.from(values)]]);
@@ -33,22 +33,22 @@ test("two steps by hand: decay apart from the gradient, and both means corrected
   );
 });
 
-test("a parameter may have a share of the rate, of its decay too", () => {
-  const at = (rateShare: (key: string) => number): number => {
+test("a parameter may have a learning rate of its own, for its decay too", () => {
+  const at = (learningRate: (key: string) => number): number => {
     const parameters = arrays(1);
-    new AdamW(parameters, { learningRate: 0.1, weightDecay: 0.5, rateShare }).step(arrays(3));
+    new AdamW(parameters, { learningRate, weightDecay: 0.5 }).step(arrays(3));
     return parameters.get("w")![0]!;
   };
-  close([at(() => 1), at((key) => (key === "w" ? 0.5 : 1))], [0.95 - 0.1, 0.975 - 0.05], 1e-6);
+  close([at(() => 0.1), at((key) => (key === "w" ? 0.05 : 0.1))], [0.95 - 0.1, 0.975 - 0.05], 1e-6);
 });
 
-test("a parameter without a share is left alone, whatever would be divided", () => {
+test("a parameter with a learning rate of zero is left alone, whatever would be divided", () => {
   const parameters = new Map([
     ["w", Float32Array.of(1)],
     ["fixed", Float32Array.of(3)],
   ]);
-  const rateShare = (key: string): number => (key === "w" ? 1 : 0);
-  const optimiser = new AdamW(parameters, { epsilon: 0, weightDecay: 0.5, rateShare });
+  const learningRate = (key: string): number => (key === "w" ? 1 : 0);
+  const optimiser = new AdamW(parameters, { epsilon: 0, weightDecay: 0.5, learningRate });
   const gradients = new Map([
     ["w", Float32Array.of(2)],
     ["fixed", Float32Array.of(0)],
@@ -58,12 +58,12 @@ test("a parameter without a share is left alone, whatever would be divided", () 
   assert.equal(parameters.get("fixed")![0], 3);
 });
 
-test("a learning rate of zero changes nothing, and no gradient leaves a parameter alone", () => {
+test("a learning rate factor of zero changes nothing, and no gradient leaves a parameter alone", () => {
   const parameters = new Map([
     ["w", Float32Array.of(1)],
     ["idle", Float32Array.of(3)],
   ]);
-  const optimiser = new AdamW(parameters, { weightDecay: 0.5 });
+  const optimiser = new AdamW(parameters, { learningRate: 1, weightDecay: 0.5 });
   optimiser.step(arrays(2), 0);
   assert.deepEqual(
     [...parameters.values()].map(([value]) => value),

@@ -4,14 +4,18 @@
 import assert from "node:assert/strict";
 import path from "node:path";
 import { after, test } from "node:test";
-import { openBase } from "../../src/student/open-base.ts";
-import type { TrainingUnit } from "../../src/train/batches/training-batch.ts";
-import { trainingBatch } from "../../src/train/batches/training-batch.ts";
-import { initialiseParameters } from "../../src/train/step/initial-parameters.ts";
-import { openTrainingStep, type StepBatch, type TrainingStep } from "../../src/train/step/training-step.ts";
-import { writeRandomBase } from "../support/random-base.ts";
-import { fixture, scratchFolder } from "../support/scratch-folder.ts";
-import { relativeError, TrainingFixture } from "../support/training-fixture.ts";
+import { openBase } from "../../../src/student/open-base.ts";
+import { trainingBatch } from "../../../src/train/batches/training-batch.ts";
+import type { TrainingUnit } from "../../../src/train/batches/training-unit.ts";
+import { initialiseParameters } from "../../../src/train/step/initial-parameters.ts";
+import {
+  openTrainingStep,
+  type StepBatch,
+  type TrainingStep,
+} from "../../../src/train/step/training-step.ts";
+import { writeRandomBase } from "../../support/random-base.ts";
+import { fixture, scratchFolder } from "../../support/scratch-folder.ts";
+import { relativeError, TrainingFixture } from "../../support/training-fixture.ts";
 
 const scratch = scratchFolder();
 const opened: TrainingStep[] = [];

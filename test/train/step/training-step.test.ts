@@ -4,18 +4,18 @@
 import assert from "node:assert/strict";
 import { readdirSync } from "node:fs";
 import { after, test } from "node:test";
-import { LORA_TARGETS, type LoraOptions } from "../../src/nn/lora.ts";
-import type { TrainingLosses } from "../../src/nn/training-graph.ts";
-import { openBase } from "../../src/student/open-base.ts";
-import { fillNoise } from "../../src/train/step/dropout-noise.ts";
+import { LORA_TARGETS, type LoraOptions } from "../../../src/nn/lora.ts";
+import type { TrainingLosses } from "../../../src/nn/training-graph.ts";
+import { openBase } from "../../../src/student/open-base.ts";
+import { fillNoise } from "../../../src/train/batches/seeded-random.ts";
 import {
   countsOf,
   openTrainingStep,
   type StepBatch,
   type TrainingStep,
-} from "../../src/train/step/training-step.ts";
-import { fixture, scratchFolder } from "../support/scratch-folder.ts";
-import { relativeError, TrainingFixture } from "../support/training-fixture.ts";
+} from "../../../src/train/step/training-step.ts";
+import { fixture, scratchFolder } from "../../support/scratch-folder.ts";
+import { relativeError, TrainingFixture } from "../../support/training-fixture.ts";
 
 const scratch = scratchFolder();
 const NAMES = ["tiny-llama", "tiny-qwen2"];

@@ -6,18 +6,18 @@ import { writeFileSync } from "node:fs";
 import path from "node:path";
 import { before, describe, test } from "node:test";
 import { fileURLToPath } from "node:url";
-import { adapterShapes, LORA_TARGETS, type LoraOptions } from "../../src/nn/lora.ts";
-import type { BaseModel } from "../../src/student/base-model.ts";
-import { openHuggingFaceBase } from "../../src/student/hugging-face-base.ts";
-import { openSafetensors } from "../../src/tensor/safetensors.ts";
-import { mergedBase } from "../../src/train/adapter/merge.ts";
-import { readPeftAdapter, writePeftAdapter } from "../../src/train/adapter/peft-adapter.ts";
-import { openStudentForward } from "../../src/train/step/student-forward.ts";
-import { fixture, scratchFolder } from "../support/scratch-folder.ts";
-import { SeededRandom } from "../text/seeded-random.ts";
+import { adapterShapes, LORA_TARGETS, type LoraOptions } from "../../../src/nn/lora.ts";
+import type { BaseModel } from "../../../src/student/base-model.ts";
+import { openHuggingFaceBase } from "../../../src/student/hugging-face-base.ts";
+import { openSafetensors } from "../../../src/tensor/safetensors.ts";
+import { mergedBase } from "../../../src/train/adapter/merge.ts";
+import { readPeftAdapter, writePeftAdapter } from "../../../src/train/adapter/peft-adapter.ts";
+import { openStudentForward } from "../../../src/train/step/student-forward.ts";
+import { fixture, scratchFolder } from "../../support/scratch-folder.ts";
+import { SeededRandom } from "../../text/seeded-random.ts";
 
 const PYTHON = process.env.PYTHON ?? "python3";
-const SCRIPT = fileURLToPath(new URL("support/peft_logits.py", import.meta.url));
+const SCRIPT = fileURLToPath(new URL("../support/peft_logits.py", import.meta.url));
 const probe = spawnSync(PYTHON, ["-c", "import peft, torch, transformers"], { encoding: "utf8" });
 const NO_PEFT =
   probe.status !== 0 &&

@@ -1,24 +1,24 @@
-// Many batches that count as one: every loss is divided once, by what all of them have together, and gradients are
-// added up. It knows no optimiser.
+// Gradient accumulation: several batches that count as one, of an optimiser step or of a validation. Losses are means over
+// all of them, and gradients are summed. It knows no optimiser.
 
 import { MagdiError } from "../../base/errors.ts";
 import { isOfClassifier } from "../../nn/node-classifier.ts";
-import { derivedSeed } from "../step/seeded-random.ts";
-import { countsOf, type StepCounts, type StepMode, type TrainingStep } from "../step/training-step.ts";
-import { type BatchLimits, planBatches, type TrainingData } from "./training-data.ts";
+import { derivedSeed } from "../batches/seeded-random.ts";
+import { type BatchLimits, planBatches, type TrainingData } from "../batches/training-data.ts";
+import { countsOf, type StepCounts, type StepMode, type TrainingStep } from "./training-step.ts";
 
 export interface Accumulated {
-  /** Means over all batches; total is the weighted sum. */
+  /** Means over all batches; total is their weighted sum. */
   readonly total: number;
   readonly nll: number;
   readonly margin: number;
   readonly node: number;
-  /** Real tokens, without padding. */
+  /** Tokens without padding. */
   readonly tokens: number;
-  /** Nodes with a label, and how many of them have the commonest. */
+  /** Labelled nodes, and how many of them have the most frequent label. */
   readonly nodes: number;
   readonly commonest: number;
-  /** Nodes that a classifier saw, and those that it was right about. */
+  /** Labelled nodes that the classifier saw, and how many it classified correctly. */
   readonly classified: number;
   readonly nodesRight: number;
 }
@@ -26,21 +26,21 @@ export interface Accumulated {
 export interface BatchesToRun {
   readonly step: TrainingStep;
   readonly data: TrainingData;
-  /** Of the data. */
+  /** Indices into the data's items. */
   readonly items: readonly number[];
   readonly mode: StepMode;
   readonly limits: BatchLimits;
-  /** Where errors say it happened. */
+  /** For error messages, such as "step 3". */
   readonly place: string;
-  /** Seeds what the batches draw, such as pairs. */
+  /** The seed of what batches draw, such as pairs. */
   readonly batchSeed: number;
   readonly dropoutSeed: number;
   readonly signal: AbortSignal;
-  /** After each batch, with the names of its items. */
+  /** Called after each batch with the names of its items. */
   readonly onBatch?: (names: readonly string[], step: TrainingStep) => void;
 }
 
-/** Null when the signal came between two batches. @throws MAGDI_DIVERGED */
+/** Null when the signal aborts between two batches. @throws MAGDI_DIVERGED when a loss is not finite. */
 export async function runBatches(run: BatchesToRun): Promise<Accumulated | null> {
   const { step, data, mode, place, signal } = run;
   const batches = planBatches(data, run.items, run.limits).map(({ group, items }, index) => ({
@@ -101,7 +101,7 @@ function diverged(what: string, place: string, names: readonly string[]): MagdiE
   );
 }
 
-/** The gradients of several batches. */
+/** The sum of the gradients of several batches. */
 export class GradientSum {
   readonly sum: ReadonlyMap<string, Float32Array>;
 
@@ -109,7 +109,7 @@ export class GradientSum {
     this.sum = new Map([...like].map(([key, values]) => [key, new Float32Array(values.length)]));
   }
 
-  /** Adds what the step has now. @throws MAGDI_DIVERGED naming the parameter when a number is not finite. */
+  /** Adds the step's current gradients. @throws MAGDI_DIVERGED naming the parameter when a value is not finite. */
   add(step: TrainingStep, place: string, names: readonly string[]): void {
     for (const [key, sums] of this.sum) {
       const gradient = step.gradients.get(key)!; // keys are the gradients'

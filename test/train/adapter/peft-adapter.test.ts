@@ -2,21 +2,21 @@ import assert from "node:assert/strict";
 import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { test } from "node:test";
-import { MagdiError } from "../../src/base/errors.ts";
-import type { DecoderConfig } from "../../src/nn/decoder-config.ts";
-import { openHuggingFaceBase } from "../../src/student/hugging-face-base.ts";
-import { openSafetensors, writeSafetensors } from "../../src/tensor/safetensors.ts";
+import { MagdiError } from "../../../src/base/errors.ts";
+import type { DecoderConfig } from "../../../src/nn/decoder-config.ts";
+import { openHuggingFaceBase } from "../../../src/student/hugging-face-base.ts";
+import { openSafetensors, writeSafetensors } from "../../../src/tensor/safetensors.ts";
 import {
   type AdapterToWrite,
   adapterKey,
   assertNotNoOp,
   readPeftAdapter,
   writePeftAdapter,
-} from "../../src/train/adapter/peft-adapter.ts";
-import { randomTensor, writeRandomAdapter } from "../support/random-adapter.ts";
-import { fixture, scratchFolder } from "../support/scratch-folder.ts";
-import { watchSyncs } from "../support/watched-syncs.ts";
-import { SeededRandom } from "../text/seeded-random.ts";
+} from "../../../src/train/adapter/peft-adapter.ts";
+import { randomTensor, writeRandomAdapter } from "../../support/random-adapter.ts";
+import { fixture, scratchFolder } from "../../support/scratch-folder.ts";
+import { watchSyncs } from "../../support/watched-syncs.ts";
+import { SeededRandom } from "../../text/seeded-random.ts";
 
 const folder = scratchFolder();
 

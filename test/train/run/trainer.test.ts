@@ -2,16 +2,16 @@ import assert from "node:assert/strict";
 import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { test } from "node:test";
-import { MagdiError } from "../../src/base/errors.ts";
-import { graphData } from "../../src/train/batches/graph-data.ts";
-import type { TrainingUnit } from "../../src/train/batches/training-batch.ts";
-import type { TrainingData } from "../../src/train/batches/training-data.ts";
-import { type RunLogLine, readRunLog } from "../../src/train/run/run-log.ts";
-import { type TrainingProgress, train } from "../../src/train/run/trainer.ts";
-import { resolveSettings, type TrainingSettings } from "../../src/train/run/training-settings.ts";
-import { NO_LIMITS, withFilesUpTo } from "../support/limited-process.ts";
-import { scratchFolder } from "../support/scratch-folder.ts";
-import { type QuadraticOptions, QuadraticStep, randomData, randomUnits } from "./support/quadratic-step.ts";
+import { MagdiError } from "../../../src/base/errors.ts";
+import { graphData } from "../../../src/train/batches/graph-data.ts";
+import type { TrainingData } from "../../../src/train/batches/training-data.ts";
+import type { TrainingUnit } from "../../../src/train/batches/training-unit.ts";
+import { type RunLogLine, readRunLog } from "../../../src/train/run/run-log.ts";
+import { type TrainingProgress, train } from "../../../src/train/run/trainer.ts";
+import { resolveSettings, type TrainingSettings } from "../../../src/train/run/training-settings.ts";
+import { NO_LIMITS, withFilesUpTo } from "../../support/limited-process.ts";
+import { scratchFolder } from "../../support/scratch-folder.ts";
+import { type QuadraticOptions, QuadraticStep, randomData, randomUnits } from "../support/quadratic-step.ts";
 
 const scratch = scratchFolder();
 let folders = 0;
@@ -309,7 +309,7 @@ test("a disk that fills up within a line is one error, and no line is lost when 
 }, async () => {
   const settings = { ...SETTINGS, epochs: 8, checkpointEvery: 1 };
   const folder = newFolder();
-  const file = (name: string): string => JSON.stringify(import.meta.resolve(`../../${name}`));
+  const file = (name: string): string => JSON.stringify(import.meta.resolve(`../../../${name}`));
   const { code, message } = withFilesUpTo<{ code: string; message: string }>(
     4096,
     `import { train } from ${file("src/train/run/trainer.ts")};

@@ -1,4 +1,4 @@
-// Arrays of a batch as tensors of a device. They are copied: what a caller hands over may lie in V8's moving heap.
+// Copies the arrays of a batch into tensors: an array of the caller's may be in V8's heap, where it can move.
 
 import { OrtTensor } from "../../runtime/ort-tensor.ts";
 

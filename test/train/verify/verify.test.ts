@@ -4,9 +4,9 @@ import assert from "node:assert/strict";
 import { cpSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { test } from "node:test";
-import { openSafetensors, writeSafetensors } from "../../src/tensor/safetensors.ts";
-import { type Check, hasFailed, verifyTraining } from "../../src/train/verify.ts";
-import { fixture, scratchFolder } from "../support/scratch-folder.ts";
+import { openSafetensors, writeSafetensors } from "../../../src/tensor/safetensors.ts";
+import { type Check, hasFailed, verifyTraining } from "../../../src/train/verify/verify.ts";
+import { fixture, scratchFolder } from "../../support/scratch-folder.ts";
 
 const folder = scratchFolder();
 

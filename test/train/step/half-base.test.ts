@@ -3,10 +3,10 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { openBase } from "../../src/student/open-base.ts";
-import { openTrainingStep } from "../../src/train/step/training-step.ts";
-import { fixture, scratchFolder } from "../support/scratch-folder.ts";
-import { relativeError, TrainingFixture } from "../support/training-fixture.ts";
+import { openBase } from "../../../src/student/open-base.ts";
+import { openTrainingStep } from "../../../src/train/step/training-step.ts";
+import { fixture, scratchFolder } from "../../support/scratch-folder.ts";
+import { relativeError, TrainingFixture } from "../../support/training-fixture.ts";
 
 const scratch = scratchFolder();
 

@@ -1,18 +1,11 @@
-// The order in which a run sees its items: every epoch all of them once, in an order of its own. It knows no items.
+// Which items each optimiser step takes: every epoch goes through all items once, in a random order of its own. It does not
+// know what the items are.
 
 import { shuffled } from "../../mag/pairs.ts";
-import { derivedSeed, seededRandom } from "../step/seeded-random.ts";
+import { derivedSeed, seededRandom } from "./seeded-random.ts";
 
-export interface StepItems {
-  /** From 0. */
-  readonly epoch: number;
-  readonly items: readonly number[];
-  /** Whether the epoch ends with this step. */
-  readonly endsEpoch: boolean;
-}
-
-/** Steps of `batchSize` items; an epoch's last may have fewer. Any step can be asked for, in any order. */
-export class Sampler {
+/** Steps of `batchSize` items; the last step of an epoch may have fewer. Steps can be asked for in any order. */
+export class BatchSampler {
   readonly stepsPerEpoch: number;
   readonly #items: readonly number[];
   readonly #batchSize: number;
@@ -27,18 +20,13 @@ export class Sampler {
   }
 
   /** The items of optimiser step `step`, counted from 0. */
-  at(step: number): StepItems {
+  itemsAt(step: number): readonly number[] {
     const epoch = Math.floor(step / this.stepsPerEpoch);
-    const within = step % this.stepsPerEpoch;
     if (this.#order?.epoch !== epoch) {
       const random = seededRandom(derivedSeed(this.#seed, "order", epoch));
       this.#order = { epoch, items: shuffled(this.#items, random) };
     }
-    const first = within * this.#batchSize;
-    return {
-      epoch,
-      items: this.#order.items.slice(first, first + this.#batchSize),
-      endsEpoch: within === this.stepsPerEpoch - 1,
-    };
+    const first = (step % this.stepsPerEpoch) * this.#batchSize;
+    return this.#order.items.slice(first, first + this.#batchSize);
   }
 }

@@ -3,19 +3,19 @@
 import assert from "node:assert/strict";
 import path from "node:path";
 import { test } from "node:test";
-import { MagdiError } from "../../src/base/errors.ts";
-import { unavailable } from "../../src/runtime/device.ts";
-import { OrtLibrary } from "../../src/runtime/ort-library.ts";
-import { openBase } from "../../src/student/open-base.ts";
-import { readRunLog } from "../../src/train/run/run-log.ts";
-import { createRun, runSettings, runTraining } from "../../src/train/run/training-run.ts";
-import { resolveSettings } from "../../src/train/run/training-settings.ts";
-import { openTrainingStep } from "../../src/train/step/training-step.ts";
-import { writeRandomBase } from "../support/random-base.ts";
-import { fixture, scratchFolder } from "../support/scratch-folder.ts";
-import { NO_SOFTWARE_GPU, useSoftwareGpu } from "../support/software-gpu.ts";
-import { relativeError, TrainingFixture } from "../support/training-fixture.ts";
-import { writeSums } from "./support/sums.ts";
+import { MagdiError } from "../../../src/base/errors.ts";
+import { unavailable } from "../../../src/runtime/device.ts";
+import { OrtLibrary } from "../../../src/runtime/ort-library.ts";
+import { openBase } from "../../../src/student/open-base.ts";
+import { readRunLog } from "../../../src/train/run/run-log.ts";
+import { createRun, runSettings, runTraining } from "../../../src/train/run/training-run.ts";
+import { resolveSettings } from "../../../src/train/run/training-settings.ts";
+import { openTrainingStep } from "../../../src/train/step/training-step.ts";
+import { writeRandomBase } from "../../support/random-base.ts";
+import { fixture, scratchFolder } from "../../support/scratch-folder.ts";
+import { NO_SOFTWARE_GPU, useSoftwareGpu } from "../../support/software-gpu.ts";
+import { relativeError, TrainingFixture } from "../../support/training-fixture.ts";
+import { writeSums } from "../support/sums.ts";
 
 const scratch = scratchFolder();
 

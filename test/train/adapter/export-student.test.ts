@@ -6,15 +6,15 @@ import { createHash } from "node:crypto";
 import { cpSync, mkdirSync, readdirSync, readFileSync } from "node:fs";
 import path from "node:path";
 import { test } from "node:test";
-import { MagdiError } from "../../src/base/errors.ts";
-import { readManifest } from "../../src/student/manifest.ts";
-import { openStudentFolder } from "../../src/student/student-folder.ts";
-import { openSafetensors } from "../../src/tensor/safetensors.ts";
-import { type ExportOptions, exportStudent } from "../../src/train/adapter/export-student.ts";
-import { writeRandomAdapter } from "../support/random-adapter.ts";
-import { writeRandomBase } from "../support/random-base.ts";
-import { fixture, scratchFolder } from "../support/scratch-folder.ts";
-import { best, openRunner, prefilled } from "../support/tiny-students.ts";
+import { MagdiError } from "../../../src/base/errors.ts";
+import { readManifest } from "../../../src/student/manifest.ts";
+import { openStudentFolder } from "../../../src/student/student-folder.ts";
+import { openSafetensors } from "../../../src/tensor/safetensors.ts";
+import { type ExportOptions, exportStudent } from "../../../src/train/adapter/export-student.ts";
+import { writeRandomAdapter } from "../../support/random-adapter.ts";
+import { writeRandomBase } from "../../support/random-base.ts";
+import { fixture, scratchFolder } from "../../support/scratch-folder.ts";
+import { best, openRunner, prefilled } from "../../support/tiny-students.ts";
 
 const folder = scratchFolder();
 

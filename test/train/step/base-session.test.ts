@@ -4,13 +4,13 @@ import assert from "node:assert/strict";
 import { existsSync, mkdirSync, readdirSync, rmSync } from "node:fs";
 import path from "node:path";
 import { test } from "node:test";
-import { forwardGraph } from "../../src/nn/training-graph.ts";
-import { openBase } from "../../src/student/open-base.ts";
-import { studentText } from "../../src/train/run/student-text.ts";
-import { BaseSessions } from "../../src/train/step/base-session.ts";
-import { NO_LIMITS, withFilesUpTo } from "../support/limited-process.ts";
-import { writeRandomBase } from "../support/random-base.ts";
-import { scratchFolder } from "../support/scratch-folder.ts";
+import { forwardGraph } from "../../../src/nn/training-graph.ts";
+import { openBase } from "../../../src/student/open-base.ts";
+import { studentText } from "../../../src/train/run/student-text.ts";
+import { BaseSessions } from "../../../src/train/step/base-session.ts";
+import { NO_LIMITS, withFilesUpTo } from "../../support/limited-process.ts";
+import { writeRandomBase } from "../../support/random-base.ts";
+import { scratchFolder } from "../../support/scratch-folder.ts";
 
 const scratch = scratchFolder();
 writeRandomBase(path.join(scratch, "base"), { tokenizer: true });
@@ -32,7 +32,7 @@ test("a disk that fills up meanwhile is that error too, and nothing is left ther
 }, () => {
   const folder = path.join(scratch, "small");
   mkdirSync(folder);
-  const source = (file: string): string => JSON.stringify(import.meta.resolve(`../../src/${file}`));
+  const source = (file: string): string => JSON.stringify(import.meta.resolve(`../../../src/${file}`));
   const found = withFilesUpTo<{ code: string; message: string }>(
     65_536,
     `import { BaseSessions } from ${source("train/step/base-session.ts")};

@@ -1,7 +1,7 @@
 // Asks a student folder in this process, through the engine that serves.
 
 import { renderPrompt } from "../asking/prompts.ts";
-import type { DeviceSetting } from "../engine/device-setting.ts";
+import type { DeviceSetting } from "../engine/engine-settings.ts";
 import { openEngine, tellChoice } from "../engine/open-engine.ts";
 import type { GenerationEngine } from "../engine/request.ts";
 import type { Dtype } from "../student/dtype.ts";

@@ -5,8 +5,8 @@ import { MagdiError } from "../base/errors.ts";
 import { type OnBroken, readJsonRecords, stop } from "../base/files/json-records.ts";
 import { formatOf, type ImportFormat, importedRecord } from "./import-formats.ts";
 import type { Mag, Use } from "./mag-schema.ts";
+import { questionKey } from "./question-split.ts";
 import { type ImportCounts, magOf, noCounts, type RecordOptions } from "./record-to-mag.ts";
-import { questionKey } from "./selections.ts";
 
 export interface ImportOptions extends RecordOptions {
   /** Default: told by each file's first record. */

@@ -1,7 +1,7 @@
 // Graphs of one question from several sources as one graph. Edges stay within a source: nobody heard anybody across.
 
 import type { Edge, Mag, MagNode } from "./mag-schema.ts";
-import { questionKey } from "./selections.ts";
+import { questionKey } from "./question-split.ts";
 
 /**
  * One graph for each question, choices, gold answer, passage and use, in the order in which the questions first come.

@@ -1,9 +1,9 @@
 // What a set of MAGs holds: graph types, nodes by round, agent and label, lengths (as Table 12 of the paper). It writes
 // nothing.
 
+import { contrastivePairs } from "./contrastive-pairs.ts";
 import { graphType, type Mag, type MagNode } from "./mag-schema.ts";
-import { contrastivePairs } from "./pairs.ts";
-import { questionKey } from "./selections.ts";
+import { questionKey } from "./question-split.ts";
 
 export interface NodeCounts {
   nodes: number;

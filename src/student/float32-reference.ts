@@ -5,8 +5,8 @@ import path from "node:path";
 import { usableProcessors } from "../runtime/usable-processors.ts";
 import type { BaseModel } from "./base-model.ts";
 import { inputMaxima } from "./calibration.ts";
-import type { ImportProgress } from "./import-progress.ts";
-import { smoothed } from "./smoothing.ts";
+import type { ImportProgress } from "./open-base.ts";
+import { smoothed } from "./smooth-quant.ts";
 import { type Written, writeDtype } from "./written-dtype.ts";
 
 export interface ReferenceOptions {

@@ -11,7 +11,7 @@ import type { GraphBuilder } from "../onnx/graph-builder.ts";
 import { OrtTensor } from "../runtime/ort-tensor.ts";
 import { Binding, Session } from "../runtime/session.ts";
 import { type BaseModel, finiteFloats } from "./base-model.ts";
-import { MatrixProduct } from "./matrix-product.ts";
+import { MatrixProduct } from "./gptq.ts";
 
 /** How an input's values X [T, K] go together. */
 export interface ObservedInput {

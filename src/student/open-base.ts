@@ -7,9 +7,14 @@ import type { BaseModel } from "./base-model.ts";
 import { openGgufBase } from "./gguf-base.ts";
 import { downloadFromHub, type HubOptions, parseHubId } from "./hub.ts";
 import { openHuggingFaceBase } from "./hugging-face-base.ts";
-import type { ImportProgress } from "./import-progress.ts";
 import { MANIFEST_FILE } from "./manifest.ts";
 import { openStudentBase } from "./student-base.ts";
+
+export interface ImportProgress {
+  readonly stage: string;
+  readonly done: number;
+  readonly total: number;
+}
 
 /** The hub that a source which is not on disk may name. */
 export type Hub = Omit<HubOptions, "onProgress">;

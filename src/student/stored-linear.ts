@@ -8,8 +8,7 @@ import * as op from "../onnx/operators.ts";
 import { encodeFloat16 } from "../tensor/half.ts";
 import { assertWithin, type BaseModel, type BaseTensor, finiteFloats, finiteGrid } from "./base-model.ts";
 import { type Dtype, floatsOf } from "./dtype.ts";
-import type { ErrorFeedback } from "./error-compensation.ts";
-import type { MatrixProduct } from "./matrix-product.ts";
+import type { ErrorFeedback, MatrixProduct } from "./gptq.ts";
 import {
   BLOCK_SIZE,
   type CentredGrid,
@@ -20,8 +19,8 @@ import {
   packCodes,
   roundToAffine4,
   roundToSymmetric8,
-} from "./quantise.ts";
-import { type RowCodes, roundRows, transposed } from "./row-codes.ts";
+} from "./quantise-blocks.ts";
+import { type RowCodes, roundRows, transposed } from "./quantise-rows.ts";
 import type { WeightFiles } from "./weight-files.ts";
 
 export type StoredLinear =

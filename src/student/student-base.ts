@@ -14,7 +14,7 @@ import { type BaseModel, type BaseTensor, checkTensors } from "./base-model.ts";
 import type { Dtype } from "./dtype.ts";
 import { readHuggingFaceTexts } from "./hugging-face-base.ts";
 import { readManifest } from "./manifest.ts";
-import { BLOCK_SIZE, unpackCodes } from "./quantise.ts";
+import { BLOCK_SIZE, unpackCodes } from "./quantise-blocks.ts";
 import { openStudentFolder } from "./student-folder.ts";
 
 /** The formats that hold a student's weights as its base had them, the more faithful first. */

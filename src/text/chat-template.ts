@@ -4,8 +4,7 @@ import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { Template } from "@huggingface/jinja";
 import { MagdiError } from "../base/errors.ts";
-import { isObject, type JsonObject, readJsonObject } from "./json-file.ts";
-import { specialTokenText } from "./special-tokens.ts";
+import { isObject, type JsonObject, readJsonObject, specialTokenText } from "./tokenizer-json.ts";
 
 interface ChatMessage {
   readonly role: string;

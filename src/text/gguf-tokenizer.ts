@@ -6,6 +6,7 @@ import {
   bad,
   flag,
   type GgufMetadata,
+  mergesFromScores,
   numbers,
   readVocabulary,
   strings,
@@ -13,7 +14,6 @@ import {
   type Vocabulary,
 } from "./gguf-vocabulary.ts";
 import { type PreTokenizer, preTokenizerNamed } from "./pre-tokenizers.ts";
-import { mergesFromScores } from "./sentencepiece-merges.ts";
 
 /** File name → content; null: the GGUF has none. */
 export interface TokenizerFiles {

@@ -5,12 +5,18 @@ import { Tokenizer as HuggingFaceTokenizer } from "@huggingface/tokenizers";
 import { MagdiError } from "../base/errors.ts";
 import { byteOfCharacter } from "./byte-level-alphabet.ts";
 import { BytePairEncoder } from "./byte-pair-encoder.ts";
-import { isObject, type JsonObject, readJsonObject } from "./json-file.ts";
-import { type AddedToken, addedTokens, namedSpecialTokens } from "./special-tokens.ts";
+import { createWordSplitter, preTokenizerSteps } from "./pre-tokenizers.ts";
 import { readTokenDecoder } from "./token-decoder.ts";
 import { TokenLimit } from "./token-limit.ts";
-import { vocabularyIds } from "./vocabulary.ts";
-import { createWordSplitter, preTokenizerSteps } from "./word-splitter.ts";
+import {
+  type AddedToken,
+  addedTokens,
+  isObject,
+  type JsonObject,
+  namedSpecialTokens,
+  readJsonObject,
+  vocabularyIds,
+} from "./tokenizer-json.ts";
 
 /** Encoded in some ten milliseconds whatever it is, so that its tokens can be told to the last. */
 const SHORT_TEXT_UNITS = 32_768;

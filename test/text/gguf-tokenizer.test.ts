@@ -3,8 +3,8 @@ import { test } from "node:test";
 import { PreTrainedTokenizer } from "@huggingface/transformers";
 import { openChatTemplate } from "../../src/text/chat-template.ts";
 import { ggufEndTokenIds, ggufTokenizerFiles } from "../../src/text/gguf-tokenizer.ts";
-import type { JsonObject } from "../../src/text/json-file.ts";
 import { createTokenizer, openTokenizer, type Tokenizer } from "../../src/text/tokenizer.ts";
+import type { JsonObject } from "../../src/text/tokenizer-json.ts";
 import {
   type ByteLevelExpectation,
   digest,

@@ -2,9 +2,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { ggufTokenizerFiles } from "../../src/text/gguf-tokenizer.ts";
-import type { JsonObject } from "../../src/text/json-file.ts";
 import { TooManyTokensError } from "../../src/text/token-limit.ts";
 import { createTokenizer, openTokenizer, type Tokenizer } from "../../src/text/tokenizer.ts";
+import type { JsonObject } from "../../src/text/tokenizer-json.ts";
 import { toyTokenizer } from "../support/toy-tokenizer.ts";
 import { byteLevelFolder, readFixture, sentencePieceMetadata } from "./tokenizer-fixtures.ts";
 

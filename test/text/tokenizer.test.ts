@@ -3,8 +3,8 @@ import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { test } from "node:test";
 import { PreTrainedTokenizer } from "@huggingface/transformers";
-import type { JsonObject } from "../../src/text/json-file.ts";
 import { createTokenizer, openTokenizer } from "../../src/text/tokenizer.ts";
+import type { JsonObject } from "../../src/text/tokenizer-json.ts";
 import {
   type ByteLevelExpectation,
   byteLevelFolder,

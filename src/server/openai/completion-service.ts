@@ -1,7 +1,7 @@
 // The life of one OpenAI completion: prompts, choices, usage, whole or in chunks. What the choices look like is the
 // shape's business, and how the chunks travel the caller's.
 import type { CancelReason, GenerationResult, SampleResult, SamplingParams } from "../../engine/request.ts";
-import { checkPromptLength } from "../../engine/request-check.ts";
+import { checkPromptLength } from "../../engine/request.ts";
 import type { Caller } from "../access/caller.ts";
 import { apiFinishReason, requestEnd } from "../finish.ts";
 import { newId, type Run, type ServingContext, startGeneration, withPromptParam } from "../generation-run.ts";

@@ -1,6 +1,6 @@
 // From a request's prompts to token ids, in little time even for those that are far too long. It knows neither
 // templates nor routes.
-import { promptTooLong } from "../../engine/request-check.ts";
+import { promptTooLong } from "../../engine/request.ts";
 import { TooManyTokensError } from "../../text/token-limit.ts";
 import { withPromptParam } from "../generation-run.ts";
 import type { ServedStudent } from "../served-student.ts";

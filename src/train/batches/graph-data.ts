@@ -1,6 +1,6 @@
 // Tokenised graphs as the trainer takes them: items with sizes, and a batch of any of them. It does not plan steps.
 
-import { contrastivePairs } from "../../mag/pairs.ts";
+import { contrastivePairs } from "../../mag/contrastive-pairs.ts";
 import { seededRandom } from "../step/seeded-random.ts";
 import { chainsTogether } from "./sequence-layout.ts";
 import { type BatchOptions, type TrainingBatch, type TrainingUnit, trainingBatch } from "./training-batch.ts";

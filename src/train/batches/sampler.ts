@@ -1,6 +1,6 @@
 // The order in which a run sees its items: every epoch all of them once, in an order of its own. It knows no items.
 
-import { shuffled } from "../../mag/pairs.ts";
+import { shuffled } from "../../mag/contrastive-pairs.ts";
 import { derivedSeed, seededRandom } from "../step/seeded-random.ts";
 
 export interface StepItems {

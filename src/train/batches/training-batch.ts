@@ -1,8 +1,8 @@
 // The arrays of one training step: padded token ids, where labels are, pooling weights, pairs and Â over several graphs
 // at once. It knows token ids only: no text, no model.
 
+import { contrastivePairs, type Pair } from "../../mag/contrastive-pairs.ts";
 import type { Edge } from "../../mag/mag-schema.ts";
-import { contrastivePairs, type Pair } from "../../mag/pairs.ts";
 import { type Adjacency, normalisedAdjacency } from "./adjacency.ts";
 import { ownSequences, type SharedPlaces, sharedSequences } from "./sequence-layout.ts";
 

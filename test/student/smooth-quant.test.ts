@@ -6,7 +6,7 @@ import { test } from "node:test";
 import { observedInputs } from "../../src/nn/calibration-graph.ts";
 import { importStudent } from "../../src/student/import-student.ts";
 import { openBase } from "../../src/student/open-base.ts";
-import { smoothed } from "../../src/student/smoothing.ts";
+import { smoothed } from "../../src/student/smooth-quant.ts";
 import { openStudentFolder } from "../../src/student/student-folder.ts";
 import { scratchFolder } from "../support/scratch-folder.ts";
 import { openRunner, tinyStudent } from "../support/tiny-students.ts";

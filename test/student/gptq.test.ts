@@ -3,9 +3,13 @@
 
 import assert from "node:assert/strict";
 import { after, test } from "node:test";
-import { errorFeedback, roundWithFeedback } from "../../src/student/error-compensation.ts";
-import { MatrixProduct } from "../../src/student/matrix-product.ts";
-import { BLOCK_SIZE, compensateAffine4, fitsFloat16, roundToAffine4 } from "../../src/student/quantise.ts";
+import { errorFeedback, MatrixProduct, roundWithFeedback } from "../../src/student/gptq.ts";
+import {
+  BLOCK_SIZE,
+  compensateAffine4,
+  fitsFloat16,
+  roundToAffine4,
+} from "../../src/student/quantise-blocks.ts";
 import { SeededRandom } from "../text/seeded-random.ts";
 
 const product = await MatrixProduct.open(1);

@@ -1,0 +1,91 @@
+// The tokens of a tokenizer.json with their ids. It knows neither merges nor what a token means.
+
+import { readFile } from "node:fs/promises";
+import { MagdiError } from "../base/errors.ts";
+
+export type JsonObject = Readonly<Record<string, unknown>>;
+
+export function isObject(value: unknown): value is JsonObject {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+/**
+ * The file's object; null when there is no such file.
+ * @throws MAGDI_BAD_FILE when it cannot be read or is no JSON object
+ */
+export async function readJsonObject(path: string): Promise<JsonObject | null> {
+  let content: unknown;
+  try {
+    content = JSON.parse(await readFile(path, "utf8"));
+  } catch (cause) {
+    if (isObject(cause) && (cause.code === "ENOENT" || cause.code === "ENOTDIR")) return null;
+    throw new MagdiError("MAGDI_BAD_FILE", `${path}: expected JSON: ${String(cause)}`, { cause });
+  }
+  if (!isObject(content)) {
+    throw new MagdiError("MAGDI_BAD_FILE", `${path}: expected a JSON object`);
+  }
+  return content;
+}
+
+/** Far above any vocabulary: tables are as long as the greatest id. */
+const GREATEST_ID = 2 ** 24;
+
+export const TOKEN_ID = `a whole id from 0 to ${GREATEST_ID}`;
+
+export function isTokenId(id: unknown): id is number {
+  return typeof id === "number" && Number.isInteger(id) && id >= 0 && id <= GREATEST_ID;
+}
+
+/** model.vocab. @throws MAGDI_BAD_FILE naming the first token whose id is none */
+export function vocabularyIds(vocab: JsonObject, origin: string): Map<string, number> {
+  const idOf = new Map<string, number>();
+  for (const [text, id] of Object.entries(vocab)) {
+    if (!isTokenId(id)) {
+      throw new MagdiError(
+        "MAGDI_BAD_FILE",
+        `${origin}: model.vocab ${JSON.stringify(text)}: expected ${TOKEN_ID}, found ${JSON.stringify(id)}`,
+      );
+    }
+    idOf.set(text, id);
+  }
+  return idOf;
+}
+
+export interface AddedToken {
+  readonly content: string;
+  readonly id: number;
+  readonly special: boolean;
+}
+
+/** tokenizer.json's added_tokens. @throws MAGDI_BAD_FILE */
+export function addedTokens(list: unknown, origin: string): AddedToken[] {
+  if (list === undefined || list === null) return [];
+  if (!Array.isArray(list)) {
+    throw new MagdiError("MAGDI_BAD_FILE", `${origin}: expected added_tokens to be a list`);
+  }
+  return list.map((token: unknown, index) => {
+    if (!isObject(token) || typeof token.content !== "string" || !isTokenId(token.id)) {
+      throw new MagdiError(
+        "MAGDI_BAD_FILE",
+        `${origin}: expected added_tokens[${index}] to have a content and ${TOKEN_ID}, found ${JSON.stringify(token)}`,
+      );
+    }
+    return { content: token.content, id: token.id, special: token.special === true };
+  });
+}
+
+/** bos_token, eos_token, …, each a string or an object with `content`, and the additional ones. */
+export function namedSpecialTokens(config: JsonObject): string[] {
+  const names = ["bos_token", "eos_token", "unk_token", "sep_token", "pad_token", "cls_token", "mask_token"];
+  const additional = Array.isArray(config.additional_special_tokens) ? config.additional_special_tokens : [];
+  return [...names.map((name) => config[name]), ...additional].flatMap((token: unknown) => {
+    const text = specialTokenText(token);
+    return text === null ? [] : [text];
+  });
+}
+
+/** A special token as tokenizer_config.json writes it. */
+export function specialTokenText(token: unknown): string | null {
+  if (typeof token === "string") return token;
+  return isObject(token) && typeof token.content === "string" ? token.content : null;
+}

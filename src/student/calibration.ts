@@ -1,5 +1,5 @@
-// What a base model's products are given on plain texts: the largest magnitude of each input channel, as SmoothQuant
-// needs it (Xiao et al. 2022, arXiv 2211.10438). It runs the float32 graph.
+// Calibration: the texts, and the largest magnitude of each input channel of a model's matrix products on them, for
+// SmoothQuant (Xiao et al. 2022, arXiv 2211.10438).
 
 import { rmSync, writeFileSync } from "node:fs";
 import path from "node:path";
@@ -11,13 +11,13 @@ import { OrtTensor } from "../runtime/ort-tensor.ts";
 import { Binding, Session } from "../runtime/session.ts";
 import { openTokenizer } from "../text/tokenizer.ts";
 
-/** By the first module that takes an input: its channels' largest magnitudes [K]. */
+/** Largest magnitude of each channel [K] of an input, by the first module that takes the input. */
 export type InputMaxima = ReadonlyMap<string, Float32Array>;
 
-/** Texts are cut there. */
-const LONGEST_TOKENS = 256;
+/** Longer texts are truncated. */
+const MAX_TEXT_TOKENS = 256;
 
-/** The texts one after another. `textFolder` holds the tokenizer's files. */
+/** The tokens of all texts, joined. `textFolder` holds the tokenizer's files. */
 export async function calibrationTokens(textFolder: string): Promise<Int32Array> {
   const tokenizer = await openTokenizer(textFolder);
   return Int32Array.from(
@@ -28,17 +28,17 @@ export async function calibrationTokens(textFolder: string): Promise<Int32Array>
 export interface CalibrationOptions {
   /** Holds the tokenizer's files. */
   readonly textFolder: string;
-  /** Where the data files lie that `load` names; the graph lies beside them while it is run. */
+  /** Folder of the data files that `load` names; the calibration graph is written beside them for the run. */
   readonly graphFolder: string;
   readonly load: WeightLoader;
   readonly threads: number;
   readonly onProgress?: (done: number, total: number) => void;
 }
 
-/** @throws MagdiError MAGDI_RUNTIME when the graph cannot be run */
+/** Runs the float32 graph on the texts. @throws MagdiError MAGDI_RUNTIME when it cannot be run */
 export async function inputMaxima(config: DecoderConfig, options: CalibrationOptions): Promise<InputMaxima> {
   const tokenizer = await openTokenizer(options.textFolder);
-  const longest = Math.min(LONGEST_TOKENS, config.positions);
+  const longest = Math.min(MAX_TEXT_TOKENS, config.positions);
   const texts = CALIBRATION_TEXTS.map((text) =>
     tokenizer.encode(text, { addSpecialTokens: true }).slice(0, longest),
   );

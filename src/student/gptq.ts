@@ -1,33 +1,33 @@
-// Rounding that makes up for its own errors: a column's error is given to the columns that are rounded after it, by how
-// their inputs go together, so that products change less than their weights (GPTQ, Frantar et al. 2022, arXiv
-// 2210.17323, in the form of Chee et al. 2023, arXiv 2307.13304, theorem 6, which needs no inverse). It knows no file.
+// GPTQ (Frantar et al. 2022, arXiv 2210.17323): each column's rounding error is compensated in the columns rounded after it,
+// by the correlation of their inputs, so that the product changes less than the weights. In the form LDLQ (Chee et al. 2023,
+// arXiv 2307.13304, theorem 6), which needs no inverse.
 
 import { encodeModel } from "../onnx/encode.ts";
 import { GraphBuilder } from "../onnx/graph-builder.ts";
 import { OrtTensor } from "../runtime/ort-tensor.ts";
 import { Binding, Session } from "../runtime/session.ts";
-/** How a rounded column's error is shared out. */
+
+/** How a column's rounding error is passed on to later columns. */
 export interface ErrorFeedback {
   readonly columns: number;
-  /** Lower triangle of [K, K]: in row k, what of the error of each column before k column k takes. */
+  /** Lower triangle of [K, K]: row k holds the share that column k takes of the error of each column before it. */
   readonly shares: Float32Array;
-  /** [K], what a unit of error in a column costs when the columns behind it have taken their shares. */
+  /** [K]: the squared error of the product for a unit of error in a column, after later columns took their shares. */
   readonly costs: Float32Array;
 }
 
-/** Added to the diagonal, of its mean: inputs that were never seen to differ might. */
+/** Share of the diagonal's mean that is added to the diagonal, for inputs that never varied in calibration. */
 const DAMPING = 0.01;
 
-/** gram [K, K] = Xᵀ·X of the inputs X [T, K] of a product, only its lower triangle is read → the
- * feedback that belongs
- * to it: with gram = (M + 1)·D·(M + 1)ᵀ, M strictly upper, column k takes M[j, k] of the error of column j. */
+/** gram [K, K] = Xᵀ·X of a product's inputs X [T, K], of which only the lower triangle is read → its feedback: with
+ * gram = (M + 1)·D·(M + 1)ᵀ, M strictly upper triangular, column k takes M[j, k] of the error of column j. */
 export function errorFeedback(gram: Float64Array, columns: number): ErrorFeedback {
   let trace = 0;
   for (let k = 0; k < columns; k++) trace += gram[k * columns + k]!;
-  // Inputs that are all zero say nothing of their products.
+  // All inputs are zero: any rounding gives the same product.
   const damping = trace > 0 ? (DAMPING * trace) / columns : 1;
-  // Cholesky from the last column on: gram = R·Rᵀ, R upper. Below the diagonal and in three rows more lies what is never
-  // read: rows are done four at a time, so that their sums do not wait for each other.
+  // Cholesky from the last column on: gram = R·Rᵀ, R upper triangular. Four rows at a time, so that their sums run in
+  // parallel; what that writes below the diagonal, and in three extra rows, is never read.
   const root = new Float64Array((columns + 3) * columns);
   const shares = new Float32Array(columns * columns);
   const costs = new Float32Array(columns);
@@ -49,7 +49,7 @@ export function errorFeedback(gram: Float64Array, columns: number): ErrorFeedbac
         sum2 -= factor * root[row2 + l]!;
         sum3 -= factor * root[row3 + l]!;
       }
-      // Divided below, when the diagonal is known.
+      // Divided by the diagonal below.
       root[row0 + k] = sum0;
       root[row1 + k] = sum1;
       root[row2 + k] = sum2;
@@ -65,51 +65,51 @@ export function errorFeedback(gram: Float64Array, columns: number): ErrorFeedbac
   return { columns, shares, costs };
 }
 
-/** The values min + scale·code. */
-export interface Line {
+/** A quantisation grid: the values min + scale·code. */
+export interface Grid {
   readonly scale: number;
   readonly min: number;
 }
 
-/** Where the rounded values may lie, and where their codes go. */
-export interface CodeLines {
-  /** Neighbouring columns of a row that share a line. */
+/** How values are rounded to codes, and where the codes are written. */
+export interface Rounding {
+  /** Neighbouring columns of a row that share a grid: a block. */
   readonly width: number;
   readonly lowest: number;
   readonly highest: number;
-  /** [rows, K], written. */
+  /** [rows, K], output. */
   readonly codes: Uint8Array | Int8Array;
-  /** The line for the values [width] of a row's span of columns, an error in which costs `costs` [width]. */
-  lineOf(row: number, span: number, values: Float32Array, costs: Float32Array): Line;
+  /** The grid for a row's values [width] in a block, with errors weighted by `costs` [width]. */
+  gridOf(row: number, block: number, values: Float32Array, costs: Float32Array): Grid;
 }
 
-/** Columns whose errors go to the columns behind them together. */
+/** Columns whose errors are passed on to later columns in one matrix product. */
 const TILE = 32;
 
-/** values [rows, K] → codes on the lines: each column is rounded with its shares of the errors before it. */
+/** values [rows, K] → codes: each column is rounded after its shares of the errors before it were added. */
 export async function roundWithFeedback(
   values: Float32Array,
   feedback: ErrorFeedback,
-  lines: CodeLines,
+  rounding: Rounding,
   product: MatrixProduct,
 ): Promise<void> {
   const { columns, shares, costs } = feedback;
-  const { width, lowest, highest, codes } = lines;
+  const { width, lowest, highest, codes } = rounding;
   const rows = values.length / columns;
   const current = values.slice();
-  const lineOfRow = new Array<Line>(rows);
+  const gridOfRow = new Array<Grid>(rows);
   for (let first = 0; first < columns; first += TILE) {
     const tile = Math.min(TILE, columns - first);
     const end = first + tile;
     const errors = new Float32Array(rows * tile);
-    const spanCosts = first % width === 0 ? costs.subarray(first, first + width) : null;
+    const blockCosts = first % width === 0 ? costs.subarray(first, first + width) : null;
     for (let row = 0; row < rows; row++) {
       const start = row * columns;
-      if (spanCosts !== null) {
-        const span = current.subarray(start + first, start + first + width);
-        lineOfRow[row] = lines.lineOf(row, first / width, span, spanCosts);
+      if (blockCosts !== null) {
+        const block = current.subarray(start + first, start + first + width);
+        gridOfRow[row] = rounding.gridOf(row, first / width, block, blockCosts);
       }
-      const { scale, min } = lineOfRow[row]!; // the first tile begins a span
+      const { scale, min } = gridOfRow[row]!; // the first tile begins a block
       const inverse = scale === 0 ? 0 : 1 / scale;
       const at = row * tile - first;
       for (let k = first; k < end; k++) {
@@ -134,6 +134,7 @@ export async function roundWithFeedback(
   }
 }
 
+/** Products of matrices by ONNX Runtime, on all threads. */
 export class MatrixProduct {
   readonly #session: Session;
 

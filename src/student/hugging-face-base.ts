@@ -1,4 +1,4 @@
-// A base model from a Hugging Face folder: config.json, safetensors (single or sharded), tokenizer files.
+// Reads a Hugging Face folder as a base model: config.json, safetensors (single or sharded), tokenizer files.
 
 import { existsSync, readFileSync, statSync } from "node:fs";
 import path from "node:path";
@@ -16,7 +16,7 @@ const TEXT_FILES = [
   "added_tokens.json",
 ];
 
-/** @throws MAGDI_FILE_MISSING, MAGDI_BAD_FILE when it is not a JSON object. */
+/** Reads a JSON object. @throws MAGDI_FILE_MISSING, MAGDI_BAD_FILE */
 export function readJsonFile(file: string): ConfigJson {
   let text: string;
   try {
@@ -36,8 +36,8 @@ export function readJsonFile(file: string): ConfigJson {
   return json as ConfigJson; // an object, checked above
 }
 
-/** transformers.js reads the chat template from tokenizer_config.json alone, and tidies spaces away unless told not
- * to, which a streamed text could not follow. */
+/** transformers.js reads the chat template from tokenizer_config.json only, and by default cleans up spaces, which streaming
+ * could not reproduce. */
 function alignTokenizerConfig(files: Map<string, string>, folder: string): void {
   if (!files.has("tokenizer.json")) return;
   const name = "tokenizer_config.json";
@@ -48,7 +48,7 @@ function alignTokenizerConfig(files: Map<string, string>, folder: string): void 
   files.set(name, `${JSON.stringify(aligned, null, 2)}\n`);
 }
 
-/** What a folder says beside its weights.
+/** A folder's files besides the weights.
  * @throws MAGDI_FILE_MISSING, MAGDI_BAD_FILE when config.json is not there or a file is not JSON. */
 export function readHuggingFaceTexts(
   folder: string,
@@ -64,7 +64,7 @@ export function readHuggingFaceTexts(
   return { configJson, generationConfig: existsSync(generation) ? readJsonFile(generation) : {}, textFiles };
 }
 
-/** Opens the folder; tensors are read when asked for.
+/** Opens the folder; tensors are read on demand.
  * @throws MAGDI_FILE_MISSING, MAGDI_BAD_FILE, MAGDI_UNSUPPORTED naming what is wrong. */
 export function openHuggingFaceBase(folder: string): BaseModel {
   if (!existsSync(path.join(folder, "config.json"))) {

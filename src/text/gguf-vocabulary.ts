@@ -1,15 +1,15 @@
-// The vocabulary in a GGUF's metadata: tokens, their types and the ids with a role. It knows tokenizer.ggml.* keys; it does
-// not know what becomes of them.
+// The vocabulary in a GGUF file's metadata (tokenizer.ggml.*): tokens, their types and special ids; and the merges that a
+// SentencePiece vocabulary's scores stand for.
 
 import { MagdiError } from "../base/errors.ts";
 
 export type GgufMetadata = ReadonlyMap<string, unknown>;
 
-/** tokenizer.ggml.token_type, by llama.cpp's numbers. */
+/** Values of tokenizer.ggml.token_type, from llama.cpp. */
 export const TOKEN_TYPE = { normal: 1, unknown: 2, control: 3, userDefined: 4, unused: 5, byte: 6 } as const;
 
 export interface Vocabulary {
-  /** Text by id, as the file has it. */
+  /** Text by id. */
   readonly tokens: readonly string[];
   readonly types: ArrayLike<number>;
   /** "bos", "eos", "unknown", … → id */
@@ -35,7 +35,7 @@ export function readVocabulary(metadata: GgufMetadata): Vocabulary {
     if (name === undefined) continue;
     const id = Number(value);
     if (!Number.isSafeInteger(id)) throw bad(key, `should be a token id, found ${String(value)}`);
-    // A bad id is passed over, as llama.cpp does: files with a padding id of −1 are about.
+    // An id out of range is ignored, as in llama.cpp: some files have a padding id of −1.
     if (id >= 0 && id < tokens.length) named.set(name, id);
   }
   const isSentencePiece = metadata.get("tokenizer.ggml.model") === "llama";
@@ -90,9 +90,9 @@ export function bad(key: string, what: string): MagdiError {
 }
 
 /**
- * Every way to make a piece of two others is a merge, in the order of the pieces' scores: SentencePiece merges the
- * neighbours whose piece scores best. Ties stand as in Transformers' converter (generate_merges).
- * @param pieces piece → id, for all that merging may use and make
+ * Every way to make a piece of two others is a merge, by the piece's score, best first: SentencePiece merges the
+ * neighbours whose piece scores best. Ties are in the order of Transformers' converter (generate_merges).
+ * @param pieces piece → id, of the pieces that merging may use
  * @param scores score by id
  */
 export function mergesFromScores(

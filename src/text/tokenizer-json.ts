@@ -1,4 +1,4 @@
-// The tokens of a tokenizer.json with their ids. It knows neither merges nor what a token means.
+// Reads tokenizer.json and tokenizer_config.json: the vocabulary's ids, added tokens and special tokens.
 
 import { readFile } from "node:fs/promises";
 import { MagdiError } from "../base/errors.ts";
@@ -28,15 +28,15 @@ export async function readJsonObject(path: string): Promise<JsonObject | null> {
 }
 
 /** Far above any vocabulary: tables are as long as the greatest id. */
-const GREATEST_ID = 2 ** 24;
+const MAX_TOKEN_ID = 2 ** 24;
 
-export const TOKEN_ID = `a whole id from 0 to ${GREATEST_ID}`;
+const TOKEN_ID = `a whole id from 0 to ${MAX_TOKEN_ID}`;
 
-export function isTokenId(id: unknown): id is number {
-  return typeof id === "number" && Number.isInteger(id) && id >= 0 && id <= GREATEST_ID;
+function isTokenId(id: unknown): id is number {
+  return typeof id === "number" && Number.isInteger(id) && id >= 0 && id <= MAX_TOKEN_ID;
 }
 
-/** model.vocab. @throws MAGDI_BAD_FILE naming the first token whose id is none */
+/** tokenizer.json's model.vocab. @throws MAGDI_BAD_FILE naming the first token with an invalid id */
 export function vocabularyIds(vocab: JsonObject, origin: string): Map<string, number> {
   const idOf = new Map<string, number>();
   for (const [text, id] of Object.entries(vocab)) {
@@ -74,7 +74,7 @@ export function addedTokens(list: unknown, origin: string): AddedToken[] {
   });
 }
 
-/** bos_token, eos_token, …, each a string or an object with `content`, and the additional ones. */
+/** The special tokens that tokenizer_config.json names: bos_token, eos_token, …, and additional_special_tokens. */
 export function namedSpecialTokens(config: JsonObject): string[] {
   const names = ["bos_token", "eos_token", "unk_token", "sep_token", "pad_token", "cls_token", "mask_token"];
   const additional = Array.isArray(config.additional_special_tokens) ? config.additional_special_tokens : [];
@@ -84,7 +84,7 @@ export function namedSpecialTokens(config: JsonObject): string[] {
   });
 }
 
-/** A special token as tokenizer_config.json writes it. */
+/** A special token in tokenizer_config.json: a string, or an object with `content`. */
 export function specialTokenText(token: unknown): string | null {
   if (typeof token === "string") return token;
   return isObject(token) && typeof token.content === "string" ? token.content : null;

@@ -99,7 +99,7 @@ for (const columns of [1, 7, 32, 45, 96]) {
     const gram = gramOf(columns + 1, 3 * columns, columns);
     const scale = 0.11;
     const codes = new Int8Array(weights.length);
-    const lines = { width: columns, lowest: -7, highest: 7, codes, lineOf: () => ({ scale, min: 0 }) };
+    const lines = { width: columns, lowest: -7, highest: 7, codes, gridOf: () => ({ scale, min: 0 }) };
     await roundWithFeedback(weights, errorFeedback(gram, columns), lines, product);
     for (let row = 0; row < rows; row++) {
       const own = weights.subarray(row * columns, (row + 1) * columns);

@@ -1,9 +1,9 @@
-// Statistics of MAGs, and tables of counts, as text for a terminal. It computes nothing.
+// Statistics of MAGs and the counts of an import, as tables for a terminal.
 
 import type { ImportCounts } from "./record-to-mag.ts";
-import type { GraphCounts, MagStatistics, NodeCounts } from "./statistics.ts";
+import type { MagStatistics } from "./statistics.ts";
 
-/** The statistics as a summary and one table for each view. */
+/** A summary, then a table for each grouping. */
 export function statisticsText(statistics: MagStatistics): string {
   const { lengths, contrastive } = statistics;
   const summary = [
@@ -15,36 +15,12 @@ export function statisticsText(statistics: MagStatistics): string {
       .map(([use, count]) => `${count} MAGs for ${use}`)
       .join(", ")}`,
   ];
-  const graphs = (title: string, counts: Readonly<Record<string, GraphCounts>>): string =>
-    textTable(
-      [title, "MAGs", "nodes", "edges", "right", "wrong", "right %"],
-      Object.entries(counts).map(([name, { mags, nodes, edges, right, wrong }]) => [
-        name,
-        mags,
-        nodes,
-        edges,
-        right,
-        wrong,
-        percent(right, nodes),
-      ]),
-    );
-  const nodes = (title: string, counts: Readonly<Record<string, NodeCounts>>): string =>
-    textTable(
-      [title, "nodes", "right", "wrong", "right %"],
-      Object.entries(counts).map(([name, { nodes, right, wrong }]) => [
-        name,
-        nodes,
-        right,
-        wrong,
-        percent(right, nodes),
-      ]),
-    );
   return [
     summary.join("\n"),
-    graphs("benchmark", statistics.byBenchmark),
-    graphs("type", statistics.byType),
-    nodes("round", statistics.byRound),
-    nodes("agent", statistics.byAgent),
+    countsTable("benchmark", GRAPH_COLUMNS, statistics.byBenchmark),
+    countsTable("type", GRAPH_COLUMNS, statistics.byType),
+    countsTable("round", NODE_COLUMNS, statistics.byRound),
+    countsTable("agent", NODE_COLUMNS, statistics.byAgent),
     textTable(
       [lengths.unit, "mean", "median", "95 %", "max", "sum"],
       (["prompt", "completion"] as const).map((part) => {
@@ -55,7 +31,25 @@ export function statisticsText(statistics: MagStatistics): string {
   ].join("\n\n");
 }
 
-/** Columns as wide as they need; the first to the left, numbers to the right. */
+const NODE_COLUMNS = ["nodes", "right", "wrong"] as const;
+const GRAPH_COLUMNS = ["mags", "nodes", "edges", "right", "wrong"] as const;
+
+function countsTable<Column extends "nodes" | "right" | "wrong" | "mags" | "edges">(
+  title: string,
+  columns: readonly Column[],
+  counts: Readonly<Record<string, Readonly<Record<Column | "right" | "nodes", number>>>>,
+): string {
+  return textTable(
+    [title, ...columns.map((column) => (column === "mags" ? "MAGs" : column)), "right %"],
+    Object.entries(counts).map(([name, row]) => [
+      name,
+      ...columns.map((column) => row[column]),
+      percent(row.right, row.nodes),
+    ]),
+  );
+}
+
+/** A table with the first column aligned left, the others right. */
 export function textTable(
   header: readonly string[],
   rows: readonly (readonly (string | number)[])[],
@@ -86,7 +80,7 @@ export interface Written {
 export interface ImportResult {
   readonly use: string;
   readonly written: readonly Written[];
-  /** MAGs that lack what was asked for. */
+  /** MAGs that lack what --with asks for. */
   readonly lacking: number;
   /** By file. */
   readonly sources: Readonly<Record<string, ImportCounts>>;
@@ -107,7 +101,7 @@ const COLUMNS: readonly (readonly [title: string, field: keyof ImportCounts])[] 
   ["<<…>>", "annotationsRemoved"],
 ];
 
-/** A line for each source, what was left out and why, and the files. */
+/** A row for each source, what was skipped and why, and the written files. */
 export function importText({ use, written, lacking, sources }: ImportResult): string {
   const table = textTable(
     ["source", ...COLUMNS.map(([title]) => title)],

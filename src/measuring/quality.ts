@@ -1,5 +1,5 @@
-// How well a student's quantised graphs agree with its float32 one: teacher-forced agreement on float32's own greedy
-// answers, and perplexity on prose. It runs the graphs that serve.
+// Measures the quality of a student's dtypes against float32: agreement, teacher-forced on float32's own greedy answers, and
+// perplexity on prose.
 
 import { MagdiError } from "../base/errors.ts";
 import type { ModelRunner } from "../engine/model-runner.ts";
@@ -71,63 +71,67 @@ export async function measureQuality(
   const qualities = new Map<Dtype, Quality>();
   for (const { dtype, engineGraph } of dtypes) {
     await withRunner(engineGraph, async (runner) => {
-      const { agreed, positions } = await agreementWith(runner, prompts, answers);
+      const agreement = await agreementWith(runner, prompts, answers);
       step(dtype);
       const perplexity = await perplexityOf(runner, passages);
       step(dtype);
-      qualities.set(dtype, { agreement: agreed / positions, positions, perplexity, perplexityFp32 });
+      qualities.set(dtype, { ...agreement, perplexity, perplexityFp32 });
     });
   }
   return qualities;
 }
 
-/** Fills decode row `row` with a prompt, whole: no prompt here is long. Returns the most likely next token. */
-async function fillRow(runner: ModelRunner, row: number, prompt: Int32Array): Promise<number> {
-  const output = await runner.prefill(prompt, 0, false);
-  const best = Number(output.candidateIds[0]);
-  runner.copyRow(runner.promptRow, row, prompt.length);
-  return best;
+/**
+ * The most likely tokens after each prompt, one position at a time: [prompts] for each of `count` positions, all prompts in
+ * one batch. `historyAt(position)` are the tokens [prompts] that are fed at the position before.
+ */
+async function* mostLikelyTokens(
+  runner: ModelRunner,
+  prompts: readonly Int32Array[],
+  count: number,
+  historyAt: (position: number) => Int32Array,
+): AsyncGenerator<number[]> {
+  const first: number[] = [];
+  for (const [row, prompt] of prompts.entries()) {
+    const output = await runner.prefill(prompt, 0, false); // in one chunk: the prompts are short
+    first.push(Number(output.candidateIds[0]));
+    runner.copyRow(runner.promptRow, row, prompt.length);
+  }
+  yield first;
+  for (let position = 1; position < count; position++) {
+    const pastLengths = Int32Array.from(prompts, (prompt) => prompt.length + position - 1);
+    const output = await runner.decode(prompts.length, historyAt(position), pastLengths, false);
+    yield prompts.map((_, row) => Number(output.candidateIds[row * runner.candidateCount]));
+  }
 }
 
-/** Greedy answers [prompts][count], all rows in one batch, not ended by end tokens. */
+/** Greedy answers, as tokens [count][prompts]; end-of-sequence tokens do not end them. */
 async function greedyAnswers(
   runner: ModelRunner,
   prompts: readonly Int32Array[],
   count: number,
 ): Promise<number[][]> {
   const answers: number[][] = [];
-  for (const [row, prompt] of prompts.entries()) answers.push([await fillRow(runner, row, prompt)]);
-  for (let position = 1; position < count; position++) {
-    const tokens = Int32Array.from(answers, (answer) => answer[position - 1]!);
-    const pastLengths = Int32Array.from(prompts, (prompt) => prompt.length + position - 1);
-    const output = await runner.decode(prompts.length, tokens, pastLengths, false);
-    for (const [row, answer] of answers.entries()) {
-      answer.push(Number(output.candidateIds[row * runner.candidateCount]));
-    }
-  }
+  const history = (position: number): Int32Array => Int32Array.from(answers[position - 1]!);
+  for await (const tokens of mostLikelyTokens(runner, prompts, count, history)) answers.push(tokens);
   return answers;
 }
 
-/** How often the runner's most likely token is the reference's, with the reference's tokens as history. */
+/** Share of positions at which the runner's most likely token is the reference's, teacher-forced on its answers. */
 async function agreementWith(
   runner: ModelRunner,
   prompts: readonly Int32Array[],
   answers: readonly (readonly number[])[],
-): Promise<{ agreed: number; positions: number }> {
+): Promise<{ agreement: number; positions: number }> {
   let agreed = 0;
-  const count = answers[0]?.length ?? 0;
-  for (const [row, prompt] of prompts.entries()) {
-    if ((await fillRow(runner, row, prompt)) === answers[row]?.[0]) agreed += 1;
+  let position = 0;
+  const history = (at: number): Int32Array => Int32Array.from(answers[at - 1]!);
+  for await (const tokens of mostLikelyTokens(runner, prompts, answers.length, history)) {
+    const expected = answers[position++]!;
+    for (const [row, token] of tokens.entries()) if (token === expected[row]) agreed += 1;
   }
-  for (let position = 1; position < count; position++) {
-    const tokens = Int32Array.from(answers, (answer) => answer[position - 1]!);
-    const pastLengths = Int32Array.from(prompts, (prompt) => prompt.length + position - 1);
-    const output = await runner.decode(prompts.length, tokens, pastLengths, false);
-    for (const [row, answer] of answers.entries()) {
-      if (Number(output.candidateIds[row * runner.candidateCount]) === answer[position]) agreed += 1;
-    }
-  }
-  return { agreed, positions: prompts.length * count };
+  const positions = prompts.length * answers.length;
+  return { agreement: agreed / positions, positions };
 }
 
 /** exp of the mean negative log-likelihood of each token after the first, over all passages. */
@@ -136,7 +140,7 @@ async function perplexityOf(runner: ModelRunner, passages: readonly Int32Array[]
   let count = 0;
   const longest = Math.max(...passages.map(({ length }) => length));
   for (let position = 0; position + 1 < longest; position++) {
-    // Passages that have ended repeat their last token; what their rows compute is not read.
+    // Passages that have ended repeat their last token; their output is not read.
     const tokens = Int32Array.from(passages, (passage) => passage[Math.min(position, passage.length - 1)]!);
     const pastLengths = new Int32Array(passages.length).fill(position);
     const { logits, logSumExp } = await runner.decode(passages.length, tokens, pastLengths, true);

@@ -1,10 +1,9 @@
-// The token account of one request, and what the same answer would have cost as a debate. The response and the
-// metrics are both written from it. It knows nothing of time or text.
+// The token ledger of one request, for its response and the metrics, and the comparison with a debate.
 
 import { MagdiError } from "../base/errors.ts";
 import type { Baseline } from "./baselines.ts";
 
-/** Why generated tokens came to nothing. */
+/** Why generated tokens were discarded. */
 export type DiscardReason = "decided" | "cancelled" | "disconnect" | "deadline";
 
 export const DISCARD_REASONS: readonly DiscardReason[] = ["decided", "cancelled", "disconnect", "deadline"];
@@ -52,12 +51,12 @@ export class Ledger {
     }
   }
 
-  /** The tokens of a sample that ran to its end. */
+  /** The tokens of a sample that finished by itself. */
   addFinished(tokens: number): void {
     this.#finishedTokens += whole(tokens, "finished tokens");
   }
 
-  /** The tokens of a sample that was stopped. */
+  /** The tokens of a cancelled sample. */
   addDiscarded(reason: DiscardReason, tokens: number): void {
     this.#discarded[reason] += whole(tokens, "discarded tokens");
   }
@@ -78,7 +77,7 @@ export class Ledger {
     };
   }
 
-  /** Null before any token was counted: there is nothing to compare. */
+  /** Null before any token was counted. */
   comparison(baseline: Baseline): Comparison | null {
     const total = this.usage().total_tokens;
     if (total === 0) return null;

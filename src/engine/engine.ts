@@ -109,14 +109,9 @@ export class Engine implements GenerationEngine {
   }
 
   stats(): EngineStats {
-    const scheduler = this.#scheduler;
     return {
       state: this.#state(),
-      requestsWaiting: scheduler.requestsWaiting,
-      samplesWaiting: scheduler.samplesWaiting,
-      requestsRunning: scheduler.requestsRunning,
-      samplesRunning: scheduler.samplesRunning,
-      kvCacheUsageRatio: scheduler.cacheUsage,
+      ...this.#scheduler.stats(),
       prefixQueriedTokens: this.#prefixes.queriedTokens,
       prefixHitTokens: this.#prefixes.hitTokens,
     };

@@ -6,6 +6,7 @@ import type { ActiveRequest } from "./active-request.ts";
 import type { ModelRunner, StepOutput } from "./model-runner.ts";
 import { nextChunkTokens } from "./model-runner.ts";
 import type { PrefixCache } from "./prefix-cache.ts";
+import type { EngineStats } from "./request.ts";
 import { RunningBatch } from "./running-batch.ts";
 import { needsFullLogits, Sampler } from "./sampler.ts";
 import type { Sequence } from "./sequence.ts";
@@ -14,6 +15,8 @@ import { WaitingQueue } from "./waiting-queue.ts";
 /** Prompt tokens that are computed even when all are in the prefix cache: the last one gives the logits, and a chunk has
  * at least two. */
 const MIN_COMPUTED_TOKENS = 2;
+
+type SchedulerStats = Omit<EngineStats, "state" | "prefixQueriedTokens" | "prefixHitTokens">;
 
 export interface Step {
   readonly phase: "prefill" | "decode";
@@ -117,30 +120,16 @@ export class Scheduler {
     for (const sequence of prompt.sequences) if (!sequence.ended) this.#sample(prompt, sequence, 0);
   }
 
-  get requestsWaiting(): number {
-    return this.#queue.requests.length;
-  }
-
-  get samplesWaiting(): number {
-    return this.#queue.samples;
-  }
-
-  get requestsRunning(): number {
-    let requests = 0;
-    for (const request of this.#running) if (!request.settled) requests++;
-    return requests;
-  }
-
-  get samplesRunning(): number {
-    let samples = 0;
-    for (const request of this.#running) samples += request.liveSamples;
-    return samples;
-  }
-
-  /** Share of the KV cache's tokens in use, the prompt row included. */
-  get cacheUsage(): number {
-    const capacity = (this.#model.maxRows + 1) * this.#model.contextLength;
-    return (this.#batch.cachedTokens() + (this.#prefilling === null ? 0 : this.#prefilled)) / capacity;
+  stats(): SchedulerStats {
+    const { maxRows, contextLength } = this.#model;
+    const cachedTokens = this.#batch.cachedTokens() + (this.#prefilling === null ? 0 : this.#prefilled);
+    return {
+      requestsWaiting: this.#queue.requests.length,
+      samplesWaiting: this.#queue.samples,
+      requestsRunning: this.#running.filter((request) => !request.settled).length,
+      samplesRunning: this.#running.reduce((samples, request) => samples + request.liveSamples, 0),
+      kvCacheUsageRatio: cachedTokens / ((maxRows + 1) * contextLength),
+    };
   }
 
   /** Cancels requests past their deadline, in case their timer is late. */
@@ -217,10 +206,8 @@ export class Scheduler {
     this.#lastPhase = "prefill";
     this.#promptPastLength[0] = past;
     prompt.promptTokensComputed += end - past;
-    let wantLogits = false;
-    if (end === prompt.promptTokens.length) {
-      for (const sequence of prompt.sequences) wantLogits ||= this.#wantsLogits(sequence);
-    }
+    const isLast = end === prompt.promptTokens.length;
+    const wantLogits = isLast && prompt.sequences.some((sequence) => this.#wantsLogits(sequence));
     const tokens = prompt.promptTokens.subarray(past, end);
     return { phase: "prefill", rows: 1, tokens, pastLengths: this.#promptPastLength, wantLogits };
   }

@@ -16,9 +16,7 @@ export class WaitingQueue {
   }
 
   get samples(): number {
-    let samples = 0;
-    for (const request of this.#requests) samples += request.liveSamples;
-    return samples;
+    return this.#requests.reduce((samples, request) => samples + request.liveSamples, 0);
   }
 
   /** Throws MAGDI_QUEUE_FULL when `samples` more do not fit. */

@@ -8,21 +8,14 @@ import { MagdiError } from "../base/errors.ts";
 import { readConfigJson } from "./config-json.ts";
 import { HubClient, HubUnreachable, type RemoteFile } from "./hub-client.ts";
 import { downloadFile, fileSizeBytes, onDisk } from "./hub-file.ts";
-import { readJsonFile } from "./hugging-face-base.ts";
+import { readJsonFile, TEXT_FILES } from "./hugging-face-base.ts";
 
 const CONFIG = "config.json";
 const WEIGHTS = "model.safetensors";
 const INDEX = "model.safetensors.index.json";
 
 /** Read by the import if the repository has them. */
-const OPTIONAL_FILES = [
-  "generation_config.json",
-  "tokenizer.json",
-  "tokenizer_config.json",
-  "special_tokens_map.json",
-  "added_tokens.json",
-  "chat_template.jinja",
-];
+const OPTIONAL_FILES = ["generation_config.json", ...TEXT_FILES];
 
 /** Lists the cached files and their versions. */
 const RECORD = ".hub.json";

@@ -8,12 +8,13 @@ import { closingOnError } from "../tensor/tensor-file.ts";
 import { type BaseModel, type BaseTensor, checkTensors } from "./base-model.ts";
 import { type ConfigJson, readConfigJson } from "./config-json.ts";
 
-const TEXT_FILES = [
+/** Tokenizer and chat template; a model may lack any of them. */
+export const TEXT_FILES = [
   "tokenizer.json",
   "tokenizer_config.json",
   "special_tokens_map.json",
-  "chat_template.jinja",
   "added_tokens.json",
+  "chat_template.jinja",
 ];
 
 /** Reads a JSON object. @throws MAGDI_FILE_MISSING, MAGDI_BAD_FILE */

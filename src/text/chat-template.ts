@@ -1,10 +1,9 @@
 // A student's chat template: renders messages to the prompt text that the model was trained on.
 
-import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { Template } from "@huggingface/jinja";
 import { MagdiError } from "../base/errors.ts";
-import { isObject, type JsonObject, readJsonObject, specialTokenText } from "./tokenizer-json.ts";
+import { isObject, type JsonObject, readJsonObject, readText, specialTokenText } from "./tokenizer-json.ts";
 
 interface ChatMessage {
   readonly role: string;
@@ -122,13 +121,4 @@ function specialTokenVariables(config: JsonObject): Record<string, string> {
     if (text !== null) variables[name] = text;
   }
   return variables;
-}
-
-async function readText(path: string): Promise<string | null> {
-  try {
-    return await readFile(path, "utf8");
-  } catch (cause) {
-    if (cause instanceof Error && "code" in cause && cause.code === "ENOENT") return null;
-    throw new MagdiError("MAGDI_BAD_FILE", `${path}: cannot be read: ${String(cause)}`, { cause });
-  }
 }

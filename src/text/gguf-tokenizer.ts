@@ -100,19 +100,27 @@ function byteLevelParts(metadata: GgufMetadata, vocabulary: Vocabulary): Parts {
     preTokenizer: { type: "Sequence", pretokenizers: [...pre.splits.map(splitStep), byteLevel] },
     decoder: byteLevel,
     merges: strings(metadata, "tokenizer.ggml.merges"),
-    model: {
-      type: "BPE",
-      dropout: null,
+    model: bpeModel({
       unk_token: unknown === undefined ? null : vocabulary.tokens[unknown],
-      continuing_subword_prefix: null,
-      end_of_word_suffix: null,
-      fuse_unk: false,
-      byte_fallback: false,
       ignore_merges: pre.ignoreMerges ?? false,
-    },
+    }),
     addBos: pre.addBos ?? false,
     addPrefixSpace: false,
     isPadding: (token, type) => type === TOKEN_TYPE.unused && /^\[PAD\d+\]$/.test(token),
+  };
+}
+
+function bpeModel(fields: Readonly<Record<string, unknown>>): Parts["model"] {
+  return {
+    type: "BPE",
+    dropout: null,
+    unk_token: null,
+    continuing_subword_prefix: null,
+    end_of_word_suffix: null,
+    fuse_unk: false,
+    byte_fallback: false,
+    ignore_merges: false,
+    ...fields,
   };
 }
 
@@ -151,16 +159,7 @@ function sentencePieceParts(metadata: GgufMetadata, vocabulary: Vocabulary): Par
       ],
     },
     merges: mergesFromScores(mergeable, scores),
-    model: {
-      type: "BPE",
-      dropout: null,
-      unk_token: tokens[unknown],
-      continuing_subword_prefix: null,
-      end_of_word_suffix: null,
-      fuse_unk: true,
-      byte_fallback: byteTokens === 256,
-      ignore_merges: false,
-    },
+    model: bpeModel({ unk_token: tokens[unknown], fuse_unk: true, byte_fallback: byteTokens === 256 }),
     addBos: true,
     addPrefixSpace,
     isPadding: () => false,

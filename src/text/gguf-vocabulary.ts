@@ -8,6 +8,9 @@ export type GgufMetadata = ReadonlyMap<string, unknown>;
 /** Values of tokenizer.ggml.token_type, from llama.cpp. */
 export const TOKEN_TYPE = { normal: 1, unknown: 2, control: 3, userDefined: 4, unused: 5, byte: 6 } as const;
 
+/** SentencePiece's default ids. */
+const SENTENCEPIECE_IDS = { bos: 1, eos: 2, unknown: 0 };
+
 export interface Vocabulary {
   /** Text by id. */
   readonly tokens: readonly string[];
@@ -39,13 +42,7 @@ export function readVocabulary(metadata: GgufMetadata): Vocabulary {
     if (id >= 0 && id < tokens.length) named.set(name, id);
   }
   const isSentencePiece = metadata.get("tokenizer.ggml.model") === "llama";
-  for (const [name, id] of isSentencePiece
-    ? ([
-        ["bos", 1],
-        ["eos", 2],
-        ["unknown", 0],
-      ] as const)
-    : []) {
+  for (const [name, id] of isSentencePiece ? Object.entries(SENTENCEPIECE_IDS) : []) {
     if (!metadata.has(`tokenizer.ggml.${name}_token_id`) && id < tokens.length) named.set(name, id);
   }
   const types = metadata.has("tokenizer.ggml.token_type")

@@ -9,22 +9,28 @@ export function isObject(value: unknown): value is JsonObject {
   return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
-/**
- * The file's object; null when there is no such file.
- * @throws MAGDI_BAD_FILE when it cannot be read or is no JSON object
- */
-export async function readJsonObject(path: string): Promise<JsonObject | null> {
-  let content: unknown;
+/** A file's text; null when there is no such file. @throws MAGDI_BAD_FILE when it cannot be read */
+export async function readText(path: string): Promise<string | null> {
   try {
-    content = JSON.parse(await readFile(path, "utf8"));
+    return await readFile(path, "utf8");
   } catch (cause) {
     if (isObject(cause) && (cause.code === "ENOENT" || cause.code === "ENOTDIR")) return null;
+    throw new MagdiError("MAGDI_BAD_FILE", `${path}: cannot be read: ${String(cause)}`, { cause });
+  }
+}
+
+/** A file's JSON object; null when there is no such file. @throws MAGDI_BAD_FILE when it is not a JSON object */
+export async function readJsonObject(path: string): Promise<JsonObject | null> {
+  const text = await readText(path);
+  if (text === null) return null;
+  let content: unknown;
+  try {
+    content = JSON.parse(text);
+  } catch (cause) {
     throw new MagdiError("MAGDI_BAD_FILE", `${path}: expected JSON: ${String(cause)}`, { cause });
   }
-  if (!isObject(content)) {
-    throw new MagdiError("MAGDI_BAD_FILE", `${path}: expected a JSON object`);
-  }
-  return content;
+  if (isObject(content)) return content;
+  throw new MagdiError("MAGDI_BAD_FILE", `${path}: expected a JSON object`);
 }
 
 /** Far above any vocabulary: tables are as long as the greatest id. */

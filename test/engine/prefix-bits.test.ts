@@ -22,7 +22,7 @@ const skip = existsSync(path.join(SHIPPED, "student.json")) ? false : "the shipp
 const randomTokens = (random: SeededRandom, length: number, vocabSize: number) =>
   Int32Array.from({ length }, () => random.below(vocabSize));
 
-/** The last logits [V] and all keys and values of a prompt cut at `borders`, and where prompt-chunks.ts cuts on. */
+/** The last logits [V] and all keys and values of a prompt cut at `borders`, and where nextChunkTokens cuts on. */
 async function computed(runner: OnnxModelRunner, prompt: Int32Array, borders: readonly number[]) {
   const keysAndValues = runner.newBlock(prompt.length);
   assert.ok(keysAndValues instanceof Float32Array, "the host's block is its numbers");

@@ -31,14 +31,11 @@ export async function* importMags(
   const use = options.use ?? "train";
   const excluded = new Set(options.excluded);
   if (use === "train") {
-    // Broken records are reported in the second pass.
-    for (const source of sources)
-      for (const key of await questionsOf(
-        source,
-        (recorded) => recorded === "eval",
-        () => undefined,
-      ))
-        excluded.add(key);
+    const isEval = (recorded: unknown): boolean => recorded === "eval";
+    const ignore = (): void => {}; // broken records are reported in the second pass
+    for (const source of sources) {
+      for (const key of await questionsOf(source, isEval, ignore)) excluded.add(key);
+    }
   }
   const ids = new Set<string>();
   for (const source of sources) {

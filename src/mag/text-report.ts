@@ -116,7 +116,7 @@ export function importText({ use, written, lacking, sources }: ImportResult): st
     [sum("broken"), "records are broken and were passed over"],
     [sum("otherUse"), `records are not for ${use}`],
     [sum("excludedQuestions"), "records ask a question that is kept for evaluation"],
-    [sum("unreadableGold"), "records have a gold answer that is none of their task's"],
+    [sum("unreadableGold"), "records have a gold answer that does not fit their task"],
     [sum("withoutNodes"), "records have no output of the agents and rounds asked for"],
     [lacking, "MAGs lack what --with asks for"],
     [sum("repeatedNodes"), "outputs are an agent's second in one round, and were left out"],

@@ -3,6 +3,7 @@
 
 import { MagdiError } from "../base/errors.ts";
 import type { DecoderConfig, RopeScaling } from "../nn/decoder-config.ts";
+import { isObject } from "../text/tokenizer-json.ts";
 
 export type ConfigJson = Readonly<Record<string, unknown>>;
 
@@ -64,7 +65,7 @@ class Fields {
   object(key: string): ConfigJson | null {
     const value = this.#json[key];
     if (value === undefined || value === null) return null;
-    if (typeof value === "object" && !Array.isArray(value)) return value as ConfigJson; // a JSON object
+    if (isObject(value)) return value;
     this.#expected(key, "an object", value);
     return null;
   }

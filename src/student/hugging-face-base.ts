@@ -5,6 +5,7 @@ import path from "node:path";
 import { MagdiError } from "../base/errors.ts";
 import { openSafetensors, openShardedSafetensors } from "../tensor/safetensors.ts";
 import { closingOnError } from "../tensor/tensor-file.ts";
+import { isObject } from "../text/tokenizer-json.ts";
 import { type BaseModel, type BaseTensor, checkTensors } from "./base-model.ts";
 import { type ConfigJson, readConfigJson } from "./config-json.ts";
 
@@ -31,10 +32,8 @@ export function readJsonFile(file: string): ConfigJson {
   } catch (cause) {
     throw new MagdiError("MAGDI_BAD_FILE", `${file}: not JSON: ${(cause as Error).message}`, { cause }); // JSON.parse throws SyntaxError
   }
-  if (typeof json !== "object" || json === null || Array.isArray(json)) {
-    throw new MagdiError("MAGDI_BAD_FILE", `${file}: expected a JSON object`);
-  }
-  return json as ConfigJson; // an object, checked above
+  if (isObject(json)) return json;
+  throw new MagdiError("MAGDI_BAD_FILE", `${file}: expected a JSON object`);
 }
 
 /** transformers.js reads the chat template from tokenizer_config.json only, and by default cleans up spaces, which streaming

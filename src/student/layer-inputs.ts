@@ -3,7 +3,6 @@
 
 import { rmSync, writeFileSync } from "node:fs";
 import path from "node:path";
-import type { DecoderConfig } from "../nn/decoder-config.ts";
 import { type LayerLoader, layerGraph, productInputs } from "../nn/layer-graph.ts";
 import { encodeModel } from "../onnx/encode.ts";
 import type { GraphBuilder } from "../onnx/graph-builder.ts";
@@ -86,16 +85,12 @@ export class LayerInputs {
     }
   }
 
-  get #config(): DecoderConfig {
-    return this.#base.config;
-  }
-
   /** The inputs of the layer's products, each by the first module that takes it.
    * @throws MagdiError MAGDI_RUNTIME when the layer cannot be run */
   async observe(layer: number): Promise<ReadonlyMap<string, ObservedInput>> {
     const options = { positions: this.#length, grams: true };
-    const graph = encodeModel(layerGraph(this.#config, layer, floatLayer(this.#base), options));
-    const widths = productInputs(this.#config, layer);
+    const graph = encodeModel(layerGraph(this.#base.config, layer, floatLayer(this.#base), options));
+    const widths = productInputs(this.#base.config, layer);
     const sums = new Map([...widths].map(([name, width]) => [name, new Float64Array(width * width)]));
     const parts = Object.fromEntries(
       [...widths].map(([name, width]) => [name, OrtTensor.zeros("float32", [width, width])]),
@@ -121,7 +116,7 @@ export class LayerInputs {
   async advance(layer: number, written: WrittenLayer | null): Promise<void> {
     const options = { positions: this.#length, grams: false };
     const load = written?.load ?? floatLayer(this.#base);
-    const graph = encodeModel(layerGraph(this.#config, layer, load, options));
+    const graph = encodeModel(layerGraph(this.#base.config, layer, load, options));
     const file = path.join(written?.folder ?? "", "layer.onnx");
     if (written !== null) writeFileSync(file, graph);
     try {

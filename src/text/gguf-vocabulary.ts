@@ -79,7 +79,7 @@ export function flag(metadata: GgufMetadata, key: string, absent: boolean): bool
 }
 
 function describe(value: unknown): string {
-  return value === undefined ? "no such key" : Array.isArray(value) ? "a list with others" : typeof value;
+  return value === undefined ? "no such key" : Array.isArray(value) ? "a list of other values" : typeof value;
 }
 
 export function bad(key: string, what: string): MagdiError {

@@ -15,7 +15,7 @@ interface Held<T> {
  * order.finished(0, 1, "short"); // ["short"]: no other sample can come before it
  */
 export class FinishOrder<T> {
-  /** Tokens of each sample whose reports are complete. */
+  /** Tokens reported so far, by sample. */
   readonly #lengths: number[];
   readonly #running: Set<number>;
   #held: Held<T>[] = [];

@@ -23,8 +23,8 @@ type Finished = Pick<VotingSample, "index" | "answer" | "confidence">;
  *
  * Without further answers the current winner stays, so the question is whether a rival can overtake it. A rival does best
  * when every running sample votes for it with confidence 1: each of the four criteria of compareStandings only improves with
- * one more vote, for the winner too. So one comparison with each rival is enough; an answer not yet seen is a rival without votes. This holds
- * with rounding too, because a sum in order of index is monotone in its terms.
+ * one more vote, for the winner too. So one comparison with each rival is enough; an answer not yet seen is a rival without
+ * votes. This holds with rounding too, because a sum in order of index is monotone in its terms.
  */
 export function exactDecided(
   finished: readonly Finished[],

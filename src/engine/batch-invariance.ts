@@ -1,5 +1,5 @@
-// Probes a runner's kernels for batch invariance: whether a row's results are the same bits whatever else is in the batch,
-// and however its prompt is cut into chunks.
+// Probes a runner's kernels for batch invariance: whether a row's results are the same bits whatever else is in the
+// batch, and however its prompt is cut into chunks.
 
 import type { ModelRunner } from "./model-runner.ts";
 

@@ -1,5 +1,5 @@
-// The KV cache in device memory. Copies between rows, and between the prompt row and prefix cache blocks, are queued and
-// run on the device, many at once, before the next step.
+// The KV cache in device memory. Copies between rows, and between the prompt row and prefix cache blocks, are queued
+// and run on the device, many at once, before the next step.
 
 import { tokenCopyGraph } from "../nn/token-copy-graph.ts";
 import type { DeviceMemory, DeviceTensor } from "../runtime/device-memory.ts";

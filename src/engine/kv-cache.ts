@@ -1,6 +1,6 @@
-// The KV cache: one buffer for each layer's keys and values, [rows, keyValueHeads, capacity, headSize], updated in place
-// by the step graph. Here its interface, and the cache in host memory, which copies words of 32 bits: a float32 or two
-// float16s.
+// The KV cache: one buffer for each layer's keys and values, [rows, keyValueHeads, capacity, headSize], updated in
+// place by the step graph. Here its interface, and the cache in host memory, which copies words of 32 bits: a float32
+// or two float16s.
 
 import { MagdiError } from "../base/errors.ts";
 import { OrtTensor, type Tensor } from "../runtime/ort-tensor.ts";
@@ -153,8 +153,8 @@ export class HostKvCache implements KvCache {
     return numbers;
   }
 
-  /** Calls `copy` for each layer's keys and values and each head, with the offsets of position `from` of the prompt row and
-   * of position `at` of the block. */
+  /** Calls `copy` for each layer's keys and values and each head, with the offsets of position `from` of the prompt row
+   * and of position `at` of the block. */
   #eachHead(
     from: number,
     block: Float32Array,

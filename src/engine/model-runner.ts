@@ -48,8 +48,8 @@ export interface ModelRunner {
   copyRow(from: number, to: number, length: number): void;
   /** A block for `tokens` tokens. Blocks are never freed but reused for other tokens. */
   newBlock(tokens: number): KvBlock;
-  /** Copies the keys and values of `count` tokens of the prompt row, from position `from` on, into a block from position
-   * `at` on. */
+  /** Copies the keys and values of `count` tokens of the prompt row, from position `from` on, into a block from
+   * position `at` on. */
   saveTokens(from: number, count: number, block: KvBlock, at: number): void;
   /** Copies a block's first `count` tokens to the prompt row, from position `from` on. */
   loadTokens(from: number, count: number, block: KvBlock): void;

@@ -1,5 +1,5 @@
-// The model runner over ONNX Runtime: a session of a student's step graph, its KV cache, and buffers that are bound once
-// and reused by every step.
+// The model runner over ONNX Runtime: a session of a student's step graph, its KV cache, and buffers that are bound
+// once and reused by every step.
 
 import { readFileSync } from "node:fs";
 import path from "node:path";
@@ -69,8 +69,8 @@ export class OnnxModelRunner implements ProbedRunner {
   readonly #steps = new Map<string, PreparedStep>();
   readonly #promptCache: CachedRows;
   readonly #tensors: Tensor[] = [this.#totalLength];
-  /** Smallest batch of a decode step: 2 where this processor's kernels are not batch-invariant for a single row, so that
-   * an answer never depends on other requests. */
+  /** Smallest batch of a decode step: 2 where this processor's kernels are not batch-invariant for a single row, so
+   * that an answer never depends on other requests. */
   #minRows = 1;
 
   /** Opens the graph; mapping and packing its weights takes most of a student's load time.
@@ -283,8 +283,8 @@ export class OnnxModelRunner implements ProbedRunner {
 
   #output(rows: number, wantLogits: boolean): StepOutput {
     for (let row = 0; row < rows; row++) {
-      // log Σ exp z = max z − log max softmax(z), which cannot underflow. Not in the graph, because a vectorised logarithm
-      // can round a value differently at another position of the vector, and so in another batch.
+      // log Σ exp z = max z − log max softmax(z), which cannot underflow. Not in the graph, because a vectorised
+      // logarithm can round a value differently at another position of the vector, and so in another batch.
       const best = this.#candidateLogits[row * this.candidateCount]!;
       this.#logSumExp[row] = best - Math.log(this.#topProbability[row]!);
     }

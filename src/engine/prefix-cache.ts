@@ -1,5 +1,5 @@
-// The prefix cache: keys and values of prompts, reused by prompts with the same beginning. A radix tree of token blocks for
-// each scope, over one bounded pool of blocks.
+// The prefix cache: keys and values of prompts, reused by prompts with the same beginning. A radix tree of token blocks
+// for each scope, over one bounded pool of blocks.
 
 import type { KvBlock, ModelRunner } from "./model-runner.ts";
 
@@ -73,8 +73,8 @@ export class PrefixCache {
     return this.#roots.size;
   }
 
-  /** Copies the longest known beginning of the prompt to the prompt row: a multiple of `alignment` tokens, at most `limit`.
-   * Returns its length. */
+  /** Copies the longest known beginning of the prompt to the prompt row: a multiple of `alignment` tokens, at most
+   * `limit`. Returns its length. */
   load(scope: string, prompt: Int32Array, limit: number, alignment: number): number {
     if (this.#maxBlocks === 0) return 0;
     const match = this.#match(scope, prompt.subarray(0, Math.max(limit, 0)));

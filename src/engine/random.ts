@@ -1,5 +1,5 @@
-// A sample's random number generator: xoshiro128** (Blackman and Vigna), seeded by splitmix64 from the request's seed and
-// the sample's index.
+// A sample's random number generator: xoshiro128** (Blackman and Vigna), seeded by splitmix64 from the request's seed
+// and the sample's index.
 
 const MASK_64 = (1n << 64n) - 1n;
 /** An odd constant that sets the seeds of neighbouring samples far apart on splitmix64's cycle. */

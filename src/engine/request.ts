@@ -112,12 +112,12 @@ export interface GenerationListener {
 /** A submitted request. */
 export interface Generation {
   readonly id: string;
-  /** Resolves when every sample has ended, cancelled ones included; rejects with a MagdiError when the request
-   * timed out in the queue (MAGDI_QUEUE_TIMEOUT), the engine failed (MAGDI_ENGINE_FAILED) or the model's output for this
+  /** Resolves when every sample has ended, cancelled ones included; rejects with a MagdiError when the request timed
+   * out in the queue (MAGDI_QUEUE_TIMEOUT), the engine failed (MAGDI_ENGINE_FAILED) or the model's output for this
    * request was NaN or no text (MAGDI_RUNTIME). An unhandled rejection is ignored. */
   readonly done: Promise<GenerationResult>;
-  /** Ends the samples still running or waiting (all, or one by index): onSampleEnd is called before this returns, and the
-   * next step computes nothing for them. Listeners may call it. No effect on samples that have ended. */
+  /** Ends the samples still running or waiting (all, or one by index): onSampleEnd is called before this returns, and
+   * the next step computes nothing for them. Listeners may call it. No effect on samples that have ended. */
   cancel(reason: CancelReason, sample?: number): void;
 }
 

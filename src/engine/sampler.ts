@@ -129,7 +129,8 @@ export class Sampler {
       const id = this.#candidateId(at);
       if (masked.includes(id)) continue;
       const logit = candidateLogits[at]!;
-      // The graph's TopK gives equal logits by lowest id on the CPU; on other devices they are put into that order here.
+      // The graph's TopK gives equal logits by lowest id on the CPU; on other devices they are put into that order
+      // here.
       let position = count++;
       while (position > 0 && this.#logits[position - 1] === logit && this.#ids[position - 1]! > id) {
         this.#ids[position] = this.#ids[position - 1]!;

@@ -12,8 +12,8 @@ import { needsFullLogits, Sampler } from "./sampler.ts";
 import type { Sequence } from "./sequence.ts";
 import { WaitingQueue } from "./waiting-queue.ts";
 
-/** Prompt tokens that are computed even when all are in the prefix cache: the last one gives the logits, and a chunk has
- * at least two. */
+/** Prompt tokens that are computed even when all are in the prefix cache: the last one gives the logits, and a chunk
+ * has at least two. */
 const MIN_COMPUTED_TOKENS = 2;
 
 type SchedulerStats = Omit<EngineStats, "state" | "prefixQueriedTokens" | "prefixHitTokens">;

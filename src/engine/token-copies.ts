@@ -1,5 +1,5 @@
-// Groups copies of cached tokens into batches. A device reads all vectors of a batch before it writes one; the result is
-// still that of the copies one after another.
+// Groups copies of cached tokens into batches. A device reads all vectors of a batch before it writes one; the result
+// is still that of the copies one after another.
 
 /** `count` tokens of row `sourceRow`, from position `from` on, to positions `to` .. of row `targetRow`. */
 export interface TokenCopy<Area> {

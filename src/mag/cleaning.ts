@@ -1,5 +1,5 @@
-// Removes from an agent's text what belongs to the debate and not to the reasoning: agreement, instructions, mentions of
-// others.
+// Removes from an agent's text what belongs to the debate and not to the reasoning: agreement, instructions, mentions
+// of others.
 
 export const CLEANINGS = {
   echoes:

@@ -1,4 +1,5 @@
-// The schema of a multi-agent interaction graph (MAG): one question, the agents' answers round by round, and who heard whom.
+// The schema of a multi-agent interaction graph (MAG): one question, the agents' answers round by round, and who heard
+// whom.
 
 import { z } from "zod";
 import { TASKS } from "../answers/task.ts";

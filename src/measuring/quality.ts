@@ -1,5 +1,5 @@
-// Measures the quality of a student's dtypes against float32: agreement, teacher-forced on float32's own greedy answers, and
-// perplexity on prose.
+// Measures the quality of a student's dtypes against float32: agreement, teacher-forced on float32's own greedy
+// answers, and perplexity on prose.
 
 import { MagdiError } from "../base/errors.ts";
 import type { ModelRunner } from "../engine/model-runner.ts";

@@ -24,7 +24,8 @@ const RUNS = 5;
 
 type Kind = keyof StepTimes;
 
-/** The shortest time of each kind of step, by dtype. Loads one dtype at a time. @throws MagdiError when a graph cannot be run. */
+/** The shortest time of each kind of step, by dtype. Loads one dtype at a time. @throws MagdiError when a graph cannot
+ * be run. */
 export async function measureStepTimes(
   dtypes: readonly WrittenDtype[],
   options: StepTimeOptions,

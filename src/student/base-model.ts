@@ -1,5 +1,5 @@
-// A base model, whatever format it comes from: configuration, tensors by Hugging Face key, tokenizer files; and the checks
-// of its tensors.
+// A base model, whatever format it comes from: configuration, tensors by Hugging Face key, tokenizer files; and the
+// checks of its tensors.
 
 import { MagdiError } from "../base/errors.ts";
 import { type DecoderConfig, expectedTensors } from "../nn/decoder-config.ts";
@@ -79,8 +79,8 @@ export function finiteFloats(base: BaseModel, name: string, type: FloatType = "f
   return values;
 }
 
-/** The codes and scales of a quantised tensor, or null. @throws MAGDI_BAD_FILE naming the tensor when a scale or minimum is
- * NaN or an infinity. */
+/** The codes and scales of a quantised tensor, or null. @throws MAGDI_BAD_FILE naming the tensor when a scale or
+ * minimum is NaN or an infinity. */
 export function finiteGrid(base: BaseModel, name: string): BlockGrid | null {
   const grid = base.tensors.get(name)!.readGrid?.() ?? null; // checked against the configuration
   if (grid !== null) for (const values of [grid.scales, grid.mins]) assertFinite(base, name, values);

@@ -1,5 +1,5 @@
-// Reads a Hugging Face config.json as a DecoderConfig: Llama, Mistral, Qwen2 and Qwen3. One error lists all fields that are
-// wrong or not supported.
+// Reads a Hugging Face config.json as a DecoderConfig: Llama, Mistral, Qwen2 and Qwen3. One error lists all fields that
+// are wrong or not supported.
 
 import { MagdiError } from "../base/errors.ts";
 import type { DecoderConfig, RopeScaling } from "../nn/decoder-config.ts";
@@ -135,8 +135,8 @@ function readWindows(fields: Fields, family: string, layers: number): (number | 
   return kinds.map((kind) => (kind === "sliding_attention" ? window : null));
 }
 
-/** @throws MAGDI_BAD_FILE, or MAGDI_UNSUPPORTED when every field is well-formed, listing every field that is wrong or not
- * supported. */
+/** @throws MAGDI_BAD_FILE, or MAGDI_UNSUPPORTED when every field is well-formed, listing every field that is wrong or
+ * not supported. */
 export function readConfigJson(json: ConfigJson, source: string): DecoderConfig {
   const family = FAMILIES.find((name) => name === json.model_type);
   if (family === undefined) {

@@ -1,5 +1,5 @@
-// Reads a GGUF file as a base model: metadata as config.json, tensors under Hugging Face keys with the rotary permutation of
-// Llama files undone, the tokenizer as Hugging Face files.
+// Reads a GGUF file as a base model: metadata as config.json, tensors under Hugging Face keys with the rotary
+// permutation of Llama files undone, the tokenizer as Hugging Face files.
 
 import { MagdiError } from "../base/errors.ts";
 import { type BlockGrid, isGridType, toBlockGrid } from "../tensor/ggml-blocks.ts";
@@ -90,8 +90,8 @@ function hasTokenizer({ metadata }: GgufFile): boolean {
   return model !== undefined && (model !== "gpt2" || metadata.has("tokenizer.ggml.merges"));
 }
 
-/** rope_parameters, as llama.cpp reads them: without a type it is linear, a factor of 0 or 1 means none, and the factor has an
- * older name too. */
+/** rope_parameters, as llama.cpp reads them: without a type it is linear, a factor of 0 or 1 means none, and the factor
+ * has an older name too. */
 function ropeOf(file: GgufFile, architecture: string): Record<string, unknown> {
   const number = (key: string) => file.getOptionalNumber(`${architecture}.rope.${key}`);
   const theta = { rope_theta: number("freq_base") ?? 10000 };

@@ -1,6 +1,6 @@
-// GPTQ (Frantar et al. 2022, arXiv 2210.17323): each column's rounding error is compensated in the columns rounded after it,
-// by the correlation of their inputs, so that the product changes less than the weights. In the form LDLQ (Chee et al. 2023,
-// arXiv 2307.13304, theorem 6), which needs no inverse.
+// GPTQ (Frantar et al. 2022, arXiv 2210.17323): each column's rounding error is compensated in the columns rounded
+// after it, by the correlation of their inputs, so that the product changes less than the weights. In the form LDLQ
+// (Chee et al. 2023, arXiv 2307.13304, theorem 6), which needs no inverse.
 
 import { encodeModel } from "../onnx/encode.ts";
 import { GraphBuilder } from "../onnx/graph-builder.ts";

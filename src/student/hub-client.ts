@@ -1,5 +1,5 @@
-// HTTP client of a Hugging Face hub: a file's size, ETag and commit, and its bytes from an offset on. Sends the token to the
-// hub's own origin only.
+// HTTP client of a Hugging Face hub: a file's size, ETag and commit, and its bytes from an offset on. Sends the token
+// to the hub's own origin only.
 
 import { MagdiError } from "../base/errors.ts";
 
@@ -120,7 +120,8 @@ export class HubClient {
     });
   }
 
-  /** One attempt at a file's bytes from `offset` on: 206 from there, or 200 from the start where ranges are not supported.
+  /** One attempt at a file's bytes from `offset` on: 206 from there, or 200 from the start where ranges are not
+   * supported.
    * @throws TransientFailure, MagdiError */
   async open(file: RemoteFile, repository: string, offset: number): Promise<Response> {
     const range: Record<string, string> = offset > 0 ? { range: `bytes=${offset}-` } : {};
@@ -174,8 +175,8 @@ export class HubClient {
     );
   }
 
-  /** Follows redirects itself, because fetch hides their headers and the token must not leave the hub's origin. A HEAD does
-   * not leave the hub's origin, because a storage link is signed for GET only. */
+  /** Follows redirects itself, because fetch hides their headers and the token must not leave the hub's origin. A HEAD
+   * does not leave the hub's origin, because a storage link is signed for GET only. */
   async #request(method: "GET" | "HEAD", start: URL, own: Record<string, string>): Promise<Answer> {
     const headers: Headers[] = [];
     let url = start;

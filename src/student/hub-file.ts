@@ -1,5 +1,5 @@
-// Downloads one file of a hub: to a temporary file beside its place, resumed where it broke off, checked against the hub's size
-// and hash, then renamed.
+// Downloads one file of a hub: to a temporary file beside its place, resumed where it broke off, checked against the
+// hub's size and hash, then renamed.
 
 import { createHash, type Hash } from "node:crypto";
 import { constants, createReadStream, mkdirSync, readdirSync, renameSync, rmSync, statSync } from "node:fs";
@@ -176,8 +176,8 @@ async function writeAll(handle: FileHandle, bytes: Uint8Array, position: number)
   }
 }
 
-/** Checks size and hash. The hub's ETag is a large file's SHA-256 or a small one's git blob id; a mirror may give the plain
- * SHA-1. Any other ETag is not a hash. */
+/** Checks size and hash. The hub's ETag is a large file's SHA-256 or a small one's git blob id; a mirror may give the
+ * plain SHA-1. Any other ETag is not a hash. */
 async function assertWhole(remote: RemoteFile, written: string, file: string): Promise<void> {
   const size = statSync(written).size;
   if (remote.sizeBytes !== null && size !== remote.sizeBytes) {

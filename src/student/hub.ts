@@ -1,4 +1,5 @@
-// Downloads base models from a Hugging Face hub into a cache: hub ids, the files that a model needs, what the cache holds.
+// Downloads base models from a Hugging Face hub into a cache: hub ids, the files that a model needs, what the cache
+// holds.
 
 import { mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { homedir } from "node:os";

@@ -36,8 +36,8 @@ export function readJsonFile(file: string): ConfigJson {
   throw new MagdiError("MAGDI_BAD_FILE", `${file}: expected a JSON object`);
 }
 
-/** transformers.js reads the chat template from tokenizer_config.json only, and by default cleans up spaces, which streaming
- * could not reproduce. */
+/** transformers.js reads the chat template from tokenizer_config.json only, and by default cleans up spaces, which
+ * streaming could not reproduce. */
 function alignTokenizerConfig(files: Map<string, string>, folder: string): void {
   if (!files.has("tokenizer.json")) return;
   const name = "tokenizer_config.json";

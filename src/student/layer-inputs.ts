@@ -1,5 +1,5 @@
-// The inputs of each layer's matrix products on calibration texts, for GPTQ: computed one layer at a time, so that only one is
-// in memory, and through the layers before it as they were quantised.
+// The inputs of each layer's matrix products on calibration texts, for GPTQ: computed one layer at a time, so that only
+// one is in memory, and through the layers before it as they were quantised.
 
 import { rmSync, writeFileSync } from "node:fs";
 import path from "node:path";

@@ -1,5 +1,5 @@
-// The manifest student.json: what a student folder holds, its origin, each dtype's measured quality, and every file's size and
-// hash.
+// The manifest student.json: what a student folder holds, its origin, each dtype's measured quality, and every file's
+// size and hash.
 
 import { createHash } from "node:crypto";
 import { createReadStream, existsSync, readFileSync, statSync } from "node:fs";

@@ -41,8 +41,8 @@ export function openBase(source: string): BaseModel {
 
 export const isStudent = (folder: string): boolean => existsSync(path.join(folder, MANIFEST_FILE));
 
-/** The source's path, downloaded if need be, and its name for the model card. A path on disk wins over a hub id of the same
- * name. */
+/** The source's path, downloaded if need be, and its name for the model card. A path on disk wins over a hub id of the
+ * same name. */
 export async function locateBase(
   options: BaseLocation,
 ): Promise<{ readonly path: string; readonly name: string }> {

@@ -1,4 +1,5 @@
-// Quantisation in blocks of 32: rounding floats to 4 or 8-bit codes, and codes in the layout of ONNX Runtime's MatMulNBits.
+// Quantisation in blocks of 32: rounding floats to 4 or 8-bit codes, and codes in the layout of ONNX Runtime's
+// MatMulNBits.
 
 import type { BlockGrid } from "../tensor/ggml-blocks.ts";
 import { decodeFloat16, encodeFloat16, nearestFloat16 } from "../tensor/half.ts";
@@ -10,8 +11,8 @@ export const BLOCK_SIZE = 32;
 const LARGEST_FLOAT16 = 65504;
 const SMALLEST_NORMAL_FLOAT16 = 2 ** -14;
 
-/** The nearest float16s, as float32: scales are stored as float16, so codes must be chosen for the rounded ones. If they are
- * all below float16's normal range, or one is too large, they stay float32. */
+/** The nearest float16s, as float32: scales are stored as float16, so codes must be chosen for the rounded ones. If
+ * they are all below float16's normal range, or one is too large, they stay float32. */
 function storable(values: Float32Array<ArrayBuffer>): Float32Array<ArrayBuffer> {
   const largest = values.reduce((worst, value) => Math.max(worst, Math.abs(value)), 0);
   const fits = largest === 0 || (largest >= SMALLEST_NORMAL_FLOAT16 && largest <= LARGEST_FLOAT16);
@@ -157,8 +158,8 @@ export async function compensateAffine4(
   return { bits: 4, codes, scales, mins };
 }
 
-/** A tensor's codes as MatMulNBits takes them: code `centre` is stored as 2^(bits−1), the operator's zero point, so that the
- * integers it multiplies are small. */
+/** A tensor's codes as MatMulNBits takes them: code `centre` is stored as 2^(bits−1), the operator's zero point, so
+ * that the integers it multiplies are small. */
 export interface CentredGrid {
   readonly grid: BlockGrid;
   /** Bits of a stored code; 8 also for grids of fewer bits. */
@@ -185,7 +186,8 @@ export function centredAt(grid: BlockGrid, bits: 4 | 8, centre: number): Centred
   return { grid, bits, centre, symmetric };
 }
 
-/** Codes, one in each byte [N·K] → MatMulNBits' bytes [N, K/32, 32·bits/8]: two 4-bit codes in a byte, the first one low. */
+/** Codes, one in each byte [N·K] → MatMulNBits' bytes [N, K/32, 32·bits/8]: two 4-bit codes in a byte, the first one
+ * low. */
 export function packCodes({ grid, bits, centre }: CentredGrid): Uint8Array {
   const shift = shiftOf(bits, centre);
   if (bits === 8) return shift === 0 ? grid.codes : grid.codes.map((code) => code + shift);
@@ -194,8 +196,8 @@ export function packCodes({ grid, bits, centre }: CentredGrid): Uint8Array {
   return packed;
 }
 
-/** The inverse: bytes → codes, one in each byte [N·K]. With block minimums, which are the values of code 0, codes are as
- * before `centred`; without, they stay around 2^(bits−1). */
+/** The inverse: bytes → codes, one in each byte [N·K]. With block minimums, which are the values of code 0, codes are
+ * as before `centred`; without, they stay around 2^(bits−1). */
 export function unpackCodes(
   packed: Uint8Array<ArrayBuffer>,
   bits: 4 | 8,

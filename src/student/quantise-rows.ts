@@ -1,7 +1,7 @@
 // Quantisation to int8 with one scale for each row (per-channel), to codes that every processor multiplies exactly.
 
-/** Processors without VNNI sum the products of two neighbouring columns in 16 bits, with saturation. With uint8 inputs that
- * is exact as long as 255 times the sum of two codes of one sign stays below 2¹⁵. */
+/** Processors without VNNI sum the products of two neighbouring columns in 16 bits, with saturation. With uint8 inputs
+ * that is exact as long as 255 times the sum of two codes of one sign stays below 2¹⁵. */
 const LARGEST_PAIR_SUM = 128;
 const LARGEST_ROW_CODE = 127;
 
@@ -15,8 +15,8 @@ export interface RowCodes {
   readonly scales: Float32Array;
 }
 
-/** w [rows, K] → codes whose neighbours, columns 2i and 2i + 1, sum to at most ±128, with the scale of the smallest squared
- * error. K is even. */
+/** w [rows, K] → codes whose neighbours, columns 2i and 2i + 1, sum to at most ±128, with the scale of the smallest
+ * squared error. K is even. */
 export function roundRows(values: Float32Array, rows: number): RowCodes {
   const columns = values.length / rows;
   const codes = new Int8Array(values.length);

@@ -1,6 +1,6 @@
-// SmoothQuant (Xiao et al. 2022, arXiv 2211.10438): scales input channels of matrix products down, in the norm's weight or
-// the rows that produce them, and the columns that take them up. The model computes the same, but its activations lose their
-// outliers, so that they can be quantised.
+// SmoothQuant (Xiao et al. 2022, arXiv 2211.10438): scales input channels of matrix products down, in the norm's weight
+// or the rows that produce them, and the columns that take them up. The model computes the same, but its activations
+// lose their outliers, so that they can be quantised.
 
 import type { BaseModel, BaseTensor } from "./base-model.ts";
 import type { InputMaxima } from "./calibration.ts";
@@ -92,7 +92,8 @@ function multiplied(values: Float32Array, { rows, columns }: Factors): Float32Ar
   });
 }
 
-/** The smoothed model. The LM head's input stays as it is: its weight is stored in blocks, to which outliers do less harm. */
+/** The smoothed model. The LM head's input stays as it is: its weight is stored in blocks, to which outliers do less
+ * harm. */
 export function smoothQuant(base: BaseModel, maxima: InputMaxima): BaseModel {
   const { config } = base;
   const smoothing = new Smoothing(base);

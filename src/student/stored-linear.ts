@@ -1,5 +1,5 @@
-// One weight matrix as stored: as floats, in quantised blocks or in quantised rows. Which of them a tensor becomes in a dtype,
-// its parts in the data files, and how a graph loads them.
+// One weight matrix as stored: as floats, in quantised blocks or in quantised rows. Which of them a tensor becomes in a
+// dtype, its parts in the data files, and how a graph loads them.
 
 import type { LinearWeight, RowWeight } from "../nn/linear.ts";
 import type { FloatType, TensorData, Value } from "../onnx/graph.ts";
@@ -69,12 +69,13 @@ export interface Compensation {
   readonly product: MatrixProduct;
 }
 
-/** Modules whose inputs lose too much in one byte: those of the attention scores, and products of two activations, which have
- * outliers. */
+/** Modules whose inputs lose too much in one byte: those of the attention scores, and products of two activations,
+ * which have outliers. */
 const FINE_INPUTS = /\.(?:[qkv]|down)_proj\.weight$/;
 
-/** A tensor as it is stored: in the source's own codes if it is quantised, in however many bits these need, else quantised
- * here, with GPTQ where `compensation` is given and 4 bits are wanted. Rows that are no multiple of a block stay floats.
+/** A tensor as it is stored: in the source's own codes if it is quantised, in however many bits these need, else
+ * quantised here, with GPTQ where `compensation` is given and 4 bits are wanted. Rows that are no multiple of a block
+ * stay floats.
  * @throws MAGDI_BAD_FILE naming a tensor that holds NaN or an infinity, MAGDI_UNSUPPORTED one that overflows float16. */
 export async function valuesFor(
   base: BaseModel,

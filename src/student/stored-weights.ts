@@ -1,5 +1,5 @@
-// A base model's weights as written in one dtype, and how a graph loads them. Modules with the same input and format are
-// stored as one weight (fused), so that they run as one product.
+// A base model's weights as written in one dtype, and how a graph loads them. Modules with the same input and format
+// are stored as one weight (fused), so that they run as one product.
 
 import type { DecoderWeights, LayerWeights } from "../nn/decoder-weights.ts";
 import type { LinearGroup } from "../nn/linear.ts";

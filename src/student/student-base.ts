@@ -1,5 +1,5 @@
-// Reads a student folder as a base model: the weights of its graph, as floats or in their quantised codes, so that another
-// dtype is made from the same values.
+// Reads a student folder as a base model: the weights of its graph, as floats or in their quantised codes, so that
+// another dtype is made from the same values.
 
 import { readFileSync } from "node:fs";
 import path from "node:path";

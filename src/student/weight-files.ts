@@ -7,8 +7,8 @@ import type { DataType, TensorData } from "../onnx/graph.ts";
 
 /** GitHub warns above 50 MB a file. */
 const FILE_BYTES = 48_000_000;
-/** transformers.js reads at most 100 files. Two neighbouring files together exceed the size of one, so there are at most twice
- * this many. */
+/** transformers.js reads at most 100 files. Two neighbouring files together exceed the size of one, so there are at
+ * most twice this many. */
 const FULL_FILES = 45;
 const ALIGNMENT = 64;
 
@@ -20,7 +20,8 @@ export class WeightFiles {
   #files = 0;
   #offset = 0;
 
-  /** `baseName` is the model's file name; `totalBytes` an estimate, by which large students get files above `fileBytes`. */
+  /** `baseName` is the model's file name; `totalBytes` an estimate, by which large students get files above
+   * `fileBytes`. */
   constructor(folder: string, baseName: string, totalBytes: number, fileBytes = FILE_BYTES) {
     this.folder = folder;
     this.#baseName = baseName;

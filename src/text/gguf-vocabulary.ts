@@ -1,5 +1,5 @@
-// The vocabulary in a GGUF file's metadata (tokenizer.ggml.*): tokens, their types and special ids; and the merges that a
-// SentencePiece vocabulary's scores stand for.
+// The vocabulary in a GGUF file's metadata (tokenizer.ggml.*): tokens, their types and special ids; and the merges that
+// a SentencePiece vocabulary's scores stand for.
 
 import { MagdiError } from "../base/errors.ts";
 

@@ -1,5 +1,5 @@
-// The `decoder` of a tokenizer.json as the bytes of each token: a text is its tokens' bytes joined and read as UTF-8, without
-// the leading spaces that the decoder strips.
+// The `decoder` of a tokenizer.json as the bytes of each token: a text is its tokens' bytes joined and read as UTF-8,
+// without the leading spaces that the decoder strips.
 
 import { MagdiError } from "../base/errors.ts";
 import { bytesOfByteLevelText } from "./byte-level-alphabet.ts";

@@ -37,7 +37,8 @@ export interface DecodeOptions {
   readonly continuesText?: boolean;
 }
 
-/** Ids are those of tokenizer.json. Decoding never cleans up spaces: it joins the tokens' bytes and reads them as UTF-8. */
+/** Ids are those of tokenizer.json. Decoding never cleans up spaces: it joins the tokens' bytes and reads them as
+ * UTF-8. */
 export interface Tokenizer {
   /**
    * A special token's text inside `text` becomes that token, as in Transformers, vLLM and llama.cpp: remove it first from

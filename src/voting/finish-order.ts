@@ -1,5 +1,5 @@
-// Puts finished samples into an order that does not depend on load: by length, then by index. A sample that waited for a free
-// row finishes later under load; in this order the same seed still gives the same vote.
+// Puts finished samples into an order that does not depend on load: by length, then by index. A sample that waited for
+// a free row finishes later under load; in this order the same seed still gives the same vote.
 
 interface Held<T> {
   readonly index: number;

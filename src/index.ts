@@ -15,5 +15,5 @@ export {
 } from "./asking/student.ts";
 export { type ErrorCode, MagdiError } from "./base/errors.ts";
 export type { CancelReason, FinishReason } from "./base/finish-reason.ts";
-export type { EngineSettings } from "./engine/open-engine.ts";
+export type { EngineSettings } from "./engine/engine-settings.ts";
 export type { Vote, VoteRule } from "./voting/vote.ts";

@@ -1,7 +1,7 @@
 // From a prompt to token ids: one that is far too long is refused after little work, naming the field that holds it.
 
 import { MagdiError } from "../base/errors.ts";
-import { promptTooLong } from "../engine/request-check.ts";
+import { promptTooLong } from "../engine/request.ts";
 import { TooManyTokensError } from "../text/token-limit.ts";
 
 /**

@@ -2,7 +2,7 @@
 
 import { readFileSync } from "node:fs";
 import { MagdiError } from "../base/errors.ts";
-import { DEVICE_SETTINGS } from "../engine/device-setting.ts";
+import { DEVICE_SETTINGS } from "../engine/engine-settings.ts";
 import { readReport, runFiles } from "../eval/report.ts";
 import { DTYPES } from "../student/dtype.ts";
 import type { Command } from "./command.ts";

@@ -2,7 +2,7 @@
 
 import { MagdiError } from "../base/errors.ts";
 import { packageVersion } from "../base/package-version.ts";
-import type { DeviceSetting } from "../engine/device-setting.ts";
+import type { DeviceSetting } from "../engine/engine-settings.ts";
 import { datasetTitle } from "../eval/datasets.ts";
 import { evaluate, readQuestionFiles } from "../eval/evaluation.ts";
 import { percent } from "../eval/markdown.ts";

@@ -4,7 +4,7 @@
 import { parseArgs } from "node:util";
 import { MagdiError } from "../base/errors.ts";
 import { MagdiApiError, MagdiConnectionError } from "../client/client-error.ts";
-import { DEVICE_SETTINGS } from "../engine/device-setting.ts";
+import { DEVICE_SETTINGS } from "../engine/engine-settings.ts";
 import { DATASETS } from "../eval/datasets.ts";
 import { DTYPES, parseDtypes } from "../student/dtype.ts";
 import { type Command, type Subcommands, subcommandOf } from "./command.ts";

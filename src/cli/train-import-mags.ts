@@ -8,11 +8,11 @@ import { CLEANINGS } from "../mag/cleaning.ts";
 import { EDGE_RULES } from "../mag/edges.ts";
 import { IMPORT_FORMATS } from "../mag/import-formats.ts";
 import { type ImportOptions, importMags, questionsOf } from "../mag/import-mags.ts";
-import { type ImportResult, importText } from "../mag/import-report.ts";
 import { type Mag, USES } from "../mag/mag-schema.ts";
 import { mergeMags } from "../mag/merge-mags.ts";
+import { isHeldOut } from "../mag/question-split.ts";
 import type { ImportCounts } from "../mag/record-to-mag.ts";
-import { isHeldOut } from "../mag/selections.ts";
+import { type ImportResult, importText } from "../mag/text-report.ts";
 
 /** What --with can ask of a MAG. */
 const NEEDS: Readonly<Record<string, { readonly what: string; readonly has: (mag: Mag) => boolean }>> = {

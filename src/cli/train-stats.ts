@@ -6,7 +6,7 @@ import { MagdiError } from "../base/errors.ts";
 import { readMags } from "../mag/mag-file.ts";
 import type { Mag } from "../mag/mag-schema.ts";
 import { inCharacters, type Measure, magStatistics } from "../mag/statistics.ts";
-import { statisticsText } from "../mag/statistics-table.ts";
+import { statisticsText } from "../mag/text-report.ts";
 import { encodeChat } from "../text/chat-prompt.ts";
 import { openChatTemplate, plainChatTemplate } from "../text/chat-template.ts";
 import { openTokenizer } from "../text/tokenizer.ts";

@@ -1,5 +1,4 @@
-// A request from submission to its result: its sequences, its clock readings, its listener and its promise. It
-// knows nothing of rows, steps or other requests.
+// A request from submission to its result: its sequences, times, listener and promise.
 
 import { MagdiError } from "../base/errors.ts";
 import type { CancelReason } from "../base/finish-reason.ts";
@@ -13,10 +12,10 @@ import type {
 } from "./request.ts";
 import type { Sequence } from "./sequence.ts";
 
-/** What a request tells whoever holds it. */
+/** How a request reports to the engine. */
 export interface RequestHooks {
   nowMs(): number;
-  /** Called once, when the request has ended in whatever way, before its promise settles. */
+  /** Called once, when the request has ended for any reason, before its promise settles. */
   onSettled(request: ActiveRequest): void;
   onListenerError(error: unknown): void;
 }
@@ -29,7 +28,7 @@ export class ActiveRequest implements Generation {
   readonly promptTokens: Int32Array;
   readonly sequences: readonly Sequence[];
   readonly submittedMs: number;
-  /** How long it may wait before its prefill begins. */
+  /** Longest wait before its prefill begins. */
   waitLimitMs: number;
   promptTokensComputed = 0;
   promptTokensReused = 0;
@@ -63,7 +62,7 @@ export class ActiveRequest implements Generation {
       this.#resolve = resolve;
       this.#reject = reject;
     });
-    // Who does not listen to `done` must not bring the process down by a rejection that nobody handles.
+    // Without this, a rejection of a `done` that no caller awaits would end the process.
     this.done.catch(() => {});
   }
 
@@ -88,14 +87,14 @@ export class ActiveRequest implements Generation {
       try {
         sequence.end(reason);
       } catch (cause) {
-        this.#failText(sequence, cause);
+        this.#failDetokenising(sequence, cause);
         return;
       }
       this.#sampleEnded(sequence);
     }
   }
 
-  /** Rejects the request, whatever its samples have come to. */
+  /** Rejects the request, finished samples included. */
   fail(error: MagdiError): void {
     if (this.#settled) return;
     this.#settled = true;
@@ -106,35 +105,35 @@ export class ActiveRequest implements Generation {
 
   prefillStarted(): void {
     this.#prefillStartMs = this.#hooks.nowMs();
-    this.#tell(() => this.#listener.onPrefillStart?.());
+    this.#notify(() => this.#listener.onPrefillStart?.());
   }
 
   prefillEnded(): void {
     this.#prefillEndMs = this.#hooks.nowMs();
   }
 
-  /** Gives a living sequence its next token, and tells the listener. */
+  /** Appends a sampled token to a sequence that has not ended, and tells the listener. */
   accept(sequence: Sequence, tokenId: number, logprob: number, top: TokenLogprob["top"] | null): void {
     let event: TokenEvent;
     try {
       event = sequence.accept(tokenId, logprob, top);
     } catch (cause) {
-      this.#failText(sequence, cause);
+      this.#failDetokenising(sequence, cause);
       return;
     }
     this.#firstTokenMs ??= this.#hooks.nowMs();
-    // The listener may cancel the sample: what counts is whether the token itself ended it.
-    const endedItself = sequence.ended;
-    this.#tell(() => this.#listener.onToken?.(event));
-    if (endedItself) this.#sampleEnded(sequence);
+    // Read before the listener is called, which may cancel the sample.
+    const endedByToken = sequence.ended;
+    this.#notify(() => this.#listener.onToken?.(event));
+    if (endedByToken) this.#sampleEnded(sequence);
   }
 
   #sampleEnded(sequence: Sequence): void {
     if (this.#settled) return;
     this.#liveSamples--;
     const result = sequence.result;
-    // Counted before the listener hears of it: it may cancel the others from within.
-    if (result !== null) this.#tell(() => this.#listener.onSampleEnd?.(result));
+    // Counted before the listener is called, which may cancel the other samples.
+    if (result !== null) this.#notify(() => this.#listener.onSampleEnd?.(result));
     if (this.#liveSamples > 0 || this.#settled) return;
     this.#settled = true;
     this.#hooks.onSettled(this);
@@ -153,12 +152,12 @@ export class ActiveRequest implements Generation {
     });
   }
 
-  #failText(sequence: Sequence, cause: unknown): void {
-    const message = `request ${this.id}: the tokens of sample ${sequence.index} could not be made into text`;
+  #failDetokenising(sequence: Sequence, cause: unknown): void {
+    const message = `request ${this.id}: the tokens of sample ${sequence.index} could not be detokenised`;
     this.fail(new MagdiError("MAGDI_RUNTIME", message, { cause }));
   }
 
-  #tell(call: () => void): void {
+  #notify(call: () => void): void {
     try {
       call();
     } catch (error) {

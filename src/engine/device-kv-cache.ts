@@ -1,22 +1,28 @@
-// The key/value cache in a device's memory. Copies between rows, and between the prompt's row and the blocks that are
-// kept of prompts, are noted when they are asked for and carried out there, many at once, before the next step.
+// The KV cache in device memory. Copies between rows, and between the prompt row and prefix cache blocks, are queued
+// and run on the device, many at once, before the next step.
 
 import { tokenCopyGraph } from "../nn/token-copy-graph.ts";
 import type { DeviceMemory, DeviceTensor } from "../runtime/device-memory.ts";
 import { OrtTensor, type Tensor } from "../runtime/ort-tensor.ts";
 import { Binding, Session } from "../runtime/session.ts";
 import { FLOAT_BYTES } from "../tensor/data-type.ts";
-import { bufferNames, type CachedRows, failForRoom, type KvCache, type KvCacheShape } from "./kv-cache.ts";
-import type { TokenBlock } from "./model-runner.ts";
+import {
+  bufferNames,
+  type CachedRows,
+  type KvCache,
+  type KvCacheShape,
+  throwOutOfMemory,
+} from "./kv-cache.ts";
+import type { KvBlock } from "./model-runner.ts";
 import { BLOCK_TOKENS } from "./prefix-cache.ts";
-import { batchesOf, type TokenCopy } from "./token-copies.ts";
+import { copyBatches, type TokenCopy } from "./token-copies.ts";
 
-/** Most vectors of one run of the copy graph, which it holds twice. */
-const MOST_VECTORS = 65_536;
-const LEAST_VECTORS = 64;
+/** Most vectors of one run of the copy graph, whose memory holds them twice. */
+const MAX_VECTORS = 65_536;
+const MIN_VECTORS = 64;
 
-/** One buffer a layer and part: [rows, keyValueHeads, tokens, headSize], and as vectors [rows · keyValueHeads · tokens,
- * headSize]. */
+/** A buffer for each layer's keys and values: [rows, keyValueHeads, tokens, headSize], and the same memory as vectors
+ * [rows · keyValueHeads · tokens, headSize]. */
 interface Area {
   readonly tokens: number;
   readonly buffers: readonly DeviceTensor[];
@@ -30,16 +36,16 @@ export class DeviceKvCache implements KvCache {
   readonly #memory: DeviceMemory;
   readonly #copier: Session;
   readonly #areas: Readonly<Record<AreaName, Area>>;
-  readonly #from = new BigInt64Array(new ArrayBuffer(8 * MOST_VECTORS));
-  readonly #to = new BigInt64Array(new ArrayBuffer(8 * MOST_VECTORS));
+  readonly #from = new BigInt64Array(new ArrayBuffer(8 * MAX_VECTORS));
+  readonly #to = new BigInt64Array(new ArrayBuffer(8 * MAX_VECTORS));
   readonly #bindings = new Map<string, Binding>();
-  /** Views and index arrays, which go before the memory itself. */
+  /** In order of release: views and index arrays before the buffers that they are over. */
   readonly #tensors: Tensor[];
   #copies: TokenCopy<AreaName>[] = [];
   #blocks = 0;
 
-  /** Takes memory of the session's device for all rows and `blocks` blocks, and fills it with zeros.
-   * @throws MAGDI_BAD_CONFIG when the device has not that much. */
+  /** Allocates all rows and `blocks` prefix cache blocks on the session's device, filled with zeros.
+   * @throws MAGDI_BAD_CONFIG when the device has too little memory. */
   static async open(session: Session, shape: KvCacheShape, blocks: number): Promise<DeviceKvCache> {
     const { keyValueHeads, headSize, layers, floats } = shape;
     const graph = tokenCopyGraph(2 * layers, headSize, floats);
@@ -70,7 +76,7 @@ export class DeviceKvCache implements KvCache {
     } catch (cause) {
       release();
       const bytes = shape.rows * keyValueHeads * shape.capacityTokens * headSize * FLOAT_BYTES[floats];
-      return failForRoom(shape, bytes, cause);
+      return throwOutOfMemory(shape, bytes, cause);
     }
   }
 
@@ -117,16 +123,16 @@ export class DeviceKvCache implements KvCache {
     });
   }
 
-  newBlock(): TokenBlock {
+  newBlock(): KvBlock {
     return { slot: this.#blocks++ };
   }
 
-  save(from: number, count: number, block: TokenBlock, at: number): void {
+  save(from: number, count: number, block: KvBlock, at: number): void {
     const place = { target: "blocks", targetRow: slotOf(block), to: at } as const;
     this.#copy({ source: "prompt", sourceRow: 0, from, ...place, count });
   }
 
-  load(from: number, count: number, block: TokenBlock): void {
+  load(from: number, count: number, block: KvBlock): void {
     const place = { source: "blocks", sourceRow: slotOf(block), from: 0 } as const;
     this.#copy({ ...place, target: "prompt", targetRow: 0, to: from, count });
   }
@@ -135,15 +141,15 @@ export class DeviceKvCache implements KvCache {
     if (copy.count > 0) this.#copies.push(copy);
   }
 
-  get unsettled(): boolean {
+  get hasPendingCopies(): boolean {
     return this.#copies.length > 0;
   }
 
-  async settle(): Promise<void> {
+  async flushCopies(): Promise<void> {
     const { keyValueHeads } = this.shape;
     const copies = this.#copies;
     this.#copies = [];
-    for (const batch of batchesOf(copies, Math.floor(MOST_VECTORS / keyValueHeads))) {
+    for (const batch of copyBatches(copies, Math.floor(MAX_VECTORS / keyValueHeads))) {
       const [{ source, target }] = batch;
       const [sourceTokens, targetTokens] = [this.#areas[source].tokens, this.#areas[target].tokens];
       let count = 0;
@@ -161,9 +167,9 @@ export class DeviceKvCache implements KvCache {
     }
   }
 
-  /** Repeats the last vector up to a power of two, so that there are few bindings; what is written twice is the same. */
+  /** Repeats the last copy up to a power of two, so that few bindings are made; it writes the same values again. */
   #padded(count: number): number {
-    const length = Math.max(LEAST_VECTORS, 2 ** Math.ceil(Math.log2(count)));
+    const length = Math.max(MIN_VECTORS, 2 ** Math.ceil(Math.log2(count)));
     this.#from.fill(this.#from[count - 1]!, count, length);
     this.#to.fill(this.#to[count - 1]!, count, length);
     return length;
@@ -192,8 +198,8 @@ export class DeviceKvCache implements KvCache {
     return new Binding(inputs, outputs);
   }
 
-  async promptNumbers(count: number): Promise<Float32Array> {
-    await this.settle();
+  async readPromptRow(count: number): Promise<Float32Array> {
+    await this.flushCopies();
     const { keyValueHeads, headSize, capacityTokens, floats } = this.shape;
     const vectors = keyValueHeads * count;
     for (let vector = 0; vector < vectors; vector++) {
@@ -216,15 +222,14 @@ export class DeviceKvCache implements KvCache {
     return new Float32Array(buffer);
   }
 
-  /** A device's memory can hold what was there before: numbers that are none would spread from where nothing was yet
-   * written. */
+  /** Fresh device memory can hold NaN, which attention would spread from positions not written yet. */
   async #clear(): Promise<void> {
     const zero = this.#track(OrtTensor.zeros(this.shape.floats, [1, this.shape.headSize]));
     this.#from.fill(0n);
     for (const { vectors } of Object.values(this.#areas)) {
       const total = vectors[0]?.shape[0] ?? 0;
-      for (let start = 0; start < total; start += MOST_VECTORS) {
-        const count = Math.min(MOST_VECTORS, total - start);
+      for (let start = 0; start < total; start += MAX_VECTORS) {
+        const count = Math.min(MAX_VECTORS, total - start);
         for (let at = 0; at < count; at++) this.#to[at] = BigInt(start + at);
         const sources = vectors.map(() => zero);
         await this.#copier.run(this.#bind(sources, vectors, count));
@@ -245,7 +250,7 @@ export class DeviceKvCache implements KvCache {
   }
 }
 
-function slotOf(block: TokenBlock): number {
+function slotOf(block: KvBlock): number {
   if ("slot" in block) return block.slot;
-  throw new Error("a block of tokens belongs to another runner");
+  throw new Error("the block belongs to another model runner");
 }

@@ -1,5 +1,4 @@
-// The engine that callers hold: takes requests, runs the model step by step as the scheduler says, and minds time
-// and failure. It knows nothing of HTTP, tasks or votes, and of the model only that it runs steps.
+// The engine: takes requests, runs the steps that the scheduler decides on, and handles timeouts and failures.
 
 import { setImmediate as nextTurn } from "node:timers/promises";
 import { type Clock, systemClock } from "../base/clock.ts";
@@ -16,7 +15,7 @@ import type {
   GenerationRequest,
   StepReport,
 } from "./request.ts";
-import { checkRequest } from "./request-check.ts";
+import { checkRequest } from "./request.ts";
 import { queueTimeout, Scheduler, type Step } from "./scheduler.ts";
 import { Sequence, type SequenceContext } from "./sequence.ts";
 
@@ -24,23 +23,22 @@ export interface EngineOptions {
   readonly runner: ModelRunner;
   readonly tokenizer: Tokenizer;
   readonly eosTokenIds: ReadonlySet<number>;
-  /** Bound of the waiting line, in samples. */
+  /** Size of the waiting queue, in samples. */
   readonly maxWaitingSamples?: number;
-  /** At most maxWaitingSamples: a request that could never wait in the line is refused as such. */
+  /** At most maxWaitingSamples: a request of more could never enter the queue. */
   readonly maxSamplesPerRequest?: number;
-  /** Bound of the keys and values that are kept for prompts with the same beginning; 0, the default, keeps none. */
+  /** Capacity of the prefix cache; 0, the default, turns it off. */
   readonly prefixCacheTokens?: number;
   readonly clock?: Clock;
   /** A step longer than this makes the engine's state "stalled" until it returns. */
   readonly stallMs?: number;
   /** Called after each step, between steps: return quickly, never throw. */
   readonly onStep?: (report: StepReport) => void;
-  /** Hears of exceptions of listeners and of onStep, which the loop survives; it must not throw itself. Default: a
-   * process warning. */
+  /** Called with what listeners and onStep throw; must not throw itself. Default: a process warning. */
   readonly onListenerError?: (error: unknown) => void;
 }
 
-/** With a runner that resolves at once, sockets are served after at most this many steps. */
+/** Steps before the event loop gets a turn, for a runner whose promises resolve at once. */
 const STEPS_PER_TURN = 4;
 
 /** @example const engine = new Engine({ runner, tokenizer, eosTokenIds: new Set([2]) }); */
@@ -55,7 +53,7 @@ export class Engine implements GenerationEngine {
   readonly #stallMs: number;
   readonly #onStep: ((report: StepReport) => void) | null;
   readonly #hooks: RequestHooks;
-  /** Functions that take back a live request's timers. */
+  /** Functions that clear a live request's timers. */
   readonly #timers = new Map<ActiveRequest, (() => void)[]>();
   /** When the step in flight began. */
   #stepStartMs: number | null = null;
@@ -102,8 +100,8 @@ export class Engine implements GenerationEngine {
       sequences.push(new Sequence(index, promptTokens.length, maxTokens, sampling, context));
     }
     const active = new ActiveRequest(request, promptTokens, sequences, listener, this.#hooks);
-    // Who may not stand in line at all may still wait for the step that runs, unless that never ends.
-    if (request.queueTimeoutMs === 0 && this.#scheduler.lineIsFree) active.waitLimitMs = this.#stallMs;
+    // A queue timeout of 0 means not to wait for other requests; the running step has to end all the same.
+    if (request.queueTimeoutMs === 0 && this.#scheduler.prefillIsFree) active.waitLimitMs = this.#stallMs;
     this.#scheduler.enqueue(active);
     this.#setTimers(active);
     this.#loop ??= this.#run();
@@ -111,14 +109,9 @@ export class Engine implements GenerationEngine {
   }
 
   stats(): EngineStats {
-    const scheduler = this.#scheduler;
     return {
       state: this.#state(),
-      requestsWaiting: scheduler.requestsWaiting,
-      samplesWaiting: scheduler.samplesWaiting,
-      requestsRunning: scheduler.requestsRunning,
-      samplesRunning: scheduler.samplesRunning,
-      kvCacheUsageRatio: scheduler.cacheUsage,
+      ...this.#scheduler.stats(),
       prefixQueriedTokens: this.#prefixes.queriedTokens,
       prefixHitTokens: this.#prefixes.hitTokens,
     };
@@ -130,14 +123,14 @@ export class Engine implements GenerationEngine {
   }
 
   async #close(): Promise<void> {
-    // By here `#closing` is not set yet: the first await lets submit see it before anybody is told.
+    // `#closing` is set when this first await returns, so that submit refuses before listeners are called.
     await null;
     for (const request of this.#scheduler.liveRequests()) request.cancel("shutdown");
     await this.#loop;
     this.#runner.close();
   }
 
-  /** Runs steps while there is work; submit starts it again. */
+  /** Runs steps while there is work; submit starts it anew. */
   async #run(): Promise<void> {
     await null; // so that no listener is called from within submit
     let stepsThisTurn = 0;
@@ -160,16 +153,16 @@ export class Engine implements GenerationEngine {
     } catch (error) {
       this.#fail(error);
     }
-    // No await since next() found nothing to do: whoever submits from now on finds no loop and starts one.
+    // No await since next() returned null, so that a request submitted from now on starts a new loop.
     this.#stepStartMs = null;
     this.#loop = null;
   }
 
   #runStep(step: Step): Promise<StepOutput> {
     if (step.phase === "decode") {
-      return this.#runner.decode(step.rows, step.tokens, step.pasts, step.wantLogits);
+      return this.#runner.decode(step.rows, step.tokens, step.pastLengths, step.wantLogits);
     }
-    return this.#runner.prefill(step.tokens, step.pasts[0]!, step.wantLogits);
+    return this.#runner.prefill(step.tokens, step.pastLengths[0]!, step.wantLogits);
   }
 
   #report(step: Step, elapsedMs: number): void {
@@ -183,13 +176,13 @@ export class Engine implements GenerationEngine {
     }
   }
 
-  /** A failed step leaves the cache in an unknown state: nobody can go on. */
+  /** A failed step leaves the KV cache in an unknown state: all requests fail. */
   #fail(cause: unknown): void {
     const reason = cause instanceof Error ? cause.message : String(cause);
-    const message = `a step of the model failed (${reason}): the engine serves no more; restart the process`;
+    const message = `a step of the model failed (${reason}): the engine has stopped; restart the process`;
     this.#failure = new MagdiError("MAGDI_ENGINE_FAILED", message, { cause });
     for (const request of this.#scheduler.liveRequests()) request.fail(this.#failure);
-    this.#scheduler.next(this.#clock.nowMs()); // lets go of the ended: no row moves when all have
+    this.#scheduler.next(this.#clock.nowMs()); // drops the requests; no row is copied when all have ended
   }
 
   #assertServing(): void {
@@ -206,7 +199,7 @@ export class Engine implements GenerationEngine {
     return startMs !== null && this.#clock.nowMs() - startMs > this.#stallMs ? "stalled" : "ready";
   }
 
-  /** Timers end a request on time even while a long step runs. */
+  /** Timers, because a request must end on time even during a long step. */
   #setTimers(active: ActiveRequest): void {
     const { timeoutMs } = active.request;
     const timers: (() => void)[] = [];
@@ -224,7 +217,7 @@ export class Engine implements GenerationEngine {
   }
 
   #settled(request: ActiveRequest): void {
-    for (const takeBack of this.#timers.get(request) ?? []) takeBack();
+    for (const clear of this.#timers.get(request) ?? []) clear();
     this.#timers.delete(request);
     this.#scheduler.settled(request);
   }

@@ -1,11 +1,11 @@
-// The key/value cache: one buffer for each layer's keys and values, [rows, keyValueHeads, capacity, headSize], updated
-// in place by the step graph; here in the host's memory. It knows rows and tokens, not whose they are. It copies words of
-// 32 bits, whatever is in them: a float32, or two float16s.
+// The KV cache: one buffer for each layer's keys and values, [rows, keyValueHeads, capacity, headSize], updated in
+// place by the step graph. Here its interface, and the cache in host memory, which copies words of 32 bits: a float32
+// or two float16s.
 
 import { MagdiError } from "../base/errors.ts";
 import { OrtTensor, type Tensor } from "../runtime/ort-tensor.ts";
 import type { FloatType } from "../tensor/data-type.ts";
-import type { TokenBlock } from "./model-runner.ts";
+import type { KvBlock } from "./model-runner.ts";
 
 export interface KvCacheShape {
   readonly layers: number;
@@ -17,13 +17,13 @@ export interface KvCacheShape {
   readonly floats: FloatType;
 }
 
-/** Some rows as a step takes and gives them: past_key_values.* and present.* over the same memory. */
+/** Rows as a step's inputs and outputs: past_key_values.* and present.* over the same memory. */
 export interface CachedRows {
   readonly past: Readonly<Record<string, Tensor>>;
   readonly present: Readonly<Record<string, Tensor>>;
 }
 
-/** The last row is the prompt's, those before it decode. */
+/** The last row is the prompt row, those before it are decode rows. */
 export interface KvCache {
   readonly shape: KvCacheShape;
   /** The first `count` rows; released with the cache. */
@@ -31,43 +31,43 @@ export interface KvCache {
   promptRow(): CachedRows;
   /** Copies the first `length` tokens of row `from` to row `to`. */
   copyRow(from: number, to: number, length: number): void;
-  /** Room for `tokens` tokens outside of the rows. */
-  newBlock(tokens: number): TokenBlock;
-  /** Copies `count` tokens of the prompt row, from position `from` on, to positions `at` .. of a block. */
-  save(from: number, count: number, block: TokenBlock, at: number): void;
+  /** A prefix cache block of `tokens` tokens. */
+  newBlock(tokens: number): KvBlock;
+  /** Copies `count` tokens of the prompt row, from position `from` on, into a block from position `at` on. */
+  save(from: number, count: number, block: KvBlock, at: number): void;
   /** Copies the block's first `count` tokens to the prompt row, from position `from` on. */
-  load(from: number, count: number, block: TokenBlock): void;
-  /** Whether copies wait for settle(), which must then come before the next step. */
-  readonly unsettled: boolean;
-  settle(): Promise<void>;
-  /** The words of the prompt row's first `count` tokens, in an order of the cache's own. */
-  promptNumbers(count: number): Promise<Float32Array>;
+  load(from: number, count: number, block: KvBlock): void;
+  /** Whether flushCopies() must be called before the next step. */
+  readonly hasPendingCopies: boolean;
+  flushCopies(): Promise<void>;
+  /** The raw words of the prompt row's first `count` tokens, in the cache's own layout. */
+  readPromptRow(count: number): Promise<Float32Array>;
   close(): void;
 }
 
-/** What the steps' inputs and outputs call each buffer. */
+/** Names of the buffers in the step graph. */
 export const bufferNames = ({ layers }: KvCacheShape): string[] =>
   Array.from({ length: layers }, (_, layer) => [`${layer}.key`, `${layer}.value`]).flat();
 
-/** @throws MAGDI_BAD_CONFIG always: `cause` is why the memory could not be had. */
-export function failForRoom(shape: KvCacheShape, bufferBytes: number, cause: unknown): never {
+/** @throws MAGDI_BAD_CONFIG always. */
+export function throwOutOfMemory(shape: KvCacheShape, bufferBytes: number, cause: unknown): never {
   throw new MagdiError(
     "MAGDI_BAD_CONFIG",
-    `the cache of ${shape.rows} rows of ${shape.capacityTokens} tokens takes ${2 * shape.layers} × ${bufferBytes} bytes, more than can be had; ask for fewer rows or a shorter context`,
+    `the KV cache of ${shape.rows} rows of ${shape.capacityTokens} tokens takes ${2 * shape.layers} × ${bufferBytes} bytes, more than is free; choose fewer rows or a shorter context`,
     { cause },
   );
 }
 
 export class HostKvCache implements KvCache {
-  readonly unsettled = false;
+  readonly hasPendingCopies = false;
   readonly shape: KvCacheShape;
-  /** Pages are touched, and so resident, only where tokens were written. */
+  /** The system maps a page when a token is first written to it. */
   readonly #buffers: readonly { readonly name: string; readonly data: Float32Array<ArrayBuffer> }[];
   readonly #tensors: OrtTensor[] = [];
   /** Words of one token's keys or values in one head. */
   readonly #headWords: number;
 
-  /** @throws MAGDI_BAD_CONFIG when memory does not hold a cache of this shape. */
+  /** @throws MAGDI_BAD_CONFIG when there is too little memory. */
   constructor(shape: KvCacheShape) {
     this.shape = shape;
     const { rows, keyValueHeads, capacityTokens, headSize, floats } = shape;
@@ -79,7 +79,7 @@ export class HostKvCache implements KvCache {
         data: new Float32Array(new ArrayBuffer(bytes)),
       }));
     } catch (cause) {
-      failForRoom(shape, bytes, cause);
+      throwOutOfMemory(shape, bytes, cause);
     }
   }
 
@@ -131,30 +131,30 @@ export class HostKvCache implements KvCache {
     return new Float32Array(this.#tokenLength * tokens);
   }
 
-  save(from: number, count: number, block: TokenBlock, at: number): void {
+  save(from: number, count: number, block: KvBlock, at: number): void {
     const words = hostBlock(block);
     this.#eachHead(from, words, at, (data, start, target) => {
       words.set(data.subarray(start, start + count * this.#headWords), target);
     });
   }
 
-  load(from: number, count: number, block: TokenBlock): void {
+  load(from: number, count: number, block: KvBlock): void {
     const words = hostBlock(block);
     this.#eachHead(from, words, 0, (data, start, source) => {
       data.set(words.subarray(source, source + count * this.#headWords), start);
     });
   }
 
-  async settle(): Promise<void> {}
+  async flushCopies(): Promise<void> {}
 
-  async promptNumbers(count: number): Promise<Float32Array> {
+  async readPromptRow(count: number): Promise<Float32Array> {
     const numbers = this.newBlock(count);
     this.save(0, count, numbers, 0);
     return numbers;
   }
 
-  /** Calls with where position `from` of the prompt row and position `at` of the block lie, for each layer's keys and values
-   * and each head. */
+  /** Calls `copy` for each layer's keys and values and each head, with the offsets of position `from` of the prompt row
+   * and of position `at` of the block. */
   #eachHead(
     from: number,
     block: Float32Array,
@@ -178,7 +178,7 @@ export class HostKvCache implements KvCache {
   }
 }
 
-function hostBlock(block: TokenBlock): Float32Array {
+function hostBlock(block: KvBlock): Float32Array {
   if (block instanceof Float32Array) return block;
-  throw new MagdiError("MAGDI_RUNTIME", "a block of tokens belongs to another runner");
+  throw new MagdiError("MAGDI_RUNTIME", "the block belongs to another model runner");
 }

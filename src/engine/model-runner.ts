@@ -1,7 +1,6 @@
-// What the scheduler needs of a model: rows of a key/value cache, a prefill chunk of one row, a decode step of
-// many. It knows no requests, no text and no sampling.
+// The interface between scheduler and model: KV cache rows, prefill of one prompt in chunks, decode steps of a batch.
 
-/** What one step yields for each of its B rows; valid until the next step begins. */
+/** A step's output for its B rows; valid until the next step begins. */
 export interface StepOutput {
   /** Candidate logits [B, K], best first. */
   readonly candidateLogits: Float32Array;
@@ -13,18 +12,17 @@ export interface StepOutput {
   readonly logits: Float32Array | null;
 }
 
-/** Keys and values of some tokens outside of the rows, where the runner that made it keeps them: numbers of the host's, or
- * a place in a device's memory. */
-export type TokenBlock = Float32Array | { readonly slot: number };
+/** A prefix cache block, in the runner's own memory: keys and values on the host, or a slot on a device. */
+export type KvBlock = Float32Array | { readonly slot: number };
 
 /**
- * Rows 0..rowCount-1 of the cache are the decode rows and stay contiguous (the scheduler moves the last row into a
- * hole); `promptRow` is one more row that holds the prompt being prefilled. One call at a time.
+ * Rows 0..rowCount-1 of the KV cache are the decode rows and stay contiguous (the scheduler moves the last row into a
+ * free one); `promptRow` is one more row, for the prompt being prefilled. One call at a time.
  */
 export interface ModelRunner {
-  /** Decode rows there are. */
+  /** Number of decode rows. */
   readonly maxRows: number;
-  /** Index of the extra row for the prompt, = maxRows. */
+  /** Index of the prompt row, = maxRows. */
   readonly promptRow: number;
   /** Tokens that one row holds. */
   readonly contextLength: number;
@@ -33,23 +31,44 @@ export interface ModelRunner {
   readonly candidateCount: number;
   /** Most tokens of one prefill chunk; even, at least 4. */
   readonly prefillChunkTokens: number;
-  /** Where prompts may be cut: a position's keys, values and logits are bit for bit the same wherever its prompt was
-   * cut at multiples of this (and as in prompt-chunks.ts). Even, and a divisor of prefillChunkTokens. */
-  readonly cutTokens: number;
+  /** A position's keys, values and logits are bit for bit the same however its prompt was cut into chunks that begin at
+   * multiples of this and end as nextChunkTokens says. Even, and a divisor of prefillChunkTokens. */
+  readonly chunkAlignmentTokens: number;
 
   /** Appends `tokens` [S] to the prompt row, which holds `past` tokens; the output's row 0 is the last position. */
   prefill(tokens: Int32Array, past: number, wantLogits: boolean): Promise<StepOutput>;
-  /** Appends tokens[b] to decode row b, which holds pasts[b] tokens, for b < rowCount. */
-  decode(rowCount: number, tokens: Int32Array, pasts: Int32Array, wantLogits: boolean): Promise<StepOutput>;
+  /** Appends tokens[b] to decode row b, which holds pastLengths[b] tokens, for b < rowCount. */
+  decode(
+    rowCount: number,
+    tokens: Int32Array,
+    pastLengths: Int32Array,
+    wantLogits: boolean,
+  ): Promise<StepOutput>;
   /** Copies the first `length` tokens' keys and values of row `from` to row `to`. */
   copyRow(from: number, to: number, length: number): void;
-  /** Room for `tokens` tokens; what is made is never given back, and used again for other tokens. */
-  newBlock(tokens: number): TokenBlock;
-  /** Copies the keys and values of `count` tokens of the prompt row, from position `from` on, to positions `at` .. of a
-   * block. */
-  saveTokens(from: number, count: number, block: TokenBlock, at: number): void;
-  /** Copies a block's first `count` tokens to the prompt row's positions `from` .. */
-  loadTokens(from: number, count: number, block: TokenBlock): void;
+  /** A block for `tokens` tokens. Blocks are never freed but reused for other tokens. */
+  newBlock(tokens: number): KvBlock;
+  /** Copies the keys and values of `count` tokens of the prompt row, from position `from` on, into a block from
+   * position `at` on. */
+  saveTokens(from: number, count: number, block: KvBlock, at: number): void;
+  /** Copies a block's first `count` tokens to the prompt row, from position `from` on. */
+  loadTokens(from: number, count: number, block: KvBlock): void;
   /** Frees the session and the cache. Never called while a step runs. */
   close(): void;
+}
+
+/** Matrix kernels work in tiles of this many rows, or a multiple. */
+const TILE_ROWS = 16;
+/** Tokens left for one more chunk when the last one would end with a single row in its tile. */
+const REST = 3;
+
+/**
+ * Length of the next prefill chunk when `left` tokens are left: at most `maxTokens`, which is even and at least 4. Every
+ * chunk but the last is even, and none ends with a single row in a tile, except a prompt of one token: kernels sum such a
+ * row in another order, so that its last bits would depend on the chunking.
+ */
+export function nextChunkTokens(left: number, maxTokens: number): number {
+  if (left > maxTokens + 1) return maxTokens;
+  const endsAlone = left === maxTokens + 1 || (left > 1 && left % TILE_ROWS === 1);
+  return endsAlone ? left - REST : left;
 }

@@ -1,17 +1,19 @@
-// The model runner over ONNX Runtime: one session of a student's step graph, its cache, and buffers that are bound
-// once and used by every step. It knows no requests.
+// The model runner over ONNX Runtime: a session of a student's step graph, its KV cache, and buffers that are bound
+// once and reused by every step.
 
+import { readFileSync } from "node:fs";
+import path from "node:path";
 import { MagdiError } from "../base/errors.ts";
 import type { DecoderConfig } from "../nn/decoder-config.ts";
+import { attentionInHalf } from "../nn/half-attention.ts";
 import { CANDIDATES } from "../nn/serving-graph.ts";
 import type { Device } from "../runtime/device-name.ts";
 import { OrtTensor, type Tensor } from "../runtime/ort-tensor.ts";
-import { Binding, type Session } from "../runtime/session.ts";
+import { Binding, Session, type SessionOptions } from "../runtime/session.ts";
+import { isBatchInvariant, isChunkInvariant, type ProbedRunner } from "./batch-invariance.ts";
 import { DeviceKvCache } from "./device-kv-cache.ts";
-import { aloneIsAsBeside, type ProbedRunner, piecesAreAsWhole } from "./kernel-probe.ts";
 import { type CachedRows, HostKvCache, type KvCache } from "./kv-cache.ts";
-import type { StepOutput, TokenBlock } from "./model-runner.ts";
-import { openStepSession } from "./step-session.ts";
+import type { KvBlock, StepOutput } from "./model-runner.ts";
 
 export interface OnnxModelRunnerOptions {
   /** The step graph of a student folder (engine_<dtype>.onnx). */
@@ -22,26 +24,26 @@ export interface OnnxModelRunnerOptions {
   readonly contextLength: number;
   readonly prefillChunkTokens: number;
   readonly threads: number;
-  /** Where steps run and the cache lies. Default cpu. */
+  /** Where steps run and the KV cache lies. Default cpu. */
   readonly device?: Device;
   /** See SessionOptions. */
   readonly memoryLimitBytes?: number;
-  /** Blocks of BLOCK_TOKENS tokens that newBlock may be asked for; on a device their memory is taken at once. Default 0. */
+  /** How many blocks of BLOCK_TOKENS tokens newBlock may make; a device allocates them at once. Default 0. */
   readonly prefixBlocks?: number;
-  /** Find out whether prompts may be cut anywhere, which costs the prefill of two short prompts; else they are only
-   * at whole chunks. Default false. */
-  readonly probeCuts?: boolean;
+  /** Probe whether chunks of any even length give the same bits, at the cost of prefilling two short prompts; otherwise
+   * chunkAlignmentTokens is a whole chunk. Default false. */
+  readonly probeChunking?: boolean;
 }
 
-/** A fresh array that native code may read and write. */
+/** Arrays with an ArrayBuffer of their own, which native code may read and write. */
 const int64s = (length: number): BigInt64Array => new BigInt64Array(new ArrayBuffer(length * 8));
 const int32s = (length: number): Int32Array => new Int32Array(new ArrayBuffer(length * 4));
 const floats = (length: number): Float32Array => new Float32Array(new ArrayBuffer(length * 4));
 
-/** Bindings of one number of rows, with and without all logits fetched. */
-interface RowBindings {
+/** A step of one size, with its bindings once they are made: without and with the full logits. */
+interface PreparedStep {
   readonly cached: CachedRows;
-  readonly candidates: Binding;
+  candidates: Binding | null;
   logits: Binding | null;
 }
 
@@ -52,7 +54,7 @@ export class OnnxModelRunner implements ProbedRunner {
   readonly vocabSize: number;
   readonly candidateCount: number;
   readonly prefillChunkTokens: number;
-  #cutTokens: number;
+  #chunkAlignmentTokens: number;
   readonly #session: Session;
   readonly #cache: KvCache;
   readonly #ids: BigInt64Array;
@@ -63,17 +65,17 @@ export class OnnxModelRunner implements ProbedRunner {
   readonly #topProbability: Float32Array;
   readonly #logSumExp: Float32Array;
   #logits: Float32Array | null = null;
-  readonly #decodeBindings = new Map<number, RowBindings>();
-  readonly #prefillBindings = new Map<number, RowBindings>();
+  /** By phase, rows and positions. */
+  readonly #steps = new Map<string, PreparedStep>();
   readonly #promptCache: CachedRows;
   readonly #tensors: Tensor[] = [this.#totalLength];
-  /** Fewest rows a decode step runs with: 2 where this processor's kernels give a lone row other last bits than a
-   * row among others, so that an answer never depends on strangers. */
+  /** Smallest batch of a decode step: 2 where this processor's kernels are not batch-invariant for a single row, so
+   * that an answer never depends on other requests. */
   #minRows = 1;
 
-  /** Opens the graph; its weights are mapped and packed, which takes most of a student's load.
+  /** Opens the graph; mapping and packing its weights takes most of a student's load time.
    * @throws MAGDI_RUNTIME when the graph cannot be loaded, MAGDI_BAD_CONFIG when maxRows is less than 2, the student
-   * has fewer positions than contextLength, or the cache does not fit into memory. */
+   * has fewer positions than contextLength, or the KV cache does not fit into memory. */
   static async open(options: OnnxModelRunnerOptions): Promise<OnnxModelRunner> {
     const { graphPath, config, maxRows, contextLength, threads } = options;
     if (maxRows < 2) {
@@ -111,7 +113,7 @@ export class OnnxModelRunner implements ProbedRunner {
     }
     const runner = new OnnxModelRunner(session, cache, options);
     try {
-      await runner.#probe(options.probeCuts ?? false);
+      await runner.#probe(options.probeChunking ?? false);
     } catch (error) {
       runner.close();
       throw error;
@@ -128,7 +130,7 @@ export class OnnxModelRunner implements ProbedRunner {
     this.vocabSize = config.vocabSize;
     this.candidateCount = Math.min(CANDIDATES, config.vocabSize);
     this.prefillChunkTokens = options.prefillChunkTokens;
-    this.#cutTokens = options.prefillChunkTokens;
+    this.#chunkAlignmentTokens = options.prefillChunkTokens;
     this.#cache = cache;
     this.#ids = int64s(Math.max(maxRows, options.prefillChunkTokens));
     this.#lengths = int32s(maxRows);
@@ -145,45 +147,31 @@ export class OnnxModelRunner implements ProbedRunner {
     for (let i = 0; i < count; i++) this.#ids[i] = BigInt(tokens[i]!);
     this.#lengths[0] = past + count - 1;
     this.#totalLength.data[0] = past + count;
-    let bindings = this.#prefillBindings.get(count);
-    if (bindings === undefined) {
-      const cached = this.#promptCache;
-      bindings = { candidates: this.#bind(1, count, cached, false), logits: null, cached };
-      this.#prefillBindings.set(count, bindings);
-    }
-    if (wantLogits) bindings.logits ??= this.#bind(1, count, this.#promptCache, true);
-    await this.#run((wantLogits ? bindings.logits : null) ?? bindings.candidates);
+    await this.#run("prefill", 1, count, wantLogits);
     return this.#output(1, wantLogits);
   }
 
   async decode(
     rowCount: number,
     tokens: Int32Array,
-    pasts: Int32Array,
+    pastLengths: Int32Array,
     wantLogits: boolean,
   ): Promise<StepOutput> {
     let longest = 0;
     for (let row = 0; row < rowCount; row++) {
       this.#ids[row] = BigInt(tokens[row]!);
-      this.#lengths[row] = pasts[row]!;
-      longest = Math.max(longest, pasts[row]!);
+      this.#lengths[row] = pastLengths[row]!;
+      longest = Math.max(longest, pastLengths[row]!);
     }
     this.#assertRoom(longest + 1);
     const rows = Math.max(rowCount, this.#minRows);
     for (let row = rowCount; row < rows; row++) {
-      // A row that nobody decodes in: what it computes is not read.
+      // A padding row, whose output is not read.
       this.#ids[row] = 0n;
       this.#lengths[row] = 0;
     }
     this.#totalLength.data[0] = longest + 1;
-    let bindings = this.#decodeBindings.get(rows);
-    if (bindings === undefined) {
-      const cached = this.#cache.decodeRows(rows);
-      bindings = { candidates: this.#bind(rows, 1, cached, false), logits: null, cached };
-      this.#decodeBindings.set(rows, bindings);
-    }
-    if (wantLogits) bindings.logits ??= this.#bind(rows, 1, bindings.cached, true);
-    await this.#run((wantLogits ? bindings.logits : null) ?? bindings.candidates);
+    await this.#run("decode", rows, 1, wantLogits);
     return this.#output(rowCount, wantLogits);
   }
 
@@ -191,40 +179,40 @@ export class OnnxModelRunner implements ProbedRunner {
     this.#cache.copyRow(from, to, length);
   }
 
-  get cutTokens(): number {
-    return this.#cutTokens;
+  get chunkAlignmentTokens(): number {
+    return this.#chunkAlignmentTokens;
   }
 
-  /** Bytes that steps have copied from the host to the device and back; 0 where they are one. */
+  /** Bytes that steps have copied between host and device; 0 on the CPU. */
   get transferredBytes(): number {
     return this.#session.transferredBytes;
   }
 
-  newBlock(tokens: number): TokenBlock {
+  newBlock(tokens: number): KvBlock {
     return this.#cache.newBlock(tokens);
   }
 
-  saveTokens(from: number, count: number, block: TokenBlock, at: number): void {
+  saveTokens(from: number, count: number, block: KvBlock, at: number): void {
     this.#cache.save(from, count, block, at);
   }
 
-  loadTokens(from: number, count: number, block: TokenBlock): void {
+  loadTokens(from: number, count: number, block: KvBlock): void {
     this.#cache.load(from, count, block);
   }
 
-  promptNumbers(count: number): Promise<Float32Array> {
-    return this.#cache.promptNumbers(count);
+  readPromptRow(count: number): Promise<Float32Array> {
+    return this.#cache.readPromptRow(count);
   }
 
   close(): void {
     this.#session.assertIdle();
-    // A device's memory is given back to the session that it came from.
+    // Device memory is released to its session, which must still be open.
     this.#cache.close();
     this.#session.close();
     for (const tensor of this.#tensors.splice(0)) tensor.release();
   }
 
-  /** The attention operator writes where it is told to, past a row's end too. */
+  /** The attention operator does not check bounds and would write past a row's end. */
   #assertRoom(tokens: number): void {
     if (tokens <= this.contextLength) return;
     throw new MagdiError(
@@ -233,20 +221,33 @@ export class OnnxModelRunner implements ProbedRunner {
     );
   }
 
-  async #probe(cuts: boolean): Promise<void> {
-    // cuBLAS chooses its kernels by the number of rows, so that last bits can depend on the batch whatever is done: a
-    // row beside it would be computed for nothing.
+  async #probe(chunking: boolean): Promise<void> {
+    // cuBLAS chooses its kernels by the number of rows, so the last bits can depend on the batch in any case: a padding
+    // row would not help.
     if (this.#session.device === "cuda") return;
-    // Rounding to float16 hides most differences of last bits from the few tokens of a probe, and not from all others.
-    const telling = this.#cache.shape.floats === "float32";
-    if (!telling || !(await aloneIsAsBeside(this))) this.#minRows = 2;
-    // Even pieces, because kernels work in tiles of even lengths, and a row alone in a tile is another matter.
-    if (cuts && telling && (await piecesAreAsWhole(this))) this.#cutTokens = 2;
+    // Rounding to float16 hides most differences from a probe of a few tokens, but not from all other tokens.
+    const conclusive = this.#cache.shape.floats === "float32";
+    if (!conclusive || !(await isBatchInvariant(this))) this.#minRows = 2;
+    if (chunking && conclusive && (await isChunkInvariant(this))) this.#chunkAlignmentTokens = 2;
   }
 
-  async #run(binding: Binding): Promise<void> {
-    if (this.#cache.unsettled) await this.#cache.settle();
-    await this.#session.run(binding);
+  async #run(
+    phase: "prefill" | "decode",
+    rows: number,
+    positions: number,
+    wantLogits: boolean,
+  ): Promise<void> {
+    const key = `${phase} ${rows} ${positions}`;
+    let step = this.#steps.get(key);
+    if (step === undefined) {
+      const cached = phase === "prefill" ? this.#promptCache : this.#cache.decodeRows(rows);
+      step = { cached, candidates: null, logits: null };
+      this.#steps.set(key, step);
+    }
+    if (this.#cache.hasPendingCopies) await this.#cache.flushCopies();
+    const kind = wantLogits ? "logits" : "candidates";
+    step[kind] ??= this.#bind(rows, positions, step.cached, wantLogits);
+    await this.#session.run(step[kind]);
   }
 
   #track<T extends Tensor>(tensor: T): T {
@@ -282,8 +283,8 @@ export class OnnxModelRunner implements ProbedRunner {
 
   #output(rows: number, wantLogits: boolean): StepOutput {
     for (let row = 0; row < rows; row++) {
-      // log Σ exp z = max z − log max softmax(z), which cannot underflow. The logarithm is taken here, because a
-      // vectorised one can round a value otherwise in another place of the vector, and so in another batch.
+      // log Σ exp z = max z − log max softmax(z), which cannot underflow. Not in the graph, because a vectorised
+      // logarithm can round a value differently at another position of the vector, and so in another batch.
       const best = this.#candidateLogits[row * this.candidateCount]!;
       this.#logSumExp[row] = best - Math.log(this.#topProbability[row]!);
     }
@@ -294,4 +295,15 @@ export class OnnxModelRunner implements ProbedRunner {
       logits: wantLogits ? this.#logits : null,
     };
   }
+}
+
+/** Opens engine_<dtype>.onnx. ONNX Runtime's attention on CUDA has kernels for float16 and bfloat16 only; in float32 it
+ * would run on the CPU, and the whole KV cache would cross the bus at every step.
+ * @throws MAGDI_RUNTIME, MAGDI_UNSUPPORTED as Session.open does; MAGDI_BAD_GRAPH. */
+function openStepSession(graphPath: string, options: SessionOptions): Promise<Session> {
+  if (options.device !== "cuda") return Session.open(graphPath, options);
+  const inHalf = attentionInHalf(readFileSync(graphPath));
+  if (inHalf === null) return Session.open(graphPath, options);
+  const weightsFolder = { "session.model_external_initializers_file_folder_path": path.dirname(graphPath) };
+  return Session.open(inHalf, { ...options, config: { ...options.config, ...weightsFolder } });
 }

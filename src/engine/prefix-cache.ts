@@ -1,9 +1,9 @@
-// Keys and values of prompts' beginnings, kept for the next prompt that begins the same: for each scope a tree of token
-// blocks, over one bounded pool. It knows tokens and the prompt row, no requests and no steps.
+// The prefix cache: keys and values of prompts, reused by prompts with the same beginning. A radix tree of token blocks
+// for each scope, over one bounded pool of blocks.
 
-import type { ModelRunner, TokenBlock } from "./model-runner.ts";
+import type { KvBlock, ModelRunner } from "./model-runner.ts";
 
-/** Tokens of a block: the unit of memory, not of reuse, which may end within a block. */
+/** Tokens of a block: the unit of memory. A match may end within a block. */
 export const BLOCK_TOKENS = 16;
 
 export type PromptRow = Pick<ModelRunner, "newBlock" | "saveTokens" | "loadTokens">;
@@ -13,28 +13,28 @@ interface Root {
   readonly children: Block[];
 }
 
-/** The tokens that follow its parent's. Only a full block has children. */
+/** A node: the tokens that follow its parent's. Only a full block has children. */
 interface Block {
   readonly parent: Root | Block;
   readonly children: Block[];
-  /** Token ids [BLOCK_TOKENS], `length` of them meant. */
+  /** Token ids [BLOCK_TOKENS], of which `length` are valid. */
   readonly tokens: Int32Array;
   length: number;
-  /** Keys and values of the tokens. */
-  readonly memory: TokenBlock;
+  /** The tokens' keys and values. */
+  readonly memory: KvBlock;
 }
 
-/** How far a tree agrees with a prompt. */
+/** The longest known beginning of a prompt. */
 interface Match {
   readonly root: Root;
-  /** From the root on; of the last block perhaps only the first tokens agree. */
+  /** From the root on; the last block may match in its first tokens only. */
   readonly path: Block[];
   readonly length: number;
 }
 
 /**
- * Every call copies at once and between steps, so that nothing is evicted while it is read. The least recently used
- * block goes first, and never before the blocks that follow it.
+ * Calls run between steps and copy at once, so that no block is evicted while it is read. Eviction is least recently used
+ * first, children before their parents.
  *
  * @example const cache = new PrefixCache(runner, 2048);
  */
@@ -42,42 +42,43 @@ export class PrefixCache {
   readonly #row: PromptRow;
   readonly #maxBlocks: number;
   readonly #roots = new Map<string, Root>();
-  /** All blocks, the least recently used first, each before its parent. */
+  /** All blocks, least recently used first, each before its parent. */
   readonly #byUse = new Set<Block>();
   #queriedTokens = 0;
   #hitTokens = 0;
 
-  /** Memory is taken as prompts come, in whole blocks; fewer tokens than a block's turn the cache off. */
+  /** Blocks are allocated as prompts come. A capacity below one block turns the cache off. */
   constructor(row: PromptRow, capacityTokens: number) {
     this.#row = row;
     this.#maxBlocks = Math.floor(capacityTokens / BLOCK_TOKENS);
   }
 
-  /** Prompt tokens that were looked up, and those among them that were found. */
+  /** Prompt tokens looked up since the start. */
   get queriedTokens(): number {
     return this.#queriedTokens;
   }
 
+  /** How many of them were found. */
   get hitTokens(): number {
     return this.#hitTokens;
   }
 
-  /** Tokens that are kept, counted in whole blocks. */
+  /** Tokens in the cache, in whole blocks. */
   get heldTokens(): number {
     return this.#byUse.size * BLOCK_TOKENS;
   }
 
-  /** Scopes that have anything kept. */
+  /** Number of scopes with blocks in the cache. */
   get scopes(): number {
     return this.#roots.size;
   }
 
-  /** Puts the longest known beginning of the prompt into the prompt row: a multiple of `unit` tokens, at most
-   * `limit`. Gives its length. */
-  load(scope: string, prompt: Int32Array, limit: number, unit: number): number {
+  /** Copies the longest known beginning of the prompt to the prompt row: a multiple of `alignment` tokens, at most
+   * `limit`. Returns its length. */
+  load(scope: string, prompt: Int32Array, limit: number, alignment: number): number {
     if (this.#maxBlocks === 0) return 0;
     const match = this.#match(scope, prompt.subarray(0, Math.max(limit, 0)));
-    const length = match.length - (match.length % unit);
+    const length = match.length - (match.length % alignment);
     const path = match.path.slice(0, Math.ceil(length / BLOCK_TOKENS));
     for (const [at, block] of path.entries()) {
       const from = at * BLOCK_TOKENS;
@@ -89,8 +90,7 @@ export class PrefixCache {
     return length;
   }
 
-  /** Keeps the prompt's first `length` tokens, which the prompt row holds; only the first of them when they are more
-   * than the whole cache. */
+  /** Saves the prompt's first `length` tokens from the prompt row, or as many of them as the cache can hold. */
   save(scope: string, prompt: Int32Array, length: number): void {
     if (this.#maxBlocks === 0 || length === 0) return;
     const { root, path, length: known } = this.#match(scope, prompt.subarray(0, length));
@@ -102,20 +102,20 @@ export class PrefixCache {
       const common = known % BLOCK_TOKENS;
       if (common === last.length) from += this.#fill(last, prompt, known, length);
       else {
-        // The block goes on otherwise: the prompt gets one of its own beside it.
+        // The block continues differently: the prompt gets a sibling block.
         from -= common;
         path.pop();
         last = path.at(-1);
       }
     }
     while (from < length) {
-      const memory = this.#takeMemory(path);
+      const memory = this.#allocate(path);
       if (memory === null) break;
       const parent = last ?? root;
       last = { parent, children: [], tokens: new Int32Array(BLOCK_TOKENS), length: 0, memory };
       from += this.#fill(last, prompt, from, length);
       parent.children.push(last);
-      // Its root may have lost its last block, and its place, to this very prompt.
+      // The root may have lost its last block, and been removed, while this prompt allocated.
       if (parent === root) this.#roots.set(scope, root);
       this.#byUse.add(last);
       path.push(last);
@@ -145,7 +145,7 @@ export class PrefixCache {
     return { root, path, length };
   }
 
-  /** Appends prompt tokens from `from` on to a block, at most to `end` and as many as fit; gives their number. */
+  /** Appends prompt tokens from `from` to at most `end` to a block, as many as fit; returns their number. */
   #fill(block: Block, prompt: Int32Array, from: number, end: number): number {
     const count = Math.min(BLOCK_TOKENS - block.length, end - from);
     this.#row.saveTokens(from, count, block.memory, block.length);
@@ -154,8 +154,8 @@ export class PrefixCache {
     return count;
   }
 
-  /** Memory of one block, from the least recently used one when there is no other; null when that is in `path`. */
-  #takeMemory(path: readonly Block[]): TokenBlock | null {
+  /** Memory for a block: new, or that of the least recently used one; null when that is in `path`. */
+  #allocate(path: readonly Block[]): KvBlock | null {
     if (this.#byUse.size < this.#maxBlocks) return this.#row.newBlock(BLOCK_TOKENS);
     const [oldest] = this.#byUse;
     if (oldest === undefined || path.includes(oldest)) return null;
@@ -170,7 +170,7 @@ export class PrefixCache {
     if (siblings.length === 0 && "scope" in block.parent) this.#roots.delete(block.parent.scope);
   }
 
-  /** Makes a path from the root the most recently used, the root's end last. */
+  /** Marks a path as the most recently used, its first block most of all. */
   #touch(path: readonly Block[]): void {
     for (let at = path.length - 1; at >= 0; at--) {
       const block = path[at]!;
@@ -180,7 +180,7 @@ export class PrefixCache {
   }
 }
 
-/** How many tokens of a block agree with those of `tokens` from `from` on. */
+/** How many of a block's tokens equal those of `tokens` from `from` on. */
 function commonLength(block: Block, tokens: Int32Array, from: number): number {
   const most = Math.min(block.length, tokens.length - from);
   let length = 0;

@@ -1,5 +1,5 @@
-// The random numbers of one sample: xoshiro128** (Blackman and Vigna) seeded by splitmix64 from a request's seed
-// and the sample's index. It knows nothing of tokens, rows or batches.
+// A sample's random number generator: xoshiro128** (Blackman and Vigna), seeded by splitmix64 from the request's seed
+// and the sample's index.
 
 const MASK_64 = (1n << 64n) - 1n;
 /** An odd constant that sets the seeds of neighbouring samples far apart on splitmix64's cycle. */
@@ -45,7 +45,7 @@ export class Xoshiro128 {
     return result >>> 0;
   }
 
-  /** The next number of [0, 1), 53 random bits. */
+  /** The next number in [0, 1), 53 random bits. */
   nextFloat(): number {
     const high = this.nextUint32() >>> 5;
     const low = this.nextUint32() >>> 6;
@@ -53,8 +53,8 @@ export class Xoshiro128 {
   }
 }
 
-/** The generator of sample `index` of a request with `seed` (unsigned, up to 53 bits): the same pair gives the same
- * numbers, whatever the number of samples. */
+/** The generator of sample `index` of a request with `seed` (unsigned, up to 53 bits): its numbers do not depend on the
+ * number of samples. */
 export function sampleRandom(seed: number, index: number): Xoshiro128 {
   const start = splitmix64(BigInt(seed))();
   const words = splitmix64(start + BigInt(index) * INDEX_STRIDE);

@@ -1,5 +1,6 @@
-// What a caller asks the engine for, and what it hears back. It knows tokens and text, nothing of HTTP, tasks
-// or votes.
+// A generation request, its results and events, the engine's interface, and the checks of a request.
+
+import { MagdiError } from "../base/errors.ts";
 
 import type { CancelReason, FinishReason } from "../base/finish-reason.ts";
 
@@ -30,16 +31,16 @@ export interface GenerationRequest {
   readonly id: string;
   /** Token ids [T], at least one. */
   readonly promptTokens: Int32Array;
-  /** Samples wanted of the one prompt. */
+  /** Samples of the one prompt. */
   readonly samples: number;
   readonly sampling: SamplingParams;
-  /** Give up with MAGDI_QUEUE_TIMEOUT when prefill has not begun this long after submission. */
+  /** Fail with MAGDI_QUEUE_TIMEOUT when the prefill has not begun this long after submission. */
   readonly queueTimeoutMs: number;
   /** End all samples with "deadline" this long after submission. */
   readonly timeoutMs: number;
-  /** True when the text goes on with the prompt's, so that it keeps a leading space. Default: it is a text of its own. */
+  /** True when the text continues the prompt's, so that it keeps a leading space. Default false. */
   readonly continuesText?: boolean;
-  /** Computed prompts are reused among the requests of one scope only. Default: the scope "". */
+  /** The prefix cache is shared among the requests of one scope only. Default: the scope "". */
   readonly prefixScope?: string;
 }
 
@@ -57,7 +58,7 @@ export interface TokenEvent {
   readonly logprob: number;
   /** Text that became certain with this token: whole characters, never part of a stop string; may be empty. */
   readonly text: string;
-  /** Present when topLogprobs was asked for. */
+  /** Null without topLogprobs. */
   readonly detail: TokenLogprob | null;
 }
 
@@ -67,7 +68,7 @@ export interface SampleResult {
   readonly tokenIds: readonly number[];
   /** All text, equal to the concatenation of the sample's TokenEvent texts and `tail`. */
   readonly text: string;
-  /** Text that was held back for a possible stop string or an unfinished character and came out at the end. */
+  /** Text held back until the end, for a possible stop string or an incomplete character. */
   readonly tail: string;
   readonly finishReason: FinishReason;
   /** The stop string that ended the sample, if one did. */
@@ -90,10 +91,10 @@ export interface GenerationResult {
   /** One for each sample asked for, by index; a sample cancelled before its first token has no tokens. */
   readonly samples: readonly SampleResult[];
   readonly promptTokens: number;
-  /** Prompt tokens that were computed rather than reused: prefilled once, whatever the number of samples. */
+  /** Prompt tokens that were prefilled, once for all samples. */
   readonly promptTokensComputed: number;
-  /** Prompt tokens whose keys and values were there already. With the computed ones it is the whole prompt, unless
-   * the request ended before its prefill did. */
+  /** Prompt tokens from the prefix cache. With the computed ones they are the whole prompt, unless the request ended
+   * before its prefill did. */
   readonly promptTokensReused: number;
   readonly timing: GenerationTiming;
 }
@@ -105,15 +106,15 @@ export interface GenerationListener {
   onSampleEnd?(result: SampleResult): void;
 }
 
-/** A request in the engine's hands. */
+/** A submitted request. */
 export interface Generation {
   readonly id: string;
-  /** Resolves when every sample has ended, cancelled ones included; rejects with a MagdiError when the request
-   * timed out in the queue (MAGDI_QUEUE_TIMEOUT), the engine failed (MAGDI_ENGINE_FAILED) or the model gave this
-   * request numbers or tokens that make no sense (MAGDI_RUNTIME). Nobody has to handle the rejection. */
+  /** Resolves when every sample has ended, cancelled ones included; rejects with a MagdiError when the request timed
+   * out in the queue (MAGDI_QUEUE_TIMEOUT), the engine failed (MAGDI_ENGINE_FAILED) or the model's output for this
+   * request was NaN or no text (MAGDI_RUNTIME). An unhandled rejection is ignored. */
   readonly done: Promise<GenerationResult>;
-  /** Ends the samples still running or waiting (all, or one by index): onSampleEnd is called from within, and the
-   * next step computes nothing for them. Listeners may call it. Nothing happens to samples that have ended. */
+  /** Ends the samples still running or waiting (all, or one by index): onSampleEnd is called before this returns, and
+   * the next step computes nothing for them. Listeners may call it. No effect on samples that have ended. */
   cancel(reason: CancelReason, sample?: number): void;
 }
 
@@ -125,9 +126,9 @@ export interface EngineStats {
   /** Requests whose prefill has begun, and their samples that have not ended, with or without a row. */
   readonly requestsRunning: number;
   readonly samplesRunning: number;
-  /** Cache tokens in use over cache tokens there are, kept prefixes not counted. */
+  /** Share of the KV cache's tokens in use, without the prefix cache. */
   readonly kvCacheUsageRatio: number;
-  /** Since the start: prompt tokens looked up in the prefix cache, and those among them that were reused. */
+  /** Since the start: prompt tokens looked up in the prefix cache, and how many of them were found. */
   readonly prefixQueriedTokens: number;
   readonly prefixHitTokens: number;
 }
@@ -139,19 +140,89 @@ export interface StepReport {
   readonly seconds: number;
 }
 
-/** What the server needs of an engine. */
+/** An engine as the server sees it. */
 export interface GenerationEngine {
-  /** Prompt plus generated tokens of one sample. */
+  /** Most tokens of a prompt and one generated sample together. */
   readonly contextLength: number;
   readonly maxSamplesPerRequest: number;
-  /** Throws MAGDI_QUEUE_FULL when `samples` more do not fit, and what submit throws when it takes nothing at all;
-   * cheap, to be asked before tokenising. */
+  /** Throws MAGDI_QUEUE_FULL when `samples` more do not fit, or what submit throws when the engine takes no requests;
+   * cheap, to call before tokenising. */
   assertRoom(samples: number): void;
   /** Throws MAGDI_QUEUE_FULL, MAGDI_CONTEXT_LENGTH (details prompt_tokens, context_length), MAGDI_BAD_REQUEST (with
-   * `param`, a field's name here), MAGDI_SHUTTING_DOWN or MAGDI_ENGINE_FAILED; maxTokens is clamped to what the
-   * context leaves. The listener is never called from within submit. */
+   * `param`, a field's name here), MAGDI_SHUTTING_DOWN or MAGDI_ENGINE_FAILED; maxTokens is clamped to what is left of
+   * the context. The listener is never called before submit returns. */
   submit(request: GenerationRequest, listener?: GenerationListener): Generation;
   stats(): EngineStats;
   /** Ends running samples with "shutdown" and frees everything. Idempotent. */
   close(): Promise<void>;
+}
+
+export interface RequestLimits {
+  readonly contextLength: number;
+  readonly vocabSize: number;
+  readonly maxSamplesPerRequest: number;
+}
+
+export const MAX_TOP_LOGPROBS = 20;
+
+/** Throws MAGDI_BAD_REQUEST with `param`, or MAGDI_CONTEXT_LENGTH when the prompt leaves no room for one token. */
+export function checkRequest(request: GenerationRequest, limits: RequestLimits): void {
+  const { samples, promptTokens, queueTimeoutMs, timeoutMs, sampling } = request;
+  const { temperature, topK, topP, minP, maxTokens, minTokens, seed, topLogprobs, stop, logitBias } =
+    sampling;
+  const { contextLength, vocabSize, maxSamplesPerRequest } = limits;
+  const isToken = (id: number) => Number.isInteger(id) && id >= 0 && id < vocabSize;
+  const fail = (param: string, expected: string, found: unknown): never => {
+    throw new MagdiError("MAGDI_BAD_REQUEST", `${param}: expected ${expected}, found ${found}`, { param });
+  };
+  if (!isCount(samples, 1, maxSamplesPerRequest)) {
+    fail("samples", `an integer from 1 to ${maxSamplesPerRequest}`, samples);
+  }
+  if (promptTokens.length === 0) fail("promptTokens", "at least one token", "none");
+  const unknownId = promptTokens.find((id) => !isToken(id));
+  if (unknownId !== undefined) fail("promptTokens", `token ids below ${vocabSize}`, unknownId);
+  if (!(queueTimeoutMs >= 0)) fail("queueTimeoutMs", "0 or more", queueTimeoutMs);
+  if (!(timeoutMs > 0)) fail("timeoutMs", "more than 0", timeoutMs);
+  if (!(Number.isFinite(temperature) && temperature >= 0)) {
+    fail("temperature", "a finite number, 0 or more", temperature);
+  }
+  if (!isCount(topK, 0)) fail("topK", "an integer, 0 or more", topK);
+  if (!(topP > 0 && topP <= 1)) fail("topP", "a number above 0, at most 1", topP);
+  if (!(minP >= 0 && minP <= 1)) fail("minP", "a number from 0 to 1", minP);
+  if (!isCount(maxTokens, 1)) fail("maxTokens", "an integer, 1 or more", maxTokens);
+  if (!isCount(minTokens, 0)) fail("minTokens", "an integer, 0 or more", minTokens);
+  if (!isCount(seed, 0)) fail("seed", "an unsigned integer of at most 53 bits", seed);
+  if (topLogprobs !== null && !isCount(topLogprobs, 0, MAX_TOP_LOGPROBS)) {
+    fail("topLogprobs", `null or an integer from 0 to ${MAX_TOP_LOGPROBS}`, topLogprobs);
+  }
+  if (stop.includes("")) fail("stop", "strings of at least one character", "an empty string");
+  for (const [id, bias] of logitBias) {
+    if (!isToken(id)) fail("logitBias", `token ids below ${vocabSize}`, id);
+    if (!Number.isFinite(bias)) fail("logitBias", "finite numbers", bias);
+  }
+  checkPromptLength(promptTokens.length, contextLength);
+}
+
+/** Throws MAGDI_CONTEXT_LENGTH (details prompt_tokens, context_length) when a prompt leaves no room for one token. */
+export function checkPromptLength(promptTokens: number, contextLength: number): void {
+  if (promptTokens >= contextLength) throw promptTooLong(promptTokens, contextLength);
+}
+
+/** The error of checkPromptLength; `bound` for a prompt whose tokens were not all counted. */
+export function promptTooLong(
+  promptTokens: number,
+  contextLength: number,
+  bound: "at least" | null = null,
+): MagdiError {
+  const found = bound === null ? promptTokens : `${bound} ${promptTokens}`;
+  return new MagdiError(
+    "MAGDI_CONTEXT_LENGTH",
+    `the prompt has ${found} tokens: expected at most ${contextLength - 1}, as the context of ` +
+      `${contextLength} tokens must hold at least one generated token; shorten the prompt`,
+    { param: "promptTokens", details: { prompt_tokens: promptTokens, context_length: contextLength } },
+  );
+}
+
+function isCount(value: number, min: number, max = Number.MAX_SAFE_INTEGER): boolean {
+  return Number.isSafeInteger(value) && value >= min && value <= max;
 }

@@ -1,15 +1,13 @@
-// Picks the next token of one row of a step's output. It knows a row's numbers, a sample's parameters and its
-// generator, nothing of rows' owners, text or time.
+// Samples the next token from a row of a step's output.
 
 import { MagdiError } from "../base/errors.ts";
-import { expNonPositive } from "./exponential.ts";
-import { LogitRow } from "./logit-row.ts";
+import { expNonPositive, LogitRow } from "./logit-row.ts";
 import type { StepOutput } from "./model-runner.ts";
 import type { SamplingParams, TokenLogprob } from "./request.ts";
 
-/** Where a sample's random numbers come from: one a sampled token, none in greedy decoding. */
+/** A sample's random numbers: one for each sampled token, none in greedy decoding. */
 export interface RandomSource {
-  /** The next number of [0, 1). */
+  /** The next number in [0, 1). */
   nextFloat(): number;
 }
 
@@ -18,35 +16,35 @@ export type FilterParams = Pick<
   "temperature" | "topK" | "topP" | "minP" | "logitBias" | "topLogprobs"
 >;
 
-/** Whether a row's K candidates are not enough for an exact pick, with `maskedCount` end-of-sequence ids masked. */
+/** Whether exact sampling needs more than a row's K candidates, with `maskedCount` end-of-sequence ids masked. */
 export function needsFullLogits(params: FilterParams, candidateCount: number, maskedCount: number): boolean {
   if (params.logitBias.size > 0 || (params.topLogprobs ?? 0) > candidateCount) return true;
   const wanted = params.temperature === 0 ? 1 : params.topK;
   return wanted === 0 || wanted + maskedCount > candidateCount;
 }
 
-/** Share of the most likely token's weight that top-p seldom goes below: what is tried first. */
+/** Top-p seldom keeps a token below this share of the most likely one's weight, so this is tried first. */
 const LIKELY_FLOOR = 1e-4;
 
 /**
  * Filters in the order of Transformers' processors and warpers: bias, end-of-sequence mask, temperature, top-k,
- * top-p (of the distribution that top-k left, renormalised), min-p; each keeps at least one token. Tokens stand in
- * one order everywhere, highest logit first and equal ones by lowest id, so that a row's candidates and its full
- * logits give the same token for the same random number. (Transformers' top-k also keeps tokens that equal the
- * k-th; this one keeps exactly k.)
+ * top-p (of the distribution after top-k, renormalised), min-p; each keeps at least one token. The order of tokens is
+ * the same everywhere, highest logit first and equal ones by lowest id, so that a row's candidates and its full logits
+ * give the same token for the same random number. (Transformers' top-k also keeps tokens equal to the k-th; this one
+ * keeps exactly k.)
  */
 export class Sampler {
   readonly #vocabSize: number;
   readonly #candidateCount: number;
   #output: StepOutput | null = null;
   #rawIds: BigInt64Array | null = null;
-  /** The candidate ids' 32-bit halves: reading a BigInt64Array makes a heap object of each element. */
+  /** The candidate ids as 32-bit halves: reading a BigInt64Array allocates an object for each element. */
   #idWords: Int32Array = new Int32Array(0);
-  /** The tokens to choose among, in order: logits, ids and, once filtered, weights. */
+  /** The tokens to sample from, in order: logits, ids and, once filtered, weights. */
   #logits: Float32Array;
   #ids: Int32Array;
   #weights: Float64Array;
-  /** Made when a request first needs whole rows. */
+  /** Made when a request first needs full logits. */
   #row: LogitRow | null = null;
 
   constructor(vocabSize: number, candidateCount: number) {
@@ -57,7 +55,7 @@ export class Sampler {
     this.#weights = new Float64Array(candidateCount);
   }
 
-  /** Takes up a step's output; what pick and the log-probabilities read until the next begin. */
+  /** Sets the step output that pick and the log-probabilities read. */
   begin(output: StepOutput): void {
     this.#output = output;
     if (this.#rawIds !== output.candidateIds) {
@@ -68,8 +66,8 @@ export class Sampler {
   }
 
   /**
-   * The token that `params` choose in output row `row`; `masked` ids cannot be chosen. Draws one number from
-   * `random` unless temperature is 0. Throws MAGDI_RUNTIME when the row holds NaN.
+   * A token sampled from output row `row`, never one of `masked`. Draws one number from `random` unless temperature is 0.
+   * Throws MAGDI_RUNTIME when the row holds NaN.
    */
   pick(row: number, params: FilterParams, masked: readonly number[], random: RandomSource): number {
     const output = this.#stepOutput();
@@ -77,18 +75,18 @@ export class Sampler {
       throw new MagdiError(
         "MAGDI_RUNTIME",
         `logits: expected finite numbers, found a log-sum of ${output.logSumExp[row]} in row ${row}; ` +
-          "the student's weights or its arithmetic are broken for this prompt",
+          "the student's weights are damaged, or its arithmetic overflows for this prompt",
       );
     }
     if (needsFullLogits(params, this.#candidateCount, masked.length)) {
-      return this.#pickOfRow(row, params, masked, random);
+      return this.#pickFromLogits(row, params, masked, random);
     }
     const wanted = params.temperature === 0 ? 1 : params.topK;
     const count = this.#loadCandidates(row, wanted, masked);
     return params.temperature === 0 ? this.#ids[0]! : this.#draw(count, params, random);
   }
 
-  /** Natural log of the token's probability in output row `row`, before any filter. */
+  /** Natural log of the token's probability in output row `row`, before all filters. */
   logprob(row: number, tokenId: number): number {
     const output = this.#stepOutput();
     const logSumExp = output.logSumExp[row]!;
@@ -100,7 +98,7 @@ export class Sampler {
     throw new RangeError(`token ${tokenId}: expected one of row ${row}'s ${this.#candidateCount} candidates`);
   }
 
-  /** The `count` most likely tokens of output row `row`, before any filter. */
+  /** The `count` most likely tokens of output row `row`, before all filters. */
   topLogprobs(row: number, count: number): TokenLogprob["top"] {
     const output = this.#stepOutput();
     const logSumExp = output.logSumExp[row]!;
@@ -114,7 +112,7 @@ export class Sampler {
     }
     const logits = this.#loadRow(row);
     logits.scan();
-    const found = Math.min(count, logits.atLeast(logits.reachedBy(count)));
+    const found = Math.min(count, logits.atLeast(logits.floorFor(count)));
     for (let position = 0; position < found; position++) {
       const tokenId = logits.ids[position]!;
       top.push({ tokenId, logprob: logits.values[tokenId]! - logSumExp });
@@ -131,7 +129,8 @@ export class Sampler {
       const id = this.#candidateId(at);
       if (masked.includes(id)) continue;
       const logit = candidateLogits[at]!;
-      // Equal logits come by lowest id from the graph's TopK; a device that orders them otherwise changes nothing.
+      // The graph's TopK gives equal logits by lowest id on the CPU; on other devices they are put into that order
+      // here.
       let position = count++;
       while (position > 0 && this.#logits[position - 1] === logit && this.#ids[position - 1]! > id) {
         this.#ids[position] = this.#ids[position - 1]!;
@@ -143,8 +142,13 @@ export class Sampler {
     return count;
   }
 
-  /** A pick over the whole row: bias, large or no top-k. */
-  #pickOfRow(row: number, params: FilterParams, masked: readonly number[], random: RandomSource): number {
+  /** Samples from the full logits: with a bias, a large top-k or none. */
+  #pickFromLogits(
+    row: number,
+    params: FilterParams,
+    masked: readonly number[],
+    random: RandomSource,
+  ): number {
     const { topK, topP, minP, temperature } = params;
     const logits = this.#loadRow(row);
     const { values, vocabSize } = logits;
@@ -153,8 +157,8 @@ export class Sampler {
     const best = logits.scan();
     if (temperature === 0) return values.indexOf(best);
     if (topK > 0 && topK < vocabSize) {
-      const count = Math.min(topK, logits.atLeast(logits.reachedBy(topK)));
-      this.#takeUp(logits, count);
+      const count = Math.min(topK, logits.atLeast(logits.floorFor(topK)));
+      this.#copySorted(logits, count);
       return this.#draw(count, params, random);
     }
 
@@ -166,30 +170,30 @@ export class Sampler {
         this.#weights[id] = weight;
         total += weight;
       }
-      // Nothing is filtered, so no order is needed: the draw goes by id.
+      // Without a filter no order is needed: weights are by id.
       if (topP === 1 && minP === 0) return this.#choose(vocabSize, total, random);
     }
-    // Tokens lighter than this cannot be kept: all of them together are less than what top-p leaves out.
+    // Tokens of less weight are never kept: all of them together weigh less than what top-p drops.
     const exactFloor = Math.max(minP, ((1 - topP) * total) / vocabSize);
     let count = 0;
     let kept = 0;
     for (const floor of [Math.max(exactFloor, LIKELY_FLOOR), exactFloor]) {
       const floorLogit = best + temperature * Math.log(floor);
       count = logits.atLeast(floorLogit - 1e-6 * (1 + Math.abs(floorLogit)));
-      this.#takeUp(logits, count);
+      this.#copySorted(logits, count);
       kept = this.#keep(count, params, total);
       if (kept < count || floor === exactFloor) break;
     }
     return this.#drawKept(kept, random);
   }
 
-  /** A token drawn from the `count` that are taken up, filtered by temperature, top-p and min-p. */
+  /** A token sampled from the first `count` in the scratch arrays with temperature, top-p and min-p. */
   #draw(count: number, params: FilterParams, random: RandomSource): number {
     return this.#drawKept(this.#keep(count, params, null), random);
   }
 
-  /** Weighs the `count` tokens that are taken up, and returns how many of them top-p and min-p keep; top-p is a share
-   * of `total`, or, with null, of their own weight. */
+  /** Computes the weights of the first `count` tokens and returns how many top-p and min-p keep; top-p is a share of
+   * `total`, or, with null, of their own sum. */
   #keep(count: number, { temperature, topP, minP }: FilterParams, total: number | null): number {
     const weights = this.#weights;
     const logits = this.#logits;
@@ -217,7 +221,7 @@ export class Sampler {
     return this.#ids[this.#choose(kept, mass, random)]!;
   }
 
-  /** A position of [0, count), each as likely as its share of `mass`, the sum of the weights. Draws one number. */
+  /** A random position in [0, count), each with its share of `mass`, the sum of the weights. Draws one number. */
   #choose(count: number, mass: number, random: RandomSource): number {
     const weights = this.#weights;
     const threshold = random.nextFloat() * mass;
@@ -232,8 +236,8 @@ export class Sampler {
     return last;
   }
 
-  /** Takes up the first `count` tokens that `logits` has put in order. */
-  #takeUp(logits: LogitRow, count: number): void {
+  /** Copies the first `count` sorted tokens of `logits` into the scratch arrays. */
+  #copySorted(logits: LogitRow, count: number): void {
     this.#reserve(count);
     for (let position = 0; position < count; position++) {
       const id = logits.ids[position]!;
@@ -245,7 +249,7 @@ export class Sampler {
   #loadRow(row: number): LogitRow {
     const { logits } = this.#stepOutput();
     if (logits === null)
-      throw new RangeError("logits: expected whole rows in this step's output, found none");
+      throw new RangeError("logits: expected full logits in this step's output, found none");
     this.#row ??= new LogitRow(this.#vocabSize);
     this.#row.load(logits, row);
     return this.#row;

@@ -1,5 +1,4 @@
-// One sample of a request: its tokens, its text, its generator, and whether it has ended and why. It knows
-// nothing of other samples, of steps or of who listens.
+// A sequence: one sample of a request, with its tokens, text and random generator, and whether and why it has ended.
 
 import type { FinishReason } from "../base/finish-reason.ts";
 import { IncrementalDetokenizer } from "../text/incremental-detokenizer.ts";
@@ -8,11 +7,11 @@ import type { Tokenizer } from "../text/tokenizer.ts";
 import { sampleRandom, type Xoshiro128 } from "./random.ts";
 import type { SampleResult, SamplingParams, TokenEvent, TokenLogprob } from "./request.ts";
 
-/** What is the same for all sequences of one request. */
+/** The same for all sequences of one request. */
 export interface SequenceContext {
   readonly tokenizer: Tokenizer;
   readonly eosTokenIds: readonly number[];
-  /** As the request's. */
+  /** As in GenerationRequest. */
   readonly continuesText?: boolean;
 }
 
@@ -21,9 +20,9 @@ const NO_TOKENS: readonly number[] = [];
 export class Sequence {
   readonly index: number;
   readonly sampling: SamplingParams;
-  /** Owned by the sequence and not by its row: its draws depend on nothing else. */
+  /** Of its own, so that its draws do not depend on its row or other sequences. */
   readonly random: Xoshiro128;
-  /** The decode row that holds the sequence's cache; -1 without one. */
+  /** The decode row with the sequence's KV cache; -1 without one. */
   row = -1;
   readonly #promptLength: number;
   readonly #maxTokens: number;
@@ -37,7 +36,7 @@ export class Sequence {
   #result: SampleResult | null = null;
   #abandoned = false;
 
-  /** `maxTokens` is the request's, clamped to what the context leaves. */
+  /** `maxTokens` is the request's, clamped to what is left of the context. */
   constructor(
     index: number,
     promptLength: number,
@@ -59,12 +58,11 @@ export class Sequence {
     this.#logprobs = sampling.topLogprobs === null ? null : [];
   }
 
-  /** What the sample came to; null while it lives. */
+  /** Null until the sequence has ended. */
   get result(): SampleResult | null {
     return this.#result;
   }
 
-  /** Whether the sequence needs no more steps. */
   get ended(): boolean {
     return this.#result !== null || this.#abandoned;
   }
@@ -74,13 +72,13 @@ export class Sequence {
     this.#abandoned = true;
   }
 
-  /** End-of-sequence ids that the next token may not be. */
+  /** End-of-sequence ids that must not be sampled next. */
   get maskedTokenIds(): readonly number[] {
     const { ignoreEos, minTokens } = this.sampling;
     return !ignoreEos && this.#tokenIds.length < minTokens ? this.#eosTokenIds : NO_TOKENS;
   }
 
-  /** Tokens that the sequence's row holds: all but the last, which the next step feeds. */
+  /** Tokens in the KV cache: all but the last, which is the next step's input. */
   get cachedTokens(): number {
     return this.#promptLength + this.#tokenIds.length - 1;
   }
@@ -90,9 +88,8 @@ export class Sequence {
   }
 
   /**
-   * Appends a token, and ends the sequence when it is an end-of-sequence token, completes a stop string or is the
-   * last there may be. End-of-sequence tokens have no text. Stop strings are looked for in the text that follows
-   * the first minTokens tokens.
+   * Appends a token, and ends the sequence on an end-of-sequence token, a complete stop string or maxTokens.
+   * End-of-sequence tokens have no text. Stop strings are looked for in the text after the first minTokens tokens.
    */
   accept(tokenId: number, logprob: number, top: TokenLogprob["top"] | null): TokenEvent {
     this.#tokenIds.push(tokenId);
@@ -119,7 +116,7 @@ export class Sequence {
     return { sample: this.index, tokenId, logprob, text, detail };
   }
 
-  /** Ends the sequence, if it still lives, with the text that was held back. */
+  /** Ends the sequence, if it has not ended, and flushes the text held back. */
   end(reason: FinishReason): SampleResult {
     if (this.#result !== null) return this.#result;
     const unfinished = this.#detokenizer.finish();
@@ -127,7 +124,7 @@ export class Sequence {
     const pushed = this.#stopFilter.push(unfinished);
     const rest = pushed.stopped === null ? this.#stopFilter.finish() : { text: "", stopped: null };
     const tail = pushed.text + rest.text;
-    // A stop string that is complete only now ends what ended by itself; it cuts the text of what was cancelled.
+    // A stop string completed only now is the finish reason, except for a cancelled sample, whose text it still cuts.
     const stopString = reason === "length" || reason === "stop" ? (pushed.stopped ?? rest.stopped) : null;
     return this.#close(stopString === null ? reason : "stop", stopString, tail);
   }

@@ -1,5 +1,5 @@
-// Copies of tokens between rows, put together into batches whose result is that of one after the other although all
-// vectors of a batch are read before one is written. It knows no memory.
+// Groups copies of cached tokens into batches. A device reads all vectors of a batch before it writes one; the result
+// is still that of the copies one after another.
 
 /** `count` tokens of row `sourceRow`, from position `from` on, to positions `to` .. of row `targetRow`. */
 export interface TokenCopy<Area> {
@@ -14,16 +14,16 @@ export interface TokenCopy<Area> {
 
 type Batch<Area> = [TokenCopy<Area>, ...TokenCopy<Area>[]];
 
-/** In order, each batch of one source and target area and at most `mostTokens` tokens; longer copies are cut. */
-export function batchesOf<Area>(
+/** The batches in order, each of one source and target area and at most `maxTokens` tokens; longer copies are split. */
+export function copyBatches<Area>(
   copies: readonly TokenCopy<Area>[],
-  mostTokens: number,
+  maxTokens: number,
 ): readonly Batch<Area>[] {
   const batches: Batch<Area>[] = [];
   let tokens = 0;
-  for (const copy of copies.flatMap((copy) => cut(copy, mostTokens))) {
+  for (const copy of copies.flatMap((copy) => split(copy, maxTokens))) {
     const batch = batches.at(-1);
-    if (batch === undefined || tokens + copy.count > mostTokens || !joins(copy, batch)) {
+    if (batch === undefined || tokens + copy.count > maxTokens || !isIndependent(copy, batch)) {
       batches.push([copy]);
       tokens = copy.count;
     } else {
@@ -34,8 +34,8 @@ export function batchesOf<Area>(
   return batches;
 }
 
-/** Whether a copy neither reads nor writes what the batch writes. */
-function joins<Area>(copy: TokenCopy<Area>, batch: Batch<Area>): boolean {
+/** Whether the copy neither reads nor overwrites what the batch writes. */
+function isIndependent<Area>(copy: TokenCopy<Area>, batch: Batch<Area>): boolean {
   const [first] = batch;
   if (copy.source !== first.source || copy.target !== first.target) return false;
   const within = copy.source === copy.target;
@@ -53,10 +53,10 @@ function joins<Area>(copy: TokenCopy<Area>, batch: Batch<Area>): boolean {
 const overlap = (a: number, aCount: number, b: number, bCount: number): boolean =>
   a < b + bCount && b < a + aCount;
 
-function cut<Area>(copy: TokenCopy<Area>, mostTokens: number): TokenCopy<Area>[] {
+function split<Area>(copy: TokenCopy<Area>, maxTokens: number): TokenCopy<Area>[] {
   const pieces: TokenCopy<Area>[] = [];
-  for (let at = 0; at < copy.count; at += mostTokens) {
-    const count = Math.min(mostTokens, copy.count - at);
+  for (let at = 0; at < copy.count; at += maxTokens) {
+    const count = Math.min(maxTokens, copy.count - at);
     pieces.push({ ...copy, from: copy.from + at, to: copy.to + at, count });
   }
   return pieces;

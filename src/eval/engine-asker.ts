@@ -3,7 +3,7 @@
 import { type AskableStudent, ask } from "../asking/ask.ts";
 import { resolveQuestion } from "../asking/question.ts";
 import { openStudent } from "../asking/student.ts";
-import type { DeviceSetting } from "../engine/device-setting.ts";
+import type { DeviceSetting } from "../engine/engine-settings.ts";
 import type { Dtype } from "../student/dtype.ts";
 import type { Answered, Asker, ModelIdentity } from "./asker.ts";
 import type { Question } from "./question.ts";

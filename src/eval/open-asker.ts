@@ -2,7 +2,7 @@
 
 import { MagdiApiError, MagdiConnectionError } from "../client/client-error.ts";
 import { MagdiClient } from "../client/magdi-client.ts";
-import type { DeviceSetting } from "../engine/device-setting.ts";
+import type { DeviceSetting } from "../engine/engine-settings.ts";
 import type { Dtype } from "../student/dtype.ts";
 import type { Asker } from "./asker.ts";
 import { openChatAsker } from "./chat-asker.ts";

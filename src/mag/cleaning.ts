@@ -1,4 +1,5 @@
-// Takes out of an agent's words what belongs to the debate and not to the reasoning. It does not know tasks or answers.
+// Removes from an agent's text what belongs to the debate and not to the reasoning: agreement, instructions, mentions
+// of others.
 
 export const CLEANINGS = {
   echoes:
@@ -25,7 +26,7 @@ const AGREES = new RegExp(
 );
 const INSTRUCTIONS =
   /^["'*(\s]*(?:please defend your opinion|make sure to state your answer|please state (?:your|the) (?:final )?answer)\b/i;
-/** Names of those who took part. "The agent" alone may be a question's own: a real estate agent. */
+/** Other participants. "The agent" alone may come from the question: a real estate agent. */
 const AGENTS = String.raw`(?:(?:other|another|fellow|previous|earlier|first|second|third|fourth|one|some|each|both|all(?: (?:the|of the|three|four))?|these|those|two|three|four)(?: of the)? (?:other |previous )?(?:agents?|debaters?|participants?)|agents? ?\d|debater [A-Z\d])\b`;
 const OTHERS = new RegExp(String.raw`\b${AGENTS}|^["'*(\s]*(?:thank you|thanks) for\b`, "i");
 const OTHERS_SOLUTIONS =
@@ -33,15 +34,15 @@ const OTHERS_SOLUTIONS =
 /** "After examining the solutions provided by other agents, it seems that …" */
 const LEAD =
   /^["'*(\s]*(?:after|upon|by|based on|having|looking at|considering|according to|from)\s[^,.:\n]{0,160}\b(?:agents?|debaters?|solutions|answers|responses)\b[^,.:\n]{0,160},\s(?:(?:(?:i|we)(?: can| have| also| now| still)*|it)\s(?:agreed?|see|believe|concluded?|confirm|determined?|found|find|think|observed?|noticed?|reali[sz]ed?|come to (?:the|the same|a) conclusion|appears|seems|is clear)(?: with (?:them|their \w+|the [a-z ]{1,40}))?,?\sthat\s)?/i;
-/** A sentence that talks of others may also compute or argue: then it stays. */
+/** A sentence that mentions others but also computes or argues stays. */
 const ARGUES = /\d|[=+×<>]|\\|\b(?:because|since|as it|due to|means|implies|therefore|so)\b/i;
 
 const SENTENCE_GAP = /(?<=[.!?]["')\]]{0,2})(\s+)(?=["'([*]{0,2}[A-Z\d$\\])/;
 const ANNOTATION = /<<[^<>\n]{0,200}>>/g;
 
 /**
- * The text without its echoes; layout between the sentences that stay is kept. `heard`: whether the speaker had heard
- * others by then. Who had not speaks of its own solutions.
+ * The text without echoes; the layout between the remaining sentences is kept. `heard`: whether the agent had heard others
+ * before; if not, "solutions" are its own.
  */
 export function cleanReasoning(text: string, cleaning: Cleaning, heard: boolean): Cleaned {
   if (cleaning === "none") return { text, echoesRemoved: 0, annotationsRemoved: 0 };
@@ -49,7 +50,7 @@ export function cleanReasoning(text: string, cleaning: Cleaning, heard: boolean)
   let echoesRemoved = 0;
   const lines = text.split("\n").flatMap((line) => {
     const pieces = line.split(SENTENCE_GAP);
-    // Sentences are at even places, the gaps behind them at odd ones.
+    // Sentences are at even indices, the gaps after them at odd ones.
     const kept: string[] = [];
     for (let at = 0; at < pieces.length; at += 2) {
       const sentence = pieces[at]!;
@@ -65,12 +66,12 @@ export function cleanReasoning(text: string, cleaning: Cleaning, heard: boolean)
   return { text: joined.replace(ANNOTATION, "").trim(), echoesRemoved, annotationsRemoved };
 }
 
-/** What is left of a sentence: all, nothing, or what follows its opening words about others' solutions. */
-function withoutEcho(sentence: string, arguesToo: boolean): string {
+/** The rest of a sentence: all, nothing, or what follows opening words about others' solutions. */
+function withoutEcho(sentence: string, removeArguments: boolean): string {
   if (AGREES.test(sentence) || INSTRUCTIONS.test(sentence)) return "";
   const mentions = OTHERS.test(sentence);
   if (mentions && !ARGUES.test(sentence.replace(/\b(?:agent|debater) ?[A-Z\d]\b/gi, ""))) return "";
-  if (arguesToo && (mentions || OTHERS_SOLUTIONS.test(sentence))) return "";
+  if (removeArguments && (mentions || OTHERS_SOLUTIONS.test(sentence))) return "";
   const lead = LEAD.exec(sentence)?.[0];
   if (lead === undefined || !(OTHERS.test(lead) || OTHERS_SOLUTIONS.test(lead))) return sentence;
   const rest = sentence.slice(lead.length);

@@ -1,15 +1,15 @@
-// Who heard whom: the edges of an interaction graph from the way a debate was held. It does not know what was said.
+// The edges of an interaction graph, who heard whom, by the rules of a debate.
 
 import type { Edge } from "./mag-schema.ts";
 
-/** A node as far as hearing goes. `turn` counts all statements of a debate in which speakers alternate. */
-export interface Spoken {
+/** What edges depend on. `turn` counts all statements of a debate in which agents alternate. */
+export interface Statement {
   readonly agent: string;
   readonly round: number;
   readonly turn?: number;
 }
 
-/** How debates are held, each a rule for edges. */
+/** Rules for edges, by how a debate is held. */
 export const EDGE_RULES = {
   rounds: "every node of round r-1 is heard by every node of round r (the paper's graphs)",
   turns: "speakers alternate: each hears the last statement of everybody before its turn, its own too",
@@ -23,8 +23,8 @@ export const EDGE_RULES = {
 
 export type EdgeRule = keyof typeof EDGE_RULES;
 
-/** Edges [from, to] of `nodes` under `rule`, ordered by `to`, then `from`. Nodes of one round are in speaking order. */
-export function edgesOf(nodes: readonly Spoken[], rule: EdgeRule): Edge[] {
+/** Edges [from, to] of `nodes` under `rule`, by `to`, then `from`. Nodes of one round are in speaking order. */
+export function edgesOf(nodes: readonly Statement[], rule: EdgeRule): Edge[] {
   const hears = HEARS[rule](nodes);
   const edges: Edge[] = [];
   for (let to = 0; to < nodes.length; to++) {
@@ -37,7 +37,7 @@ export function edgesOf(nodes: readonly Spoken[], rule: EdgeRule): Edge[] {
 /** Whether node `to` heard node `from`. */
 type Hears = (from: number, to: number) => boolean;
 
-const HEARS: Readonly<Record<EdgeRule, (nodes: readonly Spoken[]) => Hears>> = {
+const HEARS: Readonly<Record<EdgeRule, (nodes: readonly Statement[]) => Hears>> = {
   none: () => () => false,
   rounds: (nodes) => (from, to) => nodes[from]!.round === nodes[to]!.round - 1,
   debaters(nodes) {
@@ -71,14 +71,14 @@ const HEARS: Readonly<Record<EdgeRule, (nodes: readonly Spoken[]) => Hears>> = {
   },
 };
 
-/** agent0, agent1, …, agent10: numbers by value. */
+/** Numbers by value: agent2 before agent10. */
 function byName(a: string, b: string): number {
   return a.localeCompare(b, "en", { numeric: true });
 }
 
-/** Whether `from` is what its agent said last among the nodes that were `before`. */
+/** Whether `from` is its agent's last statement among the nodes that were `before`. */
 function isLast(
-  nodes: readonly Spoken[],
+  nodes: readonly Statement[],
   from: number,
   before: (index: number) => boolean,
   time: (index: number) => number,

@@ -1,5 +1,4 @@
-// The record formats that interaction graphs are imported from, each turned into the same plain record. It computes no
-// labels and no edges.
+// The record formats that MAGs are imported from, each read as the same ImportedRecord.
 
 import { z } from "zod";
 import type { Choice } from "../answers/task.ts";
@@ -11,12 +10,12 @@ import { USES, type Use } from "./mag-schema.ts";
 export interface ImportedNode {
   readonly agent: string;
   readonly round: number;
-  /** Counts all statements where speakers alternate. */
+  /** Counts all statements of a debate in which agents alternate. */
   readonly turn?: number;
   readonly reasoning: string;
-  /** Null: none could be parsed. Undefined: nobody tried. */
+  /** Null: the source found none. Undefined: the source does not say. */
   readonly answer: string | null | undefined;
-  /** What the source says; only compared. */
+  /** The source's label, only for comparison. */
   readonly correct?: boolean;
 }
 
@@ -24,7 +23,7 @@ export interface ImportedRecord {
   readonly questionId: string | null;
   readonly benchmark: string | null;
   readonly task: Task | null;
-  /** What tells several records of one question in one file apart, such as the debate's name. */
+  /** Distinguishes several records of one question in a file, such as the debate's name. */
   readonly variant: string | null;
   readonly question: string;
   readonly choices: readonly Choice[] | null;
@@ -32,11 +31,11 @@ export interface ImportedRecord {
   readonly gold: string;
   readonly use: Use | null;
   readonly nodes: readonly ImportedNode[];
-  /** How this record's debate was held, where the format tells. */
+  /** Null when the format does not say how the debate was held. */
   readonly edgeRule: EdgeRule | null;
 }
 
-/** What the records look like, for --format. */
+/** The formats of --format, with their fields. */
 export const IMPORT_FORMATS = {
   transcripts:
     "{question, gold, choices?, agents: [{agent, round, reasoning, answer?, turn?}], id?, task?, use?}",
@@ -47,7 +46,7 @@ export const IMPORT_FORMATS = {
 
 export type ImportFormat = keyof typeof IMPORT_FORMATS;
 
-/** Answers are written as numbers and booleans, too. */
+/** Some sources write answers as numbers or booleans. */
 const scalar = z
   .union([z.string(), z.number(), z.boolean()], {
     error: ({ input }) => `expected a text, a number, true or false, found ${shown(input)}`,
@@ -106,13 +105,13 @@ const released = z
   .catchall(z.unknown());
 const releasedOutput = z.object({ reasoning: text, answer: scalar.nullish() }).nullable();
 
-/** `value` as a record. @throws MAGDI_BAD_FILE with `where` and every wrong field */
+/** @throws MAGDI_BAD_FILE with `where` and every wrong field */
 export function importedRecord(value: unknown, format: ImportFormat, where: string): ImportedRecord {
   if (format === "magdi") return fromReleased(checked(released, value, where), where);
   return fromTranscript(checked(format === "agents" ? agentsRecord : transcript, value, where));
 }
 
-/** The format that a record has the fields of; transcripts when in doubt, whose errors say what is missing. */
+/** The format of a record by its fields; transcripts if none fits, whose errors say what is missing. */
 export function formatOf(value: unknown): ImportFormat {
   if (typeof value !== "object" || value === null) return "transcripts";
   if ("agents" in value) return "question_id" in value && "use" in value ? "agents" : "transcripts";
@@ -145,14 +144,14 @@ function fromTranscript(record: z.output<typeof transcript>): ImportedRecord {
 }
 
 const OUTPUT = /^(.+)_output_(\d+)$/;
-/** The order in which the authors' code numbers its agents. */
+/** The order of agents in the authors' code. */
 const RELEASED_ORDER = ["claude", "gpt", "bard"];
 
 /** "B) blue", "(2) blue" and the like. */
 const LABELLED = /^\s*\(?([A-Z]|\d{1,2})[).:]\s*(?=\S)/;
 
 /**
- * Choices with labels: their own, else A, B, … or, when the gold answer is a place from 1 and no choice's text, 1, 2, …
+ * Choices with their own labels, else A, B, … or, when the gold answer is a position from 1 and not a choice's text, 1, 2, …
  */
 function labelled(list: z.output<typeof choices>, gold: string): Choice[] | null {
   if (list === null || list === undefined || list.length === 0) return null;
@@ -174,7 +173,7 @@ function fromReleased(record: z.output<typeof released>, where: string): Importe
     const [, agent, round] = OUTPUT.exec(key) ?? [];
     if (agent === undefined) return [];
     const output = checked(releasedOutput, value, `${where}: ${key}`);
-    // The authors' code takes an empty object for none, too.
+    // As in the authors' code, an empty output counts as none.
     if (output === null || (output.reasoning === "" && (output.answer ?? "") === "")) return [];
     return [{ agent, round: Number(round), reasoning: output.reasoning, answer: output.answer ?? null }];
   });

@@ -1,27 +1,26 @@
-// Import: files of agents' outputs in, MAGs out, one after the other, and never a question that a student is measured on.
-// It writes no file.
+// Imports MAGs from files of agents' outputs, as a stream, and never a question that a student is evaluated on.
 
 import { MagdiError } from "../base/errors.ts";
 import { type OnBroken, readJsonRecords, stop } from "../base/files/json-records.ts";
 import { formatOf, type ImportFormat, importedRecord } from "./import-formats.ts";
 import type { Mag, Use } from "./mag-schema.ts";
+import { questionKey } from "./question-split.ts";
 import { type ImportCounts, magOf, noCounts, type RecordOptions } from "./record-to-mag.ts";
-import { questionKey } from "./selections.ts";
 
 export interface ImportOptions extends RecordOptions {
-  /** Default: told by each file's first record. */
+  /** Default: detected from each file's first record. */
   readonly format?: ImportFormat;
-  /** Which records are taken; records that say nothing are for training. Default "train". */
+  /** Only records of this use; records without one are for training. Default "train". */
   readonly use?: Use;
-  /** Questions (as questionKey has them) that must not be learned from, besides those of the sources' eval records. */
+  /** Question keys that must not be trained on, besides those of the sources' eval records. */
   readonly excluded?: ReadonlySet<string>;
-  /** Told of each record that is broken, which is then passed over. Default: the first one ends the import. */
+  /** Called for each broken record, which is then skipped. Default: the first one ends the import. */
   readonly onBroken?: OnBroken;
 }
 
 /**
- * The MAGs of `sources`, in their order. Training never gets a question that any source or `excluded` marks for
- * evaluation, whatever record it comes in. `counts` is filled as the MAGs come, by source.
+ * The MAGs of `sources`, in order. Training MAGs never have a question that any source or `excluded` marks for evaluation.
+ * `counts`, by source, is filled as the MAGs come.
  * @throws MAGDI_FILE_MISSING, MAGDI_BAD_FILE naming file, line and field
  */
 export async function* importMags(
@@ -32,14 +31,11 @@ export async function* importMags(
   const use = options.use ?? "train";
   const excluded = new Set(options.excluded);
   if (use === "train") {
-    // What is broken is told when it is its turn.
-    for (const source of sources)
-      for (const key of await questionsOf(
-        source,
-        (recorded) => recorded === "eval",
-        () => undefined,
-      ))
-        excluded.add(key);
+    const isEval = (recorded: unknown): boolean => recorded === "eval";
+    const ignore = (): void => {}; // broken records are reported in the second pass
+    for (const source of sources) {
+      for (const key of await questionsOf(source, isEval, ignore)) excluded.add(key);
+    }
   }
   const ids = new Set<string>();
   for (const source of sources) {
@@ -53,8 +49,8 @@ export async function* importMags(
     let format = options.format;
     for await (const { where, value } of readJsonRecords(source, onBroken)) {
       format ??= formatOf(value);
-      const told = format;
-      const record = unlessBroken(() => importedRecord(value, told, where), onBroken);
+      const known = format;
+      const record = unlessBroken(() => importedRecord(value, known, where), onBroken);
       if (record === null) continue;
       count.records += 1;
       if ((record.use ?? "train") !== use) count.otherUse += 1;
@@ -83,7 +79,7 @@ function unlessBroken<T>(make: () => T, onBroken: OnBroken): T | null {
   }
 }
 
-/** The questions, as questionKey has them, of a file's records whose `use` is wanted; undefined where there is none. */
+/** The question keys of a file's records whose `use`, undefined if absent, is wanted. */
 export async function questionsOf(
   source: string,
   wanted: (use: unknown) => boolean,

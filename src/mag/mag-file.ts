@@ -1,4 +1,4 @@
-// MAGs in a file, one a line. It does not know where they were imported from.
+// Reads MAGs from JSON Lines files.
 
 import { MagdiError } from "../base/errors.ts";
 import { checked } from "../base/files/json-file.ts";
@@ -6,12 +6,12 @@ import { readJsonRecords } from "../base/files/json-records.ts";
 import { type Mag, magSchema, type Use } from "./mag-schema.ts";
 
 interface ReadMagsOptions {
-  /** Records of any other use are an error: a student is never trained on what it is measured on. Null takes all. */
+  /** A record of another use is an error: a student is never trained on evaluation data. Null: any use. */
   readonly use: Use | null;
 }
 
 /**
- * The MAGs of `path`, as they are read.
+ * The MAGs of `path`, as a stream.
  * @throws MAGDI_FILE_MISSING; MAGDI_BAD_FILE naming file, line and field
  * @example for await (const mag of readMags("mags.jsonl", { use: "train" })) console.log(mag.id);
  */
@@ -37,7 +37,7 @@ export async function* readMags(path: string, { use }: ReadMagsOptions): AsyncGe
   }
 }
 
-/** All MAGs of several files, in order; ids are unique within a file only. */
+/** All MAGs of several files, in order. Ids are unique only within a file. */
 export async function loadMags(paths: readonly string[], options: ReadMagsOptions): Promise<Mag[]> {
   const mags: Mag[] = [];
   for (const path of paths) for await (const mag of readMags(path, options)) mags.push(mag);

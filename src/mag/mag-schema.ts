@@ -1,10 +1,10 @@
-// A multi-agent interaction graph (MAG) as data: one question, every answer that agents gave to it round by round, and
-// who heard whom. It knows no file format and nothing of tokens.
+// The schema of a multi-agent interaction graph (MAG): one question, the agents' answers round by round, and who heard
+// whom.
 
 import { z } from "zod";
 import { TASKS } from "../answers/task.ts";
 
-/** Whether a student may learn from a question, or is measured on it. */
+/** Whether a student may be trained or evaluated on a question. */
 export const USES = ["train", "eval"] as const;
 export type Use = (typeof USES)[number];
 
@@ -78,12 +78,12 @@ function edgeProblem(
   return seen.has(edge.join()) ? `expected each edge once, found [${edge.join(", ")}] again` : null;
 }
 
-/** "G0" to "G3", and on: the number of rounds after the independent one. */
+/** "G0", "G1", …: the number of rounds after the independent one. */
 export function graphType(mag: Pick<Mag, "nodes">): string {
   return `G${Math.max(0, ...mag.nodes.map(({ round }) => round))}`;
 }
 
-/** The nodes that `keep` takes, with the edges between them; null when it takes none. */
+/** The subgraph of the nodes that `keep` accepts; null when it has none. */
 export function withNodes(mag: Mag, keep: (node: MagNode) => boolean): Mag | null {
   const renumbered = new Map<number, number>();
   const nodes = mag.nodes.filter((node, index) => {

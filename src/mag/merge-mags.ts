@@ -1,12 +1,12 @@
-// Graphs of one question from several sources as one graph. Edges stay within a source: nobody heard anybody across.
+// Merges the graphs of one question from several sources. Edges stay within a source.
 
 import type { Edge, Mag, MagNode } from "./mag-schema.ts";
-import { questionKey } from "./selections.ts";
+import { questionKey } from "./question-split.ts";
 
 /**
- * One graph for each question, choices, gold answer, passage and use, in the order in which the questions first come.
- * A first statement that two sources have, such as a debate and the answers that it set out from, is one node; other
- * agents of one name are told apart by their source.
+ * One graph for each question, choices, gold answer, passage and use, by first occurrence. A first-round statement that two
+ * sources have, such as a debate and the answers it started from, becomes one node; other agents of the same name get their
+ * source's name added.
  */
 export function mergeMags(mags: readonly Mag[]): Mag[] {
   const groups = new Map<string, Mag[]>();
@@ -65,7 +65,7 @@ function merged(group: readonly Mag[]): Mag {
   };
 }
 
-/** Of round 0, with one answer, and one text is the other's beginning: sources cut announcements off. */
+/** Both of round 0 with the same answer, one text the beginning of the other: some sources are truncated. */
 function isSameStatement(a: MagNode, b: MagNode): boolean {
   if (a.round !== 0 || b.round !== 0 || a.answer !== b.answer) return false;
   const [short, long] = [a.reasoning, b.reasoning].sort((one, other) => one.length - other.length);

@@ -1,5 +1,4 @@
-// One record of agents' outputs as a MAG: labels recomputed, edges by who heard whom, echoes cleaned away, and all that
-// happened counted. It reads and writes no file.
+// Converts one record of agents' outputs to a MAG: recomputes labels, makes edges, cleans the reasoning, and counts.
 
 import path from "node:path";
 import { extractAnswer } from "../answers/answer.ts";
@@ -12,57 +11,58 @@ import { type Asked, answerOf, hasGold, labelOf } from "./labels.ts";
 import { type Mag, type MagNode, magSchema, withNodes } from "./mag-schema.ts";
 
 export interface RecordOptions {
-  /** Default: what the format or the source says, else "rounds". */
+  /** Default: by the format or the source, else "rounds". */
   readonly edges?: EdgeRule;
   /** Default "echoes". */
   readonly cleaning?: Cleaning;
-  /** "reread" takes what our extractor finds in the reasoning before what was recorded. Default "recorded". */
+  /** "reread" prefers what our extractor finds in the reasoning. Default "recorded". */
   readonly answers?: "recorded" | "reread";
-  /** Later rounds are left out. Default 3, as in the paper. */
+  /** Later rounds are dropped. Default 3, as in the paper. */
   readonly maxRound?: number;
-  /** Only these agents. */
+  /** Default: all. */
   readonly agents?: readonly string[];
   readonly benchmark?: string;
   readonly task?: Task;
   readonly terms?: string;
 }
 
-/** What happened to one file. */
-export interface ImportCounts {
-  records: number;
-  /** Records that are no JSON or lack a field, passed over. */
-  broken: number;
-  /** Records of the other use: never written. */
-  otherUse: number;
-  /** Records for training whose question is one for evaluation, here or in an excluded file. */
-  excludedQuestions: number;
-  /** Records whose gold answer is none of its task's. */
-  unreadableGold: number;
-  /** Records without any node of the agents and rounds that were asked for. */
-  withoutNodes: number;
+/** Counts for one file, all zero. */
+export const noCounts = () => ({
+  records: 0,
+  /** Records that are not JSON or lack a field, skipped. */
+  broken: 0,
+  /** Records of the other use, skipped. */
+  otherUse: 0,
+  /** Training records whose question is for evaluation, here or in an excluded file, skipped. */
+  excludedQuestions: 0,
+  /** Records whose gold answer is not one of the task. */
+  unreadableGold: 0,
+  /** Records without any node of the wanted agents and rounds. */
+  withoutNodes: 0,
   /** Second outputs of one agent in one round. */
-  repeatedNodes: number;
-  mags: number;
-  nodes: number;
-  edges: number;
-  correct: number;
-  /** Nodes whose recomputed label is not what the source says. */
-  relabelled: number;
-  withoutAnswer: number;
-  withoutReasoning: number;
-  echoesRemoved: number;
-  annotationsRemoved: number;
-}
+  repeatedNodes: 0,
+  mags: 0,
+  nodes: 0,
+  edges: 0,
+  correct: 0,
+  /** Nodes whose recomputed label differs from the source's. */
+  relabelled: 0,
+  withoutAnswer: 0,
+  withoutReasoning: 0,
+  echoesRemoved: 0,
+  annotationsRemoved: 0,
+});
+export type ImportCounts = ReturnType<typeof noCounts>;
 
-/** How the debates of known sources were held, where the records do not say. */
+/** How debates of known sources were held, for records that do not say. */
 const SOURCE_RULES: readonly (readonly [RegExp, EdgeRule])[] = [
   [/^dylan/, "sequence"],
   [/^utsa_debate/, "debaters"],
 ];
 
 /**
- * Null, and counted why, when there is nothing to make a MAG of.
- * @throws MAGDI_BAD_FILE when what comes of it is none, such as one with a single choice
+ * Null, with the reason counted, when the record gives no MAG.
+ * @throws MAGDI_BAD_FILE when the MAG is invalid, such as one with a single choice
  */
 export function magOf(
   record: ImportedRecord,
@@ -130,7 +130,7 @@ export function magOf(
   return mag;
 }
 
-/** By round, then as they come; the first of an agent's outputs in one round. */
+/** By round, without an agent's further outputs in the same round. */
 function inOrder(nodes: readonly ImportedNode[], count: ImportCounts): ImportedNode[] {
   const first = new Map<string, ImportedNode>();
   for (const node of nodes) {
@@ -151,7 +151,7 @@ interface CleanedNode {
 function magNode(node: ImportedNode, asked: Asked, options: RecordOptions): CleanedNode {
   const { agent, round, correct } = node;
   const recorded = answerOf(node.answer, node.reasoning, asked);
-  // What was said is read before echoes go: they may hold the answer.
+  // Extracted before cleaning: an echo may contain the answer.
   const answer =
     options.answers === "reread"
       ? (extractAnswer(asked.task, node.reasoning, { choices: asked.choices }) ?? recorded)
@@ -171,34 +171,13 @@ function magNode(node: ImportedNode, asked: Asked, options: RecordOptions): Clea
   };
 }
 
-/** Collections keep what may be published apart from what may not by folder. */
+/** Collections separate data that may be published from other data by folder. */
 function folderTerms(source: string): string | null {
   const folder = path.basename(path.dirname(path.resolve(source)));
   return folder === "open" || folder === "research" ? folder : null;
 }
 
-/** "gsm8k-test-0" is one of gsm8k's. */
+/** "gsm8k-test-0" → "gsm8k". */
 function benchmarkOf(questionId: string | null): string | null {
   return /^([a-z][a-z0-9]*)-/i.exec(questionId ?? "")?.[1] ?? null;
-}
-
-export function noCounts(): ImportCounts {
-  return {
-    records: 0,
-    broken: 0,
-    otherUse: 0,
-    excludedQuestions: 0,
-    unreadableGold: 0,
-    withoutNodes: 0,
-    repeatedNodes: 0,
-    mags: 0,
-    nodes: 0,
-    edges: 0,
-    correct: 0,
-    relabelled: 0,
-    withoutAnswer: 0,
-    withoutReasoning: 0,
-    echoesRemoved: 0,
-    annotationsRemoved: 0,
-  };
 }

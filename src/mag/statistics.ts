@@ -1,9 +1,8 @@
-// What a set of MAGs holds: graph types, nodes by round, agent and label, lengths (as Table 12 of the paper). It writes
-// nothing.
+// Statistics of a set of MAGs: graph types, nodes by round, agent and label, lengths (as in Table 12 of the paper).
 
+import { contrastivePairs } from "./contrastive-pairs.ts";
 import { graphType, type Mag, type MagNode } from "./mag-schema.ts";
-import { contrastivePairs } from "./pairs.ts";
-import { questionKey } from "./selections.ts";
+import { questionKey } from "./question-split.ts";
 
 export interface NodeCounts {
   nodes: number;
@@ -17,7 +16,7 @@ export interface GraphCounts extends NodeCounts {
 }
 
 export interface Lengths {
-  /** "tokens" of a student, or "characters" without one. */
+  /** "tokens" with a student's tokenizer, else "characters". */
   readonly unit: "tokens" | "characters";
   readonly prompt: Distribution;
   readonly completion: Distribution;
@@ -37,9 +36,9 @@ export interface MagStatistics {
   readonly nodes: number;
   readonly edges: number;
   readonly right: number;
-  /** The share of the more frequent label: what a node classifier must beat. */
+  /** Share of the more frequent label: a node classifier's baseline. */
   readonly majorityShare: number;
-  /** MAGs with a right and a wrong node, and the pairs that they give. */
+  /** MAGs with right and wrong nodes, and their number of pairs. */
   readonly contrastive: { readonly mags: number; readonly pairs: number };
   readonly withoutAnswer: number;
   readonly withoutReasoning: number;
@@ -52,7 +51,7 @@ export interface MagStatistics {
   readonly lengths: Lengths;
 }
 
-/** How long texts are: in a student's tokens when it is given, else in characters. */
+/** Measures lengths: in a student's tokens, or in characters. */
 export interface Measure {
   readonly unit: Lengths["unit"];
   prompt(mag: Mag): number;
@@ -65,7 +64,7 @@ export const inCharacters: Measure = {
   completion: (_mag, node) => node.reasoning.length,
 };
 
-/** The statistics of all `mags`, taken as they come. */
+/** The statistics of all `mags`, as a stream. */
 export async function magStatistics(
   mags: AsyncIterable<Mag> | Iterable<Mag>,
   measure: Measure = inCharacters,
@@ -152,7 +151,7 @@ function sorted<T>(map: Map<string, T>): Record<string, T> {
 function distribution(values: number[]): Distribution {
   if (values.length === 0) return { mean: 0, median: 0, p95: 0, max: 0, sum: 0 };
   const ordered = Float64Array.from(values).sort();
-  // The nearest rank: the least value that at least this share is not above.
+  // Nearest rank: the smallest value with at least this share of values not above it.
   const quantile = (share: number): number => ordered[Math.max(0, Math.ceil(share * ordered.length) - 1)]!;
   const sum = ordered.reduce((total, value) => total + value, 0);
   return { mean: sum / ordered.length, median: quantile(0.5), p95: quantile(0.95), max: quantile(1), sum };

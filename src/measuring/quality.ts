@@ -1,5 +1,5 @@
-// How well a student's quantised graphs agree with its float32 one: teacher-forced agreement on float32's own greedy
-// answers, and perplexity on prose. It runs the graphs that serve.
+// Measures the quality of a student's dtypes against float32: agreement, teacher-forced on float32's own greedy
+// answers, and perplexity on prose.
 
 import { MagdiError } from "../base/errors.ts";
 import type { ModelRunner } from "../engine/model-runner.ts";
@@ -11,7 +11,6 @@ import type { WrittenDtype } from "../student/written-dtype.ts";
 import { encodeChat } from "../text/chat-prompt.ts";
 import { openChatTemplate, plainChatTemplate } from "../text/chat-template.ts";
 import { openTokenizer } from "../text/tokenizer.ts";
-import { QUALITY_PASSAGES, QUALITY_QUESTIONS } from "./quality-texts.ts";
 
 /** Tokens of each greedy answer, as in the reference results; fewer where the context is short. */
 const ANSWER_TOKENS = 48;
@@ -72,63 +71,67 @@ export async function measureQuality(
   const qualities = new Map<Dtype, Quality>();
   for (const { dtype, engineGraph } of dtypes) {
     await withRunner(engineGraph, async (runner) => {
-      const { agreed, positions } = await agreementWith(runner, prompts, answers);
+      const agreement = await agreementWith(runner, prompts, answers);
       step(dtype);
       const perplexity = await perplexityOf(runner, passages);
       step(dtype);
-      qualities.set(dtype, { agreement: agreed / positions, positions, perplexity, perplexityFp32 });
+      qualities.set(dtype, { ...agreement, perplexity, perplexityFp32 });
     });
   }
   return qualities;
 }
 
-/** Fills decode row `row` with a prompt, whole: no prompt here is long. Returns the most likely next token. */
-async function fillRow(runner: ModelRunner, row: number, prompt: Int32Array): Promise<number> {
-  const output = await runner.prefill(prompt, 0, false);
-  const best = Number(output.candidateIds[0]);
-  runner.copyRow(runner.promptRow, row, prompt.length);
-  return best;
+/**
+ * The most likely tokens after each prompt, one position at a time: [prompts] for each of `count` positions, all prompts in
+ * one batch. `historyAt(position)` are the tokens [prompts] that are fed at the position before.
+ */
+async function* mostLikelyTokens(
+  runner: ModelRunner,
+  prompts: readonly Int32Array[],
+  count: number,
+  historyAt: (position: number) => Int32Array,
+): AsyncGenerator<number[]> {
+  const first: number[] = [];
+  for (const [row, prompt] of prompts.entries()) {
+    const output = await runner.prefill(prompt, 0, false); // in one chunk: the prompts are short
+    first.push(Number(output.candidateIds[0]));
+    runner.copyRow(runner.promptRow, row, prompt.length);
+  }
+  yield first;
+  for (let position = 1; position < count; position++) {
+    const pastLengths = Int32Array.from(prompts, (prompt) => prompt.length + position - 1);
+    const output = await runner.decode(prompts.length, historyAt(position), pastLengths, false);
+    yield prompts.map((_, row) => Number(output.candidateIds[row * runner.candidateCount]));
+  }
 }
 
-/** Greedy answers [prompts][count], all rows in one batch, not ended by end tokens. */
+/** Greedy answers, as tokens [count][prompts]; end-of-sequence tokens do not end them. */
 async function greedyAnswers(
   runner: ModelRunner,
   prompts: readonly Int32Array[],
   count: number,
 ): Promise<number[][]> {
   const answers: number[][] = [];
-  for (const [row, prompt] of prompts.entries()) answers.push([await fillRow(runner, row, prompt)]);
-  for (let position = 1; position < count; position++) {
-    const tokens = Int32Array.from(answers, (answer) => answer[position - 1]!);
-    const pasts = Int32Array.from(prompts, (prompt) => prompt.length + position - 1);
-    const output = await runner.decode(prompts.length, tokens, pasts, false);
-    for (const [row, answer] of answers.entries()) {
-      answer.push(Number(output.candidateIds[row * runner.candidateCount]));
-    }
-  }
+  const history = (position: number): Int32Array => Int32Array.from(answers[position - 1]!);
+  for await (const tokens of mostLikelyTokens(runner, prompts, count, history)) answers.push(tokens);
   return answers;
 }
 
-/** How often the runner's most likely token is the reference's, with the reference's tokens as history. */
+/** Share of positions at which the runner's most likely token is the reference's, teacher-forced on its answers. */
 async function agreementWith(
   runner: ModelRunner,
   prompts: readonly Int32Array[],
   answers: readonly (readonly number[])[],
-): Promise<{ agreed: number; positions: number }> {
+): Promise<{ agreement: number; positions: number }> {
   let agreed = 0;
-  const count = answers[0]?.length ?? 0;
-  for (const [row, prompt] of prompts.entries()) {
-    if ((await fillRow(runner, row, prompt)) === answers[row]?.[0]) agreed += 1;
+  let position = 0;
+  const history = (at: number): Int32Array => Int32Array.from(answers[at - 1]!);
+  for await (const tokens of mostLikelyTokens(runner, prompts, answers.length, history)) {
+    const expected = answers[position++]!;
+    for (const [row, token] of tokens.entries()) if (token === expected[row]) agreed += 1;
   }
-  for (let position = 1; position < count; position++) {
-    const tokens = Int32Array.from(answers, (answer) => answer[position - 1]!);
-    const pasts = Int32Array.from(prompts, (prompt) => prompt.length + position - 1);
-    const output = await runner.decode(prompts.length, tokens, pasts, false);
-    for (const [row, answer] of answers.entries()) {
-      if (Number(output.candidateIds[row * runner.candidateCount]) === answer[position]) agreed += 1;
-    }
-  }
-  return { agreed, positions: prompts.length * count };
+  const positions = prompts.length * answers.length;
+  return { agreement: agreed / positions, positions };
 }
 
 /** exp of the mean negative log-likelihood of each token after the first, over all passages. */
@@ -137,10 +140,10 @@ async function perplexityOf(runner: ModelRunner, passages: readonly Int32Array[]
   let count = 0;
   const longest = Math.max(...passages.map(({ length }) => length));
   for (let position = 0; position + 1 < longest; position++) {
-    // Passages that have ended repeat their last token; what their rows compute is not read.
+    // Passages that have ended repeat their last token; their output is not read.
     const tokens = Int32Array.from(passages, (passage) => passage[Math.min(position, passage.length - 1)]!);
-    const pasts = new Int32Array(passages.length).fill(position);
-    const { logits, logSumExp } = await runner.decode(passages.length, tokens, pasts, true);
+    const pastLengths = new Int32Array(passages.length).fill(position);
+    const { logits, logSumExp } = await runner.decode(passages.length, tokens, pastLengths, true);
     for (const [row, passage] of passages.entries()) {
       const next = passage[position + 1];
       if (next === undefined || logits === null) continue;
@@ -155,3 +158,31 @@ async function perplexityOf(runner: ModelRunner, passages: readonly Int32Array[]
     `expected a perplexity on plain prose, found ${perplexity}; are the weights sound?`,
   );
 }
+
+/** Asked through the student's own chat template; float32's greedy answers are the reference. */
+export const QUALITY_QUESTIONS: readonly string[] = [
+  "Natalia sold clips to 48 of her friends in April, and then she sold half as many clips in May. How many clips did Natalia sell altogether in April and May? Think step by step.",
+  "Is the Great Wall of China longer than the Amazon river? Answer yes or no and explain.",
+  "What is the capital of France?",
+  "Which is heavier: a kilogram of feathers or a kilogram of iron?\nOptions:\n(A) feathers\n(B) iron\n(C) the same",
+  'Write three words that rhyme with "light".',
+  "Ünïcödé test — “quotes”, emoji 🙂🚀, 中文字符, and code `x = y[0]`.",
+  "1, 1, 2, 3, 5, 8, what comes next?",
+  "Explain photosynthesis in one sentence.",
+  "If all bloops are razzies and all razzies are lazzies, are all bloops lazzies?",
+  "A train travels 60 miles in 1.5 hours. What is its average speed?",
+  "Translate to Spanish: The cat sleeps on the chair.",
+  "   leading spaces\n\n\nand blank lines\t\ttabs",
+];
+
+/** Prose for perplexity, written for this purpose. */
+export const QUALITY_PASSAGES: readonly string[] = [
+  "The river rises in the hills above the old mill and runs south for thirty miles before it meets the sea. In spring the meltwater makes it loud and brown, and the farmers keep their cattle away from the banks until the water falls.",
+  "A train leaves the station at nine in the morning and travels at sixty miles an hour. After two hours it has covered one hundred and twenty miles, and the passengers who wanted to read have long since fallen asleep.",
+  "Plants take in carbon dioxide from the air and water from the soil. With the energy of sunlight they turn these into sugar, and they give off the oxygen that animals need to breathe.",
+  "She opened the letter slowly, as if it might break. There were only four lines in it, written in a hand that she had not seen for eleven years, and she read them twice before she sat down.",
+  "To make bread you need flour, water, salt and yeast. Mix them, knead the dough until it is smooth, let it rise in a warm place until it has doubled in size, and bake it in a hot oven for half an hour.",
+  "The council met on Tuesday to discuss the new bridge. Most of the members agreed that it was needed, but they could not agree on who should pay for it, and the meeting ended without a decision.",
+  "If a shop sells pencils in boxes of twelve and a school needs three hundred pencils, it must buy twenty-five boxes. If each box costs four dollars, the school will pay one hundred dollars in all.",
+  "Sound travels more slowly than light. That is why you see the lightning before you hear the thunder, and why you can tell how far away a storm is by counting the seconds between them.",
+];

@@ -1,4 +1,4 @@
-// How long a student's steps take in each dtype on this machine. It runs the graphs that serve, and judges nothing.
+// Measures how long prefill and decode steps take in each dtype on this machine.
 
 import { OnnxModelRunner } from "../engine/onnx-model-runner.ts";
 import type { DecoderConfig } from "../nn/decoder-config.ts";
@@ -14,18 +14,18 @@ export interface StepTimeOptions {
   readonly onProgress?: (stage: string, done: number, total: number) => void;
 }
 
-/** Tokens of the prompt; fewer where the context is short. */
+/** Prompt length; shorter for a short context. */
 const PROMPT_TOKENS = 64;
 const ROWS = 10;
-/** Rounds over all dtypes, and runs of each kind of step in a round: what disturbs the machine for a while disturbs no
- * dtype in all of its rounds. */
+/** Rounds over all dtypes, so that a temporary load on the machine does not hit all rounds of a dtype. */
 const ROUNDS = 3;
+/** Runs of each kind of step in a round. */
 const RUNS = 5;
 
 type Kind = keyof StepTimes;
 
-/** The shortest time of each kind of step, by dtype; one student is loaded at a time. @throws MagdiError when a graph
- * cannot be run. */
+/** The shortest time of each kind of step, by dtype. Loads one dtype at a time. @throws MagdiError when a graph cannot
+ * be run. */
 export async function measureStepTimes(
   dtypes: readonly WrittenDtype[],
   options: StepTimeOptions,
@@ -56,7 +56,7 @@ export async function measureStepTimes(
       times.set(dtype, best);
       try {
         for (const [kind, run] of Object.entries(kinds) as [Kind, () => Promise<unknown>][]) {
-          await run(); // the first of a shape lays out its memory
+          await run(); // warm-up: the first run of a shape plans its memory
           for (let count = 0; count < RUNS; count++) {
             const start = now();
             await run();

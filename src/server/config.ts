@@ -4,7 +4,7 @@ import { readFileSync } from "node:fs";
 import { isIP } from "node:net";
 import { z } from "zod";
 import { MagdiError } from "../base/errors.ts";
-import { DEVICE_SETTINGS } from "../engine/device-setting.ts";
+import { DEVICE_SETTINGS } from "../engine/engine-settings.ts";
 import { DTYPES } from "../student/dtype.ts";
 import { type ApiKey, parseKeyList } from "./access/api-keys.ts";
 

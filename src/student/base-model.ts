@@ -1,5 +1,5 @@
-// A base model, whatever file it comes from: its shape, its tensors by Hugging Face key, its tokenizer's files. One
-// error names every tensor that is missing, unexpected or of the wrong shape.
+// A base model, whatever format it comes from: configuration, tensors by Hugging Face key, tokenizer files; and the
+// checks of its tensors.
 
 import { MagdiError } from "../base/errors.ts";
 import { type DecoderConfig, expectedTensors } from "../nn/decoder-config.ts";
@@ -10,16 +10,16 @@ import type { ConfigJson } from "./config-json.ts";
 
 export interface BaseTensor {
   readonly shape: readonly number[];
-  /** Bits a value has in the source; null for floats. */
+  /** Bits of a value in a quantised source; null for floats. */
   readonly sourceBits: number | null;
   /** [product of shape] */
   readFloat32(): Float32Array;
-  /** The grid that the values already lie on, for tensors that come quantised; else null. */
+  /** Reads the codes and scales of a tensor that is already quantised; null for floats. */
   readonly readGrid: (() => BlockGrid) | null;
 }
 
 export interface BaseModel {
-  /** What it was read from, as the user named it. */
+  /** The source as the user named it. */
   readonly source: string;
   readonly config: DecoderConfig;
   readonly configJson: ConfigJson;
@@ -32,10 +32,10 @@ export interface BaseModel {
   close(): void;
 }
 
-/** Buffers that some checkpoints carry and no decoder needs. */
+/** Buffers in some checkpoints that are not weights. */
 const IGNORED = [/\.rotary_emb\.inv_freq$/, /\.masked_bias$/, /\.attn\.bias$/];
 
-/** @throws MAGDI_BAD_FILE naming all tensors that do not fit, with both shapes. */
+/** @throws MAGDI_BAD_FILE naming all tensors that are missing, unexpected or of the wrong shape, with both shapes. */
 export function checkTensors(
   source: string,
   config: DecoderConfig,
@@ -53,16 +53,16 @@ function assertFinite(base: BaseModel, name: string, values: Float32Array): void
   if (at < 0) return;
   throw new MagdiError(
     "MAGDI_BAD_FILE",
-    `${base.source}: tensor ${name}: expected finite numbers, found ${values[at]}; the checkpoint is damaged or was cut short in training`,
+    `${base.source}: tensor ${name}: expected finite numbers, found ${values[at]}; the checkpoint is damaged or its training diverged`,
   );
 }
 
-/** The least number that float16 rounds to infinity. */
-const BEYOND_FLOAT16 = 65520;
+/** The smallest number that float16 rounds to infinity. */
+const FLOAT16_OVERFLOW = 65520;
 
-/** @throws MAGDI_UNSUPPORTED naming the tensor when one of its numbers is beyond the type. */
+/** @throws MAGDI_UNSUPPORTED naming the tensor when one of its values overflows the type. */
 export function assertWithin(base: BaseModel, name: string, type: FloatType, values: Float32Array): void {
-  const found = type === "float32" ? undefined : values.find((value) => Math.abs(value) >= BEYOND_FLOAT16);
+  const found = type === "float32" ? undefined : values.find((value) => Math.abs(value) >= FLOAT16_OVERFLOW);
   if (found === undefined) return;
   throw new MagdiError(
     "MAGDI_UNSUPPORTED",
@@ -70,8 +70,8 @@ export function assertWithin(base: BaseModel, name: string, type: FloatType, val
   );
 }
 
-/** A tensor's floats [product of shape], fit to be rounded to the type. @throws MAGDI_BAD_FILE naming it when it holds
- * NaN or an infinity, MAGDI_UNSUPPORTED when it is beyond the type. */
+/** A tensor's values [product of shape]. @throws MAGDI_BAD_FILE naming the tensor when it holds NaN or an infinity,
+ * MAGDI_UNSUPPORTED when a value overflows the type. */
 export function finiteFloats(base: BaseModel, name: string, type: FloatType = "float32"): Float32Array {
   const values = base.tensors.get(name)!.readFloat32(); // checked against the configuration
   assertFinite(base, name, values);
@@ -79,7 +79,8 @@ export function finiteFloats(base: BaseModel, name: string, type: FloatType = "f
   return values;
 }
 
-/** A tensor's own grid, or null. @throws MAGDI_BAD_FILE naming it when a scale or minimum is NaN or an infinity. */
+/** The codes and scales of a quantised tensor, or null. @throws MAGDI_BAD_FILE naming the tensor when a scale or
+ * minimum is NaN or an infinity. */
 export function finiteGrid(base: BaseModel, name: string): BlockGrid | null {
   const grid = base.tensors.get(name)!.readGrid?.() ?? null; // checked against the configuration
   if (grid !== null) for (const values of [grid.scales, grid.mins]) assertFinite(base, name, values);

@@ -1,22 +1,23 @@
-// A Hugging Face config.json to a DecoderConfig: families Llama, Mistral, Qwen2 and Qwen3, and everything that is
-// not supported refused by name in one error.
+// Reads a Hugging Face config.json as a DecoderConfig: Llama, Mistral, Qwen2 and Qwen3. One error lists all fields that
+// are wrong or not supported.
 
 import { MagdiError } from "../base/errors.ts";
+import { isObject } from "../base/files/json-file.ts";
 import type { DecoderConfig, RopeScaling } from "../nn/decoder-config.ts";
 
 export type ConfigJson = Readonly<Record<string, unknown>>;
 
 const MAX_LAYERS = 1000;
-/** The rotary tables have a line for each. */
+/** The rotary tables have a row for each. */
 const MAX_POSITIONS = 2 ** 20;
 
 const FAMILIES = ["llama", "mistral", "qwen2", "qwen3"] as const;
 
-/** Reads fields and collects what is wrong with them. */
+/** Reads fields and collects the problems with them. */
 class Fields {
-  /** What no config.json of the family says. */
+  /** Missing or malformed fields. */
   readonly problems: string[] = [];
-  /** What one may say and this project does not implement. */
+  /** Valid fields whose values are not implemented here. */
   readonly unsupported: string[] = [];
   readonly #json: ConfigJson;
   readonly #where: string;
@@ -30,7 +31,7 @@ class Fields {
     return this.#json[key] !== undefined && this.#json[key] !== null;
   }
 
-  /** NaN for one that is wrong, or whose fallback is. */
+  /** A positive number; NaN when it is wrong, or missing with a fallback of NaN. */
   number(key: string, fallback?: number): number {
     const value = this.#json[key] ?? fallback;
     if (typeof value === "number" && Number.isFinite(value) && value > 0) return value;
@@ -64,7 +65,7 @@ class Fields {
   object(key: string): ConfigJson | null {
     const value = this.#json[key];
     if (value === undefined || value === null) return null;
-    if (typeof value === "object" && !Array.isArray(value)) return value as ConfigJson; // a JSON object
+    if (isObject(value)) return value;
     this.#expected(key, "an object", value);
     return null;
   }
@@ -78,7 +79,7 @@ class Fields {
   }
 
   #expected(key: string, expected: string, found: unknown): void {
-    // JSON has no NaN, and the metadata of a GGUF file may.
+    // JSON has no NaN, but the metadata of a GGUF file can hold one.
     const told = typeof found === "number" ? String(found) : (JSON.stringify(found) ?? "nothing");
     this.problems.push(`${this.#where}${key}: expected ${expected}, found ${told}`);
   }
@@ -134,8 +135,8 @@ function readWindows(fields: Fields, family: string, layers: number): (number | 
   return kinds.map((kind) => (kind === "sliding_attention" ? window : null));
 }
 
-/** @throws MAGDI_BAD_FILE, or MAGDI_UNSUPPORTED where every field is well-formed; one error that lists every field
- * that is wrong or not supported. */
+/** @throws MAGDI_BAD_FILE, or MAGDI_UNSUPPORTED when every field is well-formed, listing every field that is wrong or
+ * not supported. */
 export function readConfigJson(json: ConfigJson, source: string): DecoderConfig {
   const family = FAMILIES.find((name) => name === json.model_type);
   if (family === undefined) {

@@ -1,28 +1,27 @@
-// The float32 export of a base that is imported, which other dtypes are balanced and measured by.
+// The float32 export during an import, by which other dtypes are calibrated and measured.
 
 import { rmSync } from "node:fs";
 import path from "node:path";
 import { usableProcessors } from "../runtime/usable-processors.ts";
 import type { BaseModel } from "./base-model.ts";
 import { inputMaxima } from "./calibration.ts";
-import type { ImportProgress } from "./import-progress.ts";
-import { smoothed } from "./smoothing.ts";
+import type { ImportProgress } from "./open-base.ts";
+import { smoothQuant } from "./smooth-quant.ts";
 import { type Written, writeDtype } from "./written-dtype.ts";
 
 export interface ReferenceOptions {
-  /** Without it, as many as there are processors to use. */
+  /** Default: one for each usable processor. */
   readonly threads?: number;
   readonly onProgress?: (progress: ImportProgress) => void;
 }
 
-/** The float32 export that others are balanced and measured by: the student's own where it is written already, else
- * one for the time being, made when it is first asked for. */
+/** The student's own fp32 export if it is already written, else a temporary one, made on first use. */
 export class Float32Reference {
   readonly #base: BaseModel;
   readonly #partial: string;
   readonly #written: readonly Written[];
   readonly #options: ReferenceOptions;
-  #own: Written | null = null;
+  #temporary: Written | null = null;
 
   constructor(base: BaseModel, partial: string, written: readonly Written[], options: ReferenceOptions) {
     this.#base = base;
@@ -38,12 +37,12 @@ export class Float32Reference {
   async float32(): Promise<Written> {
     const written = this.#written.find(({ dtype }) => dtype === "fp32");
     if (written !== undefined) return written;
-    this.#own ??= await writeDtype(this.#base, this.#folder, "fp32", this.#options);
-    return this.#own;
+    this.#temporary ??= await writeDtype(this.#base, this.#folder, "fp32", this.#options);
+    return this.#temporary;
   }
 
-  /** The base with its inputs balanced; as it is where it has no tokenizer to read texts with. */
-  async balanced(): Promise<BaseModel> {
+  /** The base after SmoothQuant; unchanged without a tokenizer for the calibration texts. */
+  async smoothed(): Promise<BaseModel> {
     if (!this.#base.textFiles.has("tokenizer.json")) return this.#base;
     const { load, engineGraph } = await this.float32();
     const maxima = await inputMaxima(this.#base.config, {
@@ -54,7 +53,7 @@ export class Float32Reference {
       onProgress: (done, total) =>
         this.#options.onProgress?.({ stage: "reading calibration texts", done, total }),
     });
-    return smoothed(this.#base, maxima);
+    return smoothQuant(this.#base, maxima);
   }
 
   remove(): void {

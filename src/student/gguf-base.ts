@@ -1,5 +1,5 @@
-// A base model from a GGUF file: its metadata as a config.json, its tensors under Hugging Face keys, the rotary
-// permutation of Llama files undone, its tokenizer as Hugging Face files.
+// Reads a GGUF file as a base model: metadata as config.json, tensors under Hugging Face keys with the rotary
+// permutation of Llama files undone, the tokenizer as Hugging Face files.
 
 import { MagdiError } from "../base/errors.ts";
 import { type BlockGrid, isGridType, toBlockGrid } from "../tensor/ggml-blocks.ts";
@@ -30,7 +30,7 @@ const LAYER_MODULES: Readonly<Record<string, string>> = {
   ffn_down: "mlp.down_proj",
 };
 
-/** "blk.3.attn_q.weight" → "model.layers.3.self_attn.q_proj.weight"; unknown names stay, to be reported. */
+/** "blk.3.attn_q.weight" → "model.layers.3.self_attn.q_proj.weight"; unknown names stay as they are, for the error. */
 function huggingFaceName(name: string): string {
   if (name === "token_embd.weight") return "model.embed_tokens.weight";
   if (name === "output_norm.weight") return "model.norm.weight";
@@ -40,7 +40,7 @@ function huggingFaceName(name: string): string {
   return match && module ? `model.layers.${match[1]}.${module}.${match[3]}` : name;
 }
 
-/** Where row r of the Hugging Face order lies in the file: within a head, (half, pair) is stored as (pair, half). */
+/** For each row in Hugging Face order its row in the file: within a head, (half, pair) is stored as (pair, half). */
 function rotaryRowOrder(rows: number, heads: number): Int32Array {
   const headSize = rows / heads;
   return Int32Array.from({ length: rows }, (_, row) => {
@@ -84,14 +84,14 @@ function tensorOf(file: GgufFile, name: string, order: Int32Array | null): BaseT
   };
 }
 
-/** Tokens alone are no tokenizer: a byte-level one without its merges can only name ids. */
+/** Some files have tokens but no merges, which a byte-level tokenizer needs. */
 function hasTokenizer({ metadata }: GgufFile): boolean {
   const model = metadata.get("tokenizer.ggml.model");
   return model !== undefined && (model !== "gpt2" || metadata.has("tokenizer.ggml.merges"));
 }
 
-/** rope_parameters, as llama.cpp reads them: a file that names no type means a linear one, which a factor of 0 or 1
- * turns off, and the factor has an older name too. */
+/** rope_parameters, as llama.cpp reads them: without a type it is linear, a factor of 0 or 1 means none, and the factor
+ * has an older name too. */
 function ropeOf(file: GgufFile, architecture: string): Record<string, unknown> {
   const number = (key: string) => file.getOptionalNumber(`${architecture}.rope.${key}`);
   const theta = { rope_theta: number("freq_base") ?? 10000 };
@@ -107,7 +107,7 @@ function ropeOf(file: GgufFile, architecture: string): Record<string, unknown> {
   return linear ? { ...theta, rope_type: type, factor } : { ...theta, rope_type: "default" };
 }
 
-/** The metadata under Hugging Face's config.json names. @throws MAGDI_BAD_FILE for a value of another type */
+/** The metadata as a Hugging Face config.json. @throws MAGDI_BAD_FILE for a value of the wrong type */
 function configOf(file: GgufFile, architecture: keyof typeof ARCHITECTURES): ConfigJson {
   const number = (key: string) => file.getOptionalNumber(`${architecture}.${key}`) ?? undefined;
   const token = (key: string) => file.getOptionalNumber(`tokenizer.ggml.${key}_token_id`) ?? undefined;
@@ -145,7 +145,7 @@ function configOf(file: GgufFile, architecture: keyof typeof ARCHITECTURES): Con
     dtype: "float32",
   };
   if (window !== undefined && window > 0) {
-    // Llama files with a window are Mistral's.
+    // Llama files with a sliding window are Mistral's.
     Object.assign(config, {
       model_type: architecture === "llama" ? "mistral" : architecture,
       sliding_window: window,
@@ -156,7 +156,7 @@ function configOf(file: GgufFile, architecture: keyof typeof ARCHITECTURES): Con
   return Object.fromEntries(Object.entries(config).filter(([, value]) => value !== undefined));
 }
 
-/** Opens the file; tensors are read when asked for.
+/** Opens the file; tensors are read on demand.
  * @throws MAGDI_BAD_FILE, MAGDI_UNSUPPORTED naming what is wrong. */
 export function openGgufBase(path: string): BaseModel {
   const file = openGguf(path);

@@ -1,5 +1,5 @@
-// Speaks a Hugging Face hub's HTTP: what a file is (size, ETag, commit), and its bytes from an offset on. It keeps the
-// token to the hub's own origin and names what went wrong. It writes nothing.
+// HTTP client of a Hugging Face hub: a file's size, ETag and commit, and its bytes from an offset on. Sends the token
+// to the hub's own origin only.
 
 import { MagdiError } from "../base/errors.ts";
 
@@ -7,7 +7,7 @@ const ATTEMPTS = 5;
 const FIRST_DELAY_MS = 500;
 const MAX_REDIRECTS = 10;
 
-/** Failures that waiting does not mend: no name service, no route, nobody listening. */
+/** Failures that a retry would not help: no DNS, no route, no listener. */
 const UNREACHABLE = new Set([
   "ENOTFOUND",
   "EAI_AGAIN",
@@ -17,10 +17,10 @@ const UNREACHABLE = new Set([
   "UND_ERR_CONNECT_TIMEOUT",
 ]);
 
-/** A failure that another attempt may mend; what it says is true once they are used up. */
-export class PassingFailure extends MagdiError {}
+/** A transient failure, to be retried. Its message is for when the attempts are used up. */
+export class TransientFailure extends MagdiError {}
 
-/** There is no way to the hub: a copy on disk may serve instead. */
+/** The hub cannot be reached; a complete copy on disk may be used instead. */
 export class HubUnreachable extends MagdiError {}
 
 export interface HubClientOptions {
@@ -31,19 +31,18 @@ export interface HubClientOptions {
   readonly delay: (milliseconds: number) => Promise<void>;
 }
 
-/** What the hub says of one file. */
+/** A file on the hub. */
 export interface RemoteFile {
   readonly url: string;
-  /** Without quotes and weakness; null when the hub names none. */
+  /** Without quotes and the weak prefix; null without one. */
   readonly etag: string | null;
-  /** Whether the ETag is the SHA-256 that the hub itself states for a large file. */
+  /** Whether the ETag is the SHA-256 that the hub states for a large file. */
   readonly linked: boolean;
   readonly sizeBytes: number | null;
-  /** The commit that the revision stands for now. */
+  /** The commit that the revision resolves to now. */
   readonly commit: string | null;
 }
 
-/** Where a file is asked for: the repository for messages, the revision and the name for the address. */
 export interface FileAddress {
   readonly repository: string;
   readonly revision: string;
@@ -52,7 +51,7 @@ export interface FileAddress {
 
 interface Answer {
   readonly response: Response;
-  /** The headers of every redirect on the way, and the last answer's. */
+  /** Those of every redirect and of the last response. */
   readonly headers: readonly Headers[];
   readonly url: URL;
 }
@@ -61,7 +60,7 @@ export function unquotedEtag(value: string | null): string | null {
   return value?.replace(/^W\//, "").replace(/^"(.*)"$/, "$1") || null;
 }
 
-/** A header's whole number of bytes; null when there is none. */
+/** A header's number of bytes; null when it has none. */
 export function byteCount(value: string | null): number | null {
   return value !== null && /^\d{1,15}$/.test(value) ? Number(value) : null;
 }
@@ -70,7 +69,7 @@ export class HubClient {
   readonly #options: HubClientOptions;
   readonly #origin: string;
 
-  /** @throws MAGDI_BAD_CONFIG when the endpoint is no address or the token cannot stand in a header. */
+  /** @throws MAGDI_BAD_CONFIG when the endpoint is not a URL or the token not a valid header value. */
   constructor(options: HubClientOptions) {
     this.#options = options;
     if (!URL.canParse(options.endpoint) || !/^https?:/.test(options.endpoint)) {
@@ -85,7 +84,7 @@ export class HubClient {
     this.#origin = new URL(options.endpoint).origin;
   }
 
-  /** Asks for size, ETag and commit; null when the repository has no such file.
+  /** Requests size, ETag and commit; null when the repository has no such file.
    * @throws MagdiError MAGDI_FILE_MISSING: unreachable, refused, unknown repository or revision. */
   describe(address: FileAddress): Promise<RemoteFile | null> {
     const { repository, revision, name } = address;
@@ -106,12 +105,12 @@ export class HubClient {
       const redirect = isRedirect(response);
       if (!redirect) this.#assertAnswered(response, url, repository);
       const linked = unquotedEtag(first("x-linked-etag"));
-      // A redirect's own length and ETag are not the file's, nor is the length of a body that comes compressed.
+      // Length and ETag of a redirect are not the file's, nor is the length of a compressed body.
       const own = redirect || response.headers.has("content-encoding") ? null : response.headers;
       const stated = first("x-repo-commit");
       const commit = stated !== null && /^[0-9a-f]{40}$/.test(stated) ? stated : null;
       return {
-        // A branch may move before its bytes are read.
+        // By commit, because a branch may move before the bytes are read.
         url: commit === null ? url : urlAt(commit),
         etag: linked ?? unquotedEtag(own?.get("etag") ?? null),
         linked: linked !== null,
@@ -121,15 +120,16 @@ export class HubClient {
     });
   }
 
-  /** One attempt at a file's bytes from `offset` on: 206 from there, 200 from the start where ranges are unknown.
-   * @throws PassingFailure, MagdiError */
+  /** One attempt at a file's bytes from `offset` on: 206 from there, or 200 from the start where ranges are not
+   * supported.
+   * @throws TransientFailure, MagdiError */
   async open(file: RemoteFile, repository: string, offset: number): Promise<Response> {
     const range: Record<string, string> = offset > 0 ? { range: `bytes=${offset}-` } : {};
     const { response, url } = await this.#request("GET", new URL(file.url), range);
-    // A storage link that refuses has run out: the hub gives a new one.
+    // A signed storage link that is refused has expired: the next attempt gets a new one.
     if (response.status === 403 && url.origin !== this.#origin) {
       await response.body?.cancel();
-      throw new PassingFailure(
+      throw new TransientFailure(
         "MAGDI_FILE_MISSING",
         `${url.host} answered 403 for ${file.url}; try again later`,
       );
@@ -141,14 +141,14 @@ export class HubClient {
     return response;
   }
 
-  /** Runs `attempt` again, after a growing pause, while it fails in passing; what grows `progress` counts anew. */
+  /** Retries `attempt` on transient failures with exponential backoff; when `progress` grows, the count starts anew. */
   async retrying<T>(attempt: () => Promise<T>, progress: () => number = () => 0): Promise<T> {
     let furthest = progress();
     for (let failures = 1; ; failures++) {
       try {
         return await attempt();
       } catch (error) {
-        if (!(error instanceof PassingFailure)) throw error;
+        if (!(error instanceof TransientFailure)) throw error;
         const reached = progress();
         if (reached > furthest) failures = 1;
         furthest = Math.max(furthest, reached);
@@ -158,7 +158,7 @@ export class HubClient {
     }
   }
 
-  /** What a failure of fetch or of reading a body means. */
+  /** The error for a failed fetch or a broken body. */
   networkFailure(error: unknown, url: string): MagdiError {
     const cause = error instanceof Error && error.cause instanceof Error ? error.cause : error;
     const code = cause instanceof Error && "code" in cause ? String(cause.code) : "";
@@ -168,15 +168,15 @@ export class HubClient {
       const message = `this machine cannot reach ${origin} (${reason}): download the folder elsewhere and pass its path`;
       return new HubUnreachable("MAGDI_FILE_MISSING", message, { cause: error });
     }
-    return new PassingFailure(
+    return new TransientFailure(
       "MAGDI_FILE_MISSING",
       `${origin}: the connection broke again and again (${reason}); what arrived is kept, run the command again`,
       { cause: error },
     );
   }
 
-  /** Follows redirects itself: fetch would hide their headers, and the token must not leave the hub's origin. A HEAD
-   * stops at the hub's edge, for a storage link is signed for GET alone. */
+  /** Follows redirects itself, because fetch hides their headers and the token must not leave the hub's origin. A HEAD
+   * does not leave the hub's origin, because a storage link is signed for GET only. */
   async #request(method: "GET" | "HEAD", start: URL, own: Record<string, string>): Promise<Answer> {
     const headers: Headers[] = [];
     let url = start;
@@ -242,7 +242,7 @@ export class HubClient {
     }
     const message = `${this.#origin} answered ${status} for ${url}`;
     if (status >= 500 || status === 429 || status === 408 || status === 416) {
-      throw new PassingFailure("MAGDI_FILE_MISSING", `${message} ${ATTEMPTS} times; try again later`);
+      throw new TransientFailure("MAGDI_FILE_MISSING", `${message} ${ATTEMPTS} times; try again later`);
     }
     throw new MagdiError("MAGDI_FILE_MISSING", `${message}: expected the file`);
   }

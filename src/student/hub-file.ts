@@ -1,5 +1,5 @@
-// One file of a hub onto the disk: written beside its place, resumed where it broke off, checked against the size and
-// hash that the hub states, renamed. It knows nothing of which files a model needs.
+// Downloads one file of a hub: to a temporary file beside its place, resumed where it broke off, checked against the
+// hub's size and hash, then renamed.
 
 import { createHash, type Hash } from "node:crypto";
 import { constants, createReadStream, mkdirSync, readdirSync, rmSync, statSync } from "node:fs";
@@ -9,12 +9,12 @@ import { pipeline } from "node:stream/promises";
 import { MagdiError } from "../base/errors.ts";
 import { NotWritten } from "../base/files/disk-refusal.ts";
 import { takePlace } from "../base/files/whole-file.ts";
-import { byteCount, type HubClient, PassingFailure, type RemoteFile, unquotedEtag } from "./hub-client.ts";
+import { byteCount, type HubClient, type RemoteFile, TransientFailure, unquotedEtag } from "./hub-client.ts";
 
-/** Bytes of the file so far, and of the whole where the hub says. */
+/** Bytes of the file so far, and its size if the hub states it. */
 export type BytesReport = (doneBytes: number, totalBytes: number | null) => void;
 
-/** Bytes in a file; null when there is none. */
+/** A file's size; null when there is none. */
 export function fileSizeBytes(file: string): number | null {
   return statSync(file, { throwIfNoEntry: false })?.size ?? null;
 }
@@ -49,7 +49,7 @@ export async function downloadFile(
   onBytes: BytesReport,
 ): Promise<void> {
   const folder = path.dirname(file);
-  // The ETag in the name: what was begun of another version is never continued.
+  // The name contains the ETag, so that a download of another version is never resumed.
   const version = createHash("sha256")
     .update(remote.etag ?? "")
     .digest("hex")
@@ -68,7 +68,7 @@ export async function downloadFile(
       if (error instanceof MagdiError && error.code === "MAGDI_BAD_FILE") rmSync(partial, { force: true });
       throw error;
     }
-    // Another process that fetches the same version was first to put it in its place.
+    // Another process that downloads the same version has renamed it first.
     return assertWhole(remote, file, file);
   }
   const begun = readdirSync(folder).filter(
@@ -79,7 +79,7 @@ export async function downloadFile(
   for (const name of begun) rmSync(path.join(folder, name), { force: true });
 }
 
-/** One attempt: asks for what is not there yet and writes it. */
+/** One attempt: requests the missing bytes and writes them. */
 async function receive(
   client: HubClient,
   repository: string,
@@ -109,19 +109,19 @@ async function receive(
   if (wrongRange || otherVersion) {
     await response.body?.cancel();
     rmSync(partial, { force: true });
-    throw new PassingFailure(
+    throw new TransientFailure(
       "MAGDI_BAD_FILE",
       `${remote.url}: changes while it is being read; try again later`,
     );
   }
-  // Written at positions, not appended: two processes that fetch the same version write the same bytes.
+  // Written at positions, not appended, so that two processes which download the same version write the same bytes.
   const handle = await onDisk(folder, () => open(partial, constants.O_RDWR | constants.O_CREAT, 0o644));
   let position = start;
   try {
     if ((await handle.stat()).size < start) {
       await response.body?.cancel();
       rmSync(partial, { force: true });
-      throw new PassingFailure(
+      throw new TransientFailure(
         "MAGDI_BAD_FILE",
         `${partial}: vanished while it was being written; run again`,
       );
@@ -144,7 +144,7 @@ async function receive(
     await handle.close();
   }
   if (total !== null && position < total) {
-    throw new PassingFailure(
+    throw new TransientFailure(
       "MAGDI_BAD_FILE",
       `${remote.url}: expected ${total} bytes, the answer ends after ${position} again and again; what arrived is kept, run the command again`,
     );
@@ -179,8 +179,8 @@ async function writeAll(handle: FileHandle, bytes: Uint8Array, position: number)
   }
 }
 
-/** Compares size and hash. The hub's ETag is a large file's SHA-256 or a small one's git blob id; a mirror may give
- * the plain SHA-1. Any other ETag says nothing of the bytes. */
+/** Checks size and hash. The hub's ETag is a large file's SHA-256 or a small one's git blob id; a mirror may give the
+ * plain SHA-1. Any other ETag is not a hash. */
 async function assertWhole(remote: RemoteFile, written: string, file: string): Promise<void> {
   const size = statSync(written).size;
   if (remote.sizeBytes !== null && size !== remote.sizeBytes) {

@@ -1,5 +1,5 @@
-// A base model from a Hugging Face hub: the ids users write, the files a model needs, the cache they lie in. How bytes
-// travel is hub-client.ts and hub-file.ts.
+// Downloads base models from a Hugging Face hub into a cache: hub ids, the files that a model needs, what the cache
+// holds.
 
 import { readFileSync, rmSync } from "node:fs";
 import { homedir } from "node:os";
@@ -11,22 +11,16 @@ import { writeWholeFile } from "../base/files/whole-file.ts";
 import { readConfigJson } from "./config-json.ts";
 import { HubClient, HubUnreachable, type RemoteFile } from "./hub-client.ts";
 import { downloadFile, fileSizeBytes, onDisk } from "./hub-file.ts";
+import { TEXT_FILES } from "./hugging-face-base.ts";
 
 const CONFIG = "config.json";
 const WEIGHTS = "model.safetensors";
 const INDEX = "model.safetensors.index.json";
 
-/** What the importer reads beside configuration and weights; a repository may lack any of them. */
-const OPTIONAL_FILES = [
-  "generation_config.json",
-  "tokenizer.json",
-  "tokenizer_config.json",
-  "special_tokens_map.json",
-  "added_tokens.json",
-  "chat_template.jinja",
-];
+/** Read by the import if the repository has them. */
+const OPTIONAL_FILES = ["generation_config.json", ...TEXT_FILES];
 
-/** What lies in the cache and of which version. */
+/** Lists the cached files and their versions. */
 const RECORD = ".hub.json";
 
 /** OWNER/NAME[@REVISION][:FILE.gguf] */
@@ -40,7 +34,7 @@ export interface HubId {
 export interface HubProgress {
   readonly file: string;
   readonly doneBytes: number;
-  /** Null where the hub does not say. */
+  /** Null when the hub does not state it. */
   readonly totalBytes: number | null;
 }
 
@@ -54,12 +48,12 @@ export interface HubOptions {
 }
 
 interface CacheRecord {
-  /** Every file of the model is there. */
+  /** All files of the model were downloaded. */
   complete: boolean;
   readonly files: Record<string, { readonly etag: string | null; readonly sizeBytes: number }>;
 }
 
-/** The settings that MAGDI_CACHE, HF_ENDPOINT and HF_TOKEN give. */
+/** The settings in MAGDI_CACHE, HF_ENDPOINT and HF_TOKEN. */
 export function hubSettings(
   environment: Readonly<Record<string, string | undefined>>,
 ): Pick<HubOptions, "cacheFolder" | "token"> & { readonly endpoint: string } {
@@ -70,14 +64,14 @@ export function hubSettings(
   };
 }
 
-/** Reads a hub id; null when the text cannot be one.
+/** Parses a hub id; null when the text is none.
  * @example parseHubId("Qwen/Qwen3-0.6B-GGUF:Qwen3-0.6B-Q8_0.gguf")?.file // "Qwen3-0.6B-Q8_0.gguf" */
 export function parseHubId(text: string): HubId | null {
   const match = /^([^/@:]+\/[^/@:]+)(?:@([^@:]+))?(?::([^:]+))?$/.exec(text);
   const repository = match?.[1] ?? "";
   const revision = match?.[2] ?? "main";
   const file = match?.[3] ?? null;
-  // The hub's own rules; "--" stands for the slash in the cache.
+  // The hub's own rules; the cache writes the slash as "--".
   const named = repository
     .split("/")
     .every((part) => /^\w(?:[\w.-]{0,94}\w)?$/.test(part) && !/--|\.\./.test(part));
@@ -87,15 +81,15 @@ export function parseHubId(text: string): HubId | null {
   return { repository, revision, file };
 }
 
-/** Names joined by slashes that stay inside their folder, on every system. */
+/** A relative path that stays inside its folder on every system. */
 function isPlainPath(text: string): boolean {
   return text.split("/").every((part) => /^\w[\w.+-]*$/.test(part) && !part.endsWith("."));
 }
 
 /** Downloads what is not in the cache yet. Resolves to the folder, or to the file for an id that names one. Without a
- * network a complete copy in the cache serves.
+ * network it takes a complete copy in the cache.
  * @throws MAGDI_FILE_MISSING: unreachable, refused, unknown, disk full; MAGDI_BAD_FILE: what arrived is not what the
- * hub states, or the index names files outside; MAGDI_UNSUPPORTED before any weights are fetched; MAGDI_BAD_CONFIG. */
+ * hub states, or the index names files outside; MAGDI_UNSUPPORTED before any weights are downloaded; MAGDI_BAD_CONFIG. */
 export async function downloadFromHub(id: HubId, options: HubOptions): Promise<string> {
   const cached = new CachedRevision(id, options);
   if (cached.isFixed && cached.isComplete) return cached.result;
@@ -117,9 +111,9 @@ class CachedRevision {
   readonly #options: HubOptions;
   readonly #client: HubClient;
   readonly #record: CacheRecord;
-  /** All files of one download come from the commit that the first one named. */
+  /** The first file's commit, for all files of one download. */
   #revision: string;
-  /** The hub has shown a file of it. */
+  /** Whether the hub has the repository. */
   isKnown = false;
 
   constructor(id: HubId, options: HubOptions) {
@@ -158,7 +152,7 @@ class CachedRevision {
         `${CONFIG}: check the name; for one of its GGUF files write ${this.#id.repository}:FILE.gguf`,
       );
     }
-    // Refuses what cannot be imported before gigabytes travel.
+    // Refuses an unsupported model before its weights are downloaded.
     const config = path.join(this.folder, CONFIG);
     readConfigJson(readJsonObject(config), config);
     for (const name of OPTIONAL_FILES) await this.#fetch(name);
@@ -188,7 +182,7 @@ class CachedRevision {
     return known !== undefined && known.sizeBytes === fileSizeBytes(path.join(this.folder, name));
   }
 
-  /** Brings one file up to date; false when the repository has none, and then the cache has none either. */
+  /** Brings one file up to date; false when the repository has none, and then the cached one is removed. */
   async #fetch(name: string): Promise<boolean> {
     const file = path.join(this.folder, name);
     const { repository } = this.#id;
@@ -225,7 +219,7 @@ class CachedRevision {
   }
 }
 
-/** What the cache says it holds; nothing when it says nothing that can be read. */
+/** The cache's record; an empty one when it cannot be read. */
 function readRecord(file: string): CacheRecord {
   const empty: CacheRecord = { complete: false, files: {} };
   try {
@@ -241,7 +235,7 @@ function readRecord(file: string): CacheRecord {
   }
 }
 
-/** The files that an index names, each once. @throws MAGDI_BAD_FILE */
+/** The files that an index names, without repetition. @throws MAGDI_BAD_FILE */
 function shardNames(index: string): string[] {
   const map = readJsonObject(index).weight_map;
   const names = typeof map === "object" && map !== null ? [...new Set<unknown>(Object.values(map))] : [];

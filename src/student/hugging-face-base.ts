@@ -1,4 +1,4 @@
-// A base model from a Hugging Face folder: config.json, safetensors (single or sharded), tokenizer files.
+// Reads a Hugging Face folder as a base model: config.json, safetensors (single or sharded), tokenizer files.
 
 import { existsSync, readFileSync, statSync } from "node:fs";
 import path from "node:path";
@@ -9,16 +9,17 @@ import { closingOnError } from "../tensor/tensor-file.ts";
 import { type BaseModel, type BaseTensor, checkTensors } from "./base-model.ts";
 import { readConfigJson } from "./config-json.ts";
 
-const TEXT_FILES = [
+/** Tokenizer and chat template; a model may lack any of them. */
+export const TEXT_FILES = [
   "tokenizer.json",
   "tokenizer_config.json",
   "special_tokens_map.json",
-  "chat_template.jinja",
   "added_tokens.json",
+  "chat_template.jinja",
 ];
 
-/** transformers.js reads the chat template from tokenizer_config.json alone, and tidies spaces away unless told not
- * to, which a streamed text could not follow. */
+/** transformers.js reads the chat template from tokenizer_config.json only, and by default cleans up spaces, which
+ * streaming could not reproduce. */
 function alignTokenizerConfig(files: Map<string, string>, folder: string): void {
   if (!files.has("tokenizer.json")) return;
   const name = "tokenizer_config.json";
@@ -29,7 +30,7 @@ function alignTokenizerConfig(files: Map<string, string>, folder: string): void 
   files.set(name, `${JSON.stringify(aligned, null, 2)}\n`);
 }
 
-/** What a folder says beside its weights.
+/** A folder's files besides the weights.
  * @throws MAGDI_FILE_MISSING, MAGDI_BAD_FILE when config.json is not there or a file is not JSON. */
 export function readHuggingFaceTexts(
   folder: string,
@@ -45,7 +46,7 @@ export function readHuggingFaceTexts(
   return { configJson, generationConfig: readJsonObjectIfThere(generation), textFiles };
 }
 
-/** Opens the folder; tensors are read when asked for.
+/** Opens the folder; tensors are read on demand.
  * @throws MAGDI_FILE_MISSING, MAGDI_BAD_FILE, MAGDI_UNSUPPORTED naming what is wrong. */
 export function openHuggingFaceBase(folder: string): BaseModel {
   if (!existsSync(path.join(folder, "config.json"))) {

@@ -1,5 +1,4 @@
-// Import: a base model in, a student folder out. The folder appears whole or not at all: it is written beside its
-// place and renamed.
+// Import: converts a base model to a student folder, which is written beside its place and renamed when it is complete.
 
 import { readdirSync, rmSync, statSync, writeFileSync } from "node:fs";
 import path from "node:path";
@@ -11,7 +10,7 @@ import { usableProcessors } from "../runtime/usable-processors.ts";
 import type { BaseModel } from "./base-model.ts";
 import { calibrationTokens } from "./calibration.ts";
 import type { Dtype } from "./dtype.ts";
-import { chooseDtype } from "./dtype-choice.ts";
+import { chooseDtype } from "./dtype.ts";
 import { Float32Reference } from "./float32-reference.ts";
 import { LayerInputs } from "./layer-inputs.ts";
 import {
@@ -35,10 +34,10 @@ import {
   writeDtype,
 } from "./written-dtype.ts";
 
-/** A base with something learned in its weights. */
+/** A base with trained weights merged in. */
 export interface AdaptedBase {
   readonly base: BaseModel;
-  /** The paper's level of distillation, where it is known. */
+  /** The paper's level of distillation; null when it is not known. */
   readonly level: number | null;
   readonly training: Training;
 }
@@ -46,24 +45,24 @@ export interface AdaptedBase {
 export interface ImportOptions extends BaseLocation {
   readonly out: string;
   readonly dtypes: readonly Dtype[];
-  /** Without it, the output folder's name. */
+  /** Default: the output folder's name. */
   readonly name?: string;
-  /** Where the base comes from, for the card; without it, the source's file name. */
+  /** Where the base comes from, for the model card. Default: the source's file name. */
   readonly origin?: string;
-  /** Of what is run on the way; without it, as many as there are processors to use. */
+  /** For calibration and measurement. Default: one for each usable processor. */
   readonly threads?: number;
   /** Replace an existing student folder. */
   readonly force?: boolean;
-  /** What is written instead of the source as it is, and how it was trained; the source is closed afterwards. */
+  /** Changes the base before it is written. The source is closed afterwards. */
   readonly adapt?: (base: BaseModel) => Promise<AdaptedBase>;
-  /** Measures every dtype against a float32 export; without it the manifest says null. */
+  /** Measures every dtype against a float32 export. Default: none, and the manifest says null. */
   readonly measure?: (
     folder: string,
     base: BaseModel,
     reference: WrittenDtype,
     dtypes: readonly WrittenDtype[],
   ) => Promise<ReadonlyMap<Dtype, Quality>>;
-  /** Times every dtype; with it, only the one that chooseDtype picks is kept. It needs `measure`. */
+  /** Times every dtype; then only the one that chooseDtype picks is kept. Needs `measure`. */
   readonly time?: (
     base: BaseModel,
     dtypes: readonly WrittenDtype[],
@@ -107,10 +106,10 @@ async function writeStudent(out: string, options: ImportOptions): Promise<Manife
     const written: Written[] = [];
     const reference = new Float32Reference(base, partial, written, options);
     for (const dtype of options.dtypes) {
-      const balanced = dtype === "int8" ? await reference.balanced() : base;
-      const inputs = await layerInputs(balanced, partial, dtype, options);
+      const smoothed = dtype === "int8" ? await reference.smoothed() : base;
+      const inputs = await layerInputs(smoothed, partial, dtype, options);
       try {
-        written.push(await writeDtype(balanced, partial, dtype, { ...options, inputs }));
+        written.push(await writeDtype(smoothed, partial, dtype, { ...options, inputs }));
       } finally {
         inputs?.close();
       }
@@ -125,7 +124,7 @@ async function writeStudent(out: string, options: ImportOptions): Promise<Manife
       path.join(partial, "generation_config.json"),
       `${JSON.stringify(base.generationConfig, null, 2)}\n`,
     );
-    // A student in another format is the same student; what it learns besides is said by whoever taught it.
+    // Importing a student converts its format, so the manifest keeps what the student's own says.
     const parent = isStudent(source.path) ? readManifest(source.path) : null;
     const training = adapted?.training ?? parent?.training;
     const manifest: Manifest = {
@@ -158,7 +157,7 @@ async function writeStudent(out: string, options: ImportOptions): Promise<Manife
       options.onProgress?.({ stage: "hashing", done: index + 1, total: names.length });
     }
     writeWholeFile(path.join(partial, MANIFEST_FILE), `${JSON.stringify(manifest, null, 2)}\n`);
-    // Somebody else may have taken the place meanwhile.
+    // Another process may have written there meanwhile.
     assertFree(out, options.force ?? false);
     putInPlace(partial, out);
     return manifest;
@@ -179,7 +178,7 @@ function assertMeasurable(base: BaseModel): void {
   );
 }
 
-/** What errors of rounding are made up for by; null where nothing is rounded so, and without texts. */
+/** For GPTQ; null when no tensor is quantised so, or without a tokenizer for the calibration texts. */
 async function layerInputs(
   base: BaseModel,
   textFolder: string,

@@ -1,33 +1,30 @@
-// What each layer's products are given on plain texts, layer by layer, so that no more than one layer is in memory: the
-// inputs of a layer are those that the layers before it leave as they were stored, with what their rounding did to
-// them. It rounds nothing itself.
+// The inputs of each layer's matrix products on calibration texts, for GPTQ: computed one layer at a time, so that only
+// one is in memory, and through the layers before it as they were quantised.
 
 import { rmSync, writeFileSync } from "node:fs";
 import path from "node:path";
-import type { DecoderConfig } from "../nn/decoder-config.ts";
 import { type LayerLoader, layerGraph, productInputs } from "../nn/layer-graph.ts";
 import { encodeModel } from "../onnx/encode.ts";
 import type { GraphBuilder } from "../onnx/graph-builder.ts";
 import { OrtTensor } from "../runtime/ort-tensor.ts";
 import { Binding, Session } from "../runtime/session.ts";
 import { type BaseModel, finiteFloats } from "./base-model.ts";
-import { MatrixProduct } from "./matrix-product.ts";
+import { MatrixProduct } from "./gptq.ts";
 
-/** How an input's values X [T, K] go together. */
+/** Correlations of an input X [T, K]. */
 export interface ObservedInput {
   /** Xᵀ·X [K, K] */
   readonly gram: Float64Array;
   readonly columns: number;
-  /** To compute with. */
   readonly product: MatrixProduct;
 }
 
-const LONGEST_TOKENS = 256;
+const MAX_SEQUENCE_TOKENS = 256;
 
-/** Sequences that run together. */
+/** Sequences in a batch. */
 const BATCH = 4;
 
-/** Floats as a graph's own, without a file. */
+/** A tensor as float32 inside the graph, without a data file. */
 function inlineFloats(g: GraphBuilder, base: BaseModel, name: string) {
   const { shape } = base.tensors.get(name)!; // checked against the configuration
   const values = finiteFloats(base, name);
@@ -35,7 +32,7 @@ function inlineFloats(g: GraphBuilder, base: BaseModel, name: string) {
   return g.initializer(name, { type: "float32", shape, data: { kind: "inline", bytes } });
 }
 
-/** A layer's weights as the base has them. */
+/** A layer's weights unquantised. */
 const floatLayer =
   (base: BaseModel): LayerLoader =>
   (g) => ({
@@ -49,7 +46,7 @@ const floatLayer =
     vector: (name) => inlineFloats(g, base, name),
   });
 
-/** A layer as it is stored: `load` names data files in `folder`. */
+/** A layer as written: `load` names data files in `folder`. */
 export interface WrittenLayer {
   readonly load: LayerLoader;
   readonly folder: string;
@@ -60,10 +57,10 @@ export class LayerInputs {
   readonly #threads: number;
   readonly #product: MatrixProduct;
   readonly #length: number;
-  /** The residual stream before the next layer, [sequences, length, hidden size] in batches. */
+  /** The residual stream before the next layer, in batches [sequences, length, hidden size]. */
   #streams: OrtTensor<"float32">[];
 
-  /** `tokens` of plain text, which are cut into sequences. */
+  /** `tokens` are split into sequences of equal length. */
   static async open(base: BaseModel, tokens: Int32Array, threads: number): Promise<LayerInputs> {
     return new LayerInputs(base, tokens, threads, await MatrixProduct.open(threads));
   }
@@ -72,7 +69,7 @@ export class LayerInputs {
     this.#base = base;
     this.#threads = threads;
     this.#product = product;
-    const count = Math.ceil(tokens.length / Math.min(LONGEST_TOKENS, base.config.positions));
+    const count = Math.ceil(tokens.length / Math.min(MAX_SEQUENCE_TOKENS, base.config.positions));
     this.#length = Math.floor(tokens.length / count);
     const { hiddenSize } = base.config;
     const embedding = finiteFloats(base, "model.embed_tokens.weight");
@@ -88,16 +85,12 @@ export class LayerInputs {
     }
   }
 
-  get #config(): DecoderConfig {
-    return this.#base.config;
-  }
-
-  /** By the first module that takes it, each input of the layer's products.
+  /** The inputs of the layer's products, each by the first module that takes it.
    * @throws MagdiError MAGDI_RUNTIME when the layer cannot be run */
   async observe(layer: number): Promise<ReadonlyMap<string, ObservedInput>> {
     const options = { positions: this.#length, grams: true };
-    const graph = encodeModel(layerGraph(this.#config, layer, floatLayer(this.#base), options));
-    const widths = productInputs(this.#config, layer);
+    const graph = encodeModel(layerGraph(this.#base.config, layer, floatLayer(this.#base), options));
+    const widths = productInputs(this.#base.config, layer);
     const sums = new Map([...widths].map(([name, width]) => [name, new Float64Array(width * width)]));
     const parts = Object.fromEntries(
       [...widths].map(([name, width]) => [name, OrtTensor.zeros("float32", [width, width])]),
@@ -119,11 +112,11 @@ export class LayerInputs {
     return new Map([...sums].map(([name, gram]) => [name, { gram, columns: widths.get(name)!, product }]));
   }
 
-  /** Goes on behind a layer: as it was written, or as the base has it. */
+  /** Runs the layer, as written or unquantised, so that the next one can be observed. */
   async advance(layer: number, written: WrittenLayer | null): Promise<void> {
     const options = { positions: this.#length, grams: false };
     const load = written?.load ?? floatLayer(this.#base);
-    const graph = encodeModel(layerGraph(this.#config, layer, load, options));
+    const graph = encodeModel(layerGraph(this.#base.config, layer, load, options));
     const file = path.join(written?.folder ?? "", "layer.onnx");
     if (written !== null) writeFileSync(file, graph);
     try {

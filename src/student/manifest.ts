@@ -1,5 +1,5 @@
-// student.json: what a student folder holds, where it comes from, how well each dtype was measured, and the size and
-// hash of every file.
+// The manifest student.json: what a student folder holds, its origin, each dtype's measured quality, and every file's
+// size and hash.
 
 import { createHash } from "node:crypto";
 import { createReadStream, existsSync, readFileSync, statSync } from "node:fs";
@@ -9,7 +9,7 @@ import { z } from "zod";
 import { MagdiError } from "../base/errors.ts";
 import { DTYPES, type Dtype } from "./dtype.ts";
 
-/** How a dtype compares with float32 on the same weights. */
+/** A dtype compared with float32. */
 const qualitySchema = z.strictObject({
   /** Share of positions whose most likely token is float32's, teacher-forced on float32's own greedy answers. */
   agreement: z.number(),
@@ -20,7 +20,7 @@ const qualitySchema = z.strictObject({
 });
 export type Quality = z.infer<typeof qualitySchema>;
 
-/** How long steps take where they were measured. */
+/** Durations of steps on the machine of the import. */
 const stepTimesSchema = z.strictObject({
   /** A prompt of 64 tokens. */
   promptMs: z.number(),
@@ -31,7 +31,7 @@ const stepTimesSchema = z.strictObject({
 });
 export type StepTimes = z.infer<typeof stepTimesSchema>;
 
-/** Why a dtype was kept, and what those that were measured gave. */
+/** Why a dtype was chosen, and the measurements of all. */
 const choiceSchema = z.strictObject({
   dtype: z.enum(DTYPES),
   reason: z.string(),
@@ -45,24 +45,24 @@ const dtypeSchema = z.strictObject({
   engine: z.string(),
   model: z.string(),
   data: z.array(z.string()),
-  /** Weights by stored format. */
+  /** Number of weights by format. */
   weights: z.record(z.string(), z.number().int()),
   quality: qualitySchema.nullable(),
 });
 
-/** How a student came out of its base. */
+/** How a student was trained. */
 const trainingSchema = z.strictObject({
-  /** The adapter's folder, by its name. */
+  /** Name of the adapter's folder. */
   adapter: z.string(),
   /** SHA-256 of the adapter's tensors. */
   adapterSha256: z.string(),
-  /** The recipe of the training, where it is known. */
+  /** Null when not known. */
   recipe: z.string().nullable(),
-  /** What it learned from, where it is known. */
+  /** The training data; null when not known. */
   data: z.string().nullable(),
-  /** Each rank and alpha there is, such as "rank 16, alpha 32". */
+  /** Each pair of rank and alpha, such as "rank 16, alpha 32". */
   lora: z.array(z.string()),
-  /** The adapted modules' kinds, such as q_proj. */
+  /** Kinds of adapted modules, such as q_proj. */
   modules: z.array(z.string()),
 });
 export type Training = z.infer<typeof trainingSchema>;
@@ -76,12 +76,12 @@ export const manifestSchema = z.strictObject({
   parameters: z.number().int(),
   contextLength: z.number().int(),
   licence: z.string().nullable(),
-  /** The paper's level of distillation; null for a base model, and where it is not known. */
+  /** The paper's level of distillation; null for a base model, or when not known. */
   level: z.number().int().nullable(),
   tasks: z.array(z.string()),
-  /** Absent where nothing was trained. */
+  /** Absent without training. */
   training: trainingSchema.optional(),
-  /** Absent where the dtypes were named. */
+  /** Absent unless the import chose the dtype. */
   choice: choiceSchema.optional(),
   dtypes: z.partialRecord(z.enum(DTYPES), dtypeSchema),
   files: z.record(z.string(), z.strictObject({ bytes: z.number().int(), sha256: z.string() })),
@@ -90,21 +90,21 @@ export type Manifest = z.infer<typeof manifestSchema>;
 
 export const MANIFEST_FILE = "student.json";
 
-/** Bytes of the dtype's data files: what a step reads. */
+/** Bytes of the dtype's data files. */
 export function weightBytes({ dtypes, files }: Manifest, dtype: Dtype): number {
   const data = dtypes[dtype]?.data ?? [];
   return data.reduce((sum, name) => sum + (files[name]?.bytes ?? 0), 0);
 }
 
-/** Size and SHA-256 of a file, read as a stream. */
+/** Size and SHA-256 of a file. */
 export async function fingerprint(file: string): Promise<{ bytes: number; sha256: string }> {
   const hash = createHash("sha256");
   await pipeline(createReadStream(file), hash);
   return { bytes: statSync(file).size, sha256: hash.digest("hex") };
 }
 
-/** Reads and checks student.json, and that every file it names is there with its size.
- * @throws MAGDI_FILE_MISSING, MAGDI_BAD_FILE saying what to do. */
+/** Reads and checks student.json, and that every file in it exists with its size.
+ * @throws MAGDI_FILE_MISSING, MAGDI_BAD_FILE */
 export function readManifest(folder: string): Manifest {
   const file = path.join(folder, MANIFEST_FILE);
   let text: string;

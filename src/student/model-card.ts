@@ -1,4 +1,4 @@
-// README.md of a student folder: what it is, how it was made, how each dtype was measured.
+// The model card, README.md of a student folder: what it is, how it was made, each dtype's measured quality.
 
 import { type Dtype, floatsOf } from "./dtype.ts";
 import type { Manifest } from "./manifest.ts";

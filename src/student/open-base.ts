@@ -1,4 +1,4 @@
-// Where a base comes from: a folder, a file or the hub, and which reader opens it.
+// Opens a base model: a Hugging Face folder, a student folder, a GGUF file, or a model on the hub.
 
 import { existsSync, statSync } from "node:fs";
 import path from "node:path";
@@ -7,21 +7,26 @@ import type { BaseModel } from "./base-model.ts";
 import { openGgufBase } from "./gguf-base.ts";
 import { downloadFromHub, type HubOptions, parseHubId } from "./hub.ts";
 import { openHuggingFaceBase } from "./hugging-face-base.ts";
-import type { ImportProgress } from "./import-progress.ts";
 import { MANIFEST_FILE } from "./manifest.ts";
 import { openStudentBase } from "./student-base.ts";
 
-/** The hub that a source which is not on disk may name. */
+export interface ImportProgress {
+  readonly stage: string;
+  readonly done: number;
+  readonly total: number;
+}
+
+/** For sources that are not on disk. */
 export type Hub = Omit<HubOptions, "onProgress">;
 
 export interface BaseLocation {
   readonly source: string;
-  /** Without it nothing is downloaded. */
+  /** Default: nothing is downloaded. */
   readonly hub?: Hub;
   readonly onProgress?: (progress: ImportProgress) => void;
 }
 
-/** A Hugging Face folder, a student folder or a .gguf file. @throws MAGDI_FILE_MISSING when there is neither. */
+/** Opens a Hugging Face folder, a student folder or a .gguf file. @throws MAGDI_FILE_MISSING when it does not exist. */
 export function openBase(source: string): BaseModel {
   const found = statSync(source, { throwIfNoEntry: false });
   if (found === undefined) {
@@ -36,7 +41,8 @@ export function openBase(source: string): BaseModel {
 
 export const isStudent = (folder: string): boolean => existsSync(path.join(folder, MANIFEST_FILE));
 
-/** Where the source lies and what the card calls it. What exists on disk wins over a hub id of the same name. */
+/** The source's path, downloaded if need be, and its name for the model card. A path on disk wins over a hub id of the
+ * same name. */
 export async function locateBase(
   options: BaseLocation,
 ): Promise<{ readonly path: string; readonly name: string }> {

@@ -1,5 +1,5 @@
-// One weight matrix stored as floats or as blocks: which of them a tensor becomes in a dtype, its parts in the data
-// files, and how a graph loads them. It knows no layers.
+// One weight matrix as stored: as floats, in quantised blocks or in quantised rows. Which of them a tensor becomes in a
+// dtype, its parts in the data files, and how a graph loads them.
 
 import type { LinearWeight, RowWeight } from "../nn/linear.ts";
 import type { FloatType, TensorData, Value } from "../onnx/graph.ts";
@@ -8,8 +8,7 @@ import * as op from "../onnx/operators.ts";
 import { encodeFloat16 } from "../tensor/half.ts";
 import { assertWithin, type BaseModel, type BaseTensor, finiteFloats, finiteGrid } from "./base-model.ts";
 import { type Dtype, floatsOf } from "./dtype.ts";
-import type { ErrorFeedback } from "./error-compensation.ts";
-import type { MatrixProduct } from "./matrix-product.ts";
+import type { ErrorFeedback, MatrixProduct } from "./gptq.ts";
 import {
   BLOCK_SIZE,
   type CentredGrid,
@@ -20,14 +19,14 @@ import {
   packCodes,
   roundToAffine4,
   roundToSymmetric8,
-} from "./quantise.ts";
-import { type RowCodes, roundRows, transposed } from "./row-codes.ts";
+} from "./quantise-blocks.ts";
+import { type RowCodes, roundRows, transposed } from "./quantise-rows.ts";
 import type { WeightFiles } from "./weight-files.ts";
 
 export type StoredLinear =
   | {
       readonly kind: "rows";
-      /** Whether its inputs are rounded to two bytes. */
+      /** Whether its inputs are quantised to two bytes instead of one. */
       readonly fineInputs: boolean;
       readonly rows: number;
       readonly columns: number;
@@ -45,39 +44,39 @@ export type StoredLinear =
     }
   | {
       readonly kind: "blocks";
-      /** What products over it are given. */
+      /** The products' float type. */
       readonly floats: FloatType;
       readonly bits: 4 | 8;
-      /** The grid's own code that is stored as 2^(bits−1). */
+      /** The code that is stored as 2^(bits−1). */
       readonly centre: number;
       readonly rows: number;
       readonly columns: number;
       readonly codes: TensorData;
       readonly scales: TensorData;
-      /** A block's value at the grid's code 0; null where that is −centre·scale. */
+      /** The value of code 0 in each block; null where that is −centre·scale. */
       readonly mins: TensorData | null;
     };
 
-/** A tensor's values, ready to be stored. */
+/** A tensor's values, quantised for storing. */
 export type Values =
   | { readonly floats: Float32Array; readonly type: FloatType }
   | { readonly blocks: CentredGrid; readonly type: FloatType }
   | { readonly rowCodes: RowCodes; readonly fineInputs: boolean };
 
-/** What errors of rounding are made up for with, by what is known of the inputs. */
+/** For GPTQ: the feedback of a tensor's inputs. */
 export interface Compensation {
   readonly feedback: () => ErrorFeedback;
   readonly product: MatrixProduct;
 }
 
-/** The modules whose inputs do not bear one byte: those that attention scores are made of, and products of two
- * activations, which reach far beyond their mean. */
+/** Modules whose inputs lose too much in one byte: those of the attention scores, and products of two activations,
+ * which have outliers. */
 const FINE_INPUTS = /\.(?:[qkv]|down)_proj\.weight$/;
 
-/** What a tensor is stored as: its own grid where the source has one, whatever that needs in bits, else rounded;
- * rows that are no multiple of a block stay in floats. With `compensation` what is rounded to 4 bits makes
- * up for its errors.
- * @throws MAGDI_BAD_FILE naming a tensor that holds NaN or an infinity, MAGDI_UNSUPPORTED one that is beyond float16. */
+/** A tensor as it is stored: in the source's own codes if it is quantised, in however many bits these need, else
+ * quantised here, with GPTQ where `compensation` is given and 4 bits are wanted. Rows that are no multiple of a block
+ * stay floats.
+ * @throws MAGDI_BAD_FILE naming a tensor that holds NaN or an infinity, MAGDI_UNSUPPORTED one that overflows float16. */
 export async function valuesFor(
   base: BaseModel,
   name: string,
@@ -99,7 +98,7 @@ export async function valuesFor(
   const grid = finiteGrid(base, name);
   if (grid !== null) {
     const blocks = centred(grid, !inFour || role === "vocabulary" ? 8 : grid.bits);
-    // The vocabulary is looked up by row too, which has no place for minimums.
+    // The embedding is looked up by row too, for which minimums are not supported.
     if (role === "linear" || blocks.symmetric) return blocksIn(base, name, type, blocks);
   }
   const inEight = dtype === "q8" || role === "vocabulary" || (sourceBits !== null && sourceBits > 4);
@@ -112,20 +111,20 @@ export async function valuesFor(
   return blocksIn(base, name, type, centredAt(rounded, 4, 8));
 }
 
-/** Whether a linear layer's weight is rounded in a way that can make up for its errors. */
+/** Whether a linear layer's weight is quantised with GPTQ. */
 export function isCompensated(tensor: BaseTensor, dtype: Dtype): boolean {
   if (tensor.shape.length !== 2 || (tensor.shape[1] ?? 1) % BLOCK_SIZE !== 0) return false;
   const inFour = tensor.sourceBits === null || tensor.sourceBits <= 4;
   return (dtype === "q4" || dtype === "q4f16") && inFour && tensor.readGrid === null;
 }
 
-/** @throws MAGDI_UNSUPPORTED naming a tensor whose scales or minimums are beyond the type. */
+/** @throws MAGDI_UNSUPPORTED naming a tensor whose scales or minimums overflow the type. */
 function blocksIn(base: BaseModel, name: string, type: FloatType, blocks: CentredGrid): Values {
   for (const values of [blocks.grid.scales, blocks.grid.mins]) assertWithin(base, name, type, values);
   return { blocks, type };
 }
 
-/** Equal for values that can be stored as one weight. */
+/** Values of the same format can be stored as one weight. */
 export function formatOf(values: Values): string {
   if ("floats" in values) return values.type;
   if ("rowCodes" in values) return `8 bits by row${values.fineInputs ? ", fine inputs" : ""}`;
@@ -146,7 +145,6 @@ export function concatenate<T extends Float32Array | Uint8Array | Int8Array>(par
   return whole;
 }
 
-/** Rounded to the type. */
 export function storeFloats(
   files: WeightFiles,
   type: FloatType,
@@ -156,8 +154,7 @@ export function storeFloats(
   return files.add(type, shape, type === "float32" ? values : encodeFloat16(values));
 }
 
-/** For float32 too in float16 where that is exact, which halves the scales' bytes; graphs widen it when they are
- * loaded. */
+/** Stores float32 scales as float16 where that is exact, which halves their bytes; graphs cast them back. */
 function storeScales(
   files: WeightFiles,
   type: FloatType,
@@ -167,7 +164,7 @@ function storeScales(
   return storeFloats(files, fitsFloat16(values) ? "float16" : type, shape, values);
 }
 
-/** Stores parts of one format, whose rows follow each other, as one weight [rows, columns]. */
+/** Stores parts of one format as one weight [rows, columns], their rows in order. */
 export function storeLinear(
   files: WeightFiles,
   parts: readonly Values[],
@@ -218,17 +215,17 @@ export function storeLinear(
   };
 }
 
-/** Stored float16 scales as the float32 constant that products take; ONNX Runtime folds the cast when it loads. */
+/** Stored float16 scales as float32; ONNX Runtime folds the cast when it loads the graph. */
 function widened(g: GraphBuilder, name: Value, tensor: TensorData): Value {
   const stored = g.initializer(name, tensor);
   return tensor.type === "float32" ? stored : op.cast(g, stored, "float32");
 }
 
-/** As loadLinear, for a weight that is looked up by row too, which is never stored as quantised rows. */
+/** As loadLinear, for a weight that is looked up by row too and so never stored in quantised rows. */
 export function loadVocabulary(g: GraphBuilder, name: string, weight: StoredLinear): LinearWeight {
   const loaded = loadLinear(g, name, weight);
   if (loaded.kind !== "rows") return loaded;
-  throw new Error(`${name}: a look-up needs floats or blocks`); // no role of a look-up is stored so
+  throw new Error(`${name}: a look-up needs floats or blocks`); // valuesFor never stores a vocabulary so
 }
 
 export function loadLinear(g: GraphBuilder, name: string, weight: StoredLinear): LinearWeight | RowWeight {
@@ -254,7 +251,7 @@ export function loadLinear(g: GraphBuilder, name: string, weight: StoredLinear):
   const scales = narrow
     ? g.initializer(`${name}.weight.scales`, weight.scales)
     : widened(g, `${name}.weight.scales`, weight.scales);
-  // In float32 also for float16, because minimum and centre nearly cancel.
+  // In float32 even for float16, because minimum and centre·scale nearly cancel.
   const offsets = (stored: TensorData): Value => {
     const wide = narrow ? op.cast(g, scales, "float32") : scales;
     const sum = op.add(g, widened(g, `${name}.weight.mins`, stored), op.mul(g, wide, g.float(centre)));

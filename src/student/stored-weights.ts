@@ -1,5 +1,5 @@
-// A base model's weights written in one dtype: which tensor became which stored parts, and how a graph loads them.
-// Neighbouring modules of one format are stored as one weight, so that they run as one product.
+// A base model's weights as written in one dtype, and how a graph loads them. Modules with the same input and format
+// are stored as one weight (fused), so that they run as one product.
 
 import type { DecoderWeights, LayerWeights } from "../nn/decoder-weights.ts";
 import type { LinearGroup } from "../nn/linear.ts";
@@ -8,7 +8,7 @@ import type { FloatType, TensorData } from "../onnx/graph.ts";
 import type { GraphBuilder } from "../onnx/graph-builder.ts";
 import { type BaseModel, type BaseTensor, finiteFloats } from "./base-model.ts";
 import { type Dtype, floatsOf } from "./dtype.ts";
-import { type ErrorFeedback, errorFeedback } from "./error-compensation.ts";
+import { type ErrorFeedback, errorFeedback } from "./gptq.ts";
 import type { LayerInputs, ObservedInput } from "./layer-inputs.ts";
 import {
   concatenate,
@@ -24,14 +24,13 @@ import {
 import type { WeightFiles } from "./weight-files.ts";
 
 interface StoredGroup {
-  /** Full module names, whose rows follow each other. */
+  /** Full names of the fused modules, in the order of their rows. */
   readonly modules: readonly string[];
   readonly rows: readonly number[];
   readonly weight: StoredLinear;
   readonly bias: TensorData | null;
 }
 
-/** Where weights are written, and from what. */
 interface Writing {
   readonly base: BaseModel;
   readonly dtype: Dtype;
@@ -39,7 +38,7 @@ interface Writing {
 }
 
 export interface StoringOptions {
-  /** Knows the inputs by which rounding errors are made up for. */
+  /** For GPTQ; null for plain rounding. */
   readonly inputs: LayerInputs | null;
   readonly onProgress: (done: number, total: number) => void;
 }
@@ -76,7 +75,7 @@ export class StoredWeights {
     onProgress(1, total);
     for (let layer = 0; layer < config.layers; layer++) {
       await stored.#storeLayer(writing, layer, inputs);
-      // What computes in float16 is for other devices: here the inputs go on in floats.
+      // Float16 graphs are for other devices, so here the next layer's inputs come from unquantised weights.
       const written = { load: (g: GraphBuilder) => stored.#loadLayer(g), folder: files.folder };
       await inputs?.advance(layer, floats === "float32" ? written : null);
       onProgress(layer + 2, total);
@@ -117,7 +116,7 @@ export class StoredWeights {
     await group("mlp", ["down_proj"]);
   }
 
-  /** `observed`: of the modules' common input. */
+  /** `observed` is the modules' common input. */
   async #store(
     { base, dtype, files }: Writing,
     modules: readonly string[],
@@ -148,7 +147,7 @@ export class StoredWeights {
       const rows = run.map((part) => part.tensor.shape[0]!);
       const totalRows = rows.reduce((sum, count) => sum + count, 0);
       const biases = run.map(({ module }) => `${module}.bias`).filter((name) => base.tensors.has(name));
-      // All modules of a group have one, or none has: the configuration says so.
+      // By the configuration, all modules of a group have a bias or none has.
       const bias =
         biases.length > 0 ? concatenate(biases.map((name) => finiteFloats(base, name, this.#floats))) : null;
       const group: StoredGroup = {
@@ -167,10 +166,10 @@ export class StoredWeights {
     }
   }
 
-  /** Puts the weights into a graph; each is added when a layer first asks for it. */
+  /** The weights for a graph; each is added to it on first use. */
   load(g: GraphBuilder): DecoderWeights {
     const embedding = loadVocabulary(g, "model.embed_tokens", this.#embedding);
-    const { cosine, sine } = this.#tables!; // written last, before anybody gets hold of this
+    const { cosine, sine } = this.#tables!; // set before write() returns
     return {
       floats: this.#floats,
       ...this.#loadLayer(g),
@@ -189,7 +188,7 @@ export class StoredWeights {
     };
   }
 
-  /** Modules whose weights stayed in floats, or are finer than asked, for the model card. */
+  /** Number of weights by format, for the manifest. */
   formats(): ReadonlyMap<string, number> {
     const counts = new Map<string, number>();
     const weights = [...new Set(this.#groups.values())].map((group) => group.weight);

@@ -1,5 +1,5 @@
-// A base model from a student folder: the weights that its graph file names, as floats or on the grid that they are
-// stored on, so that another format is made of the same numbers.
+// Reads a student folder as a base model: the weights of its graph, as floats or in their quantised codes, so that
+// another dtype is made from the same values.
 
 import { readFileSync } from "node:fs";
 import path from "node:path";
@@ -14,21 +14,21 @@ import { type BaseModel, type BaseTensor, checkTensors } from "./base-model.ts";
 import type { Dtype } from "./dtype.ts";
 import { readHuggingFaceTexts } from "./hugging-face-base.ts";
 import { readManifest } from "./manifest.ts";
-import { BLOCK_SIZE, unpackCodes } from "./quantise.ts";
+import { BLOCK_SIZE, unpackCodes } from "./quantise-blocks.ts";
 import { openStudentFolder } from "./student-folder.ts";
 
-/** The formats that hold a student's weights as its base had them, the more faithful first. */
-const FAITHFUL: readonly Dtype[] = ["fp32", "q4"];
+/** The dtypes that other dtypes can be made from, best first. */
+const SOURCE_DTYPES: readonly Dtype[] = ["fp32", "q4"];
 
-/** Opens the folder; tensors are read when asked for.
- * @throws MAGDI_FILE_MISSING, MAGDI_BAD_FILE, MAGDI_BAD_CONFIG when it holds no format that keeps the weights. */
+/** Opens the folder; tensors are read on demand.
+ * @throws MAGDI_FILE_MISSING, MAGDI_BAD_FILE, MAGDI_BAD_CONFIG when it has none of SOURCE_DTYPES. */
 export function openStudentBase(folder: string): BaseModel {
   const { dtypes } = readManifest(folder);
-  const dtype = FAITHFUL.find((name) => dtypes[name] !== undefined);
+  const dtype = SOURCE_DTYPES.find((name) => dtypes[name] !== undefined);
   if (dtype === undefined) {
     throw new MagdiError(
       "MAGDI_BAD_CONFIG",
-      `${folder}: a student is made into other formats from its ${FAITHFUL.join(" or ")}, found ${Object.keys(dtypes).join(", ")}; import what it was made from`,
+      `${folder}: a student is made into other formats from its ${SOURCE_DTYPES.join(" or ")}, found ${Object.keys(dtypes).join(", ")}; import what it was made from`,
     );
   }
   const { engineGraph, config, manifest } = openStudentFolder(folder, dtype);
@@ -50,7 +50,7 @@ export function openStudentBase(folder: string): BaseModel {
   }
 }
 
-/** The initializers of a graph file, read when asked for. */
+/** The initializers of a graph file, read on demand. */
 class StoredTensors {
   readonly #graphPath: string;
   readonly #initializers: ReadonlyMap<string, TensorData>;
@@ -69,13 +69,13 @@ class StoredTensors {
     return this.#initializers.has(name);
   }
 
-  /** Of the last axes, which one block of a row takes. */
+  /** Bytes of one block of a row: the tensor's last dimension. */
   blockBytes(name: string): number {
     return this.#initializers.get(name)?.shape.at(-1) ?? 0;
   }
 
-  /** Rows [first, first + rows) of a tensor whose first axis is rows, which has `rowLength` values in each.
-   * @throws MAGDI_BAD_FILE when it is not there or not so large */
+  /** Rows [first, first + rows) of a tensor with `rowLength` values in each row.
+   * @throws MAGDI_BAD_FILE when the tensor is missing or too small */
   bytes(name: string, first: number, rows: number, rowLength: number): Uint8Array<ArrayBuffer> {
     const tensor = this.#initializers.get(name);
     const values = tensor === undefined ? 0 : elementsOf(tensor.shape);
@@ -99,7 +99,7 @@ class StoredTensors {
     return open.read(data.offset + first * width, rows * width, `tensor "${name}"`);
   }
 
-  /** The same of a tensor of floats. */
+  /** The same for a tensor of floats. */
   floats(name: string, first: number, rows: number, rowLength: number): Float32Array<ArrayBuffer> {
     const bytes = this.bytes(name, first, rows, rowLength);
     return this.#initializers.get(name)?.type === "float16"
@@ -112,7 +112,7 @@ class StoredTensors {
   }
 }
 
-/** Every expected tensor that is stored, by its own name. */
+/** The expected tensors that are stored, by name. */
 function tensorsOf(
   stored: StoredTensors,
   expected: ReadonlyMap<string, readonly number[]>,
@@ -142,7 +142,7 @@ function tensorsOf(
   return tensors;
 }
 
-/** By module: the group that holds its rows. One named "…q_proj+k_proj" holds those of both, in this order. */
+/** The fused weight of each module: "…q_proj+k_proj" holds the rows of both, in this order. */
 function groupsOf(
   names: Iterable<string>,
 ): Map<string, { readonly name: string; readonly modules: readonly string[] }> {
@@ -160,7 +160,7 @@ function groupsOf(
   return groups;
 }
 
-/** Rows of a matrix in blocks; codes without minimums lie around 2^(bits−1). */
+/** Rows of a matrix in quantised blocks; without minimums, codes are around 2^(bits−1). */
 function gridTensor(
   stored: StoredTensors,
   name: string,

@@ -1,4 +1,4 @@
-// A student folder opened for serving: its manifest, its configuration, and the files of one dtype.
+// Opens a student folder for serving: manifest, configuration, and the files of one dtype.
 
 import path from "node:path";
 import { MagdiError } from "../base/errors.ts";
@@ -15,32 +15,32 @@ export interface StudentFolder {
   readonly manifest: Manifest;
   readonly config: DecoderConfig;
   readonly dtype: Dtype;
-  /** What its keys and values are kept in: on CUDA float16, the only floats that its attention has. */
+  /** Float type of the KV cache: on CUDA float16, the only one that its attention supports. */
   readonly cacheFloats: FloatType;
-  /** The step graph of our engine. */
+  /** The engine's step graph. */
   readonly engineGraph: string;
   /** The graph that transformers.js loads. */
   readonly modelGraph: string;
   readonly endTokenIds: ReadonlySet<number>;
 }
 
-/** The smallest first: what a processor serves fastest. It widens float16 for each product, and so takes them last. A GPU
- * has no kernels for int8's products; CUDA attends in float16 anyway, and not every driver of WebGPU computes in it. */
+/** Smallest first, which is fastest. A CPU widens float16 for each product, so these come last. GPUs have no kernels
+ * for the int8 products; CUDA's attention is in float16 anyway, and not every WebGPU driver supports float16. */
 const PREFERENCE: Readonly<Record<Device, readonly Dtype[]>> = {
   cpu: ["q4", "int8", "q8", "fp32", "q4f16", "fp16"],
   webgpu: ["q4", "q8", "fp32", "q4f16", "fp16", "int8"],
   cuda: ["q4f16", "fp16", "q4", "q8", "fp32", "int8"],
 };
 
-/** The tokens that end an answer: what generation_config.json says, else config.json. */
+/** eos_token_id of generation_config.json, else of config.json. */
 export function endTokens(generation: ConfigJson, config: ConfigJson): ReadonlySet<number> {
   const value = generation.eos_token_id ?? config.eos_token_id ?? [];
   const ids = Array.isArray(value) ? value : [value];
   return new Set(ids.filter((id): id is number => typeof id === "number"));
 }
 
-/** Opens a folder that magdi import wrote; without a dtype the one there that suits the device best.
- * @throws MAGDI_FILE_MISSING, MAGDI_BAD_FILE, MAGDI_BAD_CONFIG naming what is wrong and what to do. */
+/** Opens a folder that magdi import wrote; without `wanted`, in the dtype that suits the device best.
+ * @throws MAGDI_FILE_MISSING, MAGDI_BAD_FILE, MAGDI_BAD_CONFIG */
 export function openStudentFolder(folder: string, wanted?: Dtype, device: Device = "cpu"): StudentFolder {
   const manifest = readManifest(folder);
   const there = PREFERENCE[device].filter((dtype) => manifest.dtypes[dtype] !== undefined);
@@ -65,7 +65,7 @@ export function openStudentFolder(folder: string, wanted?: Dtype, device: Device
   };
 }
 
-/** Bytes of a token's keys and values in all layers. */
+/** Bytes of one token in the KV cache, over all layers. */
 export function cachedTokenBytes({ config, cacheFloats }: StudentFolder): number {
   return 2 * config.layers * config.keyValueHeads * config.headSize * FLOAT_BYTES[cacheFloats];
 }

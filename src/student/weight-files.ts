@@ -1,5 +1,5 @@
-// The data files beside an ONNX model: tensors appended one after another, a new file begun when one is full. It
-// knows no graph; names follow transformers.js (model.onnx_data, model.onnx_data_1, ...).
+// The external data files of an ONNX model: appends tensors, and starts a new file when one is full. Names follow
+// transformers.js (model.onnx_data, model.onnx_data_1, ...).
 
 import { closeSync, openSync, writeSync } from "node:fs";
 import path from "node:path";
@@ -7,8 +7,8 @@ import type { DataType, TensorData } from "../onnx/graph.ts";
 
 /** GitHub warns above 50 MB a file. */
 const FILE_BYTES = 48_000_000;
-/** transformers.js reads at most 100. Two neighbours together are larger than a file may be, for else they would be
- * one; so twice this many are the most there can be. */
+/** transformers.js reads at most 100 files. Two neighbouring files together exceed the size of one, so there are at
+ * most twice this many. */
 const FULL_FILES = 45;
 const ALIGNMENT = 64;
 
@@ -20,7 +20,7 @@ export class WeightFiles {
   #files = 0;
   #offset = 0;
 
-  /** `baseName` is the model's file name; `totalBytes` an estimate that widens the files of large students beyond
+  /** `baseName` is the model's file name; `totalBytes` an estimate, by which large students get files above
    * `fileBytes`. */
   constructor(folder: string, baseName: string, totalBytes: number, fileBytes = FILE_BYTES) {
     this.folder = folder;
@@ -36,7 +36,7 @@ export class WeightFiles {
     return Array.from({ length: this.#files }, (_, index) => this.#location(index));
   }
 
-  /** Appends the values; a tensor larger than a file gets one of its own. */
+  /** Appends the values; a tensor larger than a file gets a file of its own. */
   add(type: DataType, shape: readonly number[], values: ArrayBufferView): TensorData {
     const bytes = new Uint8Array(values.buffer, values.byteOffset, values.byteLength);
     if (this.#descriptor === null || (this.#offset > 0 && this.#offset + bytes.length > this.#fileBytes))

@@ -1,4 +1,4 @@
-// One dtype of a student folder: its data files, the graphs over them, and what the folder says of them.
+// Writes one dtype of a student folder: its data files, the graphs over them, and its entry in the manifest.
 
 import { mkdirSync, rmSync, writeFileSync } from "node:fs";
 import path from "node:path";
@@ -7,19 +7,19 @@ import { engineGraph, transformersGraph, type WeightLoader } from "../nn/serving
 import { encodeModel } from "../onnx/encode.ts";
 import type { BaseModel } from "./base-model.ts";
 import { type Dtype, engineFileName, modelFileName } from "./dtype.ts";
-import type { ImportProgress } from "./import-progress.ts";
 import type { LayerInputs } from "./layer-inputs.ts";
 import type { Manifest } from "./manifest.ts";
+import type { ImportProgress } from "./open-base.ts";
 import { StoredWeights } from "./stored-weights.ts";
 import { WeightFiles } from "./weight-files.ts";
 
-/** A written dtype, ready to be measured before the folder gets its name. */
+/** A written dtype, to be measured before the folder is renamed to its place. */
 export interface WrittenDtype {
   readonly dtype: Dtype;
   readonly engineGraph: string;
 }
 
-/** One of an import, with what its manifest says. */
+/** A written dtype with its entry in the manifest. */
 export interface Written extends WrittenDtype {
   readonly load: WeightLoader;
   readonly manifest: Omit<NonNullable<Manifest["dtypes"][Dtype]>, "quality">;
@@ -27,13 +27,13 @@ export interface Written extends WrittenDtype {
 }
 
 export interface WritingOptions {
-  /** What errors of rounding are made up for by; null or left out, they are not. */
+  /** For GPTQ. Default null: plain rounding. */
   readonly inputs?: LayerInputs | null;
   readonly onProgress?: (progress: ImportProgress) => void;
 }
 
 /** Writes a dtype's data files and graphs into the folder's onnx/.
- * @throws MAGDI_BAD_FILE naming a tensor that holds NaN or an infinity, MAGDI_UNSUPPORTED one that is beyond float16. */
+ * @throws MAGDI_BAD_FILE naming a tensor that holds NaN or an infinity, MAGDI_UNSUPPORTED one that overflows float16. */
 export async function writeDtype(
   base: BaseModel,
   folder: string,
@@ -76,7 +76,7 @@ export function countParameters(base: BaseModel): number {
   return sizes.reduce((a, b) => a + b, 0);
 }
 
-/** config.json as the source has it, with what transformers.js must know of the data files. */
+/** The source's config.json, with the number of data files for transformers.js. */
 export function configFor(base: BaseModel, written: readonly Written[]): string {
   const dataFiles = Object.fromEntries(
     written.map(({ dtype, dataFiles }) => [modelFileName(dtype), dataFiles]),
@@ -85,7 +85,7 @@ export function configFor(base: BaseModel, written: readonly Written[]): string 
   return `${JSON.stringify(own, null, 2)}\n`;
 }
 
-/** Removes the other dtypes' files, and them from `written`. */
+/** Removes all other dtypes from the folder and from `written`. */
 export function keepOnly(dtype: Dtype, written: Written[], folder: string): void {
   for (const { manifest } of written.filter((other) => other.dtype !== dtype)) {
     for (const name of [manifest.engine, manifest.model, ...manifest.data]) rmSync(path.join(folder, name));

@@ -1,8 +1,8 @@
-// GPT-2's byte alphabet: the 256 printable characters in which byte-level vocabularies write bytes. It knows no tokens.
+// GPT-2's byte alphabet (bytes_to_unicode): the 256 printable characters in which byte-level vocabularies write bytes.
 
 const utf8 = new TextEncoder();
 
-/** byteOfCharacter.get("Ġ") === 0x20: printable Latin-1 stands for itself, the rest from U+0100 upwards, in order. */
+/** byteOfCharacter.get("Ġ") === 0x20: printable Latin-1 maps to itself, the other bytes to U+0100 upwards, in order. */
 export const byteOfCharacter: ReadonlyMap<string, number> = alphabet();
 
 function alphabet(): Map<string, number> {
@@ -30,12 +30,12 @@ export function byteLevelText(text: string): string {
   return written;
 }
 
-/** Printable ASCII, which stands for itself. */
+/** Printable ASCII, which maps to itself. */
 function isPlain(unit: number): boolean {
   return unit > 0x20 && unit < 0x7f;
 }
 
-/** The bytes that a byte-level token stands for; null when a character is outside the alphabet. */
+/** The bytes of a byte-level token; null when a character is outside the alphabet. */
 export function bytesOfByteLevelText(text: string): Uint8Array | null {
   const bytes = new Uint8Array(text.length);
   for (let i = 0; i < text.length; i++) {

@@ -1,25 +1,23 @@
-// Byte-pair merging of one pre-split word over token ids. It knows a vocabulary and its merge ranks; it does not know
-// normalisation, pre-splitting, added tokens or byte fallback.
+// Byte-pair encoding of one pre-tokenized word by a vocabulary's merge ranks.
 
 import { MagdiError } from "../base/errors.ts";
 
-/** Above this many symbols a heap finds the next merge; below it, looking at every pair is faster. */
+/** From this many symbols on a heap finds the next merge; below it, a scan of all pairs is faster. */
 const HEAP_FROM_SYMBOLS = 48;
-/** Words are repeated, so their pieces are kept; longer ones hardly ever are. */
+/** Words repeat, so their pieces are cached; longer ones hardly ever do. */
 const CACHED_WORD_LENGTH = 48;
 const CACHED_WORDS = 20_000;
 /** A heap entry is rank · 2³¹ + position in one double, so ranks below 2²² and positions below 2³¹ compare exactly. */
 const POSITION_SPAN = 2 ** 31;
 
 /**
- * The merges of a byte-pair vocabulary (Sennrich et al. 2016), lowest rank first, the leftmost among equals, which is
- * what the Rust tokenizers library does. Time is O(n log n) in the word's length: a megabyte without a space is
- * a fraction of a second.
+ * Merges pairs (Sennrich et al. 2016) by lowest rank first, the leftmost of equal ones, as the Rust tokenizers library
+ * does. O(n log n) in the word's length: a megabyte without a space takes a fraction of a second.
  */
 export class BytePairEncoder {
   readonly #idOf: ReadonlyMap<string, number>;
   readonly #texts: readonly (string | undefined)[];
-  // Open addressing: a slot holds a pair's two ids, its rank, and the id that they merge into. Rank −1: empty.
+  // Hash table with open addressing: a slot holds a pair's ids, its rank, and the id of their merge. Rank −1: empty.
   readonly #slotMask: number;
   readonly #slotLeft: Int32Array;
   readonly #slotRight: Int32Array;
@@ -27,8 +25,8 @@ export class BytePairEncoder {
   readonly #slotMerged: Int32Array;
   readonly #pieces = new Map<string, readonly string[]>();
 
-  /** @param merges as tokenizer.json has them: each a pair, or both in one string with a space between.
-   * @throws MAGDI_BAD_FILE when one is something else, or names a token that the vocabulary lacks. */
+  /** @param merges as in tokenizer.json: each a pair, or a string with a space between the two.
+   * @throws MAGDI_BAD_FILE when one is neither, or names a token that the vocabulary lacks. */
   constructor(
     idOf: ReadonlyMap<string, number>,
     texts: readonly (string | undefined)[],
@@ -65,7 +63,7 @@ export class BytePairEncoder {
     }
   }
 
-  /** The word's pieces. A character that the vocabulary lacks comes back as itself. */
+  /** The word's pieces. A character that the vocabulary lacks is a piece of its own. */
   split(word: string): readonly string[] {
     if (word.length >= CACHED_WORD_LENGTH) return this.#merge(word);
     let pieces = this.#pieces.get(word);
@@ -94,7 +92,7 @@ export class BytePairEncoder {
     return pieces;
   }
 
-  /** ids [n] → merged ids at the positions reached from 0 by next [n]. O(n²), for short words. */
+  /** ids [n] → merged ids at the positions reached from 0 through next [n]. O(n²), for short words. */
   #mergeByScan(ids: Int32Array, next: Int32Array): void {
     const n = ids.length;
     for (let i = 0; i < n; i++) next[i] = i + 1;
@@ -117,7 +115,7 @@ export class BytePairEncoder {
     }
   }
 
-  /** The same as #mergeByScan in O(n log n). An entry whose pair has changed since it was pushed is passed over. */
+  /** As #mergeByScan, in O(n log n). Skips heap entries whose pair has changed since they were pushed. */
   #mergeByHeap(ids: Int32Array, next: Int32Array): void {
     const n = ids.length;
     const previous = new Int32Array(n);
@@ -149,7 +147,7 @@ export class BytePairEncoder {
     }
   }
 
-  /** The pair's slot, or the empty one where it would be. */
+  /** The pair's slot, or the empty slot where it would go. */
   #slot(left: number, right: number): number {
     let slot = (Math.imul(left, 0x9e3779b1) ^ Math.imul(right, 0x85ebca6b)) >>> 0;
     slot = (slot ^ (slot >>> 15)) & this.#slotMask;
@@ -174,7 +172,7 @@ function mergePair(merge: unknown, rank: number, origin: string): readonly [stri
   );
 }
 
-/** A binary min-heap of doubles with a capacity known beforehand. */
+/** A binary min-heap of doubles with a fixed capacity. */
 class MinHeap {
   readonly #entries: Float64Array;
   #size = 0;

@@ -1,4 +1,4 @@
-// From a conversation to the prompt's token ids. It knows no engine.
+// Encodes a conversation to the prompt's token ids with a student's chat template.
 
 import type { ChatTemplate } from "./chat-template.ts";
 import type { Tokenizer } from "./tokenizer.ts";
@@ -8,27 +8,25 @@ export interface Message {
   readonly content: string;
 }
 
-/** The way between text and tokens of a student. */
 export interface ChatSpeaker {
   readonly tokenizer: Tokenizer;
   readonly chatTemplate: ChatTemplate;
 }
 
 interface EncodeChatOptions {
-  /** End with the beginning of an assistant's message. Default true. */
+  /** End with the header of an assistant's message. Default true. */
   readonly addGenerationPrompt?: boolean;
-  /** Let the tokenizer add its own tokens to those that the template wrote. Default false: of them a prompt without a
-   * template begins with what texts begin with (BOS), and does not end with what ends one. */
+  /** Let the tokenizer add its special tokens too. Default false: then a student without a template gets BOS only, and
+   * others what their template writes. */
   readonly addSpecialTokens?: boolean;
-  /** As the tokenizer's `encode` has it. */
+  /** As in Tokenizer.encode. */
   readonly atMost?: number;
 }
 
 /**
- * The prompt tokens of a conversation, up to where the assistant begins to speak: the same for who asks a student, who
- * trains it and who measures it.
+ * The prompt tokens of a conversation, up to the assistant's next message: the same in serving, training and evaluation.
  *
- * @throws TooManyTokensError for a long one that comes to more than `atMost`
+ * @throws TooManyTokensError for a long conversation of more than `atMost` tokens
  */
 export function encodeChat(
   { chatTemplate, tokenizer }: ChatSpeaker,

@@ -1,11 +1,11 @@
-// From chat messages to the prompt text that a student was trained on. It does not know tokens or ids.
+// A student's chat template: renders messages to the prompt text that the model was trained on.
 
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { Template } from "@huggingface/jinja";
 import { MagdiError } from "../base/errors.ts";
 import { isObject, type JsonObject, readJsonObjectIfThere } from "../base/files/json-file.ts";
-import { specialTokenText } from "./special-tokens.ts";
+import { specialTokenText } from "./tokenizer-json.ts";
 
 interface ChatMessage {
   readonly role: string;
@@ -14,17 +14,17 @@ interface ChatMessage {
 }
 
 interface RenderOptions {
-  /** Whether the text ends with the beginning of an assistant's message. */
+  /** Whether the text ends with the header of an assistant's message. */
   readonly addGenerationPrompt: boolean;
-  /** More variables for the template, such as Qwen3's enable_thinking. */
+  /** Further template variables, such as Qwen3's enable_thinking. */
   readonly variables?: Readonly<Record<string, unknown>>;
 }
 
 export interface ChatTemplate {
   /**
-   * The prompt's text, which encodeChat makes tokens of. It holds the special tokens that the template writes, BOS
-   * among them; plain concatenation writes none. Messages are not escaped: a special token's text in one becomes that token.
-   * @throws MAGDI_BAD_REQUEST (param "messages") with the template's own words when it raises an exception
+   * The prompt's text, for encodeChat. It contains the special tokens that the template writes, BOS among them; plain
+   * concatenation writes none. Messages are not escaped: a special token's text in one becomes that token.
+   * @throws MAGDI_BAD_REQUEST (param "messages") with the template's message when it raises an exception
    */
   render(messages: readonly ChatMessage[], options: RenderOptions): string;
   /** The template's Jinja source; null for plain concatenation. */
@@ -33,7 +33,7 @@ export interface ChatTemplate {
 
 /**
  * The template of `folder`: chat_template.jinja, else tokenizer_config.json's chat_template (of several, "default").
- * Null when the folder has none: the student was not trained on chats, see plainChatTemplate.
+ * Null when the folder has none: see plainChatTemplate.
  * @throws MAGDI_BAD_FILE when the template is not Jinja, MAGDI_UNSUPPORTED when none of several is "default"
  */
 export async function openChatTemplate(folder: string): Promise<ChatTemplate | null> {
@@ -75,7 +75,7 @@ export function createChatTemplate(source: string, config: JsonObject, origin: s
           add_generation_prompt: options.addGenerationPrompt,
         });
       } catch (cause) {
-        // raise_exception throws an Error like the interpreter's own; either says what is wrong with the messages.
+        // Both raise_exception and the interpreter throw an Error that says what is wrong with the messages.
         const reason = cause instanceof Error ? cause.message : String(cause);
         throw new MagdiError(
           "MAGDI_BAD_REQUEST",
@@ -90,7 +90,7 @@ export function createChatTemplate(source: string, config: JsonObject, origin: s
   };
 }
 
-/** For a student without a template: the contents one after another, an empty line between, nothing for the roles. */
+/** For a student without a template: the contents joined by empty lines, without roles. */
 export const plainChatTemplate: ChatTemplate = {
   source: null,
   render: (messages) => messages.map((message) => message.content).join("\n\n"),

@@ -1,19 +1,18 @@
-// From a GGUF's metadata to the tokenizer files of a Hugging Face folder. It knows tokenizer.* keys; it reads no file
-// and does not know tensors.
+// Converts a GGUF file's tokenizer metadata to the tokenizer files of a Hugging Face folder.
 
 import { MagdiError } from "../base/errors.ts";
 import {
   bad,
   flag,
   type GgufMetadata,
+  mergesFromScores,
   numbers,
   readVocabulary,
   strings,
   TOKEN_TYPE,
   type Vocabulary,
 } from "./gguf-vocabulary.ts";
-import { type PreTokenizer, preTokenizerNamed } from "./pre-tokenizers.ts";
-import { mergesFromScores } from "./sentencepiece-merges.ts";
+import { preTokenizerNamed, splitStep } from "./pre-tokenizers.ts";
 
 /** File name → content; null: the GGUF has none. */
 export interface TokenizerFiles {
@@ -23,10 +22,10 @@ export interface TokenizerFiles {
 }
 
 /**
- * The tokenizer of a GGUF whose tokenizer.ggml.model is "gpt2" (byte-level BPE, split as tokenizer.ggml.pre names) or
- * "llama" (SentencePiece BPE with scores and byte fallback).
- * @throws MAGDI_UNSUPPORTED for another model or pre-tokenizer, by name; MAGDI_BAD_FILE for keys that are missing,
- *   of the wrong type or contradictory
+ * For tokenizer.ggml.model "gpt2" (byte-level BPE with the pre-tokenizer that tokenizer.ggml.pre names) or "llama"
+ * (SentencePiece BPE with scores and byte fallback).
+ * @throws MAGDI_UNSUPPORTED naming another model or pre-tokenizer; MAGDI_BAD_FILE for keys that are missing, of the
+ *   wrong type or contradictory
  */
 export function ggufTokenizerFiles(metadata: GgufMetadata): TokenizerFiles {
   const kind = metadata.get("tokenizer.ggml.model");
@@ -55,14 +54,14 @@ export function ggufTokenizerFiles(metadata: GgufMetadata): TokenizerFiles {
   };
 }
 
-/** Texts that end a turn or a text in the families' vocabularies, whichever of them a file names as its eos. */
+/** End-of-turn and end-of-text tokens of the supported families. A file names only one of them as its eos. */
 const END_TEXTS = new Set(
   "<|eot_id|> <|im_end|> <|end|> <|eom_id|> <end_of_turn> <|endoftext|> <|end_of_text|> </s>".split(" "),
 );
 
 /**
- * The ids that end a generation: the file's eos, eot and eom, and control tokens known to end turns. Ascending, for
- * generation_config.json's eos_token_id.
+ * The ids that end a generation: the file's eos, eot and eom, and known end-of-turn control tokens. Ascending, for
+ * eos_token_id in generation_config.json.
  */
 export function ggufEndTokenIds(metadata: GgufMetadata): number[] {
   const { tokens, types, named } = readVocabulary(metadata);
@@ -73,7 +72,7 @@ export function ggufEndTokenIds(metadata: GgufMetadata): number[] {
   return [...ids].sort((a, b) => a - b);
 }
 
-/** SentencePiece's own limit is 16; finding a piece's merges takes time in the square of its length. */
+/** SentencePiece's own limit is 16; finding a piece's merges takes quadratic time in its length. */
 const LONGEST_PIECE = 4096;
 
 /** What differs between the two kinds of tokenizer. */
@@ -86,40 +85,42 @@ interface Parts {
   readonly model: Readonly<Record<string, unknown>>;
   readonly addBos: boolean;
   readonly addPrefixSpace: boolean;
-  /** Whether an id has no token: a filler for padding the embedding. */
-  isFiller(token: string, type: number): boolean;
+  /** Whether the token only pads the embedding. */
+  isPadding(token: string, type: number): boolean;
 }
 
 function byteLevelParts(metadata: GgufMetadata, vocabulary: Vocabulary): Parts {
   const name = metadata.get("tokenizer.ggml.pre") ?? "default";
   if (typeof name !== "string") throw bad("tokenizer.ggml.pre", `should be a string, found ${typeof name}`);
-  const pre: PreTokenizer = preTokenizerNamed(name);
+  const pre = preTokenizerNamed(name);
   const byteLevel = { type: "ByteLevel", add_prefix_space: false, trim_offsets: true, use_regex: false };
-  const splits = pre.splits.map((regex) => ({
-    type: "Split",
-    pattern: { Regex: regex },
-    behavior: "Isolated",
-    invert: false,
-  }));
   const unknown = vocabulary.named.get("unknown");
   return {
     normalizer: pre.nfc ? { type: "NFC" } : null,
-    preTokenizer: { type: "Sequence", pretokenizers: [...splits, byteLevel] },
+    preTokenizer: { type: "Sequence", pretokenizers: [...pre.splits.map(splitStep), byteLevel] },
     decoder: byteLevel,
     merges: strings(metadata, "tokenizer.ggml.merges"),
-    model: {
-      type: "BPE",
-      dropout: null,
+    model: bpeModel({
       unk_token: unknown === undefined ? null : vocabulary.tokens[unknown],
-      continuing_subword_prefix: null,
-      end_of_word_suffix: null,
-      fuse_unk: false,
-      byte_fallback: false,
       ignore_merges: pre.ignoreMerges ?? false,
-    },
+    }),
     addBos: pre.addBos ?? false,
     addPrefixSpace: false,
-    isFiller: (token, type) => type === TOKEN_TYPE.unused && /^\[PAD\d+\]$/.test(token),
+    isPadding: (token, type) => type === TOKEN_TYPE.unused && /^\[PAD\d+\]$/.test(token),
+  };
+}
+
+function bpeModel(fields: Readonly<Record<string, unknown>>): Parts["model"] {
+  return {
+    type: "BPE",
+    dropout: null,
+    unk_token: null,
+    continuing_subword_prefix: null,
+    end_of_word_suffix: null,
+    fuse_unk: false,
+    byte_fallback: false,
+    ignore_merges: false,
+    ...fields,
   };
 }
 
@@ -143,7 +144,7 @@ function sentencePieceParts(metadata: GgufMetadata, vocabulary: Vocabulary): Par
   const strip = addPrefixSpace ? [{ type: "Strip", content: " ", start: 1, stop: 0 }] : [];
   const unknown = named.get("unknown") ?? 0;
   return {
-    // A space goes before every stretch of text between special tokens, as llama.cpp and Llama's own tokenizer do it.
+    // A space before each stretch of text between special tokens, as llama.cpp and Llama's own tokenizer add it.
     normalizer: addPrefixSpace
       ? { type: "Sequence", normalizers: [{ type: "Prepend", prepend: "▁" }, replace] }
       : replace,
@@ -158,30 +159,21 @@ function sentencePieceParts(metadata: GgufMetadata, vocabulary: Vocabulary): Par
       ],
     },
     merges: mergesFromScores(mergeable, scores),
-    model: {
-      type: "BPE",
-      dropout: null,
-      unk_token: tokens[unknown],
-      continuing_subword_prefix: null,
-      end_of_word_suffix: null,
-      fuse_unk: true,
-      byte_fallback: byteTokens === 256,
-      ignore_merges: false,
-    },
+    model: bpeModel({ unk_token: tokens[unknown], fuse_unk: true, byte_fallback: byteTokens === 256 }),
     addBos: true,
     addPrefixSpace,
-    isFiller: () => false,
+    isPadding: () => false,
   };
 }
 
-/** Written piece by piece: an object with 150 000 keys would lose "__proto__" and the order of the ids. */
+/** Not one JSON.stringify: an object with 150 000 keys would lose "__proto__" and the order of the ids. */
 function tokenizerJson(vocabulary: Vocabulary, parts: Parts, bos: number | null, eos: number | null): string {
   const { tokens, types } = vocabulary;
   const vocab: string[] = [];
   const added: unknown[] = [];
   for (const [id, token] of tokens.entries()) {
     const type = types[id]!;
-    if (parts.isFiller(token, type)) continue;
+    if (parts.isPadding(token, type)) continue;
     vocab.push(`${JSON.stringify(token)}:${id}`);
     const special = type === TOKEN_TYPE.control || type === TOKEN_TYPE.unknown;
     if (!special && type !== TOKEN_TYPE.userDefined) continue;
@@ -252,7 +244,7 @@ function tokenizerConfig(
     ["pad", "padding"],
   ] as const) {
     const id = named.get(name);
-    // A name for an ordinary token, such as a padding id of 0, would make it special wherever it occurs.
+    // Naming an ordinary token, such as a padding id of 0, would make it special in every text.
     names[`${field}_token`] = id === undefined || types[id] === TOKEN_TYPE.normal ? null : tokens[id]!;
   }
   const contextLength = Number(
@@ -266,7 +258,7 @@ function tokenizerConfig(
     add_prefix_space: parts.addPrefixSpace,
     clean_up_tokenization_spaces: false,
     ...(Number.isSafeInteger(contextLength) && contextLength > 0 ? { model_max_length: contextLength } : {}),
-    // transformers.js looks for the template here only.
+    // transformers.js reads the template from here only.
     ...(template === null ? {} : { chat_template: template }),
   };
   return `${JSON.stringify(config, null, 2)}\n`;

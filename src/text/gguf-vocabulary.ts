@@ -1,15 +1,18 @@
-// The vocabulary in a GGUF's metadata: tokens, their types and the ids with a role. It knows tokenizer.ggml.* keys; it does
-// not know what becomes of them.
+// The vocabulary in a GGUF file's metadata (tokenizer.ggml.*): tokens, their types and special ids; and the merges that
+// a SentencePiece vocabulary's scores stand for.
 
 import { MagdiError } from "../base/errors.ts";
 
 export type GgufMetadata = ReadonlyMap<string, unknown>;
 
-/** tokenizer.ggml.token_type, by llama.cpp's numbers. */
+/** Values of tokenizer.ggml.token_type, from llama.cpp. */
 export const TOKEN_TYPE = { normal: 1, unknown: 2, control: 3, userDefined: 4, unused: 5, byte: 6 } as const;
 
+/** SentencePiece's default ids. */
+const SENTENCEPIECE_IDS = { bos: 1, eos: 2, unknown: 0 };
+
 export interface Vocabulary {
-  /** Text by id, as the file has it. */
+  /** Text by id. */
   readonly tokens: readonly string[];
   readonly types: ArrayLike<number>;
   /** "bos", "eos", "unknown", … → id */
@@ -35,17 +38,11 @@ export function readVocabulary(metadata: GgufMetadata): Vocabulary {
     if (name === undefined) continue;
     const id = Number(value);
     if (!Number.isSafeInteger(id)) throw bad(key, `should be a token id, found ${String(value)}`);
-    // A bad id is passed over, as llama.cpp does: files with a padding id of −1 are about.
+    // An id out of range is ignored, as in llama.cpp: some files have a padding id of −1.
     if (id >= 0 && id < tokens.length) named.set(name, id);
   }
   const isSentencePiece = metadata.get("tokenizer.ggml.model") === "llama";
-  for (const [name, id] of isSentencePiece
-    ? ([
-        ["bos", 1],
-        ["eos", 2],
-        ["unknown", 0],
-      ] as const)
-    : []) {
+  for (const [name, id] of isSentencePiece ? Object.entries(SENTENCEPIECE_IDS) : []) {
     if (!metadata.has(`tokenizer.ggml.${name}_token_id`) && id < tokens.length) named.set(name, id);
   }
   const types = metadata.has("tokenizer.ggml.token_type")
@@ -82,9 +79,57 @@ export function flag(metadata: GgufMetadata, key: string, absent: boolean): bool
 }
 
 function describe(value: unknown): string {
-  return value === undefined ? "no such key" : Array.isArray(value) ? "a list with others" : typeof value;
+  return value === undefined ? "no such key" : Array.isArray(value) ? "a list of other values" : typeof value;
 }
 
 export function bad(key: string, what: string): MagdiError {
   return new MagdiError("MAGDI_BAD_FILE", `${key} ${what}`);
+}
+
+/**
+ * Every way to make a piece of two others is a merge, by the piece's score, best first: SentencePiece merges the
+ * neighbours whose piece scores best. Ties are in the order of Transformers' converter (generate_merges).
+ * @param pieces piece → id, of the pieces that merging may use
+ * @param scores score by id
+ */
+export function mergesFromScores(
+  pieces: ReadonlyMap<string, number>,
+  scores: ArrayLike<number>,
+): [string, string][] {
+  interface Candidate {
+    readonly left: string;
+    readonly right: string;
+    readonly score: number;
+  }
+  const candidates: Candidate[] = [];
+  for (const [piece, id] of pieces) {
+    const score = scores[id]!;
+    const ofPiece: (Candidate & { leftId: number; rightId: number })[] = [];
+    for (let cut = 1; cut < piece.length; cut++) {
+      const left = piece.slice(0, cut);
+      const leftId = pieces.get(left);
+      if (leftId === undefined) continue;
+      const right = piece.slice(cut);
+      const rightId = pieces.get(right);
+      if (rightId !== undefined) ofPiece.push({ left, right, score, leftId, rightId });
+    }
+    ofPiece.sort((a, b) => a.leftId - b.leftId || a.rightId - b.rightId);
+    candidates.push(...ofPiece);
+  }
+  candidates.sort(
+    (a, b) =>
+      b.score - a.score ||
+      codePoints(b.left) - codePoints(a.left) ||
+      codePoints(b.right) - codePoints(a.right),
+  );
+  return candidates.map(({ left, right }) => [left, right]);
+}
+
+function codePoints(text: string): number {
+  let count = 0;
+  for (let i = 0; i < text.length; i++) {
+    const unit = text.charCodeAt(i);
+    if (unit < 0xdc00 || unit > 0xdfff) count++;
+  }
+  return count;
 }

@@ -1,21 +1,20 @@
-// Text from token ids as they come, one sequence at a time. It knows a tokenizer's bytes; it does not know stop strings
-// or why a sequence ends.
+// Incremental detokenisation: streams the text of one sequence, token by token.
 
 import type { DecodeOptions, Tokenizer } from "./tokenizer.ts";
 
 const NOTHING = Buffer.alloc(0);
 
 /**
- * push() gives the text that no later token can change; finish() gives the rest. All pieces together are
- * `tokenizer.decode(ids, options)`, for any ids. A character of several tokens comes whole with its last one. The work
- * for a token does not grow with the sequence.
+ * push() returns the text that no later token can change, finish() the rest; joined they equal
+ * `tokenizer.decode(ids, options)`, for any ids. A character of several tokens comes with the last of them. The time for a
+ * token does not grow with the sequence.
  */
 export class IncrementalDetokenizer {
   readonly #tokenizer: Tokenizer;
   readonly #skipSpecialTokens: boolean;
-  /** The leading spaces that the text has still to lose; 0 once it has begun. */
+  /** Leading spaces still to be stripped; 0 once the text has begun. */
   #strip: number;
-  /** Up to three bytes: the beginning of a character. */
+  /** Up to three bytes: an incomplete character. */
   #pending: Buffer = NOTHING;
 
   constructor(tokenizer: Tokenizer, options: DecodeOptions) {
@@ -37,7 +36,7 @@ export class IncrementalDetokenizer {
     }
     if (bytes.length === 0) return "";
     const all = this.#pending.length === 0 ? view(bytes) : Buffer.concat([this.#pending, bytes]);
-    const end = all.length - unfinishedBytes(all);
+    const end = all.length - incompleteBytes(all);
     this.#pending = end === all.length ? NOTHING : Buffer.from(all.subarray(end));
     return all.toString("utf8", 0, end);
   }
@@ -54,10 +53,10 @@ function view(bytes: Uint8Array): Buffer {
 }
 
 /**
- * How many bytes at the end are the beginning of a character that more bytes could complete: 0 to 3. The ranges of the
- * second byte are Unicode's table 3-7, so that what can only become U+FFFD is not waited for.
+ * How many bytes at the end are an incomplete character that more bytes could complete: 0 to 3. The ranges of the second
+ * byte are those of Unicode's table 3-7, so that bytes which can only become U+FFFD are not held back.
  */
-export function unfinishedBytes(bytes: Uint8Array): number {
+export function incompleteBytes(bytes: Uint8Array): number {
   const length = bytes.length;
   for (let back = 1; back <= 3 && back <= length; back++) {
     const byte = bytes[length - back]!;

@@ -1,5 +1,4 @@
-// Where a streamed text ends: at the first stop string, which never comes out, nor any beginning of one. It knows text
-// only; it does not know tokens.
+// Ends a streamed text at the first stop string, and holds back what may be the beginning of one.
 
 import { MagdiError } from "../base/errors.ts";
 
@@ -10,18 +9,18 @@ export interface FilteredText {
 }
 
 /**
- * The text ends before the stop string that starts first; of those that start together, the shortest, which is the one
- * that is complete first. However the text is cut into pieces, the released texts together are the whole text up to there.
- * Time is linear in the text (Knuth, Morris, Pratt 1977, one automaton a stop string).
+ * The text ends before the stop string that starts first; of those that start together, before the shortest. The released
+ * pieces joined are the whole text up to there, however it is split into pieces. Linear time (Knuth, Morris, Pratt 1977, one
+ * automaton for each stop string).
  */
 export class StopStringFilter {
   readonly #automata: readonly PrefixAutomaton[];
-  /** What is held back, in the pieces it came in; the first from #headOffset on. */
+  /** The pieces held back; of the first only the text from #headOffset on. */
   #held: string[] = [];
   #headOffset = 0;
   #seen = 0;
   #released = 0;
-  /** The best complete stop string so far. Another one that started before it may still be completed. */
+  /** The earliest complete stop string so far. One that starts before it may still be completed. */
   #found: { readonly start: number; readonly stop: string } | null = null;
   #ended = false;
 
@@ -35,7 +34,7 @@ export class StopStringFilter {
     this.#automata = [...new Set(stops)].map((stop) => new PrefixAutomaton(stop));
   }
 
-  /** The part of the text that is certain now. After `stopped` nothing more comes out. */
+  /** The text that is certain not to be part of a stop string. Nothing more is released after `stopped`. */
   push(text: string): FilteredText {
     if (this.#ended) return { text: "", stopped: null };
     if (this.#automata.length === 0) return { text, stopped: null };
@@ -46,15 +45,15 @@ export class StopStringFilter {
       for (const automaton of this.#automata) {
         if (!automaton.step(unit)) continue;
         const start = this.#seen - automaton.stop.length;
-        // Equal starts: the one found before is shorter.
+        // With equal starts the one found before is shorter.
         if (this.#found === null || start < this.#found.start) this.#found = { start, stop: automaton.stop };
       }
-      if (this.#found !== null && this.#firstBeginning() >= this.#found.start) return this.#end();
+      if (this.#found !== null && this.#firstPartialMatch() >= this.#found.start) return this.#end();
     }
-    return { text: this.#release(this.#firstBeginning()), stopped: null };
+    return { text: this.#release(this.#firstPartialMatch()), stopped: null };
   }
 
-  /** The text is over: the rest of it, or the stop string that no longer can be preceded. */
+  /** The end of the text: releases the rest, up to the earliest complete stop string if there is one. */
   finish(): FilteredText {
     if (this.#ended) return { text: "", stopped: null };
     return this.#end();
@@ -68,14 +67,14 @@ export class StopStringFilter {
     return { text, stopped: found?.stop ?? null };
   }
 
-  /** Where the earliest unfinished beginning of a stop string starts. */
-  #firstBeginning(): number {
+  /** Where the earliest partial match of a stop string starts. */
+  #firstPartialMatch(): number {
     let first = this.#seen;
     for (const automaton of this.#automata) first = Math.min(first, this.#seen - automaton.matched);
     return first;
   }
 
-  /** The held text up to a position of the whole text. */
+  /** Releases the held text up to a position of the whole text. */
   #release(position: number): string {
     let count = position - this.#released;
     if (count <= 0) return "";
@@ -100,12 +99,12 @@ export class StopStringFilter {
   }
 }
 
-/** The longest end of the text read so far that is a beginning of one stop string. */
+/** Tracks the longest suffix of the text read so far that is a prefix of the stop string. */
 class PrefixAutomaton {
   readonly stop: string;
-  /** Length of that beginning, less than the stop string's own. */
+  /** Length of that prefix, less than the stop string's own. */
   matched = 0;
-  /** fallback[n]: the longest proper end of stop[0..n) that is a beginning of it. */
+  /** fallback[n]: length of the longest proper suffix of stop[0..n) that is a prefix of it. */
   readonly #fallback: Int32Array;
 
   constructor(stop: string) {
@@ -118,7 +117,7 @@ class PrefixAutomaton {
     }
   }
 
-  /** Reads a UTF-16 unit; true when the stop string has just been completed. */
+  /** Reads a UTF-16 unit; true when it completes the stop string. */
   step(unit: number): boolean {
     while (this.matched > 0 && this.stop.charCodeAt(this.matched) !== unit) {
       this.matched = this.#fallback[this.matched]!;

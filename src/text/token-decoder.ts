@@ -1,13 +1,13 @@
-// From tokenizer.json's `decoder` to the bytes of each token. It knows no ids and no stream: a text is the UTF-8 reading
-// of its tokens' bytes, one after another, less the leading spaces that the decoder strips.
+// The `decoder` of a tokenizer.json as the bytes of each token: a text is its tokens' bytes joined and read as UTF-8,
+// without the leading spaces that the decoder strips.
 
 import { MagdiError } from "../base/errors.ts";
 import { bytesOfByteLevelText } from "./byte-level-alphabet.ts";
 
 export interface TokenDecoder {
-  /** The token's bytes, whatever stands before or after it. */
+  /** The token's bytes, which do not depend on its neighbours. */
   bytesOf(text: string, isAdded: boolean): Uint8Array;
-  /** How many leading spaces a text loses: SentencePiece puts one before every text. */
+  /** How many leading spaces are stripped from a text: SentencePiece puts one before every text. */
   readonly leadingSpaces: number;
 }
 
@@ -15,9 +15,8 @@ const BYTE_TOKEN = /^<0x([0-9A-Fa-f]{2})>$/;
 const utf8 = new TextEncoder();
 
 /**
- * Reads a decoder of the kinds that decoder-only students have: ByteLevel, Metaspace, and SentencePiece's sequence
- * (Replace, ByteFallback, Fuse, Strip).
- * @throws MAGDI_UNSUPPORTED for another decoder, by name: its text would depend on the neighbours of a token.
+ * Supports ByteLevel, Metaspace, and SentencePiece's sequence (Replace, ByteFallback, Fuse, Strip).
+ * @throws MAGDI_UNSUPPORTED naming another decoder: a token's text would depend on its neighbours.
  */
 export function readTokenDecoder(decoder: unknown, origin: string): TokenDecoder {
   const steps = flatten(decoder, origin);
@@ -80,7 +79,7 @@ function flatten(decoder: unknown, origin: string): Step[] {
   if (typeof decoder !== "object" || decoder === null || !("type" in decoder)) {
     throw new MagdiError(
       "MAGDI_UNSUPPORTED",
-      `${origin}: expected a decoder, found ${JSON.stringify(decoder)}; without one the text of tokens is not defined`,
+      `${origin}: expected a decoder, found ${JSON.stringify(decoder)}; without one the tokens have no defined text`,
     );
   }
   if (decoder.type === "Sequence" && "decoders" in decoder && Array.isArray(decoder.decoders)) {

@@ -1,10 +1,9 @@
-// How many tokens a text may come to while it is encoded, counted as they are found: a text that is far too long is
-// given up early. Of the vocabulary it knows the longest token.
+// Counts a text's tokens while it is encoded, and stops early on a text that is certain to exceed a limit.
 
-/** Thrown where a text comes to more tokens than it may. */
+/** Thrown when a text has more tokens than the limit. */
 export class TooManyTokensError extends Error {
   override readonly name = "TooManyTokensError";
-  /** The text has so many tokens, or more. */
+  /** A lower bound of the text's tokens. */
   readonly atLeast: number;
 
   constructor(atLeast: number) {
@@ -16,7 +15,7 @@ export class TooManyTokensError extends Error {
 export class TokenLimit {
   #most = Number.POSITIVE_INFINITY;
   #found = 0;
-  /** Most UTF-16 units of a token as the vocabulary writes it; a character that it lacks has 1 or 2. */
+  /** Length of the longest token in UTF-16 units; at least 2, for a character that the vocabulary lacks. */
   readonly #longest: number;
 
   /** @param vocabulary the tokens as the vocabulary writes them */
@@ -26,7 +25,7 @@ export class TokenLimit {
     this.#longest = longest;
   }
 
-  /** Runs `encode`, during which no more than `most` tokens may be found. */
+  /** Runs `encode` with a limit of `most` tokens. */
   during<T>(most: number, encode: () => T): T {
     this.#most = most;
     this.#found = 0;
@@ -37,22 +36,22 @@ export class TokenLimit {
     }
   }
 
-  /** Tokens that may still be found. */
+  /** Tokens left until the limit. */
   get left(): number {
     return this.#most - this.#found;
   }
 
-  /** Takes note that at least so many are still to be found. @throws TooManyTokensError */
+  /** At least this many tokens are still to come. @throws TooManyTokensError */
   expect(atLeast: number): void {
     if (atLeast > this.left) throw new TooManyTokensError(this.#found + atLeast);
   }
 
-  /** The same for text that is to be cut into tokens. @throws TooManyTokensError */
+  /** The text is still to be encoded. @throws TooManyTokensError */
   expectPieces(text: string): void {
     this.expect(Math.ceil(text.length / this.#longest));
   }
 
-  /** Takes note of tokens that were found. @throws TooManyTokensError */
+  /** This many tokens were found. @throws TooManyTokensError */
   count(tokens: number): void {
     this.expect(tokens);
     this.#found += tokens;

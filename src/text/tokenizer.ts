@@ -1,4 +1,4 @@
-// Text to token ids and back, from a folder's tokenizer.json. It does not know chat templates, streams or models.
+// A student's tokenizer: text to token ids and back, from a folder's tokenizer.json.
 
 import { join } from "node:path";
 import { Tokenizer as HuggingFaceTokenizer } from "@huggingface/tokenizers";
@@ -6,53 +6,53 @@ import { MagdiError } from "../base/errors.ts";
 import { isObject, type JsonObject, readJsonObject, readJsonObjectIfThere } from "../base/files/json-file.ts";
 import { byteOfCharacter } from "./byte-level-alphabet.ts";
 import { BytePairEncoder } from "./byte-pair-encoder.ts";
-import { type AddedToken, addedTokens, namedSpecialTokens } from "./special-tokens.ts";
+import { createWordSplitter, preTokenizerSteps } from "./pre-tokenizers.ts";
 import { readTokenDecoder } from "./token-decoder.ts";
 import { TokenLimit } from "./token-limit.ts";
-import { vocabularyIds } from "./vocabulary.ts";
-import { createWordSplitter, preTokenizerSteps } from "./word-splitter.ts";
+import { type AddedToken, addedTokens, namedSpecialTokens, vocabularyIds } from "./tokenizer-json.ts";
 
-/** Encoded in some ten milliseconds whatever it is, so that its tokens can be told to the last. */
+/** Texts up to this length are encoded in some ten milliseconds, so their tokens are always counted exactly. */
 const SHORT_TEXT_UNITS = 32_768;
 
 interface EncodeOptions {
-  /** Whether the post-processor adds its tokens (BOS, EOS). False for a rendered chat: its template wrote them. */
+  /** Whether the post-processor adds its tokens (BOS, EOS). False for a rendered chat, whose template wrote them. */
   readonly addSpecialTokens: boolean;
   /**
-   * Give up on a long text as soon as it is certain to come to more tokens than this; one that comes to few more may
-   * still be encoded, and a short one always is. Default: none is given up.
+   * Stop encoding a long text as soon as it is certain to have more tokens than this. A text that exceeds it by few tokens
+   * may still be encoded, and a short one always is. Default: no limit.
    */
   readonly atMost?: number;
 }
 
 export interface DecodeOptions {
   readonly skipSpecialTokens: boolean;
-  /** True when the ids go on after other text, so that SentencePiece's leading space stays. Default false. */
+  /** True when the ids continue other text, so that SentencePiece's leading space stays. Default false. */
   readonly continuesText?: boolean;
 }
 
-/** Ids are those of tokenizer.json. Text is never cleaned up: decoding gives the bytes of the tokens, read as UTF-8. */
+/** Ids are those of tokenizer.json. Decoding never cleans up spaces: it joins the tokens' bytes and reads them as
+ * UTF-8. */
 export interface Tokenizer {
   /**
-   * A special token's text inside `text` becomes that token, as in Transformers, vLLM and llama.cpp: whoever passes
-   * on text of strangers and minds must take it out before. Time is O(n log n), a second or two for 1 MB.
-   * @throws TooManyTokensError for a long text that comes to more than `atMost`
+   * A special token's text inside `text` becomes that token, as in Transformers, vLLM and llama.cpp: remove it first from
+   * untrusted text where that matters. O(n log n), a second or two for 1 MB.
+   * @throws TooManyTokensError for a long text of more than `atMost` tokens
    */
   encode(text: string, options: EncodeOptions): Int32Array;
-  /** Bytes that are not UTF-8 become U+FFFD by the WHATWG rules; ids that no token has give nothing. */
+  /** Bytes that are not UTF-8 become U+FFFD by the WHATWG rules; unknown ids are skipped. */
   decode(ids: ArrayLike<number>, options: DecodeOptions): string;
-  /** One more than the greatest id. A model's vocabulary may be padded beyond it. */
+  /** The greatest id + 1. A model's embedding may be padded beyond it. */
   readonly vocabSize: number;
-  /** The token by itself, special tokens shown, half a character as U+FFFD. Empty for an id that no token has. */
+  /** The text of the token alone, special tokens included, an incomplete character as U+FFFD. Empty for an unknown id. */
   tokenText(id: number): string;
-  /** The token's bytes. The array belongs to the tokenizer. Empty for an id that no token has. */
+  /** The token's bytes, not to be modified. Empty for an unknown id. */
   tokenBytes(id: number): Uint8Array;
   readonly specialTokenIds: ReadonlySet<number>;
   /** The id of a token as the vocabulary writes it ("<|im_end|>", "Ġthe", "▁the"). */
   idOf(token: string): number | undefined;
-  /** How many leading spaces a text that starts with the first token loses. */
+  /** How many leading spaces decode strips from a text that does not continue another. */
   readonly leadingSpaces: number;
-  /** What the post-processor puts before a text: BOS where it adds one. */
+  /** What the post-processor puts before a text: BOS, or nothing. */
   readonly startTokenIds: readonly number[];
 }
 
@@ -69,7 +69,7 @@ export async function openTokenizer(folder: string): Promise<Tokenizer> {
   return createTokenizer(tokenizer, readJsonObjectIfThere(join(folder, "tokenizer_config.json")), path);
 }
 
-/** The same from the files' parsed content; `origin` is named in errors. */
+/** From the files' parsed content; `origin` is named in errors. */
 export function createTokenizer(tokenizer: JsonObject, config: JsonObject, origin: string): Tokenizer {
   const model = tokenizer.model;
   if (!isObject(model) || !isObject(model.vocab)) {
@@ -88,7 +88,7 @@ export function createTokenizer(tokenizer: JsonObject, config: JsonObject, origi
   for (const id of idOf.values()) vocabSize = Math.max(vocabSize, id + 1);
   const texts: (string | undefined)[] = new Array(vocabSize);
   for (const [text, id] of idOf) texts[id] = text;
-  // Two tokens of one id: the added one is what the id means.
+  // If two tokens have one id, the added token is what the id decodes to.
   for (const token of added) texts[token.id] = token.content;
 
   const limit = new TokenLimit(idOf.keys());
@@ -96,7 +96,7 @@ export function createTokenizer(tokenizer: JsonObject, config: JsonObject, origi
   const decoder = readTokenDecoder(tokenizer.decoder, origin);
 
   const encoder = new BytePairEncoder(idOf, texts, model.merges, origin);
-  // The library's own merging takes seconds for a long word; a subword suffix, which only it knows, keeps it.
+  // The library's own merging takes seconds for a long word; it stays for subword suffixes, which only it supports.
   const suffixes = model.end_of_word_suffix || model.continuing_subword_suffix;
   if (!suffixes) {
     inner.model.bpe = (word) => {
@@ -155,7 +155,7 @@ export function createTokenizer(tokenizer: JsonObject, config: JsonObject, origi
   };
 }
 
-/** What is used of the library's tokenizer: its own declarations do not resolve under Node's module resolution. */
+/** The part of the library's tokenizer in use: its own declarations do not resolve under Node's module resolution. */
 interface LibraryTokenizer {
   readonly model: { bpe: (word: string) => readonly string[] };
   pre_tokenizer: (((text: string) => string[]) & { tokenizers?: readonly { pattern?: RegExp }[] }) | null;
@@ -185,7 +185,7 @@ function buildLibraryTokenizer(
     normalizer: tokenizer.normalizer ?? null,
     pre_tokenizer: steps.length === 0 ? null : { type: "Sequence", pretokenizers: steps },
     post_processor: tokenizer.post_processor ?? null,
-    // Its merging and its decoding are not used, so it need not index merges or know the decoder.
+    // Its merging and decoding are not used, so it gets no decoder and no merges to index.
     decoder: null,
     model: { ...model, type: "BPE", merges: [] },
   };
@@ -195,7 +195,7 @@ function buildLibraryTokenizer(
     const splitWords = createWordSplitter(steps, patterns);
     if (splitWords !== null) {
       inner.pre_tokenizer = (text) => {
-        // The bytes that it becomes are no fewer than its units.
+        // A text has at least as many bytes as UTF-16 units.
         limit.expectPieces(text);
         const words = splitWords(text, limit.left);
         limit.expect(words.length);
@@ -208,7 +208,7 @@ function buildLibraryTokenizer(
   }
 }
 
-/** Whether no piece of a word is left out: what the vocabulary lacks is its unknown token, or it lacks no byte. */
+/** Whether every piece becomes a token: there is an unknown token, or the vocabulary has all bytes. */
 function everyPieceIsToken(
   tokenizer: JsonObject,
   model: JsonObject,
@@ -225,7 +225,7 @@ function startTokenIds(inner: LibraryTokenizer): readonly number[] {
   return tokens.slice(0, tokens.indexOf(text)).map((token) => inner.token_to_id(token) ?? 0);
 }
 
-/** The library takes an empty text for no text. */
+/** The library adds no special tokens to an empty text. */
 function emptyEncoding(inner: LibraryTokenizer, options: EncodeOptions): Int32Array {
   if (!options.addSpecialTokens || inner.post_processor === null) return new Int32Array(0);
   const { tokens } = inner.post_processor.post_process([], null, true);

@@ -1,4 +1,4 @@
-// What the same answer costs as a multi-agent debate: the shipped table and a user's own. It knows nothing of requests.
+// Token costs of multi-agent debates, to compare answers with: the shipped table and a user's own.
 
 import { readFileSync } from "node:fs";
 import { TASKS, type Task } from "../answers/task.ts";
@@ -9,11 +9,11 @@ export interface Baseline {
   readonly name: string;
   /** Mean tokens of one debated question. */
   readonly tokens: number;
-  /** Mean tokens of the distilled student on the same benchmark, where it was measured; null otherwise. */
+  /** Mean tokens of the distilled student on the same benchmark; null when not measured. */
   readonly studentTokens: number | null;
-  /** The tasks that this baseline is compared with when a request names none. */
+  /** The tasks for which this is the default baseline. */
   readonly tasks: readonly Task[];
-  /** Where the number comes from. */
+  /** Where the numbers come from. */
   readonly source: string;
 }
 
@@ -38,9 +38,9 @@ export class Baselines {
   }
 
   /**
-   * The baseline called `name`, or the task's own when no name is given.
+   * The baseline called `name`, or the task's default one.
    *
-   * @throws MagdiError MAGDI_BAD_REQUEST (param "baseline") when there is none of that name
+   * @throws MagdiError MAGDI_BAD_REQUEST (param "baseline") for an unknown name
    */
   select(task: Task, name?: string | null): Baseline {
     const found = name === undefined || name === null ? this.#byTask.get(task) : this.#byName.get(name);
@@ -54,7 +54,7 @@ export class Baselines {
 }
 
 /**
- * The shipped baselines, extended by a JSON file of the same shape when a path is given:
+ * The shipped baselines, and those of a JSON file of the same shape:
  * `{"baselines": {"my-debate": {"tokens": 512, "source": "…", "tasks": ["math"]}}}`.
  *
  * @throws MagdiError MAGDI_FILE_MISSING, MAGDI_BAD_CONFIG

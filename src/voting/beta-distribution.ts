@@ -1,4 +1,4 @@
-// The regularised incomplete beta function, in double precision. It knows nothing of votes.
+// The regularised incomplete beta function, in double precision.
 
 import { MagdiError } from "../base/errors.ts";
 
@@ -21,8 +21,8 @@ export function logGamma(x: number): number {
 /**
  * I_x(a, b), the probability that a Beta(a, b) variable is at most x.
  *
- * The continued fraction DLMF 8.17.22, evaluated by Lentz's method; it converges fast for x < (a + 1) / (a + b + 2),
- * and the other side is its mirror image 1 - I_{1-x}(b, a).
+ * By the continued fraction DLMF 8.17.22 with Lentz's method, which converges fast for x < (a + 1) / (a + b + 2), else as
+ * 1 - I_{1-x}(b, a).
  *
  * @throws MagdiError MAGDI_BAD_CONFIG when a or b is not positive or x is outside [0, 1]
  */
@@ -49,7 +49,7 @@ function continuedFraction(x: number, a: number, b: number): number {
   let c = 1;
   let d = 1 / away(1 - ((a + b) * x) / (a + 1));
   let fraction = d;
-  // It needs O(sqrt(max(a, b))) terms; the bound is far above that for any number of samples.
+  // It takes O(sqrt(max(a, b))) terms, far fewer than the bound for any number of samples.
   for (let m = 1; m <= 10_000; m++) {
     const even = (m * (b - m) * x) / ((a + 2 * m - 1) * (a + 2 * m));
     d = 1 / away(1 + even * d);

@@ -1,4 +1,4 @@
-// When a vote may stop before all its samples have finished. It knows which samples still run, not what they say.
+// Early stopping: when a vote is decided before all samples have finished.
 
 import { regularisedIncompleteBeta } from "./beta-distribution.ts";
 import {
@@ -21,11 +21,10 @@ type Finished = Pick<VotingSample, "index" | "answer" | "confidence">;
  * True only when no outcome of the running samples can change the winner: any answers, any confidences up to 1, ties
  * included, or no answers at all. `running` are their indices.
  *
- * If none of them answers, today's winner stays, so the question is whether another answer can overtake it. A rival
- * does best when every running sample votes for it with confidence 1: each of the four things that standings are
- * compared by only gets better with one more vote, and the winner's own never get worse. So one comparison a rival
- * decides, and a new answer is a rival that starts from nothing. Rounding keeps the argument, because a sum taken in
- * order of index is monotone in its terms.
+ * Without further answers the current winner stays, so the question is whether a rival can overtake it. A rival does best
+ * when every running sample votes for it with confidence 1: each of the four criteria of compareStandings only improves with
+ * one more vote, for the winner too. So one comparison with each rival is enough; an answer not yet seen is a rival without
+ * votes. This holds with rounding too, because a sum in order of index is monotone in its terms.
  */
 export function exactDecided(
   finished: readonly Finished[],
@@ -40,7 +39,7 @@ export function exactDecided(
   return rivals.every((rival) => compareStandings(winner, atBest(rival, finished, running, rule)) < 0);
 }
 
-/** A rival's standing if all running samples voted for it with confidence 1; null is an answer not yet seen. */
+/** A rival's standing if all running samples vote for it with confidence 1; null: an answer not yet seen. */
 function atBest(
   rival: string | null,
   finished: readonly Finished[],
@@ -68,16 +67,16 @@ function atBest(
 }
 
 /**
- * Adaptive-Consistency (Aggarwal et al. 2023, arXiv 2305.11860, equation 3): the chance that the leader would stay
- * ahead of the runner-up for ever, P(p > 1/2) for p ~ Beta(v1 + 1, v2 + 1), of the two greatest numbers of votes.
+ * Adaptive-Consistency (Aggarwal et al. 2023, arXiv 2305.11860, equation 3): the probability that the leader stays ahead of
+ * the runner-up, P(p > 1/2) for p ~ Beta(v1 + 1, v2 + 1), v1 and v2 their votes.
  */
 export function leaderProbability(leaderVotes: number, runnerUpVotes: number): number {
   return 1 - regularisedIncompleteBeta(0.5, leaderVotes + 1, runnerUpVotes + 1);
 }
 
 /**
- * True when leaderProbability reaches the threshold. The leader is the vote's winner under `rule`; the runner-up has
- * the most votes of the others.
+ * True when leaderProbability reaches the threshold, for the vote's winner under `rule` and the other answer with the most
+ * votes.
  */
 export function adaptiveDecided(
   finished: readonly Finished[],

@@ -1,6 +1,5 @@
-// The order in which finished samples are counted: by length, then by index, whatever order they finished in. A
-// sample that had to wait for room finishes late under load; its vote counts as if it had not, so that the same seed
-// gives the same vote among any strangers. It knows no answers.
+// Puts finished samples into an order that does not depend on load: by length, then by index. A sample that waited for
+// a free row finishes later under load; in this order the same seed still gives the same vote.
 
 interface Held<T> {
   readonly index: number;
@@ -9,14 +8,14 @@ interface Held<T> {
 }
 
 /**
- * Samples report each token and their end, as they happen; what comes back may be counted now.
+ * Call it for each token and each end of a sample; it returns the samples whose turn it is to be counted.
  * @example
  * const order = new FinishOrder<string>(2);
  * order.advanced(0); // []
- * order.finished(0, 1, "short"); // ["short"]: no other can end before it
+ * order.finished(0, 1, "short"); // ["short"]: no other sample can come before it
  */
 export class FinishOrder<T> {
-  /** Tokens of each sample whose reports are complete. */
+  /** Tokens reported so far, by sample. */
   readonly #lengths: number[];
   readonly #running: Set<number>;
   #held: Held<T>[] = [];
@@ -26,7 +25,7 @@ export class FinishOrder<T> {
     this.#running = new Set(this.#lengths.keys());
   }
 
-  /** The sample has one more token; whether it ends with it is not known yet. */
+  /** The sample has one more token; it may also end with it. */
   advanced(index: number): T[] {
     const released = this.#release();
     this.#lengths[index] = (this.#lengths[index] ?? 0) + 1;
@@ -40,13 +39,13 @@ export class FinishOrder<T> {
     return this.#release();
   }
 
-  /** The sample was stopped by somebody: nobody waits for it. */
+  /** The sample was cancelled: it is not waited for. */
   withdrawn(index: number): T[] {
     this.#running.delete(index);
     return this.#release();
   }
 
-  /** Everything that is still held, in order, for who cannot wait. */
+  /** All held samples, in order, without waiting for running ones. */
   rest(): T[] {
     return this.#held.splice(0).map(({ value }) => value);
   }
@@ -54,7 +53,7 @@ export class FinishOrder<T> {
   #release(): T[] {
     const isNext = ({ index, tokens }: Held<T>): boolean => {
       for (const other of this.#running) {
-        // Samples of one step report by index: a later one may still be a token behind.
+        // The samples of a step report by index, so a later one may be a token behind.
         const needed = other < index ? tokens : tokens - 1;
         if ((this.#lengths[other] ?? 0) < needed) return false;
       }

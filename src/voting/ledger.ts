@@ -1,4 +1,4 @@
-// The token account of one request, and what the same answer would have cost as a debate.
+// The token ledger of one request, for its response and the metrics, and the comparison with a debate.
 
 import { MagdiError } from "../base/errors.ts";
 import { DISCARD_REASONS, type DiscardReason } from "../base/finish-reason.ts";
@@ -47,12 +47,12 @@ export class Ledger {
     }
   }
 
-  /** The tokens of a sample that ran to its end. */
+  /** The tokens of a sample that finished by itself. */
   addFinished(tokens: number): void {
     this.#finishedTokens += whole(tokens, "finished tokens");
   }
 
-  /** The tokens of a sample that was stopped. */
+  /** The tokens of a cancelled sample. */
   addDiscarded(reason: DiscardReason, tokens: number): void {
     this.#discarded[reason] += whole(tokens, "discarded tokens");
   }
@@ -73,7 +73,7 @@ export class Ledger {
     };
   }
 
-  /** Null before any token was counted: there is nothing to compare. */
+  /** Null before any token was counted. */
   comparison(baseline: Baseline): Comparison | null {
     const total = this.usage().totalTokens;
     if (total === 0) return null;

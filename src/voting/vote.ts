@@ -1,12 +1,11 @@
-// Votes over the samples of one question: who wins, with what share, and which sample speaks for the answer. It
-// compares answers by their canonical keys only and knows nothing of how they were read.
+// The vote over the samples of one question: the winning answer, its share, and the sample that represents it.
 
 export type VoteRule = "majority" | "confidence";
 
-/** One finished sample as the vote sees it. */
+/** One finished sample of a vote. */
 export interface VotingSample {
   readonly index: number;
-  /** The canonical key of its answer; null when it has none, and then it has no vote. */
+  /** The canonical key of its answer; null: no answer, and no vote. */
   readonly answer: string | null;
   /** The answer as the sample wrote it, normalised. */
   readonly display: string | null;
@@ -16,7 +15,7 @@ export interface VotingSample {
   readonly weight?: number;
 }
 
-/** Everything that the order of answers is decided by. */
+/** What the order of answers depends on. */
 export interface Standing {
   /** Canonical key. */
   readonly answer: string;
@@ -39,13 +38,13 @@ export interface Vote {
 export interface Tally {
   /** The winner's canonical key; null when no sample has an answer. */
   readonly key: string | null;
-  /** The winner as its speaking sample wrote it. */
+  /** The winner as the sample that represents it wrote it. */
   readonly answer: string | null;
-  /** Index of the sample that speaks for the answer; null without a winner. */
+  /** Index of the sample that represents the answer; null without a winner. */
   readonly speaker: number | null;
-  /** Best first, each answer as its own speaking sample wrote it. */
+  /** Best first, each answer as the sample that represents it wrote it. */
   readonly votes: readonly Vote[];
-  /** True when the two best have the same weight, so that a tie-break chose. */
+  /** True when the two best have the same weight, so that the tie was broken. */
   readonly tied: boolean;
 }
 
@@ -84,7 +83,7 @@ export function compareStandings(a: Standing, b: Standing): number {
   );
 }
 
-/** Samples → one standing an answer, best first. Sums run in order of index, so completion order changes nothing. */
+/** The standing of each answer, best first. Sums are in order of index, so the order of completion does not matter. */
 export function standings(samples: readonly Omit<VotingSample, "display">[], rule: VoteRule): Standing[] {
   const byAnswer = new Map<string, Standing>();
   for (const sample of [...samples].sort((a, b) => a.index - b.index)) {
@@ -101,7 +100,7 @@ export function standings(samples: readonly Omit<VotingSample, "display">[], rul
   return [...byAnswer.values()].sort(compareStandings);
 }
 
-/** The vote of `samples` under `rule`. Ties are broken as compareStandings says, never by chance. */
+/** The vote of `samples` under `rule`. Ties are broken by compareStandings, never at random. */
 export function tally(samples: readonly VotingSample[], rule: VoteRule): Tally {
   const ranked = standings(samples, rule);
   const total = ranked.reduce((sum, standing) => sum + standing.weightMillionths, 0);

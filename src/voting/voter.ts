@@ -1,4 +1,4 @@
-// The vote of one question while its samples finish. Its caller cancels the rest once the vote is decided.
+// Runs the vote of one request while its samples finish, and says when it is decided.
 
 import { canonicalAnswer, extractAnswer } from "../answers/answer.ts";
 import type { Choice, Task } from "../answers/task.ts";
@@ -12,7 +12,7 @@ export type StopReason = "complete" | "exact" | "adaptive" | "enough";
 export interface VoterOptions {
   readonly task: Task;
   readonly choices?: readonly Choice[] | null;
-  /** How many samples were asked for; their indices are 0 to samples - 1. */
+  /** Number of samples; their indices are 0 to samples - 1. */
   readonly samples: number;
   readonly rule?: VoteRule;
   readonly earlyStop?: EarlyStop;
@@ -35,7 +35,7 @@ export interface SampleReport extends FinishedSample {
 
 export interface VoteResult {
   readonly answer: string | null;
-  /** The text of the sample that speaks for the answer; null without an answer. */
+  /** The text of the sample that represents the answer; null without an answer. */
   readonly reasoning: string | null;
   readonly votes: readonly Vote[];
   /** True when the two best have the same weight. */
@@ -99,10 +99,10 @@ export class Voter {
   }
 
   /**
-   * Counts a finished sample. `decided` says that the vote is settled while samples still run, so that they can be
-   * cancelled; it stays so. Once settled, a late sample is read and reported, and has no vote.
+   * Counts a finished sample. `decided` is not null once the vote is decided early, so that running samples can be cancelled.
+   * After that a late sample is reported without a vote.
    *
-   * @throws MagdiError MAGDI_BAD_CONFIG when the index is outside the samples or comes twice
+   * @throws MagdiError MAGDI_BAD_CONFIG for an index out of range or added twice
    */
   add(sample: FinishedSample): { answer: string | null; decided: null | "exact" | "adaptive" } {
     const { task, choices, samples } = this.#options;
@@ -131,7 +131,7 @@ export class Voter {
     return { answer, decided: reason === "exact" || reason === "adaptive" ? reason : null };
   }
 
-  /** Settles on the samples finished so far. Without effect when already settled. */
+  /** Ends the vote with the samples finished so far, unless it has ended. */
   enough(): void {
     this.#settled ??= { at: this.#recorded.size, reason: "enough" };
   }
@@ -141,7 +141,7 @@ export class Voter {
     return this.#options.samples - this.#recorded.size;
   }
 
-  /** True when settled: by a rule, by enough(), or because all samples have finished. */
+  /** True once the vote has ended: by early stopping, by enough(), or because all samples have finished. */
   get settled(): boolean {
     return this.#settled !== null;
   }
@@ -150,7 +150,7 @@ export class Voter {
     return tally(this.#ballots(), this.#options.rule);
   }
 
-  /** The vote as it stands: the response's part once settled, and "enough" for the samples so far before that. */
+  /** The result so far; its stop reason is "enough" until the vote has ended. */
   result(): VoteResult {
     const { answer, speaker, votes, tied } = this.tally();
     const settled = this.#settled ?? { at: this.#recorded.size, reason: "enough" };

@@ -20,7 +20,7 @@ const IDLE: EngineStats = {
   prefixHitTokens: 0,
 };
 
-test("the waiting line is bounded in samples, and cancelling makes room", async () => {
+test("the waiting queue is bounded in samples, and cancelling makes room", async () => {
   const { engine } = toyEngine({ maxRows: 1 }, { maxWaitingSamples: 5 });
   assert.equal(engine.maxSamplesPerRequest, 5, "more could never wait");
   engine.assertRoom(5);

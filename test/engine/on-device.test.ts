@@ -61,8 +61,8 @@ async function logitsOf(runner: OnnxModelRunner): Promise<Map<string, Float32Arr
   }
   for (let step = 0; step < 4; step++) {
     const tokens = Int32Array.from(prompts, (_, row) => (step * 13 + row * 7 + 1) % V);
-    const pasts = Int32Array.from(prompts, ({ length }) => length + step);
-    const { logits } = await runner.decode(4, tokens, pasts, true);
+    const pastLengths = Int32Array.from(prompts, ({ length }) => length + step);
+    const { logits } = await runner.decode(4, tokens, pastLengths, true);
     found.set(`step ${step}`, logits!.slice(0, 4 * V));
   }
   // Row 0 ends: the last one takes its place, and then that one's place is taken in the same pause.

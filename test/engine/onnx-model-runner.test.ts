@@ -34,8 +34,8 @@ async function decodeTogether(
   const steps: Float32Array[][] = [];
   for (let step = 0; step < STEPS; step++) {
     const tokens = Int32Array.from(numbers, (number) => (7 * number + 3 * step) % runner.vocabSize);
-    const pasts = Int32Array.from(prompts, (prompt) => prompt.length + step);
-    const { logits } = await runner.decode(prompts.length, tokens, pasts, true);
+    const pastLengths = Int32Array.from(prompts, (prompt) => prompt.length + step);
+    const { logits } = await runner.decode(prompts.length, tokens, pastLengths, true);
     const row = (at: number) => logits!.slice(at * runner.vocabSize, (at + 1) * runner.vocabSize);
     steps.push(prompts.map((_, at) => row(at)));
   }

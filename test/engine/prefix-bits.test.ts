@@ -6,8 +6,8 @@ import path from "node:path";
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { Engine } from "../../src/engine/engine.ts";
+import { nextChunkTokens } from "../../src/engine/model-runner.ts";
 import type { OnnxModelRunner } from "../../src/engine/onnx-model-runner.ts";
-import { nextChunkTokens } from "../../src/engine/prompt-chunks.ts";
 import type { GenerationRequest } from "../../src/engine/request.ts";
 import { openStudentFolder, type StudentFolder } from "../../src/student/student-folder.ts";
 import { scratchFolder } from "../support/scratch-folder.ts";
@@ -22,7 +22,7 @@ const skip = existsSync(path.join(SHIPPED, "student.json")) ? false : "the shipp
 const randomTokens = (random: SeededRandom, length: number, vocabSize: number) =>
   Int32Array.from({ length }, () => random.below(vocabSize));
 
-/** The last logits [V] and all keys and values of a prompt cut at `borders`, and where prompt-chunks.ts cuts on. */
+/** The last logits [V] and all keys and values of a prompt cut at `borders`, and where nextChunkTokens cuts on. */
 async function computed(runner: OnnxModelRunner, prompt: Int32Array, borders: readonly number[]) {
   const keysAndValues = runner.newBlock(prompt.length);
   assert.ok(keysAndValues instanceof Float32Array, "the host's block is its numbers");
@@ -52,7 +52,7 @@ function randomBorders(random: SeededRandom, length: number): number[] {
 
 async function assertCutsDoNotShow(runner: OnnxModelRunner, lengths: readonly number[], rounds: number) {
   const random = new SeededRandom(3);
-  assert.equal(runner.cutTokens, 2, "the probe found that even pieces leave no trace");
+  assert.equal(runner.chunkAlignmentTokens, 2, "the probe found that even pieces leave no trace");
   for (const length of lengths) {
     const prompt = randomTokens(random, length, runner.vocabSize);
     const whole = await computed(runner, prompt, []);
@@ -76,7 +76,7 @@ for (const name of [
     for (const student of Object.values(folders)) {
       const contextLength = Math.min(student.config.positions, 240);
       for (const threads of [1, 2]) {
-        const options = { contextLength, prefillChunkTokens: 128, threads, probeCuts: true };
+        const options = { contextLength, prefillChunkTokens: 128, threads, probeChunking: true };
         const runner = await openRunner(student, options);
         const lengths = [4, 17, 20, 33, 49, 65, 100, 129, 131, 211].filter(
           (length) => length <= contextLength,
@@ -94,7 +94,7 @@ async function openEngine(student: StudentFolder, contextLength: number, prefixC
     contextLength,
     prefillChunkTokens: 64,
     threads: 2,
-    probeCuts: true,
+    probeChunking: true,
   });
   return new Engine({ runner, tokenizer: toyTokens, eosTokenIds: student.endTokenIds, prefixCacheTokens });
 }
@@ -168,7 +168,7 @@ test("the shipped student: wherever a prompt is cut in even pieces, its bits are
     contextLength: 320,
     prefillChunkTokens: 128,
     threads: 2,
-    probeCuts: true,
+    probeChunking: true,
   });
   await assertCutsDoNotShow(runner, [55, 65, 287], 2);
   runner.close();

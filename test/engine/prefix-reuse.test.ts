@@ -15,7 +15,9 @@ const reusing = (model: Partial<HistoryModelOptions> = {}, prefixCacheTokens = 1
   toyEngine(model, { prefixCacheTokens });
 
 const prefills = (steps: readonly StepRecord[]) =>
-  steps.filter((step) => step.phase === "prefill").map((step) => `${step.pasts[0]}+${step.tokens.length}`);
+  steps
+    .filter((step) => step.phase === "prefill")
+    .map((step) => `${step.pastLengths[0]}+${step.tokens.length}`);
 
 const counts = ({ promptTokens, promptTokensReused, promptTokensComputed }: GenerationResult) => [
   promptTokens,
@@ -72,12 +74,12 @@ test("of two equal prompts that wait together the second reuses the first", asyn
 });
 
 test("a model that may be cut at whole chunks only reuses whole chunks", async () => {
-  const { engine, runner } = reusing({ cutTokens: 8 });
+  const { engine, runner } = reusing({ chunkAlignmentTokens: 8 });
   const requests = [4, 6, 10].map((length) => ask(Array.from({ length }, (_, at) => at + 1)));
   const reused: number[] = [];
   for (const request of requests) {
     const { samples, promptTokensReused } = await engine.submit(request).done;
-    assert.deepEqual(samples, await alone(request, { cutTokens: 8 }));
+    assert.deepEqual(samples, await alone(request, { chunkAlignmentTokens: 8 }));
     reused.push(promptTokensReused);
   }
   assert.deepEqual(prefills(runner.steps), ["0+8", "8+8", "16+6", "22+3", "16+8", "24+3", "24+7"]);
@@ -112,7 +114,7 @@ test("a prefill that was cut off leaves the chunks it computed, and nothing else
   const { engine, runner } = reusing();
   const cut = engine.submit(ask([1, 2, 3]));
   runner.duringStep = (step) => {
-    if (step.pasts[0] === 8) cut.cancel("disconnect");
+    if (step.pastLengths[0] === 8) cut.cancel("disconnect");
   };
   assert.deepEqual(counts(await cut.done), [24, 0, 16]);
   runner.duringStep = () => {};
@@ -131,7 +133,7 @@ test("a prefill that was cut off leaves the chunks it computed, and nothing else
 test("a failed chunk is not kept", async () => {
   const { engine, runner } = reusing();
   runner.duringStep = (step) => {
-    if (step.pasts[0] === 8) throw new Error("broken");
+    if (step.pastLengths[0] === 8) throw new Error("broken");
   };
   const saved: number[] = [];
   const saveTokens = runner.saveTokens.bind(runner);

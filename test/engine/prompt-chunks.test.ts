@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { nextChunkTokens } from "../../src/engine/prompt-chunks.ts";
+import { nextChunkTokens } from "../../src/engine/model-runner.ts";
 
 function chunks(length: number, mostTokens: number): number[] {
   const cut: number[] = [];

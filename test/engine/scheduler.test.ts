@@ -48,7 +48,7 @@ test("requests are prefilled in the order they came, each as soon as the prompt 
   );
   await Promise.all(all.map((generation) => generation.done));
   assert.deepEqual(order, [0, 1, 2, 3, 4]);
-  const firstTokens = runner.steps.filter((step) => step.phase === "prefill" && step.pasts[0] === 0);
+  const firstTokens = runner.steps.filter((step) => step.phase === "prefill" && step.pastLengths[0] === 0);
   assert.deepEqual(
     firstTokens.map((step) => step.tokens[0]),
     lengths.map((_, number) => 4 + number * 5 + 5 - 5),
@@ -141,7 +141,7 @@ test("a request cancelled during its prefill stops at the next chunk's border", 
   const { samples } = await after.done;
   assert.deepEqual(samples, await alone(toyRequest({ promptTokens: prompt(3), sampling: { maxTokens: 2 } })));
   assert.deepEqual(
-    runner.steps.slice(2, 4).map((step) => step.pasts[0]),
+    runner.steps.slice(2, 4).map((step) => step.pastLengths[0]),
     [8, 0],
   );
 });

@@ -2,15 +2,15 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { edgesOf, type Spoken } from "../../src/mag/edges.ts";
+import { edgesOf, type Statement } from "../../src/mag/edges.ts";
 
 /** "a0 b0 a1": agent and round. */
-function spoken(text: string): Spoken[] {
+function spoken(text: string): Statement[] {
   return text.split(" ").map((name) => ({ agent: name.slice(0, -1), round: Number(name.at(-1)) }));
 }
 
 /** Edges as "a0>b1", sorted. */
-function heard(nodes: readonly Spoken[], rule: Parameters<typeof edgesOf>[1]): string[] {
+function heard(nodes: readonly Statement[], rule: Parameters<typeof edgesOf>[1]): string[] {
   const name = (index: number): string => `${nodes[index]!.agent}${nodes[index]!.round}`;
   return edgesOf(nodes, rule)
     .map(([from, to]) => `${name(from)}>${name(to)}`)

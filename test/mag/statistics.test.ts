@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { Mag } from "../../src/mag/mag-schema.ts";
 import { magStatistics } from "../../src/mag/statistics.ts";
-import { statisticsText } from "../../src/mag/statistics-table.ts";
+import { statisticsText } from "../../src/mag/text-report.ts";
 import { sampleMag } from "./support/sample-mag.ts";
 
 const G1 = sampleMag("one");

@@ -3,9 +3,9 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { describe, test } from "node:test";
+import type { Pair } from "../../src/mag/contrastive-pairs.ts";
 import { edgesOf } from "../../src/mag/edges.ts";
 import type { Edge } from "../../src/mag/mag-schema.ts";
-import type { Pair } from "../../src/mag/pairs.ts";
 import { openSafetensors } from "../../src/tensor/safetensors.ts";
 import { ADJACENCIES, normalisedAdjacency } from "../../src/train/batches/adjacency.ts";
 import { trainingBatch } from "../../src/train/batches/training-batch.ts";

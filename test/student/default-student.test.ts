@@ -65,8 +65,8 @@ test("most likely tokens are float32's in at least 96 of 100 places, on float32'
   for (let at = 1; at < ANSWER_TOKENS; at++) {
     // Answers that have ended repeat their last token; what their rows compute is not read.
     const tokens = Int32Array.from(results, ({ greedy_ids: ids }) => ids[Math.min(at, ids.length) - 1]!);
-    const pasts = Int32Array.from(results, ({ input_ids }) => input_ids.length + at - 1);
-    const { candidateIds } = await runner.decode(results.length, tokens, pasts, false);
+    const pastLengths = Int32Array.from(results, ({ input_ids }) => input_ids.length + at - 1);
+    const { candidateIds } = await runner.decode(results.length, tokens, pastLengths, false);
     for (const [row, { greedy_ids }] of results.entries()) {
       const wanted = greedy_ids[at];
       if (wanted === undefined) continue;

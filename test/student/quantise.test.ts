@@ -9,8 +9,8 @@ import {
   roundToAffine4,
   roundToSymmetric8,
   unpackCodes,
-} from "../../src/student/quantise.ts";
-import { roundRows } from "../../src/student/row-codes.ts";
+} from "../../src/student/quantise-blocks.ts";
+import { roundRows } from "../../src/student/quantise-rows.ts";
 import type { BlockGrid } from "../../src/tensor/ggml-blocks.ts";
 import { SeededRandom } from "../text/seeded-random.ts";
 

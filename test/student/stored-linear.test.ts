@@ -21,8 +21,8 @@ import {
   centredAt,
   roundToAffine4,
   roundToSymmetric8,
-} from "../../src/student/quantise.ts";
-import { roundRows } from "../../src/student/row-codes.ts";
+} from "../../src/student/quantise-blocks.ts";
+import { roundRows } from "../../src/student/quantise-rows.ts";
 import { loadLinear, loadVocabulary, storeLinear } from "../../src/student/stored-linear.ts";
 import { WeightFiles } from "../../src/student/weight-files.ts";
 import type { BlockGrid } from "../../src/tensor/ggml-blocks.ts";

@@ -11,7 +11,7 @@ export interface HistoryModelOptions {
   readonly candidateCount?: number;
   readonly prefillChunkTokens?: number;
   /** Default 2. */
-  readonly cutTokens?: number;
+  readonly chunkAlignmentTokens?: number;
   /** End-of-sequence tokens: hardly ever likely, or very likely after one history in `endEvery`. */
   readonly endTokens?: readonly number[];
   /** Default: infinity, never. */
@@ -21,7 +21,7 @@ export interface HistoryModelOptions {
 export interface StepRecord {
   readonly phase: "prefill" | "decode";
   readonly rows: number;
-  readonly pasts: readonly number[];
+  readonly pastLengths: readonly number[];
   readonly tokens: readonly number[];
   readonly wantLogits: boolean;
 }
@@ -37,7 +37,7 @@ export class HistoryModelRunner implements ModelRunner {
   readonly vocabSize: number;
   readonly candidateCount: number;
   readonly prefillChunkTokens: number;
-  readonly cutTokens: number;
+  readonly chunkAlignmentTokens: number;
   /** What was asked, in order. */
   readonly steps: StepRecord[] = [];
   closed = false;
@@ -58,7 +58,7 @@ export class HistoryModelRunner implements ModelRunner {
     this.contextLength = options.contextLength ?? 64;
     this.candidateCount = options.candidateCount ?? 12;
     this.prefillChunkTokens = options.prefillChunkTokens ?? 8;
-    this.cutTokens = options.cutTokens ?? 2;
+    this.chunkAlignmentTokens = options.chunkAlignmentTokens ?? 2;
     this.#endTokens = options.endTokens ?? [];
     this.#endEvery = options.endEvery ?? Number.POSITIVE_INFINITY;
     this.#cache = new Int32Array((this.maxRows + 1) * this.contextLength).fill(EMPTY);
@@ -68,7 +68,7 @@ export class HistoryModelRunner implements ModelRunner {
   async prefill(tokens: Int32Array, past: number, wantLogits: boolean): Promise<StepOutput> {
     assert.ok(tokens.length >= 1 && tokens.length <= this.prefillChunkTokens, `a chunk of ${tokens.length}`);
     if (past === 0) this.#clear(this.promptRow);
-    const step = { phase: "prefill", rows: 1, pasts: [past], tokens: [...tokens], wantLogits } as const;
+    const step = { phase: "prefill", rows: 1, pastLengths: [past], tokens: [...tokens], wantLogits } as const;
     return this.#run(step, () => {
       assert.equal(past, this.#lengths[this.promptRow], "the prompt row holds what came before the chunk");
       for (const token of tokens) this.#append(this.promptRow, token + this.#trace(past, tokens.length));
@@ -79,7 +79,7 @@ export class HistoryModelRunner implements ModelRunner {
   async decode(
     rowCount: number,
     tokens: Int32Array,
-    pasts: Int32Array,
+    pastLengths: Int32Array,
     wantLogits: boolean,
   ): Promise<StepOutput> {
     assert.ok(rowCount >= 1 && rowCount <= this.maxRows, `${rowCount} rows`);
@@ -87,13 +87,13 @@ export class HistoryModelRunner implements ModelRunner {
     const step = {
       phase: "decode",
       rows: rowCount,
-      pasts: [...pasts.subarray(0, rowCount)],
+      pastLengths: [...pastLengths.subarray(0, rowCount)],
       tokens: [...tokens.subarray(0, rowCount)],
       wantLogits,
     } as const;
     return this.#run(step, () => {
       for (const row of rows) {
-        assert.equal(step.pasts[row], this.#lengths[row], `row ${row} holds its past`);
+        assert.equal(step.pastLengths[row], this.#lengths[row], `row ${row} holds its past`);
         this.#append(row, step.tokens[row]!);
       }
       for (let row = rowCount; row < this.maxRows; row++) this.#clear(row);
@@ -166,7 +166,7 @@ export class HistoryModelRunner implements ModelRunner {
 
   /** What a kernel lets show of how a prompt was cut: a chunk that begins where none may, a token alone in a tile. */
   #trace(past: number, count: number): number {
-    return ((past % this.cutTokens) + (count % 16 === 1 ? 1 : 0)) * TRACE;
+    return ((past % this.chunkAlignmentTokens) + (count % 16 === 1 ? 1 : 0)) * TRACE;
   }
 
   #append(row: number, token: number): void {

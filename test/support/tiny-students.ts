@@ -114,7 +114,7 @@ export function openRunner(
     contextLength: options.contextLength ?? 64,
     prefillChunkTokens: options.prefillChunkTokens ?? 32,
     threads: options.threads ?? 1,
-    probeCuts: options.probeCuts ?? false,
+    probeChunking: options.probeChunking ?? false,
     device: options.device ?? "cpu",
     prefixBlocks: options.prefixBlocks ?? 0,
   });

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { ggufTokenizerFiles } from "../../src/text/gguf-tokenizer.ts";
-import { IncrementalDetokenizer, unfinishedBytes } from "../../src/text/incremental-detokenizer.ts";
+import { IncrementalDetokenizer, incompleteBytes } from "../../src/text/incremental-detokenizer.ts";
 import { type DecodeOptions, openTokenizer, type Tokenizer } from "../../src/text/tokenizer.ts";
 import { SeededRandom } from "./seeded-random.ts";
 import { byteLevelFolder, sentencePieceMetadata, withFolder } from "./tokenizer-fixtures.ts";
@@ -100,7 +100,7 @@ test("unfinished ends are exactly those that more bytes complete", () => {
   for (let a = 0x80; a < 0x100; a++) {
     for (let b = 0x7f; b < 0x100; b++) {
       for (const bytes of [[a], [a, b], [a, b, 0x80], [0x41, a, b]]) {
-        const count = unfinishedBytes(Uint8Array.from(bytes));
+        const count = incompleteBytes(Uint8Array.from(bytes));
         const tail = bytes.slice(bytes.length - count);
         if (count > 0) {
           assert.ok(!whole(tail) && completions.some((more) => whole([...tail, ...more])), bytes.join());

@@ -5,8 +5,12 @@ import { createHash } from "node:crypto";
 import type { FastifyReply } from "fastify";
 import { withPromptParam } from "../../asking/prompt-tokens.ts";
 import type { CancelReason } from "../../base/finish-reason.ts";
-import type { GenerationListener, GenerationResult, SamplingParams } from "../../engine/request.ts";
-import { checkPromptLength } from "../../engine/request-check.ts";
+import {
+  checkPromptLength,
+  type GenerationListener,
+  type GenerationResult,
+  type SamplingParams,
+} from "../../engine/request.ts";
 import type { Caller } from "../access/caller.ts";
 import type { ServerConfig } from "../config.ts";
 import { answerStreamed, answerWhole } from "../inference-route.ts";

@@ -1,7 +1,7 @@
 // Which items each optimiser step takes: every epoch goes through all items once, in a random order of its own. It does not
 // know what the items are.
 
-import { shuffled } from "../../mag/pairs.ts";
+import { shuffled } from "../../mag/contrastive-pairs.ts";
 import { derivedSeed, seededRandom } from "./seeded-random.ts";
 
 /** Steps of `batchSize` items; the last step of an epoch may have fewer. Steps can be asked for in any order. */

@@ -1,6 +1,6 @@
 // Training data over tokenised graphs: each unit is an item, and any items make a batch.
 
-import { contrastivePairs } from "../../mag/pairs.ts";
+import { contrastivePairs } from "../../mag/contrastive-pairs.ts";
 import { seededRandom } from "./seeded-random.ts";
 import { chainsTogether } from "./sequence-layout.ts";
 import { type BatchOptions, type TrainingBatch, trainingBatch } from "./training-batch.ts";

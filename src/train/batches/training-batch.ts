@@ -1,7 +1,7 @@
 // A training batch over several graphs: padded token ids, label positions, pooling weights, contrastive pairs and the
 // normalised adjacency Â. It knows token ids only: no text, no model.
 
-import { contrastivePairs, type Pair } from "../../mag/pairs.ts";
+import { contrastivePairs, type Pair } from "../../mag/contrastive-pairs.ts";
 import { type Adjacency, normalisedAdjacency } from "./adjacency.ts";
 import { ownSequences, type SharedPlaces, sharedSequences } from "./sequence-layout.ts";
 import type { TrainingUnit } from "./training-unit.ts";

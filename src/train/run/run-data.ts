@@ -2,10 +2,10 @@
 // the chat template only.
 
 import { MagdiError } from "../../base/errors.ts";
+import { shuffled } from "../../mag/contrastive-pairs.ts";
 import { loadMags } from "../../mag/mag-file.ts";
 import { graphType, type Mag, withNodes } from "../../mag/mag-schema.ts";
-import { shuffled } from "../../mag/pairs.ts";
-import { heldOut, questionKey } from "../../mag/selections.ts";
+import { heldOut, questionKey } from "../../mag/question-split.ts";
 import { dataByLoss, type GraphDataOptions, graphData, type UnitGroups } from "../batches/graph-data.ts";
 import { derivedSeed, seededRandom } from "../batches/seeded-random.ts";
 import {

@@ -27,7 +27,7 @@ export class ScriptedRunner implements ModelRunner {
   readonly vocabSize = VOCAB_SIZE;
   readonly candidateCount = CANDIDATES;
   readonly prefillChunkTokens = 64;
-  readonly cutTokens = 2;
+  readonly chunkAlignmentTokens = 2;
   /** Steps run so far, and rows of the last decode step. */
   prefillSteps = 0;
   decodeSteps = 0;
@@ -74,14 +74,14 @@ export class ScriptedRunner implements ModelRunner {
     return this.#output([row]);
   }
 
-  async decode(rowCount: number, tokens: Int32Array, pasts: Int32Array): Promise<StepOutput> {
+  async decode(rowCount: number, tokens: Int32Array, pastLengths: Int32Array): Promise<StepOutput> {
     await this.#enter();
     if (this.failWith !== null) throw this.failWith;
     this.decodeSteps++;
     this.lastRows = rowCount;
     const rows = this.#rows.slice(0, rowCount);
     for (const [index, row] of rows.entries()) {
-      row.tokens = [...row.tokens.slice(0, pasts[index]!), tokens[index]!];
+      row.tokens = [...row.tokens.slice(0, pastLengths[index]!), tokens[index]!];
     }
     return this.#output(rows);
   }

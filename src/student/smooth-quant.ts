@@ -1,18 +1,18 @@
-// Balances a base model for products of rounded rows: what is large in a channel of an input is divided out before it,
-// in a norm's weight or in the rows that made the channel, and multiplied into the columns that take it. The model
-// computes the same; its inputs lose their outliers (SmoothQuant, Xiao et al. 2022, arXiv 2211.10438).
+// SmoothQuant (Xiao et al. 2022, arXiv 2211.10438): scales input channels of matrix products down, in the norm's weight
+// or the rows that produce them, and the columns that take them up. The model computes the same, but its activations
+// lose their outliers, so that they can be quantised.
 
 import type { BaseModel, BaseTensor } from "./base-model.ts";
 import type { InputMaxima } from "./calibration.ts";
 
-/** What a tensor is multiplied with: rows and columns of a matrix, or the values of a vector as its rows. */
+/** Factors for the rows and columns of a matrix, or for the values of a vector as rows. */
 interface Factors {
   rows: Float32Array | null;
   columns: Float32Array | null;
 }
 
-/** Below these, a channel says nothing of its size. */
-const SMALLEST = 1e-5;
+/** Lower bound of a channel's magnitude. */
+const MIN_MAGNITUDE = 1e-5;
 
 class Smoothing {
   readonly #base: BaseModel;
@@ -22,15 +22,15 @@ class Smoothing {
     this.#base = base;
   }
 
-  /** Moves √(input / weight) of each channel from the input into the columns of `takers`. Channels of which `shared`
-   * says the same, because one row makes them, get one factor.
-   * @returns the factors of the input's channels [K] */
+  /** Multiplies the columns of `consumers` by √(input / weight) of each channel. Channels with the same `shared` index,
+   * because one row produces them, get one factor.
+   * @returns the factors [K], by which the producer must be divided */
   balance(
     maxima: Float32Array,
-    takers: readonly string[],
+    consumers: readonly string[],
     shared?: (channel: number) => number,
   ): Float32Array {
-    const weights = this.#columnMaxima(takers);
+    const weights = this.#columnMaxima(consumers);
     const of = shared ?? ((channel: number) => channel);
     const inputs = new Float32Array(maxima.length);
     const largest = new Float32Array(maxima.length);
@@ -40,9 +40,9 @@ class Smoothing {
     }
     const factors = maxima.map((_, channel) => {
       const [input, weight] = [inputs[of(channel)]!, largest[of(channel)]!];
-      return Math.sqrt(Math.max(input, SMALLEST) / Math.max(weight, SMALLEST));
+      return Math.sqrt(Math.max(input, MIN_MAGNITUDE) / Math.max(weight, MIN_MAGNITUDE));
     });
-    for (const name of takers) this.#of(name).columns = factors;
+    for (const name of consumers) this.#of(name).columns = factors;
     return factors;
   }
 
@@ -54,7 +54,7 @@ class Smoothing {
   tensors(): Map<string, BaseTensor> {
     const tensors = new Map(this.#base.tensors);
     for (const [name, factors] of this.#factors) {
-      const tensor = this.#base.tensors.get(name)!; // only what is there is given factors
+      const tensor = this.#base.tensors.get(name)!; // only existing tensors get factors
       const { shape, sourceBits } = tensor;
       const readFloat32 = (): Float32Array => multiplied(tensor.readFloat32(), factors);
       tensors.set(name, { shape, sourceBits, readFloat32, readGrid: null });
@@ -92,9 +92,9 @@ function multiplied(values: Float32Array, { rows, columns }: Factors): Float32Ar
   });
 }
 
-/** The same model with balanced inputs. The vocabulary's stay, because it is stored in blocks, which outliers hurt
- * less. */
-export function smoothed(base: BaseModel, maxima: InputMaxima): BaseModel {
+/** The smoothed model. The LM head's input stays as it is: its weight is stored in blocks, to which outliers do less
+ * harm. */
+export function smoothQuant(base: BaseModel, maxima: InputMaxima): BaseModel {
   const { config } = base;
   const smoothing = new Smoothing(base);
   const inputOf = (name: string): Float32Array => maxima.get(name)!; // every product's input was observed
@@ -109,7 +109,7 @@ export function smoothed(base: BaseModel, maxima: InputMaxima): BaseModel {
       `model.layers.${layer}.input_layernorm.weight`,
       smoothing.balance(inputOf(`${attention}.q_proj`), queries),
     );
-    // Query heads of one group read the same values: their channels come from one row.
+    // Query heads of one group share a value head: their channels come from the same row.
     const valueRow = (channel: number): number => {
       const head = Math.floor(channel / config.headSize);
       return Math.floor(head / perGroup) * config.headSize + (channel % config.headSize);

@@ -1,15 +1,13 @@
-// Weights whose rows have a scale each: rounding floats to codes that every processor multiplies exactly. It knows no
-// files and no graph.
+// Quantisation to int8 with one scale for each row (per-channel), to codes that every processor multiplies exactly.
 
-/** Processors without VNNI add the products of two neighbouring columns up in 16 bits. With uint8 on the other side
- * that holds as long as 255 times the codes of one sign stays below 2¹⁵. */
+/** Processors without VNNI sum the products of two neighbouring columns in 16 bits, with saturation. With uint8 inputs
+ * that is exact as long as 255 times the sum of two codes of one sign stays below 2¹⁵. */
 const LARGEST_PAIR_SUM = 128;
 const LARGEST_ROW_CODE = 127;
 
-/** Of the scale at which every code of a row fits: what is cut off at smaller ones may cost less than coarser codes. */
+/** Shares tried of the scale at which every code fits: clipping may cost less than coarser codes. */
 const SCALE_SHARES = [1, 0.93, 0.87, 0.8, 0.74];
 
-/** A weight whose rows have a scale each. */
 export interface RowCodes {
   /** int8 [rows, columns] */
   readonly codes: Int8Array;
@@ -17,8 +15,8 @@ export interface RowCodes {
   readonly scales: Float32Array;
 }
 
-/** w [rows, K] → codes of which neighbours, the columns 2i and 2i + 1, sum to at most ±128, on the scale that leaves the
- * smallest squared error. K is even. */
+/** w [rows, K] → codes whose neighbours, columns 2i and 2i + 1, sum to at most ±128, with the scale of the smallest
+ * squared error. K is even. */
 export function roundRows(values: Float32Array, rows: number): RowCodes {
   const columns = values.length / rows;
   const codes = new Int8Array(values.length);
@@ -40,7 +38,7 @@ export function roundRows(values: Float32Array, rows: number): RowCodes {
   return { codes, scales };
 }
 
-/** The least scale at which no code of the row, and no sum of two neighbours, is too large. */
+/** The smallest scale at which no code of the row, and no sum of two neighbours, is too large. */
 function fittingScale(row: Float32Array): number {
   let scale = 0;
   for (let i = 0; i < row.length; i += 2) {
@@ -54,7 +52,7 @@ function fittingScale(row: Float32Array): number {
   return scale;
 }
 
-/** Writes the row's codes; of neighbours that are too large together each gives half. Returns the squared error. */
+/** Writes the row's codes; if the sum of two neighbours is too large, both are reduced. Returns the squared error. */
 function roundPairs(row: Float32Array, scale: number, codes: Int8Array): number {
   let error = 0;
   for (let i = 0; i < row.length; i += 2) {

@@ -1,12 +1,12 @@
-// Contrastive pairs: a right and a wrong chain of the same question. It does not know what the chains are.
+// Contrastive pairs: a right and a wrong chain of the same question; and shuffling.
 
 /** [positive, negative]: indices into one graph's nodes. */
 export type Pair = readonly [number, number];
 
 /**
- * As many pairs as the more frequent side has nodes: each of its nodes once, the rarer side's again and again, so that
- * every node is used. None when all labels are equal. With `random` (numbers of [0, 1)) both sides are shuffled, the
- * rarer one anew for each time through; without, they come in order, as in the released code.
+ * As many pairs as the more frequent label has nodes: each of these once, those of the other label repeatedly. None when all
+ * labels are equal. With `random` (numbers in [0, 1)) both sides are shuffled, the rarer one anew for each repetition;
+ * without it they stay in order, as in the released code.
  *
  * @example contrastivePairs([1, 0, 1]) // [[0, 1], [2, 1]]
  */
@@ -26,7 +26,7 @@ function repeated(nodes: readonly number[], count: number, random?: () => number
   return all.slice(0, count);
 }
 
-/** A copy in random order (Fisher and Yates); `random` gives numbers of [0, 1). */
+/** A copy in random order (Fisher and Yates); `random` gives numbers in [0, 1). */
 export function shuffled<T>(items: readonly T[], random: () => number): T[] {
   const copy = [...items];
   for (let last = copy.length - 1; last > 0; last--) {

@@ -1,8 +1,31 @@
-// The tokens that a tokenizer's files name beside its vocabulary's words: what is added to it, and what is special.
+// Reads tokenizer.json and tokenizer_config.json: the vocabulary's ids, added tokens and special tokens.
 
 import { MagdiError } from "../base/errors.ts";
 import { isObject, type JsonObject } from "../base/files/json-file.ts";
-import { isTokenId, TOKEN_ID } from "./vocabulary.ts";
+
+/** Far above any vocabulary: tables are as long as the greatest id. */
+const MAX_TOKEN_ID = 2 ** 24;
+
+const TOKEN_ID = `a whole id from 0 to ${MAX_TOKEN_ID}`;
+
+function isTokenId(id: unknown): id is number {
+  return typeof id === "number" && Number.isInteger(id) && id >= 0 && id <= MAX_TOKEN_ID;
+}
+
+/** tokenizer.json's model.vocab. @throws MAGDI_BAD_FILE naming the first token with an invalid id */
+export function vocabularyIds(vocab: JsonObject, origin: string): Map<string, number> {
+  const idOf = new Map<string, number>();
+  for (const [text, id] of Object.entries(vocab)) {
+    if (!isTokenId(id)) {
+      throw new MagdiError(
+        "MAGDI_BAD_FILE",
+        `${origin}: model.vocab ${JSON.stringify(text)}: expected ${TOKEN_ID}, found ${JSON.stringify(id)}`,
+      );
+    }
+    idOf.set(text, id);
+  }
+  return idOf;
+}
 
 export interface AddedToken {
   readonly content: string;
@@ -27,7 +50,7 @@ export function addedTokens(list: unknown, origin: string): AddedToken[] {
   });
 }
 
-/** bos_token, eos_token, …, each a string or an object with `content`, and the additional ones. */
+/** The special tokens that tokenizer_config.json names: bos_token, eos_token, …, and additional_special_tokens. */
 export function namedSpecialTokens(config: JsonObject): string[] {
   const names = ["bos_token", "eos_token", "unk_token", "sep_token", "pad_token", "cls_token", "mask_token"];
   const additional = Array.isArray(config.additional_special_tokens) ? config.additional_special_tokens : [];
@@ -37,7 +60,7 @@ export function namedSpecialTokens(config: JsonObject): string[] {
   });
 }
 
-/** A special token as tokenizer_config.json writes it. */
+/** A special token in tokenizer_config.json: a string, or an object with `content`. */
 export function specialTokenText(token: unknown): string | null {
   if (typeof token === "string") return token;
   return isObject(token) && typeof token.content === "string" ? token.content : null;

@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { MagdiError } from "../../src/base/errors.ts";
-import { assertFits } from "../../src/engine/memory-need.ts";
+import { assertFits } from "../../src/engine/engine-settings.ts";
 import { weightBytes } from "../../src/student/manifest.ts";
 import { cachedTokenBytes, openStudentFolder } from "../../src/student/student-folder.ts";
 

@@ -2,9 +2,9 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { contrastivePairs } from "../../src/mag/contrastive-pairs.ts";
 import type { Mag } from "../../src/mag/mag-schema.ts";
-import { contrastivePairs } from "../../src/mag/pairs.ts";
-import { heldOut, isHeldOut } from "../../src/mag/selections.ts";
+import { heldOut, isHeldOut } from "../../src/mag/question-split.ts";
 import { seededRandom } from "../../src/train/batches/seeded-random.ts";
 import { sampleMag } from "./support/sample-mag.ts";
 

@@ -1,12 +1,11 @@
-// What makes two questions the same, and parts of MAGs that share no question. It knows no losses.
+// Splits MAGs by question, for training, validation and held-out data, and the key that identifies a question.
 
 import { createHash } from "node:crypto";
 import type { Mag } from "./mag-schema.ts";
 
 /**
- * Two parts for training and validation, by question: graphs of one question are never on both sides. `random` gives
- * numbers of [0, 1); about `fraction` of the questions are held out: at least one, and one is left to learn from. Order
- * within a part is kept.
+ * A training and validation split by question. `random` gives numbers in [0, 1). About `fraction` of the questions are held
+ * out, at least one, and at least one stays for training. Keeps the order within a part.
  */
 export function heldOut(
   mags: readonly Mag[],
@@ -25,14 +24,14 @@ export function heldOut(
   };
 }
 
-/** The same question, however it is spaced or capitalised. */
+/** The question without differences in spaces and case. */
 export function questionKey({ question }: Pick<Mag, "question">): string {
   return question.toLowerCase().replace(/\s+/g, " ").trim();
 }
 
 /**
- * Whether a question is one of the `share` (0 to 1) that are held out under `seed`: by the question alone, so that it
- * is the same in every file, in whatever order they come.
+ * Whether a question is in the `share` (0 to 1) held out under `seed`. Depends on the question only, so that it is the same
+ * in every file and order.
  */
 export function isHeldOut(mag: Pick<Mag, "question">, share: number, seed: number): boolean {
   const hash = createHash("sha256")

@@ -6,7 +6,7 @@ import { test } from "node:test";
 import { observedInputs } from "../../src/nn/calibration-graph.ts";
 import { importStudent } from "../../src/student/import-student.ts";
 import { openBase } from "../../src/student/open-base.ts";
-import { smoothed } from "../../src/student/smoothing.ts";
+import { smoothQuant } from "../../src/student/smooth-quant.ts";
 import { openStudentFolder } from "../../src/student/student-folder.ts";
 import { scratchFolder } from "../support/scratch-folder.ts";
 import { openRunner, tinyStudent } from "../support/tiny-students.ts";
@@ -37,7 +37,7 @@ for (const name of [
     const { source, reference } = tinyStudent(name);
     const out = path.join(folder, name.replaceAll("/", "-"));
     const base = openBase(source);
-    const balanced = smoothed(base, anyMaxima(observedInputs(base.config)));
+    const balanced = smoothQuant(base, anyMaxima(observedInputs(base.config)));
     const changed = "model.layers.0.mlp.down_proj.weight";
     assert.notDeepEqual(
       balanced.tensors.get(changed)?.readFloat32(),
@@ -46,7 +46,7 @@ for (const name of [
     base.close();
     const training = { adapter: "", adapterSha256: "", recipe: null, data: null, lora: [], modules: [] };
     const adapt = async (opened: ReturnType<typeof openBase>) => ({
-      base: smoothed(opened, anyMaxima(observedInputs(opened.config))),
+      base: smoothQuant(opened, anyMaxima(observedInputs(opened.config))),
       level: null,
       training,
     });

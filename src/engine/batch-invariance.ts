@@ -1,21 +1,21 @@
-// Finds out what a runner's kernels let show of what ran with a row: how many rows, and how its prompt was cut. It knows
-// nothing of which kernels these are; it compares bits.
+// Probes a runner's kernels for batch invariance: whether a row's results are the same bits whatever else is in the
+// batch, and however its prompt is cut into chunks.
 
 import type { ModelRunner } from "./model-runner.ts";
 
-/** Length of the prompt that is computed whole and in pieces of 2, 16 and 16. */
-const CUT_PROMPT_TOKENS = 34;
+/** Length of the prompt that is prefilled whole and in chunks of 2, 16 and 16. */
+const PROMPT_TOKENS = 34;
 
-/** Logits that are compared, at least: other sums often round to the same bits, the more so where sums are short. */
-const COMPARED_LOGITS = 100_000;
-const LEAST_TOKENS = 4;
-const MOST_TOKENS = 32;
+/** Fewest logits to compare: a different order of summation often rounds to the same bits, more so for short sums. */
+const MIN_LOGITS = 100_000;
+const MIN_TOKENS = 4;
+const MAX_TOKENS = 32;
 
-/** Whether tokens decoded alone have the logits, bit for bit, that they have beside another row. */
-export async function aloneIsAsBeside(runner: ModelRunner): Promise<boolean> {
+/** Whether a row decoded alone has the same logits, bit for bit, as in a batch of two. */
+export async function isBatchInvariant(runner: ModelRunner): Promise<boolean> {
   const { vocabSize } = runner;
   const past = Int32Array.of(0, 0);
-  const tokens = Math.max(LEAST_TOKENS, Math.min(MOST_TOKENS, Math.ceil(COMPARED_LOGITS / vocabSize)));
+  const tokens = Math.max(MIN_TOKENS, Math.min(MAX_TOKENS, Math.ceil(MIN_LOGITS / vocabSize)));
   for (let number = 1; number <= tokens; number++) {
     const token = new Int32Array(2).fill((7919 * number) % vocabSize);
     const alone = (await runner.decode(1, token, past, true)).logits?.slice(0, vocabSize);
@@ -25,15 +25,15 @@ export async function aloneIsAsBeside(runner: ModelRunner): Promise<boolean> {
   return true;
 }
 
-/** A runner that shows what it keeps of a prompt. */
+/** A runner whose KV cache can be read. */
 export interface ProbedRunner extends ModelRunner {
   /** All keys and values of the prompt row's first `count` tokens. */
-  promptNumbers(count: number): Promise<Float32Array>;
+  readPromptRow(count: number): Promise<Float32Array>;
 }
 
-/** Whether a prompt in even pieces has the keys, values and last logits, bit for bit, that it has as a whole. */
-export async function piecesAreAsWhole(runner: ProbedRunner): Promise<boolean> {
-  const most = Math.min(CUT_PROMPT_TOKENS, runner.prefillChunkTokens, runner.contextLength);
+/** Whether a prompt in chunks of even lengths has the same keys, values and last logits, bit for bit, as in one chunk. */
+export async function isChunkInvariant(runner: ProbedRunner): Promise<boolean> {
+  const most = Math.min(PROMPT_TOKENS, runner.prefillChunkTokens, runner.contextLength);
   const length = most - (most % 2);
   const prompt = Int32Array.from({ length }, (_, at) => (7919 * at + 13) % runner.vocabSize);
   const whole = await prefilled(runner, prompt, [length]);
@@ -55,7 +55,7 @@ async function prefilled(
     logits = output.logits?.slice(0, runner.vocabSize) ?? logits;
     past = border;
   }
-  return [logits, await runner.promptNumbers(prompt.length)];
+  return [logits, await runner.readPromptRow(prompt.length)];
 }
 
 function sameNumbers(a: Float32Array, b: Float32Array): boolean {

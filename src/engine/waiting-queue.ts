@@ -1,10 +1,9 @@
-// The requests whose prefill has not begun, first come first served, bounded in samples. It knows no rows and no
-// steps.
+// The requests whose prefill has not begun, first come first served, bounded in samples.
 
 import { MagdiError } from "../base/errors.ts";
 import type { ActiveRequest } from "./active-request.ts";
 
-export class WaitingLine {
+export class WaitingQueue {
   readonly #maxSamples: number;
   readonly #requests: ActiveRequest[] = [];
 
@@ -17,9 +16,7 @@ export class WaitingLine {
   }
 
   get samples(): number {
-    let samples = 0;
-    for (const request of this.#requests) samples += request.liveSamples;
-    return samples;
+    return this.#requests.reduce((samples, request) => samples + request.liveSamples, 0);
   }
 
   /** Throws MAGDI_QUEUE_FULL when `samples` more do not fit. */
@@ -28,7 +25,7 @@ export class WaitingLine {
     if (waiting + samples <= this.#maxSamples) return;
     throw new MagdiError(
       "MAGDI_QUEUE_FULL",
-      `the waiting line holds ${waiting} of at most ${this.#maxSamples} samples: ${samples} more do not fit; try again later`,
+      `the waiting queue holds ${waiting} of at most ${this.#maxSamples} samples: ${samples} more do not fit; try again later`,
       { details: { samples_waiting: waiting, max_waiting_samples: this.#maxSamples } },
     );
   }

@@ -1,15 +1,15 @@
-// Which sequence each decode row of the cache belongs to. Rows in use stay contiguous from 0: the last one moves
-// into a hole. It knows no requests and no steps.
+// The running batch: which sequence has which decode row of the KV cache. Rows in use stay contiguous from 0: the last
+// one moves into the row that becomes free.
 
 import type { ModelRunner } from "./model-runner.ts";
 import type { Sequence } from "./sequence.ts";
 
-export class DecodeRows {
-  readonly #runner: Pick<ModelRunner, "maxRows" | "promptRow" | "copyRow">;
+export class RunningBatch {
+  readonly #runner: ModelRunner;
   readonly #sequences: (Sequence | null)[];
   #count = 0;
 
-  constructor(runner: Pick<ModelRunner, "maxRows" | "promptRow" | "copyRow">) {
+  constructor(runner: ModelRunner) {
     this.#runner = runner;
     this.#sequences = new Array(runner.maxRows).fill(null);
   }
@@ -27,7 +27,7 @@ export class DecodeRows {
     return this.#sequences[row]!;
   }
 
-  /** Gives the next row to a sequence, with a copy of the prompt row's first `promptTokens` tokens. */
+  /** Gives the next row to a sequence and copies the first `promptTokens` tokens of the prompt row to it. */
   fork(sequence: Sequence, promptTokens: number): void {
     const row = this.#count++;
     this.#runner.copyRow(this.#runner.promptRow, row, promptTokens);
@@ -35,11 +35,11 @@ export class DecodeRows {
     sequence.row = row;
   }
 
-  /** Takes ended sequences out, and moves the last rows into the holes. */
+  /** Removes ended sequences and moves the last rows into the free ones. */
   compact(): void {
     for (let row = 0; row < this.#count; row++) {
       if (!this.at(row).ended) continue;
-      while (this.#count > row && this.at(this.#count - 1).ended) this.#vacateLast();
+      while (this.#count > row && this.at(this.#count - 1).ended) this.#freeLast();
       if (this.#count <= row) return;
       const moved = this.at(this.#count - 1);
       this.#runner.copyRow(this.#count - 1, row, moved.cachedTokens);
@@ -51,14 +51,14 @@ export class DecodeRows {
     }
   }
 
-  /** Tokens that the rows hold. */
+  /** Tokens that the rows hold, all together. */
   cachedTokens(): number {
     let tokens = 0;
     for (let row = 0; row < this.#count; row++) tokens += this.at(row).cachedTokens;
     return tokens;
   }
 
-  #vacateLast(): void {
+  #freeLast(): void {
     this.#count--;
     this.at(this.#count).row = -1;
     this.#sequences[this.#count] = null;

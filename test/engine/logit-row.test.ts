@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { expNonPositive } from "../../src/engine/exponential.ts";
+import { expNonPositive } from "../../src/engine/logit-row.ts";
 import { sampleRandom } from "../../src/engine/random.ts";
 
 test("the table's exponential is Math.exp's", () => {

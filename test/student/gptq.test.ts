@@ -3,9 +3,13 @@
 
 import assert from "node:assert/strict";
 import { after, test } from "node:test";
-import { errorFeedback, roundWithFeedback } from "../../src/student/error-compensation.ts";
-import { MatrixProduct } from "../../src/student/matrix-product.ts";
-import { BLOCK_SIZE, compensateAffine4, fitsFloat16, roundToAffine4 } from "../../src/student/quantise.ts";
+import { errorFeedback, MatrixProduct, roundWithFeedback } from "../../src/student/gptq.ts";
+import {
+  BLOCK_SIZE,
+  compensateAffine4,
+  fitsFloat16,
+  roundToAffine4,
+} from "../../src/student/quantise-blocks.ts";
 import { SeededRandom } from "../text/seeded-random.ts";
 
 const product = await MatrixProduct.open(1);
@@ -95,7 +99,7 @@ for (const columns of [1, 7, 32, 45, 96]) {
     const gram = gramOf(columns + 1, 3 * columns, columns);
     const scale = 0.11;
     const codes = new Int8Array(weights.length);
-    const lines = { width: columns, lowest: -7, highest: 7, codes, lineOf: () => ({ scale, min: 0 }) };
+    const lines = { width: columns, lowest: -7, highest: 7, codes, gridOf: () => ({ scale, min: 0 }) };
     await roundWithFeedback(weights, errorFeedback(gram, columns), lines, product);
     for (let row = 0; row < rows; row++) {
       const own = weights.subarray(row * columns, (row + 1) * columns);

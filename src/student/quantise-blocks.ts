@@ -1,25 +1,25 @@
-// Weights in blocks of 32: rounding floats onto a grid, and a grid's codes as ONNX Runtime's MatMulNBits reads them.
-// It knows no files and no graph.
+// Quantisation in blocks of 32: rounding floats to 4 or 8-bit codes, and codes in the layout of ONNX Runtime's
+// MatMulNBits.
 
 import type { BlockGrid } from "../tensor/ggml-blocks.ts";
 import { decodeFloat16, encodeFloat16, nearestFloat16 } from "../tensor/half.ts";
-import { type CodeLines, type ErrorFeedback, type Line, roundWithFeedback } from "./error-compensation.ts";
-import type { MatrixProduct } from "./matrix-product.ts";
+import type { MatrixProduct } from "./gptq.ts";
+import { type ErrorFeedback, type Grid, type Rounding, roundWithFeedback } from "./gptq.ts";
 
 export const BLOCK_SIZE = 32;
 
 const LARGEST_FLOAT16 = 65504;
 const SMALLEST_NORMAL_FLOAT16 = 2 ** -14;
 
-/** The nearest float16s, as float32: scales are stored in 16 bits, so codes are chosen for the rounded ones. A tensor
- * whose numbers are all too small for float16, or one too large, keeps its float32s. */
+/** The nearest float16s, as float32: scales are stored as float16, so codes must be chosen for the rounded ones. If
+ * they are all below float16's normal range, or one is too large, they stay float32. */
 function storable(values: Float32Array<ArrayBuffer>): Float32Array<ArrayBuffer> {
   const largest = values.reduce((worst, value) => Math.max(worst, Math.abs(value)), 0);
   const fits = largest === 0 || (largest >= SMALLEST_NORMAL_FLOAT16 && largest <= LARGEST_FLOAT16);
-  return fits ? halves(values) : values;
+  return fits ? asFloat16(values) : values;
 }
 
-function halves(values: Float32Array): Float32Array<ArrayBuffer> {
+function asFloat16(values: Float32Array): Float32Array<ArrayBuffer> {
   return decodeFloat16(new Uint8Array(encodeFloat16(values).buffer));
 }
 
@@ -47,16 +47,16 @@ export function roundToSymmetric8(values: Float32Array): BlockGrid {
   return { bits: 8, codes, scales, mins };
 }
 
-/** Passes of least squares after the first rounding: codes for a line, then the line for the codes. */
+/** Least squares passes after the first rounding: codes for a grid, then a grid for the codes. */
 const REFINEMENTS = 3;
 
 const LARGEST_CODE4 = 15;
 
-/** How much of the values' range the codes first span: narrower ones give up the extremes for the rest. */
+/** Shares of the values' range to start from: a narrower grid clips the extremes but is finer for the others. */
 const FIRST_SPANS = [1, 0.9, 0.8];
 
-/** The line min + scale·code for 4-bit codes of a block's values, by least squares of their errors times `costs`. */
-export function fitLine4(values: Float32Array, costs: Float32Array): Line {
+/** The grid min + scale·code for 4-bit codes of a block's values, by least squares of their errors weighted by `costs`. */
+export function fitGrid4(values: Float32Array, costs: Float32Array): Grid {
   let low = values[0]!;
   let high = low;
   for (let i = 1; i < BLOCK_SIZE; i++) {
@@ -102,17 +102,17 @@ export function fitLine4(values: Float32Array, costs: Float32Array): Line {
   return best;
 }
 
-const EVENLY = new Float32Array(BLOCK_SIZE).fill(1);
+const EQUAL_COSTS = new Float32Array(BLOCK_SIZE).fill(1);
 
-/** w [rows·columns] → 4-bit codes with a float minimum a block, by least squares. */
+/** w [rows·columns] → 4-bit codes with a float minimum for each block, by least squares. */
 export function roundToAffine4(values: Float32Array): BlockGrid {
   const blocks = values.length / BLOCK_SIZE;
   const wantedScales = new Float32Array(blocks);
   const wantedMins = new Float32Array(blocks);
   for (let block = 0; block < blocks; block++) {
-    const line = fitLine4(values.subarray(block * BLOCK_SIZE, (block + 1) * BLOCK_SIZE), EVENLY);
-    wantedScales[block] = line.scale;
-    wantedMins[block] = line.min;
+    const grid = fitGrid4(values.subarray(block * BLOCK_SIZE, (block + 1) * BLOCK_SIZE), EQUAL_COSTS);
+    wantedScales[block] = grid.scale;
+    wantedMins[block] = grid.min;
   }
   const scales = storable(wantedScales);
   const mins = storable(wantedMins);
@@ -126,7 +126,7 @@ export function roundToAffine4(values: Float32Array): BlockGrid {
   return { bits: 4, codes, scales, mins };
 }
 
-/** The same of w [rows, K], with each column's error made up for by the columns behind it. */
+/** The same for w [rows, K] with GPTQ. */
 export async function compensateAffine4(
   values: Float32Array,
   feedback: ErrorFeedback,
@@ -134,48 +134,48 @@ export async function compensateAffine4(
 ): Promise<BlockGrid> {
   const blocks = values.length / BLOCK_SIZE;
   const perRow = feedback.columns / BLOCK_SIZE;
-  // In float16 where plain rounding's would be.
+  // Scales and minimums in float16 if those of plain rounding are.
   const plain = roundToAffine4(values);
-  const kept = (like: Float32Array) => (fitsFloat16(like) ? nearestFloat16 : Math.fround);
-  const [keptScale, keptMin] = [kept(plain.scales), kept(plain.mins)];
+  const roundingOf = (stored: Float32Array) => (fitsFloat16(stored) ? nearestFloat16 : Math.fround);
+  const [roundScale, roundMin] = [roundingOf(plain.scales), roundingOf(plain.mins)];
   const scales = new Float32Array(blocks);
   const mins = new Float32Array(blocks);
   const codes = new Uint8Array(values.length);
-  const lines: CodeLines = {
+  const rounding: Rounding = {
     width: BLOCK_SIZE,
     lowest: 0,
     highest: LARGEST_CODE4,
     codes,
-    lineOf: (row, span, current, costs) => {
-      const fitted = fitLine4(current, costs);
-      const line = { scale: keptScale(fitted.scale), min: keptMin(fitted.min) };
-      scales[row * perRow + span] = line.scale;
-      mins[row * perRow + span] = line.min;
-      return line;
+    gridOf: (row, block, current, costs) => {
+      const fitted = fitGrid4(current, costs);
+      const grid = { scale: roundScale(fitted.scale), min: roundMin(fitted.min) };
+      scales[row * perRow + block] = grid.scale;
+      mins[row * perRow + block] = grid.min;
+      return grid;
     },
   };
-  await roundWithFeedback(values, feedback, lines, product);
+  await roundWithFeedback(values, feedback, rounding, product);
   return { bits: 4, codes, scales, mins };
 }
 
-/** A grid as products take it: its code `centre` is stored as 2^(bits−1), which is zero to them, so that the integers
- * that they multiply are small. */
+/** A tensor's codes as MatMulNBits takes them: code `centre` is stored as 2^(bits−1), the operator's zero point, so
+ * that the integers it multiplies are small. */
 export interface CentredGrid {
   readonly grid: BlockGrid;
-  /** Of a stored code; 8 also hold a grid of fewer. */
+  /** Bits of a stored code; 8 also for grids of fewer bits. */
   readonly bits: 4 | 8;
   readonly centre: number;
-  /** Whether every block's minimum is −centre·scale, so that scales alone say everything. */
+  /** Whether every block's minimum is −centre·scale, so that no minimums need storing. */
   readonly symmetric: boolean;
 }
 
-/** By a code's bits, the middle of its codes; 5 bits are stored in 8. */
+/** The middle code by bits; 5-bit codes are stored in 8. */
 const CENTRES = { 4: 8, 5: 16, 8: 128 } as const;
 
-/** What is added to a code around `centre` when it is stored. */
+/** What is added to a code when it is stored. */
 const shiftOf = (bits: 4 | 8, centre: number): number => 2 ** (bits - 1) - centre;
 
-/** Centres a grid on the middle of its type's codes, which are 16, 32 or 256. `bits` is at least the grid's. */
+/** Centres a grid on its middle code, of 16, 32 or 256 codes. `bits` is at least the grid's. */
 export function centred(grid: BlockGrid, bits: 4 | 8): CentredGrid {
   const fiveBits = grid.codes.every((code) => code < 32);
   return centredAt(grid, bits, CENTRES[grid.bits === 4 ? 4 : fiveBits ? 5 : 8]);
@@ -186,7 +186,8 @@ export function centredAt(grid: BlockGrid, bits: 4 | 8, centre: number): Centred
   return { grid, bits, centre, symmetric };
 }
 
-/** Codes one a byte [N·K] → MatMulNBits' bytes [N, K/32, 32·bits/8]: 4-bit codes two a byte, the earlier one low. */
+/** Codes, one in each byte [N·K] → MatMulNBits' bytes [N, K/32, 32·bits/8]: two 4-bit codes in a byte, the first one
+ * low. */
 export function packCodes({ grid, bits, centre }: CentredGrid): Uint8Array {
   const shift = shiftOf(bits, centre);
   if (bits === 8) return shift === 0 ? grid.codes : grid.codes.map((code) => code + shift);
@@ -195,8 +196,8 @@ export function packCodes({ grid, bits, centre }: CentredGrid): Uint8Array {
   return packed;
 }
 
-/** The inverse: bytes → codes one a byte [N·K], around the centre that `centred` gave them if their blocks have
- * minimums, which are values at code 0. Without them scales alone say everything, and codes stay around 2^(bits−1). */
+/** The inverse: bytes → codes, one in each byte [N·K]. With block minimums, which are the values of code 0, codes are
+ * as before `centred`; without, they stay around 2^(bits−1). */
 export function unpackCodes(
   packed: Uint8Array<ArrayBuffer>,
   bits: 4 | 8,
@@ -215,8 +216,8 @@ export function unpackCodes(
   return codes;
 }
 
-/** Whether float16 holds every one of the values exactly. */
+/** Whether all values are exact in float16. */
 export function fitsFloat16(values: Float32Array): boolean {
-  const rounded = halves(values);
+  const rounded = asFloat16(values);
   return values.every((value, i) => value === rounded[i]);
 }

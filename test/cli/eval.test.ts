@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { evalRun } from "../../src/cli/eval.ts";
+import { evalRun } from "../../src/cli/eval-run.ts";
 
 test("rows are two or more, as the engine has them: fewer are refused before anything is opened", () => {
   const flags = ["--data", "questions.jsonl", "--json", "report.json", "--batch-rows"];

@@ -3,24 +3,21 @@
 import { z } from "zod";
 import { MagdiError } from "../base/errors.ts";
 import { packageVersion } from "../base/package-version.ts";
-import { bareFlag, oneOf, repeated, text, wholeNumber } from "../base/settings/kinds.ts";
+import { bareFlag, oneOf, repeated, text } from "../base/settings/kinds.ts";
 import { helpLines } from "../base/settings/setting.ts";
-import { DEVICE_SETTINGS, type DeviceSetting } from "../engine/device-setting.ts";
+import { DEVICE_SETTINGS } from "../engine/device-setting.ts";
 import { DATASETS, datasetTitle } from "../eval/datasets.ts";
 import { evaluate, readQuestionFiles } from "../eval/evaluation.ts";
 import { percent } from "../eval/markdown.ts";
 import { openAsker } from "../eval/open-asker.ts";
 import { type Report, runFiles, type Timing } from "../eval/report.ts";
-import { type EvalSettings, evalSettings, settingsSchema } from "../eval/settings.ts";
-import { DTYPES, type Dtype } from "../student/dtype.ts";
+import { atLeast, type EvalSettings, evalSettings, settingsSchema } from "../eval/settings.ts";
+import { DTYPES } from "../student/dtype.ts";
 import { loadBaselines } from "../voting/baselines.ts";
 import { DEFAULT_STUDENT } from "./default-student.ts";
 import { parseFlags, usageError } from "./flags.ts";
 import { terminalProgress } from "./progress.ts";
 import { StopSignals } from "./signals.ts";
-
-const atLeast = (min: number) =>
-  wholeNumber(min, Number.MAX_SAFE_INTEGER, `a whole number of ${min} or more`);
 
 const WHAT = z.object({
   model: text("a student folder or an address", "DIR|URL")
@@ -76,24 +73,17 @@ ${helpLines(HERE)}
 Of a server:
 ${helpLines(SERVER)}`;
 
-export interface EvalRun {
+type Engine = Readonly<z.output<typeof HERE>>;
+type Server = Readonly<z.output<typeof SERVER>>;
+
+export interface EvalRun extends Engine, Server {
   readonly out: string;
   readonly data: readonly string[];
   /** Null for the shipped student. */
   readonly model: string | null;
-  readonly modelName: string | null;
   readonly settings: Partial<EvalSettings>;
   readonly baselines: string | null;
   readonly fresh: boolean;
-  readonly device: DeviceSetting;
-  readonly dtype: Dtype | null;
-  readonly threads: number | null;
-  readonly batchRows: number;
-  readonly contextLength: number | null;
-  readonly api: "auto" | "reason" | "chat";
-  /** The environment variable that holds the API key. */
-  readonly keyVariable: string;
-  readonly concurrency: number | null;
 }
 
 /** The flags as a run; what is left out keeps `base`. @throws MagdiError MAGDI_BAD_CONFIG naming the flag */

@@ -10,7 +10,8 @@ import type { SamplingParams } from "../engine/request.ts";
 import { ADAPTIVE_THRESHOLD } from "../voting/early-stop.ts";
 import type { Question } from "./question.ts";
 
-const atLeast = (min: number) =>
+/** As the flags of magdi eval say it. */
+export const atLeast = (min: number) =>
   wholeNumber(min, Number.MAX_SAFE_INTEGER, `a whole number of ${min} or more`);
 
 /** A report's settings, all of them, and flags of magdi eval: what is not given, evalSettings knows. */

@@ -4,7 +4,7 @@
 import { readFileSync } from "node:fs";
 import type { z } from "zod";
 import { MagdiError } from "../errors.ts";
-import { fromText, type Setting, settingsOf } from "./setting.ts";
+import { flagOf, fromText, type Setting, settingsOf, variableOf } from "./setting.ts";
 
 /** Values by key, from one place. */
 export interface SettingsSource {
@@ -12,7 +12,7 @@ export interface SettingsSource {
   readonly nameOf: (key: string) => string;
   readonly values: Readonly<Record<string, unknown>>;
   /** The user wrote texts, not JSON: of a list, an error shows the item that is wrong. */
-  readonly fromTexts?: true;
+  readonly areTexts?: true;
 }
 
 /** Defaults < the sources in their order. @throws MAGDI_BAD_CONFIG: one line with the place, what was expected and found */
@@ -34,9 +34,9 @@ export function readSettings<S extends z.core.$ZodLooseShape>(
   if (parsed.success) return parsed.data;
   const [issue] = parsed.error.issues;
   const [key, item] = [String(issue?.path[0]), issue?.path[1]];
-  const { nameOf, values, fromTexts } = places.get(key) ?? { nameOf: () => key, values: {} };
+  const { nameOf, values, areTexts } = places.get(key) ?? { nameOf: () => key, values: {} };
   const value = values[key];
-  const found = fromTexts && Array.isArray(value) && typeof item === "number" ? value[item] : value;
+  const found = areTexts && Array.isArray(value) && typeof item === "number" ? value[item] : value;
   const isSecret = settingsOf(schema).some((setting) => setting.key === key && setting.facts.secret);
   throw new MagdiError(
     "MAGDI_BAD_CONFIG",
@@ -48,7 +48,11 @@ export function readSettings<S extends z.core.$ZodLooseShape>(
 
 /** `given` by flag: texts as typed; true for a flag without a value, a list for one that repeats. Others are left out. */
 export function fromFlags(schema: z.ZodObject, given: Readonly<Record<string, unknown>>): SettingsSource {
-  return textSource(schema, ({ flag }) => (flag === null ? undefined : given[flag]), "--", "flag");
+  return fromTexts(
+    schema,
+    (key) => `--${flagOf(key)}`,
+    ({ flag }) => (flag === null ? undefined : given[flag]),
+  );
 }
 
 /** A variable without text is not set. */
@@ -56,23 +60,20 @@ export function fromEnvironment(
   schema: z.ZodObject,
   environment: Readonly<Record<string, string | undefined>>,
 ): SettingsSource {
-  return textSource(schema, ({ variable }) => environment[variable] || undefined, "", "variable");
+  return fromTexts(schema, variableOf, ({ variable }) => environment[variable] || undefined);
 }
 
-function textSource(
+function fromTexts(
   schema: z.ZodObject,
-  given: (setting: Setting) => unknown,
-  prefix: string,
-  name: "flag" | "variable",
+  nameOf: SettingsSource["nameOf"],
+  textOf: (setting: Setting) => unknown,
 ): SettingsSource {
-  const settings = new Map(settingsOf(schema).map((setting) => [setting.key, setting]));
-  const values: Record<string, unknown> = {};
-  for (const [key, setting] of settings) {
-    const value = given(setting);
-    if (value !== undefined)
-      values[key] = typeof value === "string" ? fromText(schema.shape[key], value) : value;
-  }
-  return { nameOf: (key) => `${prefix}${settings.get(key)?.[name]}`, values, fromTexts: true };
+  const values = settingsOf(schema).flatMap((setting) => {
+    const value = textOf(setting);
+    if (value === undefined) return [];
+    return [[setting.key, typeof value === "string" ? fromText(schema.shape[setting.key], value) : value]];
+  });
+  return { nameOf, values: Object.fromEntries(values), areTexts: true };
 }
 
 /** `flag` is the one that named the file. @throws MAGDI_FILE_MISSING, and MAGDI_BAD_CONFIG for what is no JSON object */

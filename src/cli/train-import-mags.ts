@@ -24,7 +24,8 @@ const NEEDS = {
   edges: { what: "an edge: somebody heard somebody", has: ({ edges }) => edges.length > 0 },
 } satisfies Record<string, { readonly what: string; readonly has: (mag: Mag) => boolean }>;
 
-const keysOf = <T extends string>(table: Readonly<Record<T, unknown>>): T[] => Object.keys(table) as T[]; // a table's keys are of its key type
+// A table's keys are of its key type.
+const keysOf = <T extends string>(table: Readonly<Record<T, unknown>>): T[] => Object.keys(table) as T[];
 
 const meanings = (table: Readonly<Record<string, string>>): string =>
   Object.entries(table)

@@ -1,11 +1,11 @@
 // Writes docs/api.md, docs/config.md, docs/structure.md and docs/training.md: npm run docs.
 import { readFileSync, writeFileSync } from "node:fs";
 import { buildApp } from "../src/server/app.ts";
-import { loadConfig, SETTINGS } from "../src/server/config.ts";
+import { loadConfig, SERVER_SETTINGS } from "../src/server/config.ts";
 import type { OpenApiDocument } from "../src/server/documentation/openapi-document.ts";
 import { Metrics } from "../src/server/observation/metrics.ts";
-import { RECIPES } from "../src/train/recipes/registry.ts";
-import { SETTINGS as TRAINING_SETTINGS } from "../src/train/run/training-settings.ts";
+import { RECIPES } from "../src/train/recipes.ts";
+import { TRAINING_SETTINGS } from "../src/train/run/training-settings.ts";
 import { apiPage } from "./docs/api-page.ts";
 import { configPage } from "./docs/config-page.ts";
 import { structurePage } from "./docs/structure-page.ts";
@@ -18,7 +18,7 @@ export async function pages(): Promise<ReadonlyMap<string, string>> {
   const template = (name: string) => readFileSync(new URL(`templates/${name}`, DOCS), "utf8");
   return new Map([
     ["api.md", apiPage(template("api.md"), await openApiDocument())],
-    ["config.md", configPage(template("config.md"), SETTINGS)],
+    ["config.md", configPage(template("config.md"), SERVER_SETTINGS)],
     ["structure.md", structurePage(template("structure.md"), new URL("../src/", import.meta.url))],
     ["training.md", trainingPage(template("training.md"), RECIPES, TRAINING_SETTINGS)],
   ]);

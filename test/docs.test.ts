@@ -6,7 +6,7 @@ import { apiPage } from "../scripts/docs/api-page.ts";
 import { configPage } from "../scripts/docs/config-page.ts";
 import { schemaTable } from "../scripts/docs/schema-table.ts";
 import { pages } from "../scripts/docs.ts";
-import { SETTINGS } from "../src/server/config.ts";
+import { SERVER_SETTINGS } from "../src/server/config.ts";
 
 test("the generated pages are fresh", async () => {
   for (const [name, text] of await pages()) {
@@ -26,7 +26,7 @@ test("every endpoint, error code and setting has its place", async () => {
   }
   assert.doesNotMatch(api, /undefined|\[object|<!-- (?!Made)/);
   const config = made.get("config.md") ?? "";
-  for (const { variable, expected } of SETTINGS) {
+  for (const { variable, expected } of SERVER_SETTINGS) {
     assert.ok(config.includes(`\`${variable}\` | ${expected} |`), variable);
     assert.match(expected, /^[a-zA-Z]/, variable);
     assert.doesNotMatch(expected, /Invalid input/, variable);
@@ -70,5 +70,5 @@ test("a template that names what there is not is an error", () => {
   };
   assert.throws(() => apiPage("<!-- operation none -->", document), /none/);
   assert.throws(() => apiPage("<!-- nothing -->", document), /unknown marker/);
-  assert.throws(() => configPage("no marker", SETTINGS), /no <!-- settings -->/);
+  assert.throws(() => configPage("no marker", SERVER_SETTINGS), /no <!-- settings -->/);
 });

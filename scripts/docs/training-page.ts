@@ -1,6 +1,7 @@
 // docs/training.md out of its template, the recipes and the settings of training.
-import type { Recipe } from "../../src/train/recipes/recipe.ts";
-import type { SettingInfo } from "../../src/train/run/training-settings.ts";
+import { shownDefault } from "../../src/base/settings/setting.ts";
+import type { Recipe } from "../../src/train/recipes.ts";
+import type { TRAINING_SETTINGS } from "../../src/train/run/training-settings.ts";
 import { cell } from "./schema-table.ts";
 
 const GENERATED = "<!-- Made by npm run docs from docs/templates/training.md and src/train: edit those. -->";
@@ -8,7 +9,7 @@ const GENERATED = "<!-- Made by npm run docs from docs/templates/training.md and
 export function trainingPage(
   template: string,
   recipes: readonly Recipe[],
-  settings: readonly SettingInfo[],
+  settings: typeof TRAINING_SETTINGS,
 ): string {
   const parts = { "<!-- recipes -->": recipeTable(recipes), "<!-- settings -->": settingTables(settings) };
   let page = template;
@@ -34,14 +35,15 @@ function shown(value: unknown): string {
   return Array.isArray(value) ? value.join("+") || "none" : String(value);
 }
 
-function settingTables(settings: readonly SettingInfo[]): string {
+function settingTables(settings: typeof TRAINING_SETTINGS): string {
   const groups = [...new Set(settings.map(({ group }) => group))];
   const tables = groups.map((group) => {
     const rows = settings
       .filter((setting) => setting.group === group)
-      .map(({ key, flag, description, default: value }) => {
-        const given = value === null || (Array.isArray(value) && value.length === 0) ? "" : `\`${value}\``;
-        return row([`\`${key}\`<br>\`--${flag}\``, given, description]);
+      .map((setting) => {
+        const { key, flag, description } = setting;
+        const value = shownDefault(setting);
+        return row([`\`${key}\`<br>\`--${flag}\``, value === "" ? "" : `\`${value}\``, description]);
       });
     const heading = `### ${group[0]?.toUpperCase()}${group.slice(1)}`;
     return [heading, "", "| setting, flag | default | |", "|---|---|---|", ...rows].join("\n");

@@ -12,13 +12,21 @@ export interface Command {
   run(argv: readonly string[]): Promise<number>;
 }
 
-/** A command's own commands by name, each loaded when it is called. */
-export type Subcommands = Readonly<Record<string, () => Promise<Pick<Command, "help" | "run">>>>;
+export type Subcommand = Pick<Command, "help" | "run">;
 
-/** The one of that name, or undefined: then the first argument is no subcommand. */
-export function subcommandOf(
-  commands: Subcommands,
-  name: string | undefined,
-): Subcommands[string] | undefined {
-  return name !== undefined && Object.hasOwn(commands, name) ? commands[name] : undefined;
+/** The command with commands of its own by name, each loaded when it is called. */
+export function withSubcommands(
+  command: Command,
+  subcommands: Readonly<Record<string, () => Promise<Subcommand>>>,
+): Command {
+  const find = async (name = ""): Promise<Subcommand | undefined> =>
+    Object.hasOwn(subcommands, name) ? subcommands[name]?.() : undefined;
+  return {
+    ...command,
+    helpFor: async ([name]) => (await find(name))?.help ?? command.help,
+    async run(argv) {
+      const subcommand = await find(argv[0]);
+      return subcommand === undefined ? command.run(argv) : subcommand.run(argv.slice(1));
+    },
+  };
 }

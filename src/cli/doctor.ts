@@ -1,8 +1,9 @@
 // magdi doctor: what this machine lacks to serve a student, device by device, and the command that brings it.
 
 import { existsSync } from "node:fs";
-import { parseArgs } from "node:util";
-import { MagdiError } from "../base/errors.ts";
+import { z } from "zod";
+import { bareFlag, oneOf, text } from "../base/settings/kinds.ts";
+import { helpLines } from "../base/settings/setting.ts";
 import { examine } from "../doctor/examination.ts";
 import { Host } from "../doctor/host.ts";
 import type { StudentNeeds } from "../doctor/resources.ts";
@@ -10,11 +11,23 @@ import { textReport } from "../doctor/text-report.ts";
 import { cacheBytes, contextTokens } from "../engine/engine-settings.ts";
 import { DEVICES, type Device } from "../runtime/device-name.ts";
 import { loadConfig } from "../server/config.ts";
-import { type Dtype, parseDtypes } from "../student/dtype.ts";
+import { DTYPES, type Dtype } from "../student/dtype.ts";
 import { weightBytes } from "../student/manifest.ts";
 import { openStudentFolder } from "../student/student-folder.ts";
 import type { Command } from "./command.ts";
 import { DEFAULT_STUDENT } from "./default-student.ts";
+import { parseFlags } from "./flags.ts";
+
+const FLAGS = z.object({
+  device: oneOf([...DEVICES, "any", "auto"], `${DEVICES.join(", ")} or any`)
+    .default("any")
+    .describe(`${DEVICES.join(", ")}, or any: the device that shall serve`),
+  model: text("a student folder", "DIR")
+    .exactOptional()
+    .describe("the student folder that shall be served (default: the one that ships)"),
+  dtype: oneOf(DTYPES).exactOptional().describe("its weights (default: the smallest that the folder holds)"),
+  json: bareFlag().describe("all of it as JSON"),
+});
 
 const HELP = `Usage: magdi doctor [options]
 
@@ -23,30 +36,10 @@ descriptors; for webgpu the Vulkan loader and drivers; for cuda NVIDIA's driver,
 provider, the libraries that it is linked to and cuDNN. It opens and runs a session on each device where one can be, and
 says what is missing and the command that brings it. It changes nothing.
 
-  --device NAME    ${DEVICES.join(", ")}, or any (default): the device that shall serve
-  --model DIR      the student folder that shall be served (default: the one that ships)
-  --dtype DTYPE    its weights (default: the smallest that the folder holds)
-  --json           all of it as JSON
+${helpLines(FLAGS)}
 
 The exit code is 0 when the device can serve (any: when one can), else 1.
 `;
-
-const OPTIONS = {
-  device: { type: "string", default: "any" },
-  model: { type: "string" },
-  dtype: { type: "string" },
-  json: { type: "boolean", default: false },
-} as const;
-
-function parseDevices(text: string): readonly Device[] {
-  if (text === "any" || text === "auto") return DEVICES;
-  const device = DEVICES.find((known) => known === text);
-  if (device !== undefined) return [device];
-  throw new MagdiError(
-    "MAGDI_BAD_CONFIG",
-    `--device: expected ${DEVICES.join(", ")} or any, found "${text}"`,
-  );
-}
 
 /** What the server's defaults make of the student. */
 function needsOf(model: string, dtype: Dtype | undefined, device: Device): StudentNeeds {
@@ -62,10 +55,9 @@ function needsOf(model: string, dtype: Dtype | undefined, device: Device): Stude
 }
 
 async function run(argv: readonly string[]): Promise<number> {
-  const { values } = parseArgs({ args: [...argv], options: OPTIONS });
-  const { model = DEFAULT_STUDENT } = values;
-  const devices = parseDevices(values.device);
-  const [dtype] = values.dtype === undefined ? [] : parseDtypes(values.dtype);
+  const { values } = parseFlags("doctor", argv, FLAGS);
+  const { device, dtype, model = DEFAULT_STUDENT } = values;
+  const devices = device === "any" || device === "auto" ? DEVICES : [device];
   const examination = await examine({
     host: new Host(),
     folder: process.cwd(),
@@ -76,7 +68,7 @@ async function run(argv: readonly string[]): Promise<number> {
     devices,
   });
   const serves = examination.verdicts.some((verdict) => verdict.serves);
-  const report = { device: values.device, serves, ...examination };
+  const report = { device, serves, ...examination };
   process.stdout.write(values.json ? `${JSON.stringify(report, null, 2)}\n` : textReport(examination));
   return serves ? 0 : 1;
 }

@@ -1,32 +1,35 @@
 // magdi eval compare: is one run better than another on the same questions?
 
-import { parseArgs } from "node:util";
+import { z } from "zod";
 import { MagdiError } from "../base/errors.ts";
 import { writeWholeFile } from "../base/files/whole-file.ts";
+import { text, wholeNumber } from "../base/settings/kinds.ts";
+import { helpLines } from "../base/settings/setting.ts";
 import { compareReports } from "../eval/compare.ts";
 import { datasetTitle } from "../eval/datasets.ts";
 import { percent, table } from "../eval/markdown.ts";
 import { reportText } from "../eval/report.ts";
-import type { Command } from "./command.ts";
-import { whole } from "./eval.ts";
+import type { Subcommand } from "./command.ts";
+import { parseFlags, usageError } from "./flags.ts";
+
+const FLAGS = z.object({
+  json: text("a file", "OUT").exactOptional().describe("the results as JSON"),
+  seed: wholeNumber(0).default(0).describe("of the resamples"),
+});
 
 const HELP = `Usage: magdi eval compare A B [--json OUT] [--seed N]
 
 Compares two reports by the questions that both asked: the difference of accuracies (B less A) with its interval of
 95 % and its p by a paired bootstrap of 10 000 resamples.
+
+${helpLines(FLAGS)}
 `;
 
 async function run(argv: readonly string[]): Promise<number> {
-  const { values, positionals } = parseArgs({
-    args: [...argv],
-    allowPositionals: true,
-    options: { json: { type: "string" }, seed: { type: "string" } },
-  });
-  const [a, b, ...more] = positionals;
-  if (a === undefined || b === undefined || more.length > 0) {
-    throw new MagdiError("MAGDI_BAD_CONFIG", "expected two reports, see: magdi eval compare --help");
-  }
-  const results = compareReports(a, b, whole(values.seed, "seed", 0) ?? 0);
+  const { values, words } = parseFlags("eval compare", argv, FLAGS, { words: true });
+  const [a, b, ...more] = words;
+  if (a === undefined || b === undefined || more.length > 0) throw usageError("eval compare", "two reports");
+  const results = compareReports(a, b, values.seed);
   if (results.length === 0)
     throw new MagdiError("MAGDI_BAD_FILE", `${a}, ${b}: expected a question that both asked, found none`);
   const rows = results.map((one) => [
@@ -49,4 +52,4 @@ function signed(share: number): string {
   return `${share > 0 ? "+" : ""}${percent(share)}`;
 }
 
-export const evalCompareCommand: Pick<Command, "help" | "run"> = { help: HELP, run };
+export const evalCompareCommand: Subcommand = { help: HELP, run };

@@ -1,31 +1,29 @@
 // magdi eval report: several runs side by side on one page.
 
-import { parseArgs } from "node:util";
+import { z } from "zod";
 import { MagdiError } from "../base/errors.ts";
+import { text } from "../base/settings/kinds.ts";
+import { helpLines } from "../base/settings/setting.ts";
 import { labelOf, writePage } from "../eval/evaluation.ts";
 import { readReport, readTiming } from "../eval/report.ts";
-import type { Command } from "./command.ts";
+import type { Subcommand } from "./command.ts";
+import { parseFlags, usageError } from "./flags.ts";
+
+const FLAGS = z.object({ out: text("a file", "PAGE.md").exactOptional().describe("the page") });
 
 const HELP = `Usage: magdi eval report [NAME=]REPORT... --out PAGE.md
 
 Writes the runs side by side: a page in Markdown with their tables, tokens per second among them where the runs' times
 are still there, and figures in SVG beside it. NAME is how a run is called there.
+
+${helpLines(FLAGS)}
 `;
 
 async function run(argv: readonly string[]): Promise<number> {
-  const { values, positionals } = parseArgs({
-    args: [...argv],
-    allowPositionals: true,
-    options: { out: { type: "string" } },
-  });
+  const { values, words } = parseFlags("eval report", argv, FLAGS, { words: true });
   const { out } = values;
-  if (out === undefined || positionals.length === 0) {
-    throw new MagdiError(
-      "MAGDI_BAD_CONFIG",
-      "expected reports and --out PAGE.md, see: magdi eval report --help",
-    );
-  }
-  const runs = positionals.map((given) => {
+  if (out === undefined || words.length === 0) throw usageError("eval report", "reports and --out PAGE.md");
+  const runs = words.map((given) => {
     const [, name, file = given] = /^([^=/]+)=(.+)$/.exec(given) ?? [];
     const report = readReport(file);
     return { label: name ?? labelOf(report), report, timing: readTiming(file) };
@@ -38,4 +36,4 @@ async function run(argv: readonly string[]): Promise<number> {
   return 0;
 }
 
-export const evalReportCommand: Pick<Command, "help" | "run"> = { help: HELP, run };
+export const evalReportCommand: Subcommand = { help: HELP, run };

@@ -1,13 +1,12 @@
 // magdi eval rerun: the run of a report once more, and whether the same came of it.
 
 import { readFileSync } from "node:fs";
-import { MagdiError } from "../base/errors.ts";
 import { DEVICE_SETTINGS } from "../engine/engine-settings.ts";
 import { readReport, runFiles } from "../eval/report.ts";
 import { DTYPES } from "../student/dtype.ts";
-import type { Command } from "./command.ts";
-import { evalRun } from "./eval.ts";
-import { runEvaluation } from "./eval-run.ts";
+import type { Subcommand } from "./command.ts";
+import { evalRun, runEvaluation } from "./eval-run.ts";
+import { usageError } from "./flags.ts";
 
 const HELP = `Usage: magdi eval rerun REPORT [options of magdi eval]
 
@@ -20,7 +19,7 @@ those of the report: run it where that ran, or give --model and --data.
 async function run(argv: readonly string[]): Promise<number> {
   const [file, ...rest] = argv;
   if (file === undefined || file.startsWith("-")) {
-    throw new MagdiError("MAGDI_BAD_CONFIG", "expected a report's file first, see: magdi eval rerun --help");
+    throw usageError("eval rerun", "a report's file first");
   }
   const report = readReport(file);
   const { model, settings, data } = report;
@@ -64,4 +63,4 @@ function differing(before: string, after: string): string {
   }
 }
 
-export const evalRerunCommand: Pick<Command, "help" | "run"> = { help: HELP, run };
+export const evalRerunCommand: Subcommand = { help: HELP, run };

@@ -1,53 +1,112 @@
-// One evaluation as a command runs it: opens who is asked, shows progress, takes signals, prints the table.
+// One evaluation as a command runs it: its flags, who is asked, progress, signals, the table at the end.
 
+import { z } from "zod";
 import { MagdiError } from "../base/errors.ts";
 import { packageVersion } from "../base/package-version.ts";
-import type { DeviceSetting } from "../engine/engine-settings.ts";
-import { datasetTitle } from "../eval/datasets.ts";
+import { bareFlag, oneOf, repeated, text } from "../base/settings/kinds.ts";
+import { helpLines } from "../base/settings/setting.ts";
+import { DEVICE_SETTINGS } from "../engine/engine-settings.ts";
+import { DATASETS, datasetTitle } from "../eval/datasets.ts";
 import { evaluate, readQuestionFiles } from "../eval/evaluation.ts";
 import { percent } from "../eval/markdown.ts";
 import { openAsker } from "../eval/open-asker.ts";
 import { type Report, runFiles, type Timing } from "../eval/report.ts";
-import { type EvalSettings, evalSettings } from "../eval/settings.ts";
-import type { Dtype } from "../student/dtype.ts";
+import { atLeast, type EvalSettings, evalSettings, settingsSchema } from "../eval/settings.ts";
+import { DTYPES } from "../student/dtype.ts";
 import { loadBaselines } from "../voting/baselines.ts";
 import { DEFAULT_STUDENT } from "./default-student.ts";
+import { parseFlags, usageError } from "./flags.ts";
 import { terminalProgress } from "./progress.ts";
+import { StopSignals } from "./signals.ts";
 
-export interface EvalRun {
+const WHAT = z.object({
+  model: text("a student folder or an address", "DIR|URL")
+    .nullable()
+    .default(null)
+    .describe(
+      "a student folder, a server of ours, or any that speaks OpenAI's API (default: the shipped student)",
+    ),
+  data: repeated("a file of questions", "FILE")
+    .exactOptional()
+    .describe(`questions: one layout for all, or as the benchmark is published (repeatable, see docs/evaluation.md)
+${DATASETS.map(({ title }) => title).join(", ")}`),
+  json: text("a file", "OUT").exactOptional().describe("the report"),
+  ...settingsSchema.partial().shape,
+  baselines: text("a JSON file", "FILE")
+    .nullable()
+    .default(null)
+    .describe("JSON file that extends the debate baselines"),
+  fresh: bareFlag().describe("start over, also where an earlier run was cut"),
+});
+const HERE = z.object({
+  device: oneOf(DEVICE_SETTINGS).default("cpu").describe(DEVICE_SETTINGS.join(", ")),
+  dtype: oneOf(DTYPES)
+    .nullable()
+    .default(null)
+    .describe(`${DTYPES.join(", ")} (default: the smallest that suits the device)`),
+  threads: atLeast(1).nullable().default(null).describe("default: one a processor that this process may use"),
+  batchRows: atLeast(2).default(32).describe("samples that decode at the same time, at least 2"),
+  contextLength: atLeast(16)
+    .nullable()
+    .default(null)
+    .describe("tokens of prompt and answer together (default: the student's, at most 4096)"),
+});
+const SERVER = z.object({
+  api: oneOf(["auto", "reason", "chat"]).default("auto").describe("auto, reason (ours) or chat (OpenAI's)"),
+  modelName: text("a model", "NAME").nullable().default(null).describe("default: the first that it lists"),
+  keyVariable: text("a variable", "NAME")
+    .default("MAGDI_API_KEY")
+    .describe("environment variable that holds the API key"),
+  concurrency: atLeast(1)
+    .nullable()
+    .default(null)
+    .describe("questions at once (default: as many as fill a batch)"),
+});
+const FLAGS = WHAT.extend({ ...HERE.shape, ...SERVER.shape });
+
+/** What the help of magdi eval says of them. */
+export const EVAL_FLAGS_HELP = `${helpLines(WHAT)}
+
+In this process:
+${helpLines(HERE)}
+
+Of a server:
+${helpLines(SERVER)}`;
+
+type Engine = Readonly<z.output<typeof HERE>>;
+type Server = Readonly<z.output<typeof SERVER>>;
+
+export interface EvalRun extends Engine, Server {
   readonly out: string;
   readonly data: readonly string[];
   /** Null for the shipped student. */
   readonly model: string | null;
-  readonly modelName: string | null;
   readonly settings: Partial<EvalSettings>;
   readonly baselines: string | null;
   readonly fresh: boolean;
-  readonly device: DeviceSetting;
-  readonly dtype: Dtype | null;
-  readonly threads: number | null;
-  readonly batchRows: number;
-  readonly contextLength: number | null;
-  readonly api: "auto" | "reason" | "chat";
-  /** The environment variable that holds the API key. */
-  readonly keyVariable: string;
-  readonly concurrency: number | null;
 }
 
-/** As shells tell of a program that an interrupt ended. */
-const INTERRUPTED = 130;
+/** The flags as a run; what is left out keeps `base`. @throws MagdiError MAGDI_BAD_CONFIG naming the flag */
+export function evalRun(argv: readonly string[], base: Partial<EvalRun> = {}): EvalRun {
+  const { values, given, words } = parseFlags("eval", argv, FLAGS, { words: true });
+  // A shell expands --data DIR/*.jsonl into one flag and many words.
+  const named = [...(given.data ?? []), ...words];
+  const run = { ...values, ...base, ...given };
+  const out = given.json ?? base.out;
+  const data = named.length > 0 ? named : base.data;
+  if (data === undefined || out === undefined) throw usageError("eval", "--data FILE... and --json OUT");
+  const asked = Object.entries(given).filter(([key]) => Object.hasOwn(settingsSchema.shape, key));
+  const settings = { ...base.settings, ...Object.fromEntries(asked) };
+  return { ...run, out, data, settings, fresh: run.fresh ?? false };
+}
 
-/** Runs it; resolves to the exit code: 0, or 130 after an interrupt. */
+/** Runs it; resolves to the exit code: 0, or 130 or 143 when a signal ended it. */
 export async function runEvaluation(run: EvalRun): Promise<number> {
   const settings = evalSettings(run.settings);
   const files = await readQuestionFiles(run.data, settings);
   for (const problem of files.flatMap(({ skipped }) => skipped)) process.stderr.write(`skipped ${problem}\n`);
   const baselines = loadBaselines(run.baselines);
-  const interrupt = new AbortController();
-  const stop = () => interrupt.abort();
-  // Once: a second signal ends the process at once.
-  process.once("SIGINT", stop);
-  process.once("SIGTERM", stop);
+  const stop = new StopSignals();
   const progress = terminalProgress(process.stderr);
   const asker = await openAsker(
     {
@@ -68,7 +127,7 @@ export async function runEvaluation(run: EvalRun): Promise<number> {
       askedName: run.modelName,
       baselines,
       version: packageVersion(),
-      signal: interrupt.signal,
+      signal: stop.signal,
       onProgress({ dataset, done, total, accuracy, secondsLeft }) {
         const note = `${percent(accuracy)} % right, ${durationText(secondsLeft)} left (${dataset})`;
         progress.report("questions", done, total, note);
@@ -79,12 +138,11 @@ export async function runEvaluation(run: EvalRun): Promise<number> {
     return 0;
   } catch (error) {
     progress.end();
-    if (!interrupt.signal.aborted || !(error instanceof MagdiError)) throw error;
+    if (!stop.signal.aborted || !(error instanceof MagdiError)) throw error;
     process.stderr.write(`magdi eval: ${error.message}; the same command goes on\n`);
-    return INTERRUPTED;
+    return stop.exitCode;
   } finally {
-    process.off("SIGINT", stop);
-    process.off("SIGTERM", stop);
+    stop.close();
     await asker.close();
   }
 }

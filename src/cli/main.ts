@@ -2,6 +2,7 @@
 
 import { MagdiError } from "../base/errors.ts";
 import { packageVersion } from "../base/package-version.ts";
+import { MagdiApiError, MagdiConnectionError } from "../client/client-error.ts";
 import type { Command } from "./command.ts";
 
 /** Each is loaded only when it is called: serving does not wait for what importing needs. */
@@ -51,10 +52,9 @@ export async function main(argv: readonly string[]): Promise<number> {
   try {
     return await command.run(rest);
   } catch (error) {
-    const usage =
-      error instanceof Error && "code" in error && String(error.code).startsWith("ERR_PARSE_ARGS");
-    if (!(error instanceof MagdiError) && !usage) throw error;
-    console.error(`magdi ${name}: ${error.message}${usage ? `; see: magdi ${name} --help` : ""}`);
-    return usage || (error instanceof MagdiError && error.code === "MAGDI_BAD_CONFIG") ? 2 : 1;
+    const ofServer = error instanceof MagdiApiError || error instanceof MagdiConnectionError;
+    if (!(error instanceof MagdiError) && !ofServer) throw error;
+    console.error(`magdi ${name}: ${error.message}`);
+    return error instanceof MagdiError && error.code === "MAGDI_BAD_CONFIG" ? 2 : 1;
   }
 }

@@ -1,18 +1,20 @@
 // `magdi serve`: listens, loads the student, says when it is ready, and drains on a signal. It owns the process and
 // knows nothing of routes.
 import type { AddressInfo } from "node:net";
-import { parseArgs } from "node:util";
 import { systemClock } from "../base/clock.ts";
-import { MagdiError } from "../base/errors.ts";
+import { text } from "../base/settings/kinds.ts";
+import { helpLines } from "../base/settings/setting.ts";
 import { buildApp } from "../server/app.ts";
-import { loadConfig, SETTINGS, type ServerConfig } from "../server/config.ts";
+import { loadConfig, type ServerConfig, serverSettings } from "../server/config.ts";
 import { Metrics } from "../server/observation/metrics.ts";
 import type { Tracing } from "../server/observation/request-trace.ts";
-import { shutDownGracefully } from "../server/operations/graceful-shutdown.ts";
+import { closeGracefully } from "../server/operations/graceful-shutdown.ts";
 import type { OpenStudent, ServedStudent } from "../server/served-student.ts";
 import { loadBaselines } from "../voting/baselines.ts";
 import type { Command } from "./command.ts";
 import { DEFAULT_STUDENT } from "./default-student.ts";
+import { parseFlags } from "./flags.ts";
+import { StopSignals } from "./signals.ts";
 
 /** What drain and close may take beyond the drain's own limit before the process ends anyway: two seconds each for who
  * does not read, three for the last spans, and a step of the model. */
@@ -20,22 +22,18 @@ const DRAIN_GRACE_MS = 10_000;
 /** What answers get to be sent when the device has failed and all of them are errors. */
 const LAST_WORDS_MS = 2000;
 
+const FLAGS = serverSettings.extend({
+  config: text("a file").exactOptional().describe("JSON file of settings, keys as in drainTimeoutMs"),
+});
+
 const HELP = `Usage: magdi serve [--config FILE] [flags]
 
 Serves a student over HTTP: POST /v1/reason, OpenAI's /v1/chat/completions and /v1/completions, /v1/models,
 /health, /ready and /metrics. Each setting is a flag, a variable MAGDI_… or a key of the JSON file; a flag wins over
 a variable, a variable over the file.
 
-${SETTINGS.map(helpLine).join("\n")}
-  --config FILE                JSON file of settings, keys as in drainTimeoutMs
-  --help                       this text
+${helpLines(FLAGS, "VALUE")}
 `;
-
-function helpLine({ flag, variable, description, default: value }: (typeof SETTINGS)[number]): string {
-  const suffix = value === null ? "" : ` (default ${value})`;
-  const name = flag === null ? `${variable} (no flag)` : `--${flag} VALUE`;
-  return `  ${name.padEnd(28)} ${description}${suffix}`;
-}
 
 /** The command, for a way to open students. */
 export function createServeCommand(openStudent: OpenStudent): Command {
@@ -44,16 +42,8 @@ export function createServeCommand(openStudent: OpenStudent): Command {
     summary: "serve a student over HTTP",
     help: HELP,
     async run(argv) {
-      const flags = parseFlags(argv);
-      if (flags.help) {
-        process.stdout.write(HELP);
-        return 0;
-      }
-      const config = loadConfig({
-        file: flags.config ?? null,
-        environment: process.env,
-        flags: flags.settings,
-      });
+      const { values, typed } = parseFlags("serve", argv, FLAGS);
+      const config = loadConfig({ file: values.config ?? null, environment: process.env, flags: typed });
       return serve(config, openStudent);
     },
   };
@@ -62,46 +52,6 @@ export function createServeCommand(openStudent: OpenStudent): Command {
 function failed(message: string): number {
   process.stderr.write(`magdi serve: ${message.replaceAll("\n", " ")}\n`);
   return 1;
-}
-
-interface Flags {
-  readonly help: boolean;
-  readonly config: string | undefined;
-  readonly settings: Readonly<Record<string, string | undefined>>;
-}
-
-function parseFlags(argv: readonly string[]): Flags {
-  const known = SETTINGS.flatMap(({ flag }) => (flag === null ? [] : [[flag, { type: "string" }] as const]));
-  try {
-    const { values } = parseArgs({
-      args: [...argv],
-      strict: true,
-      allowPositionals: false,
-      options: {
-        ...Object.fromEntries(known),
-        config: { type: "string" },
-        help: { type: "boolean", short: "h" },
-      },
-    });
-    const { help, config, ...settings } = values;
-    return {
-      help: help === true,
-      config: typeof config === "string" ? config : undefined,
-      settings: texts(settings),
-    };
-  } catch (cause) {
-    if (!(cause instanceof TypeError)) throw cause;
-    // parseArgs names the flag in its first sentence; the rest is advice for another kind of command.
-    const [sentence] = cause.message.split(/\.(?:\s|$)/);
-    throw new MagdiError("MAGDI_BAD_CONFIG", `${sentence}; see magdi serve --help`, { cause });
-  }
-}
-
-function texts(values: Readonly<Record<string, unknown>>): Record<string, string> {
-  const entries = Object.entries(values).filter(
-    (entry): entry is [string, string] => typeof entry[1] === "string",
-  );
-  return Object.fromEntries(entries);
 }
 
 async function serve(config: ServerConfig, openStudent: OpenStudent): Promise<number> {
@@ -139,7 +89,7 @@ async function serve(config: ServerConfig, openStudent: OpenStudent): Promise<nu
   // Probes answer while the student loads, and a taken port is found out before the long work.
   const stopped = new Promise<number>((resolve) => {
     stop = resolve;
-    shutDownGracefully({
+    const closeFor = closeGracefully({
       timeoutMs: config.drainTimeoutMs + DRAIN_GRACE_MS,
       logError: (error) => app.log.error({ err: error }, "shutdown"),
       async close({ signal, error }) {
@@ -153,6 +103,7 @@ async function serve(config: ServerConfig, openStudent: OpenStudent): Promise<nu
         resolve(error === null ? 0 : 1);
       },
     });
+    new StopSignals(closeFor);
   });
   try {
     await app.listen({ host: config.host, port: config.port });

@@ -1,10 +1,20 @@
 // magdi train report: runs' folders in, a page and an SVG of their curves out.
 
 import path from "node:path";
-import { parseArgs } from "node:util";
-import { MagdiError } from "../base/errors.ts";
+import { z } from "zod";
+import { text } from "../base/settings/kinds.ts";
+import { helpLines } from "../base/settings/setting.ts";
 import { writeReport } from "../train/report/report.ts";
-import type { Command } from "./command.ts";
+import type { Subcommand } from "./command.ts";
+import { parseFlags, usageError } from "./flags.ts";
+
+const FLAGS = z.object({
+  out: text("a folder", "DIR")
+    .exactOptional()
+    .describe(
+      "where report.svg and report.html go (default, for one run: RUN/report); the page\nholds everything it shows",
+    ),
+});
 
 const HELP = `Usage: magdi train report RUN... [--out DIR]
 
@@ -12,20 +22,19 @@ Draws the curves of training runs, finished or not: each loss, the accuracy of t
 beside that of always answering the commonest label, tokens per second, learning rate and gradient
 norm; several runs in the same charts, and side by side in a table.
 
-  RUN...           folders that magdi train wrote
-  --out DIR        where report.svg and report.html go (default, for one run: RUN/report); the page
-                   holds everything it shows
+RUN is a folder that magdi train wrote.
+
+${helpLines(FLAGS)}
 `;
 
 async function run(argv: readonly string[]): Promise<number> {
-  const options = { out: { type: "string" } } as const;
-  const { values, positionals } = parseArgs({ args: [...argv], options, allowPositionals: true });
-  const [only, ...others] = positionals;
-  if (only === undefined || (others.length > 0 && values.out === undefined)) {
-    const expected = only === undefined ? "at least one RUN" : "--out DIR for a report of several runs";
-    throw new MagdiError("MAGDI_BAD_CONFIG", `expected ${expected}, see: magdi train report --help`);
+  const { values, words } = parseFlags("train report", argv, FLAGS, { words: true });
+  const [only, ...others] = words;
+  if (only === undefined) throw usageError("train report", "at least one RUN");
+  if (others.length > 0 && values.out === undefined) {
+    throw usageError("train report", "--out DIR for a report of several runs");
   }
-  const { svg, page, runs } = await writeReport(positionals, values.out ?? path.join(only, "report"));
+  const { svg, page, runs } = await writeReport(words, values.out ?? path.join(only, "report"));
   for (const { name, problems } of runs) {
     for (const problem of problems) process.stderr.write(`${name}: ${problem}\n`);
   }
@@ -33,9 +42,4 @@ async function run(argv: readonly string[]): Promise<number> {
   return 0;
 }
 
-export const trainReportCommand: Command = {
-  name: "report",
-  summary: "draw the curves of training runs",
-  help: HELP,
-  run,
-};
+export const trainReportCommand: Subcommand = { help: HELP, run };

@@ -1,8 +1,9 @@
 // magdi train stats: its arguments, and the student's tokenizer when lengths are wanted in tokens.
 
-import { parseArgs } from "node:util";
+import { z } from "zod";
 import { renderPrompt } from "../asking/prompts.ts";
-import { MagdiError } from "../base/errors.ts";
+import { bareFlag, text } from "../base/settings/kinds.ts";
+import { helpLines } from "../base/settings/setting.ts";
 import { readMags } from "../mag/mag-file.ts";
 import type { Mag } from "../mag/mag-schema.ts";
 import { inCharacters, type Measure, magStatistics } from "../mag/statistics.ts";
@@ -11,29 +12,30 @@ import { encodeChat } from "../text/chat-prompt.ts";
 import { openChatTemplate, plainChatTemplate } from "../text/chat-template.ts";
 import { openTokenizer } from "../text/tokenizer.ts";
 import { completionOf } from "../train/batches/completion.ts";
+import type { Subcommand } from "./command.ts";
+import { parseFlags, usageError } from "./flags.ts";
 
-export const TRAIN_STATS_HELP = `Usage: magdi train stats FILE... [options]
+const FLAGS = z.object({
+  model: text("a folder", "DIR")
+    .exactOptional()
+    .describe("count tokens with the tokenizer and the chat template of this folder (default: characters)"),
+  json: bareFlag().describe("everything as JSON"),
+});
+
+const HELP = `Usage: magdi train stats FILE... [options]
 
 What files of interaction graphs (MAGs) hold: graph types (G0 to G3, by rounds), nodes by round, agent and label,
 contrastive pairs, lengths. Files for evaluation may be read, too.
 
-  --model DIR   count tokens with the tokenizer and the chat template of this folder (default: characters)
-  --json        everything as JSON
+${helpLines(FLAGS)}
 `;
 
-const OPTIONS = {
-  model: { type: "string" },
-  json: { type: "boolean", default: false },
-} as const;
-
 /** Runs the command; resolves to the exit code 0. @throws MAGDI_BAD_CONFIG, MAGDI_FILE_MISSING, MAGDI_BAD_FILE */
-export async function runTrainStats(argv: readonly string[]): Promise<number> {
-  const { values, positionals } = parseArgs({ args: [...argv], options: OPTIONS, allowPositionals: true });
-  if (positionals.length === 0) {
-    throw new MagdiError("MAGDI_BAD_CONFIG", "expected FILE..., see: magdi train stats --help");
-  }
+async function run(argv: readonly string[]): Promise<number> {
+  const { values, words } = parseFlags("train stats", argv, FLAGS, { words: true });
+  if (words.length === 0) throw usageError("train stats", "FILE...");
   const measure = values.model === undefined ? inCharacters : await inTokens(values.model);
-  const statistics = await magStatistics(allOf(positionals), measure);
+  const statistics = await magStatistics(allOf(words), measure);
   console.log(values.json ? JSON.stringify(statistics, null, 2) : statisticsText(statistics));
   return 0;
 }
@@ -53,3 +55,5 @@ async function inTokens(folder: string): Promise<Measure> {
     completion: (mag, node) => count(completionOf(mag, node) ?? node.reasoning),
   };
 }
+
+export const trainStatsCommand: Subcommand = { help: HELP, run };

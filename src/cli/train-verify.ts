@@ -1,10 +1,14 @@
 // magdi train verify: every quantity that training computes against a folder of reference results, as a table.
 
-import { parseArgs } from "node:util";
-import { MagdiError } from "../base/errors.ts";
+import { z } from "zod";
+import { helpLines } from "../base/settings/setting.ts";
+import { usableProcessors } from "../runtime/usable-processors.ts";
 import { type Check, hasFailed, verifyTraining } from "../train/verify/verify.ts";
-import type { Command } from "./command.ts";
-import { parseThreads } from "./written-student.ts";
+import type { Subcommand } from "./command.ts";
+import { parseFlags, usageError } from "./flags.ts";
+import { threadsFlag } from "./written-student.ts";
+
+const FLAGS = z.object({ threads: threadsFlag("threads") });
 
 const HELP = `Usage: magdi train verify FOLDER [options]
 
@@ -26,7 +30,7 @@ and may hold, each compared where it is there
   merged_after3_forward.safetensors  logits of the base with these merged into it          within 1e-4
 ADJACENCY: directed, undirected, fully-connected. MODE: live, frozen. LOSS: nll, margin, node.
 
-  --threads N      threads (default: all cores)
+${helpLines(FLAGS)}
 `;
 
 const WIDTH = 35;
@@ -43,16 +47,14 @@ function line(check: Check): string {
 
 /** Resolves to 0 when every quantity that the folder has is within its tolerance, else to 1.
  * @throws MAGDI_BAD_CONFIG for wrong arguments; as verifyTraining. */
-export async function runTrainVerify(argv: readonly string[]): Promise<number> {
-  const options = { threads: { type: "string" } } as const;
-  const { values, positionals } = parseArgs({ args: [...argv], options, allowPositionals: true });
-  const [folder, ...rest] = positionals;
-  if (folder === undefined || rest.length > 0) {
-    throw new MagdiError("MAGDI_BAD_CONFIG", "expected one FOLDER, see: magdi train verify --help");
-  }
+async function run(argv: readonly string[]): Promise<number> {
+  const { values, words } = parseFlags("train verify", argv, FLAGS, { words: true });
+  const { threads = usableProcessors() } = values;
+  const [folder, ...rest] = words;
+  if (folder === undefined || rest.length > 0) throw usageError("train verify", "one FOLDER");
   console.log(`${"quantity".padEnd(WIDTH)} ${"absolute".padStart(10)} ${"relative".padStart(10)}`);
   const checks: Check[] = [];
-  for await (const check of verifyTraining(folder, { threads: parseThreads(values.threads) })) {
+  for await (const check of verifyTraining(folder, { threads })) {
     checks.push(check);
     console.log(line(check));
   }
@@ -74,9 +76,4 @@ export async function runTrainVerify(argv: readonly string[]): Promise<number> {
   return compared === 0 ? 1 : 0;
 }
 
-export const trainVerifyCommand: Command = {
-  name: "verify",
-  summary: "check training against a folder of reference results",
-  help: HELP,
-  run: runTrainVerify,
-};
+export const trainVerifyCommand: Subcommand = { help: HELP, run };

@@ -2,12 +2,13 @@
 
 import { createReadStream } from "node:fs";
 import { createInterface } from "node:readline";
-import { parseArgs } from "node:util";
+import { z } from "zod";
 import { voteOnTexts } from "../asking/vote-texts.ts";
 import { MagdiError } from "../base/errors.ts";
 import { voteRequest } from "../server/reason/vote-schema.ts";
 import { parseBody } from "../server/transport/request-body.ts";
 import type { Command } from "./command.ts";
+import { parseFlags, usageError } from "./flags.ts";
 
 const HELP = `Usage: magdi vote [FILE]
 
@@ -30,9 +31,9 @@ The first line that cannot be read ends the command with 1, and is named.
 `;
 
 async function run(argv: readonly string[]): Promise<number> {
-  const { positionals } = parseArgs({ args: [...argv], options: {}, allowPositionals: true });
-  const [file, ...rest] = positionals;
-  if (rest.length > 0) throw new MagdiError("MAGDI_BAD_CONFIG", "expected one FILE, see: magdi vote --help");
+  const { words } = parseFlags("vote", argv, z.object({}), { words: true });
+  const [file, ...rest] = words;
+  if (rest.length > 0) throw usageError("vote", "one FILE");
   const input = file === undefined ? process.stdin : createReadStream(file);
   let line = 0;
   try {

@@ -1,19 +1,58 @@
-// What the commands that write a student folder share: its measurement and the summary they end with.
+// What the commands that write a student folder share: flags, its measurement and the summary they end with.
 
+import type { z } from "zod";
 import { MagdiError } from "../base/errors.ts";
+import { bareFlag, text, wholeNumber } from "../base/settings/kinds.ts";
 import { measureQuality } from "../measuring/quality.ts";
 import { measureStepTimes } from "../measuring/step-times.ts";
 import { usableProcessors } from "../runtime/usable-processors.ts";
 import { AUTO_DTYPES, DTYPES, parseDtypes, workTime } from "../student/dtype.ts";
+import { hubSettings } from "../student/hub.ts";
 import type { ImportOptions } from "../student/import-student.ts";
 import type { Manifest } from "../student/manifest.ts";
-import type { Progress } from "./progress.ts";
+import { type Progress, terminalProgress } from "./progress.ts";
 
-/** Without text, as many as there are processors to use. @throws MAGDI_BAD_CONFIG when it is no whole number from 1. */
-export function parseThreads(text: string | undefined): number {
-  const threads = text === undefined ? usableProcessors() : Number(text);
-  if (Number.isInteger(threads) && threads >= 1) return threads;
-  throw new MagdiError("MAGDI_BAD_CONFIG", `--threads: expected a whole number from 1, found "${text}"`);
+export const threadsFlag = (what: string) =>
+  wholeNumber(1).exactOptional().describe(`${what} (default: all cores)`);
+
+/** `more` is said of --dtype besides. */
+export const writtenFlags = (dtype: string, more = "") => ({
+  dtype: text("formats", "LIST")
+    .default(dtype)
+    .describe(`any of ${DTYPES.join(", ")}, separated by commas, or auto${more}`),
+  name: text("a name", "NAME").exactOptional().describe("the student's name (default: the folder's)"),
+  origin: text()
+    .exactOptional()
+    .describe("where the base comes from, for the card (default: SOURCE's file name or hub id)"),
+  threads: threadsFlag("threads for the measurements"),
+  noMeasure: bareFlag().describe(
+    "do not compare with float32 (agreement and perplexity, written into the card)",
+  ),
+  force: bareFlag().describe("replace a student folder that is already there"),
+});
+type WrittenFlags = z.output<z.ZodObject<ReturnType<typeof writtenFlags>>>;
+
+/** Writes a student as its flags say, with progress on stderr and a summary. Resolves to the exit code 0. */
+export async function writeStudent(
+  { out, dtype, noMeasure, threads = usableProcessors(), ...others }: WrittenFlags & { readonly out: string },
+  write: (options: Omit<ImportOptions, "source" | "adapt">) => Promise<Manifest>,
+): Promise<number> {
+  const progress = terminalProgress(process.stderr);
+  try {
+    const manifest = await write({
+      ...others,
+      ...writtenFormats({ dtype, measured: !noMeasure }, threads, progress),
+      out,
+      threads,
+      hub: hubSettings(process.env),
+      onProgress: ({ stage, done, total }) => progress.report(stage, done, total),
+    });
+    progress.end();
+    printStudent(out, manifest);
+    return 0;
+  } finally {
+    progress.end();
+  }
 }
 
 /** Measures each written dtype against float32. */
@@ -22,12 +61,9 @@ export function measurement(threads: number, progress: Progress): NonNullable<Im
     measureQuality(reference, written, { folder, config, threads, onProgress: progress.report });
 }
 
-/** What --dtype takes, for both commands' help. */
-export const DTYPE_HELP = `any of ${DTYPES.join(", ")}, separated by commas, or auto`;
-
 /** What --dtype and --no-measure ask for. @throws MAGDI_BAD_CONFIG for a dtype that there is not, and for auto without
  * measuring. */
-export function writtenFormats(
+function writtenFormats(
   { dtype, measured }: { readonly dtype: string; readonly measured: boolean },
   threads: number,
   progress: Progress,

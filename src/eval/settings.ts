@@ -4,25 +4,41 @@
 import { z } from "zod";
 import type { AskedQuestion } from "../asking/question.ts";
 import { DEFAULT_TOP_K, DEFAULT_TOP_P, defaultMaxTokens, samplingTemperature } from "../asking/sampling.ts";
-import { MagdiError } from "../base/errors.ts";
+import { number, numberThat, oneOf, text, wholeNumber } from "../base/settings/kinds.ts";
+import { flagOf } from "../base/settings/setting.ts";
+import { readSettings } from "../base/settings/sources.ts";
 import { ADAPTIVE_THRESHOLD } from "../voting/early-stop.ts";
 import type { Question } from "./question.ts";
 
+/** As the flags of magdi eval say it. */
+export const atLeast = (min: number) =>
+  wholeNumber(min, Number.MAX_SAFE_INTEGER, `a whole number of ${min} or more`);
+
+/** A report's settings, all of them, and flags of magdi eval: what is not given, evalSettings knows. */
 export const settingsSchema = z.strictObject({
-  samples: z.number().int().min(1),
-  temperature: z.number().min(0).max(2),
-  top_p: z.number().gt(0).max(1),
-  top_k: z.number().int().min(0),
-  /** Tokens of each sample; null for 300, and 700 where a question is written in LaTeX. */
-  max_tokens: z.number().int().min(1).nullable(),
-  seed: z.number().int().min(0),
-  vote: z.enum(["majority", "confidence"]),
-  adaptive_threshold: z.number().gt(0.5).lt(1),
-  /** Which questions: of a use, at most so many of each data set, in which benchmark's name. */
-  use: z.string(),
-  limit: z.number().int().min(1).nullable(),
-  dataset: z.string().nullable(),
-  on_bad_line: z.enum(["stop", "skip"]),
+  samples: atLeast(1).describe("samples of each question (default 1: greedy)"),
+  temperature: number(0, 2).describe("default 0.7 for several samples, 0 for one"),
+  top_p: numberThat("a number above 0 and at most 1", (share) => share > 0 && share <= 1).describe(
+    `default ${DEFAULT_TOP_P}`,
+  ),
+  top_k: atLeast(0).describe(`default ${DEFAULT_TOP_K}`),
+  max_tokens: atLeast(1)
+    .nullable()
+    .describe("of each sample (default 300, and 700 where a question is written in LaTeX)"),
+  seed: atLeast(0).describe("default 0; the same seed gives the same files"),
+  vote: oneOf(["majority", "confidence"]).describe("majority (default) or confidence"),
+  adaptive_threshold: numberThat(
+    "a number above 0.5 and below 1",
+    (share) => share > 0.5 && share < 1,
+  ).describe(`certainty at which adaptive stopping would stop (default ${ADAPTIVE_THRESHOLD})`),
+  use: text("a use", "NAME").describe(
+    "records for this use (default eval: those for evaluation, and those that say nothing); all",
+  ),
+  limit: atLeast(1).nullable().describe("at most N questions of each data set, spread over it"),
+  dataset: text("a benchmark", "NAME")
+    .nullable()
+    .describe("the benchmark, where neither records nor the file's name tell it"),
+  on_bad_line: oneOf(["stop", "skip"]).describe("stop (default) or skip"),
 });
 
 export type EvalSettings = z.output<typeof settingsSchema>;
@@ -48,14 +64,7 @@ export function evalSettings(asked: Partial<EvalSettings>): EvalSettings {
     ...asked,
     temperature: samplingTemperature(samples, asked.temperature),
   };
-  const { data, error } = settingsSchema.safeParse(settings);
-  if (data !== undefined) return data;
-  const [issue] = error.issues;
-  const name = String(issue?.path[0]);
-  throw new MagdiError(
-    "MAGDI_BAD_CONFIG",
-    `--${name.replaceAll("_", "-")}: ${issue?.message}, found ${Reflect.get(settings, name)}`,
-  );
+  return readSettings(settingsSchema, [{ nameOf: (key) => `--${flagOf(key)}`, values: settings }]);
 }
 
 export function maxTokensOf(settings: EvalSettings, { task, question }: Question): number {

@@ -1,34 +1,22 @@
 // The server's settings: defaults < file < environment < flags, each checked, each failure one line that names the
 // key. It knows what settings mean to nobody but the operator.
-import { readFileSync } from "node:fs";
 import { isIP } from "node:net";
 import { z } from "zod";
 import { MagdiError } from "../base/errors.ts";
+import { listOf, numberThat, oneOf, onOff, settingFacts, text, wholeNumber } from "../base/settings/kinds.ts";
+import { settingsOf } from "../base/settings/setting.ts";
+import {
+  fromEnvironment,
+  fromFile,
+  fromFlags,
+  readSettings,
+  type SettingsSource,
+} from "../base/settings/sources.ts";
 import { DEVICE_SETTINGS } from "../engine/engine-settings.ts";
 import { DTYPES } from "../student/dtype.ts";
 import { type ApiKey, parseKeyList } from "./access/api-keys.ts";
 
-const wholeNumber = (min: number, max: number) =>
-  z
-    .number({ error: () => `a whole number from ${min} to ${max}` })
-    .int({ error: () => `a whole number from ${min} to ${max}` })
-    .min(min, { error: () => `a whole number from ${min} to ${max}` })
-    .max(max, { error: () => `a whole number from ${min} to ${max}` });
-
 const milliseconds = () => wholeNumber(0, 86_400_000);
-const text = (what: string) => z.string({ error: () => what }).min(1, { error: () => what });
-const oneOf = <const T extends readonly [string, ...string[]]>(values: T) =>
-  z.enum(values, { error: () => `one of ${values.join(", ")}` });
-
-const share = (what: string) =>
-  z
-    .number({ error: () => what })
-    .gt(0.5, { error: () => what })
-    .lt(1, { error: () => what });
-
-const onOff = () => z.boolean({ error: () => "true or false" });
-const list = (what: string, holds: (item: string) => boolean) =>
-  z.array(text(what).refine(holds, { error: () => what }), { error: () => `${what}, or several in a list` });
 
 /** As a browser writes it: nothing after the host and port. */
 const isOrigin = (item: string) => item === "*" || (URL.canParse(item) && new URL(item).origin === item);
@@ -57,10 +45,11 @@ const keyList = z
       context.addIssue({ code: "custom", message: error instanceof Error ? error.message : String(error) });
       return z.NEVER;
     }
-  });
+  })
+  .register(settingFacts, { secret: true });
 
 /** Keys are the file's; MAGDI_DRAIN_TIMEOUT_MS and --drain-timeout-ms are the same setting elsewhere. */
-const settings = {
+export const serverSettings = z.object({
   host: text("an address to listen on")
     .default("127.0.0.1")
     .describe("address to listen on; 0.0.0.0 in a container"),
@@ -126,7 +115,7 @@ const settings = {
   webSocketPingMs: milliseconds()
     .default(30_000)
     .describe("time between pings of a WebSocket; who answers none is cut off; 0 sends none"),
-  adaptiveThreshold: share("a number above 0.5 and below 1")
+  adaptiveThreshold: numberThat("a number above 0.5 and below 1", (share) => share > 0.5 && share < 1)
     .default(0.95)
     .describe("certainty at which adaptive early stopping stops"),
   baselines: text("a JSON file")
@@ -141,10 +130,10 @@ const settings = {
   requestsPerMinute: wholeNumber(0, 1_000_000)
     .default(0)
     .describe("requests a minute of one API key, or of one address without keys; 0 is no limit"),
-  corsOrigins: list("an origin such as https://example.org or *", isOrigin)
+  corsOrigins: listOf("an origin such as https://example.org or *", isOrigin)
     .default([])
     .describe("origins whose pages may call the server, separated by commas; * is any"),
-  trustProxy: list("an address or network such as 10.0.0.0/8", isNetwork)
+  trustProxy: listOf("an address or network such as 10.0.0.0/8", isNetwork)
     .default([])
     .describe("proxies whose X-Forwarded-For is believed, separated by commas"),
   receiveTimeoutMs: wholeNumber(100, 86_400_000)
@@ -162,134 +151,41 @@ const settings = {
     .default(null)
     .describe("log lines on stderr; default: warn on a terminal, else info"),
   logPrompts: onOff().default(false).describe("log what is asked, up to 2000 characters a request"),
-};
+});
 
-const OTLP_VARIABLE = "OTEL_EXPORTER_OTLP_ENDPOINT";
-
-/** Secrets come from the environment alone: flags show in the list of processes, a file of settings in backups. */
-const ENVIRONMENT_ONLY: ReadonlySet<string> = new Set(["apiKeys"]);
-
-export type ServerConfig = { readonly [K in keyof typeof settings]: z.output<(typeof settings)[K]> };
-
-export interface SettingHelp {
-  readonly key: string;
-  /** Null for a secret, which is neither a flag nor a key of the file. */
-  readonly flag: string | null;
-  readonly variable: string;
-  readonly description: string;
-  /** The values it takes, in words. */
-  readonly expected: string;
-  readonly default: string | number | boolean | null;
-}
+export type ServerConfig = Readonly<z.output<typeof serverSettings>>;
 
 /** Every setting with its names, in the order of the help. */
-export const SETTINGS: readonly SettingHelp[] = Object.entries(settings).map(([key, schema]) => ({
-  key,
-  flag: ENVIRONMENT_ONLY.has(key) ? null : words(key).join("-"),
-  variable: `MAGDI_${words(key).join("_").toUpperCase()}`,
-  description: schema.description ?? "",
-  // As the error of a value that no setting takes has it.
-  expected: schema.safeParse({}).error?.issues[0]?.message ?? "",
-  default: shownDefault(schema.parse(undefined)),
-}));
-
-/** An empty list is no value to show. */
-function shownDefault(value: unknown): SettingHelp["default"] {
-  return typeof value === "string" || typeof value === "number" || typeof value === "boolean" ? value : null;
-}
-
-function words(key: string): string[] {
-  return key.replace(/[A-Z]/g, (letter) => ` ${letter.toLowerCase()}`).split(" ");
-}
+export const SERVER_SETTINGS = settingsOf(serverSettings);
 
 export interface ConfigSources {
   /** Path of a JSON file of settings; null for none. */
   readonly file?: string | null;
   readonly environment?: Readonly<Record<string, string | undefined>>;
   /** Values of flags by flag name, as typed. */
-  readonly flags?: Readonly<Record<string, string | undefined>>;
+  readonly flags?: Readonly<Record<string, unknown>>;
 }
 
 /** @throws MagdiError MAGDI_FILE_MISSING or MAGDI_BAD_CONFIG: one line with the key, what was expected and found */
-export function loadConfig(sources: ConfigSources = {}): ServerConfig {
-  const merged = new Map<string, { readonly value: unknown; readonly where: string }>();
-  if (sources.file) {
-    const path = sources.file;
-    for (const [key, value] of Object.entries(readFile(path))) {
-      if (!Object.hasOwn(settings, key)) {
-        throw new MagdiError(
-          "MAGDI_BAD_CONFIG",
-          `${path}: ${key} is no setting; there are ${Object.keys(settings).join(", ")}`,
-        );
-      }
-      if (ENVIRONMENT_ONLY.has(key)) {
-        const { variable } = SETTINGS.find((setting) => setting.key === key)!; // it is in settings
-        throw new MagdiError(
-          "MAGDI_BAD_CONFIG",
-          `${path}: ${key} is read from the environment alone, as ${variable}`,
-        );
-      }
-      merged.set(key, { value, where: `${path}: ${key}` });
-    }
-  }
-  for (const { key, variable } of SETTINGS) {
-    const value = sources.environment?.[variable];
-    if (value !== undefined && value !== "") merged.set(key, { value: typed(key, value), where: variable });
-  }
-  // OpenTelemetry's own name for a collector, which whatever is meant for this server alone overrules.
-  const collector = sources.environment?.[OTLP_VARIABLE];
-  if (collector !== undefined && collector !== "" && !merged.has("otlpEndpoint")) {
-    merged.set("otlpEndpoint", { value: collector, where: OTLP_VARIABLE });
-  }
-  for (const { key, flag } of SETTINGS) {
-    const value = flag === null ? undefined : sources.flags?.[flag];
-    if (value !== undefined) merged.set(key, { value: typed(key, value), where: `--${flag}` });
-  }
-  const plain = Object.fromEntries([...merged].map(([key, { value }]) => [key, value]));
-  const parsed = z.object(settings).safeParse(plain);
-  if (parsed.success) return parsed.data;
-  const issue = parsed.error.issues[0];
-  const { value, where } = merged.get(String(issue?.path[0])) ?? { value: undefined, where: "settings" };
-  if (ENVIRONMENT_ONLY.has(String(issue?.path[0]))) {
-    throw new MagdiError("MAGDI_BAD_CONFIG", `${where}: ${issue?.message}`); // the value is a secret
-  }
-  const hint =
-    where === "MAGDI_PORT" && String(value).startsWith("tcp://")
-      ? " (Kubernetes sets this for a Service called magdi: set enableServiceLinks: false in the pod)"
-      : "";
-  throw new MagdiError(
-    "MAGDI_BAD_CONFIG",
-    `${where}: expected ${issue?.message}, found ${JSON.stringify(value)?.slice(0, 100)}${hint}`,
-  );
-}
-
-/** Variables and flags are text, which becomes a number, a list or true and false where the setting is one. */
-function typed(key: string, value: string): unknown {
-  const schema = z.object(settings).shape[key as keyof typeof settings]; // the caller takes keys from SETTINGS
-  if (schema.safeParse([]).success) return value.split(",").map((part) => part.trim());
-  if (schema.safeParse(true).success) return value === "true" ? true : value === "false" ? false : value;
-  const takesNumber = [0.9, 1, 2, 100_000].some((number) => schema.safeParse(number).success);
-  return takesNumber && /^-?[0-9]+(\.[0-9]+)?$/.test(value.trim()) ? Number(value) : value;
-}
-
-function readFile(path: string): object {
-  let content: unknown;
+export function loadConfig({ file, environment = {}, flags = {} }: ConfigSources = {}): ServerConfig {
   try {
-    content = JSON.parse(readFileSync(path, "utf8"));
-  } catch (cause) {
-    const missing = cause instanceof Error && "code" in cause;
-    throw missing
-      ? new MagdiError(
-          "MAGDI_FILE_MISSING",
-          `--config ${path}: expected a JSON file of settings, found none to read`,
-          { cause },
-        )
-      : new MagdiError("MAGDI_BAD_CONFIG", `--config ${path}: expected JSON, found text that is not`, {
-          cause,
-        });
+    return readSettings(serverSettings, [
+      collectorOf(environment),
+      ...(file ? [fromFile(serverSettings, file, "--config")] : []),
+      fromEnvironment(serverSettings, environment),
+      fromFlags(serverSettings, flags),
+    ]);
+  } catch (error) {
+    const address = /^MAGDI_PORT: .* found "tcp:/;
+    if (!(error instanceof MagdiError && address.test(error.message))) throw error;
+    throw new MagdiError(
+      error.code,
+      `${error.message} (Kubernetes sets this for a Service called magdi: set enableServiceLinks: false in the pod)`,
+    );
   }
-  if (typeof content !== "object" || content === null || Array.isArray(content)) {
-    throw new MagdiError("MAGDI_BAD_CONFIG", `--config ${path}: expected a JSON object of settings`);
-  }
-  return content;
+}
+
+/** OpenTelemetry's own variable for a collector, which whatever is meant for this server alone overrules. */
+function collectorOf({ OTEL_EXPORTER_OTLP_ENDPOINT: address }: NodeJS.ProcessEnv): SettingsSource {
+  return { nameOf: () => "OTEL_EXPORTER_OTLP_ENDPOINT", values: address ? { otlpEndpoint: address } : {} };
 }

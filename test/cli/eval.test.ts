@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { evalRun } from "../../src/cli/eval.ts";
+import { evalRun } from "../../src/cli/eval-run.ts";
 
 test("rows are two or more, as the engine has them: fewer are refused before anything is opened", () => {
   const flags = ["--data", "questions.jsonl", "--json", "report.json", "--batch-rows"];
@@ -9,4 +9,21 @@ test("rows are two or more, as the engine has them: fewer are refused before any
     code: "MAGDI_BAD_CONFIG",
     message: "--batch-rows: expected a whole number of 2 or more, found 1",
   });
+});
+
+test("a rerun keeps what its report says where no flag says otherwise", () => {
+  const report = {
+    out: "again.json",
+    data: ["a.jsonl"],
+    device: "cuda",
+    api: "chat",
+    settings: { samples: 5, seed: 3, dataset: null },
+  } as const;
+  const again = evalRun(["--seed", "4", "--top-p", "0.5", "--device", "cpu"], report);
+  assert.deepEqual(
+    [again.out, again.data, again.device, again.api, again.batchRows],
+    ["again.json", ["a.jsonl"], "cpu", "chat", 32],
+  );
+  assert.deepEqual(again.settings, { samples: 5, seed: 4, dataset: null, top_p: 0.5 });
+  assert.deepEqual(evalRun(["--data", "b.jsonl", "c.jsonl"], report).data, ["b.jsonl", "c.jsonl"]);
 });

@@ -5,7 +5,7 @@ import path from "node:path";
 import { before, test } from "node:test";
 import { setTimeout as wait } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
-import { loadConfig, SETTINGS } from "../../src/server/config.ts";
+import { loadConfig, SERVER_SETTINGS } from "../../src/server/config.ts";
 import type { Json } from "../server/support/running-app.ts";
 import { lacks, runTool } from "../support/deploy-tools.ts";
 import { missing, promtool, startPrometheus } from "../support/prometheus-tools.ts";
@@ -80,7 +80,7 @@ test("the server gets the time that its drain takes, its own health check, and v
   assert.ok(passedOn.length > 1);
   for (const name of passedOn)
     assert.ok(
-      SETTINGS.some(({ variable }) => variable === name),
+      SERVER_SETTINGS.some(({ variable }) => variable === name),
       name,
     );
 

@@ -4,7 +4,7 @@ import { readFileSync, statSync } from "node:fs";
 import path from "node:path";
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";
-import { SETTINGS } from "../../src/server/config.ts";
+import { SERVER_SETTINGS } from "../../src/server/config.ts";
 import { lacks, runTool } from "../support/deploy-tools.ts";
 import { BuildContext } from "./support/build-context.ts";
 import { ancestry, imageConfig, parseDockerfile } from "./support/dockerfile.ts";
@@ -39,7 +39,7 @@ test("both targets run the server itself, as a user by number without rights, an
     assert.deepEqual(image.ports, [image.environment.MAGDI_PORT]);
     assert.equal(image.environment.MAGDI_HOST, "0.0.0.0");
     const variables = Object.keys(image.environment).filter((name) => name.startsWith("MAGDI_"));
-    const known = SETTINGS.map(({ variable }) => variable);
+    const known = SERVER_SETTINGS.map(({ variable }) => variable);
     assert.deepEqual(
       variables.filter((name) => !known.includes(name)),
       [],

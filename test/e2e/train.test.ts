@@ -5,9 +5,9 @@ import { once } from "node:events";
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { type TestContext, test } from "node:test";
-import { RECIPES } from "../../src/train/recipes/registry.ts";
+import { RECIPES } from "../../src/train/recipes.ts";
 import { readRunLog } from "../../src/train/run/run-log.ts";
-import { SETTINGS } from "../../src/train/run/training-settings.ts";
+import { TRAINING_SETTINGS } from "../../src/train/run/training-settings.ts";
 import { writeRandomBase } from "../support/random-base.ts";
 import { scratchFolder } from "../support/scratch-folder.ts";
 import { writeSums } from "../train/support/sums.ts";
@@ -145,8 +145,8 @@ test("--help explains every recipe, every setting and every command", async (t) 
   assert.equal(code, 0);
   for (const { name, summary } of RECIPES)
     assert.ok(stdout.includes(`  ${name} `) && stdout.includes(summary), name);
-  for (const { flag, description } of SETTINGS) {
-    assert.ok(stdout.includes(`  --${flag} VALUE`) && stdout.includes(description), flag);
+  for (const { key, flag, description } of TRAINING_SETTINGS) {
+    assert.ok(stdout.includes(`  --${flag} VALUE`) && stdout.includes(description), key);
   }
   for (const command of ["import-mags", "stats", "verify"])
     assert.match(stdout, new RegExp(`^  ${command} `, "m"));

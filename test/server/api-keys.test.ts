@@ -7,7 +7,7 @@ import { test } from "node:test";
 import { MagdiError } from "../../src/base/errors.ts";
 import { ApiKeys, openApiKeys, parseKeyList } from "../../src/server/access/api-keys.ts";
 import { chooseSubprotocol, loginKey, presentedKey } from "../../src/server/access/authentication.ts";
-import { loadConfig, SETTINGS } from "../../src/server/config.ts";
+import { loadConfig, SERVER_SETTINGS } from "../../src/server/config.ts";
 import { scratchFolder } from "../support/scratch-folder.ts";
 
 const folder = scratchFolder();
@@ -113,7 +113,7 @@ test("wrong keys are one line that names the setting and repeats nothing", () =>
 });
 
 test("keys are no flag and no key of the settings file", () => {
-  const setting = SETTINGS.find(({ key }) => key === "apiKeys");
+  const setting = SERVER_SETTINGS.find(({ key }) => key === "apiKeys");
   assert.deepEqual([setting?.flag, setting?.variable], [null, "MAGDI_API_KEYS"]);
   const file = fileOf("settings.json", JSON.stringify({ apiKeys: `alice:${KEY}` }));
   assert.throws(() => loadConfig({ file }), /apiKeys is read from the environment alone, as MAGDI_API_KEYS$/);

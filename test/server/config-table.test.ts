@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
 import { MagdiError } from "../../src/base/errors.ts";
-import { type ConfigSources, loadConfig, SETTINGS } from "../../src/server/config.ts";
+import { type ConfigSources, loadConfig, SERVER_SETTINGS } from "../../src/server/config.ts";
 
 interface Trial {
   /** As variables and flags write it, and what it becomes. */
@@ -90,11 +90,11 @@ function problemOf(sources: ConfigSources): string {
 
 test("every setting has its trials here", () => {
   // The one secret is tried where keys are read.
-  const tried = SETTINGS.filter(({ key }) => key !== "apiKeys").map(({ key }) => key);
+  const tried = SERVER_SETTINGS.filter(({ key }) => key !== "apiKeys").map(({ key }) => key);
   assert.deepEqual(Object.keys(TRIALS).sort(), tried.sort());
 });
 
-for (const { key, flag, variable } of SETTINGS) {
+for (const { key, flag, variable } of SERVER_SETTINGS) {
   const trial = TRIALS[key];
   if (trial === undefined || flag === null) continue;
 

@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
 import { MagdiError } from "../../src/base/errors.ts";
-import { loadConfig, SETTINGS } from "../../src/server/config.ts";
+import { loadConfig, SERVER_SETTINGS } from "../../src/server/config.ts";
 
 test("defaults < file < environment < flags", (t) => {
   const folder = mkdtempSync(join(tmpdir(), "magdi-config-"));
@@ -22,10 +22,10 @@ test("defaults < file < environment < flags", (t) => {
 });
 
 test("a setting has the same name everywhere", () => {
-  const drain = SETTINGS.find(({ key }) => key === "drainTimeoutMs");
+  const drain = SERVER_SETTINGS.find(({ key }) => key === "drainTimeoutMs");
   assert.equal(drain?.flag, "drain-timeout-ms");
   assert.equal(drain?.variable, "MAGDI_DRAIN_TIMEOUT_MS");
-  assert.ok(SETTINGS.every(({ description }) => description !== ""));
+  assert.ok(SERVER_SETTINGS.every(({ description }) => description !== ""));
 });
 
 test("a wrong setting is one line with the key, what was expected and what was found", () => {

@@ -3,13 +3,13 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { MagdiError } from "../../src/base/errors.ts";
-import { RECIPES } from "../../src/train/recipes/registry.ts";
+import { flagOf, fromText } from "../../src/base/settings/setting.ts";
+import { RECIPES } from "../../src/train/recipes.ts";
+import { trainingSettings } from "../../src/train/run/setting-groups.ts";
 import {
-  flagOf,
   resolveSettings,
-  SETTINGS,
-  settingFromText,
   settledSettings,
+  TRAINING_SETTINGS,
 } from "../../src/train/run/training-settings.ts";
 
 const from = (name: string, values: Record<string, unknown>) => ({
@@ -104,7 +104,7 @@ test("what is named twice is taken once", () => {
 });
 
 test("a flag's text becomes the setting's type", () => {
-  const cases: [string, string, unknown][] = [
+  const cases: [keyof typeof trainingSettings.shape, string, unknown][] = [
     ["learningRate", "2e-4", 2e-4],
     ["epochs", "3", 3],
     ["maxTokens", "64", 64],
@@ -117,13 +117,14 @@ test("a flag's text becomes the setting's type", () => {
     ["recipe", "magdi", "magdi"],
     ["epochs", "three", "three"],
   ];
-  for (const [key, text, value] of cases) assert.deepEqual(settingFromText(key, text), value, key);
+  for (const [key, text, value] of cases)
+    assert.deepEqual(fromText(trainingSettings.shape[key], text), value, key);
 });
 
 test("every setting has a flag of its own and says what it means", () => {
-  assert.equal(new Set(SETTINGS.map(({ flag }) => flag)).size, SETTINGS.length);
-  for (const { key, flag, description } of SETTINGS) {
-    assert.match(flag, /^[a-z][a-z0-9-]*$/);
+  assert.equal(new Set(TRAINING_SETTINGS.map(({ flag }) => flag)).size, TRAINING_SETTINGS.length);
+  for (const { key, flag, description } of TRAINING_SETTINGS) {
+    assert.match(flag ?? "", /^[a-z][a-z0-9-]*$/);
     assert.equal(flag, flagOf(key));
     assert.ok(description.length > 5, key);
   }

@@ -1,10 +1,6 @@
-// Ends the process with grace: the first signal drains, a second one ends at once. It knows no server.
+// Ends the process with grace: what runs is finished, for a limited time, when a signal or an error says so. It knows no
+// server, and signals only by name.
 import closeWithGrace from "close-with-grace";
-
-const SIGNALS = ["SIGINT", "SIGTERM"] as const;
-/** npm passes on a Ctrl-C that the terminal has already sent to us: one key press, two signals. */
-const SAME_SIGNAL_MS = 50;
-const EXIT_CODES = { SIGINT: 130, SIGTERM: 143 } as const;
 
 export interface ShutdownOptions {
   /** Called once; the process exits with 0 when it resolves, and with 1 when it rejects or `error` is given. */
@@ -14,27 +10,21 @@ export interface ShutdownOptions {
   readonly logError: (message: unknown) => void;
 }
 
-export function shutDownGracefully(options: ShutdownOptions): void {
-  let firstSignal: { readonly name: string; readonly atMs: number } | null = null;
+/** From now on an error that nobody caught closes; the function that comes back does so for a signal. */
+export function closeGracefully(options: ShutdownOptions): (signal: string) => void {
+  let signal: string | null = null;
   const grace = closeWithGrace(
     {
       delay: options.timeoutMs,
       logger: { error: options.logError },
-      skip: [...SIGNALS, "beforeExit"],
+      skip: ["SIGINT", "SIGTERM", "beforeExit"],
     },
-    async ({ err, signal }) => {
-      await options.close({ signal: firstSignal?.name ?? signal ?? null, error: err ?? null });
+    async ({ err, signal: other }) => {
+      await options.close({ signal: signal ?? other ?? null, error: err ?? null });
     },
   );
-  for (const name of SIGNALS) {
-    process.on(name, () => {
-      const nowMs = performance.now();
-      if (firstSignal === null) {
-        firstSignal = { name, atMs: nowMs };
-        grace.close();
-      } else if (name !== firstSignal.name || nowMs - firstSignal.atMs > SAME_SIGNAL_MS) {
-        process.exit(EXIT_CODES[name]);
-      }
-    });
-  }
+  return (name) => {
+    signal = name;
+    grace.close();
+  };
 }

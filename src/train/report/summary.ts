@@ -1,6 +1,6 @@
 // The summary of runs side by side, as rows of text: settings, progress and results. It knows no markup.
 
-import { SETTINGS } from "../run/training-settings.ts";
+import { TRAINING_SETTINGS } from "../run/training-settings.ts";
 import { TERMS } from "./curves.ts";
 import type { RunRecord } from "./run-record.ts";
 
@@ -63,7 +63,7 @@ function settingText(value: unknown): string {
 }
 
 function settingRows(runs: readonly RunRecord[]): SummaryRow[] {
-  return SETTINGS.flatMap(({ key }): SummaryRow[] => {
+  return TRAINING_SETTINGS.flatMap(({ key }): SummaryRow[] => {
     const values = runs.map(({ settings }) => settings[key]);
     const differ = new Set(values.map((value) => JSON.stringify(value))).size > 1 && !PLACES.has(key);
     const cells = values.map(settingText);

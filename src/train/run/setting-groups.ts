@@ -2,6 +2,15 @@
 // no recipes.
 
 import { z } from "zod";
+import {
+  listOf,
+  number,
+  oneOf,
+  onOff,
+  someOf,
+  text,
+  wholeNumber as wholeNumberTo,
+} from "../../base/settings/kinds.ts";
 import { LORA_TARGETS } from "../../nn/lora.ts";
 import { NODE_CLASSIFIERS } from "../../nn/node-classifier.ts";
 import { DEVICE_SETTINGS } from "../../runtime/device-name.ts";
@@ -11,28 +20,8 @@ import { SCHEDULES } from "../step/schedule.ts";
 
 const MOST = 1_000_000_000;
 
-const wholeNumber = (min: number, max = MOST) => {
-  const error = () => (max === MOST ? `a whole number from ${min}` : `a whole number from ${min} to ${max}`);
-  return z.number({ error }).int({ error }).min(min, { error }).max(max, { error });
-};
-const number = (min: number, max: number, what = `a number from ${min} to ${max}`) => {
-  const error = () => what;
-  return z.number({ error }).min(min, { error }).max(max, { error });
-};
-const text = (what: string) => z.string({ error: () => what }).min(1, { error: () => what });
-const texts = (what: string) =>
-  z.array(text(what), { error: () => `${what}, or several with commas between` });
-const oneOf = <const T extends readonly [string, ...string[]]>(values: T) =>
-  z.enum(values, { error: () => `one of ${values.join(", ")}` });
-/** What is named twice is taken once. */
-const someOf = <const T extends readonly string[]>(values: T, least = 0) =>
-  z
-    .array(z.enum(values, { error: () => `some of ${values.join(", ")}` }), {
-      error: () => `some of ${values.join(", ")}, with commas between`,
-    })
-    .min(least, { error: () => `at least one of ${values.join(", ")}` })
-    .transform((named) => [...new Set(named)]);
-const onOff = () => z.boolean({ error: () => "true or false" });
+const wholeNumber = (min: number, max = MOST) =>
+  wholeNumberTo(min, max, max === MOST ? `a whole number from ${min}` : undefined);
 
 /** Where the settings name none and the base has as many positions. */
 export const MAX_TOKENS = 1024;
@@ -42,12 +31,12 @@ const LOSSES = ["nll", "margin", "node"] as const;
 export const SETTING_GROUPS = {
   "what goes in": {
     recipe: text("a recipe").default("magdi").describe("the recipe, whose settings replace these defaults"),
-    data: texts("a file of MAGs")
+    data: listOf("a file of MAGs")
       .default([])
       .describe("files of MAGs to learn from, as magdi train import-mags writes them"),
     base: text("a folder, a .gguf file or a hub id").nullable().default(null).describe("the base model"),
     out: text("a folder").nullable().default(null).describe("the run's folder, which must be new"),
-    validation: texts("a file of MAGs")
+    validation: listOf("a file of MAGs")
       .default([])
       .describe("files of MAGs to validate on, instead of a share of data"),
     validationShare: number(0, 0.9)
@@ -57,15 +46,12 @@ export const SETTING_GROUPS = {
       .nullable()
       .default(null)
       .describe("learn from so many MAGs at most, drawn by the seed"),
-    agents: texts("an agent").default([]).describe("only these agents' nodes; none named: all"),
+    agents: listOf("an agent").default([]).describe("only these agents' nodes; none named: all"),
     nodes: oneOf(["correct", "all"]).default("all").describe("nodes to keep: correct ones alone, or all"),
     rounds: oneOf(["first", "all"])
       .default("all")
       .describe("rounds to keep: first is before anyone heard anyone"),
-    leaveOutGraphs: z
-      .array(z.string().regex(/^G\d+$/, { error: () => "a graph type such as G3" }), {
-        error: () => "graph types such as G3, with commas between",
-      })
+    leaveOutGraphs: listOf("a graph type such as G3", (name) => /^G\d+$/.test(name))
       .default([])
       .describe("graph types to leave out, such as G3: the number counts the rounds after the first"),
     balance: oneOf(["none", "files"])
@@ -225,3 +211,15 @@ export const SETTING_GROUPS = {
     dtypes: someOf(DTYPES, 1).default(["q8"]).describe("formats of the student folder"),
   },
 } as const;
+
+export const trainingSettings = z.object({
+  ...SETTING_GROUPS["what goes in"],
+  ...SETTING_GROUPS.losses,
+  ...SETTING_GROUPS.adapter,
+  ...SETTING_GROUPS.optimiser,
+  ...SETTING_GROUPS["validation and stopping"],
+  ...SETTING_GROUPS.machine,
+  ...SETTING_GROUPS["what comes out"],
+});
+
+export type TrainingSettings = z.output<typeof trainingSettings>;

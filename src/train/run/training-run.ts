@@ -15,7 +15,7 @@ import { type ImportOptions, importStudent } from "../../student/import-student.
 import type { Manifest } from "../../student/manifest.ts";
 import { locateBase, openBase } from "../../student/open-base.ts";
 import { exportStudent, TRAINING_METADATA } from "../adapter/export-student.ts";
-import { findRecipe } from "../recipes/registry.ts";
+import { findRecipe } from "../recipes.ts";
 import { fitPooledCentre, initialiseParameters } from "../step/initial-parameters.ts";
 import { openTrainingStep, type TrainingStep } from "../step/training-step.ts";
 import { type AdapterDescription, readRunState } from "./checkpoint.ts";

@@ -1,0 +1,105 @@
+// Where values of settings come from, and which one wins: a file, the environment, flags. Each wrong value is one line
+// that names its place as the user wrote it.
+
+import { readFileSync } from "node:fs";
+import type { z } from "zod";
+import { MagdiError } from "../errors.ts";
+import { flagOf, fromText, type Setting, settingsOf, variableOf } from "./setting.ts";
+
+/** Values by key, from one place. */
+export interface SettingsSource {
+  /** How an error names a key there: "--learning-rate", "settings.json: learningRate". */
+  readonly nameOf: (key: string) => string;
+  readonly values: Readonly<Record<string, unknown>>;
+  /** The user wrote texts, not JSON: of a list, an error shows the item that is wrong. */
+  readonly areTexts?: true;
+}
+
+/** Defaults < the sources in their order. @throws MAGDI_BAD_CONFIG: one line with the place, what was expected and found */
+export function readSettings<S extends z.core.$ZodLooseShape>(
+  schema: z.ZodObject<S>,
+  sources: readonly SettingsSource[],
+): z.output<z.ZodObject<S>> {
+  const places = new Map<string, SettingsSource>();
+  for (const source of sources) {
+    for (const key of Object.keys(source.values)) {
+      if (!Object.hasOwn(schema.shape, key)) {
+        const known = Object.keys(schema.shape).join(", ");
+        throw new MagdiError("MAGDI_BAD_CONFIG", `${source.nameOf(key)} is no setting; there are ${known}`);
+      }
+      places.set(key, source);
+    }
+  }
+  const parsed = schema.safeParse(Object.assign({}, ...sources.map(({ values }) => values)));
+  if (parsed.success) return parsed.data;
+  const [issue] = parsed.error.issues;
+  const [key, item] = [String(issue?.path[0]), issue?.path[1]];
+  const { nameOf, values, areTexts } = places.get(key) ?? { nameOf: () => key, values: {} };
+  const value = values[key];
+  const found = areTexts && Array.isArray(value) && typeof item === "number" ? value[item] : value;
+  const isSecret = settingsOf(schema).some((setting) => setting.key === key && setting.facts.secret);
+  throw new MagdiError(
+    "MAGDI_BAD_CONFIG",
+    isSecret
+      ? `${nameOf(key)}: ${issue?.message}`
+      : `${nameOf(key)}: expected ${issue?.message}, found ${JSON.stringify(found)?.slice(0, 100)}`,
+  );
+}
+
+/** `given` by flag: texts as typed; true for a flag without a value, a list for one that repeats. Others are left out. */
+export function fromFlags(schema: z.ZodObject, given: Readonly<Record<string, unknown>>): SettingsSource {
+  return fromTexts(
+    schema,
+    (key) => `--${flagOf(key)}`,
+    ({ flag }) => (flag === null ? undefined : given[flag]),
+  );
+}
+
+/** A variable without text is not set. */
+export function fromEnvironment(
+  schema: z.ZodObject,
+  environment: Readonly<Record<string, string | undefined>>,
+): SettingsSource {
+  return fromTexts(schema, variableOf, ({ variable }) => environment[variable] || undefined);
+}
+
+function fromTexts(
+  schema: z.ZodObject,
+  nameOf: SettingsSource["nameOf"],
+  textOf: (setting: Setting) => unknown,
+): SettingsSource {
+  const values = settingsOf(schema).flatMap((setting) => {
+    const value = textOf(setting);
+    if (value === undefined) return [];
+    return [[setting.key, typeof value === "string" ? fromText(schema.shape[setting.key], value) : value]];
+  });
+  return { nameOf, values: Object.fromEntries(values), areTexts: true };
+}
+
+/** `flag` is the one that named the file. @throws MAGDI_FILE_MISSING, and MAGDI_BAD_CONFIG for what is no JSON object */
+export function fromFile(schema: z.ZodObject, path: string, flag: string): SettingsSource {
+  let content: unknown;
+  try {
+    content = JSON.parse(readFileSync(path, "utf8"));
+  } catch (cause) {
+    const [code, found] =
+      cause instanceof SyntaxError
+        ? (["MAGDI_BAD_CONFIG", "text that is no JSON"] as const)
+        : (["MAGDI_FILE_MISSING", "none to read"] as const);
+    throw new MagdiError(code, `${flag} ${path}: expected a JSON file of settings, found ${found}`, {
+      cause,
+    });
+  }
+  if (typeof content !== "object" || content === null || Array.isArray(content)) {
+    throw new MagdiError("MAGDI_BAD_CONFIG", `${flag} ${path}: expected a JSON object of settings`);
+  }
+  for (const { key, variable, facts } of settingsOf(schema)) {
+    if (facts.secret && Object.hasOwn(content, key)) {
+      throw new MagdiError(
+        "MAGDI_BAD_CONFIG",
+        `${path}: ${key} is read from the environment alone, as ${variable}`,
+      );
+    }
+  }
+  return { nameOf: (key) => `${path}: ${key}`, values: content as Record<string, unknown> }; // an object's entries
+}

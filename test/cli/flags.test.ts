@@ -1,0 +1,37 @@
+// A command's arguments: what becomes of flags and words, and what is said of those that are not understood.
+
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { z } from "zod";
+import { bareFlag, repeated, text, wholeNumber } from "../../src/base/settings/kinds.ts";
+import { parseFlags, usageError } from "../../src/cli/flags.ts";
+
+const FLAGS = z.object({
+  out: text("a file", "FILE").exactOptional(),
+  maxRows: wholeNumber(1).default(8),
+  exclude: repeated("a file", "FILE").default([]),
+  noMeasure: bareFlag(),
+});
+
+test("flags become values by key, and what was given is told apart from defaults", () => {
+  const argv = ["a", "--exclude", "x,y", "--out=o", "b", "--exclude", "z", "--no-measure"];
+  const { values, given, typed, words } = parseFlags("do", argv, FLAGS, { words: true });
+  assert.deepEqual(values, { out: "o", maxRows: 8, exclude: ["x,y", "z"], noMeasure: true });
+  assert.deepEqual(given, { out: "o", exclude: ["x,y", "z"], noMeasure: true });
+  assert.deepEqual({ ...typed }, { out: "o", exclude: ["x,y", "z"], "no-measure": true });
+  assert.deepEqual(words, ["a", "b"]);
+  assert.deepEqual(parseFlags("do", [], FLAGS).values, { maxRows: 8, exclude: [] });
+});
+
+test("what is not understood is one line that names the flag and the help to read", () => {
+  for (const [argv, message] of [
+    [["--rows", "1"], /^Unknown option '--rows'; see: magdi do --help$/],
+    [["--out"], /^Option '--out <value>' argument missing; see: magdi do --help$/],
+    [["word"], /^Unexpected argument 'word'; see: magdi do --help$/],
+    [["--no-measure=yes"], /^Option '--no-measure' does not take an argument; see: magdi do --help$/],
+    [["--max-rows", "0"], /^--max-rows: expected a whole number from 1, found 0$/],
+  ] as const) {
+    assert.throws(() => parseFlags("do", argv, FLAGS), { code: "MAGDI_BAD_CONFIG", message });
+  }
+  assert.equal(usageError("do", "one FILE").message, "expected one FILE, see: magdi do --help");
+});

@@ -1,7 +1,7 @@
-// ONNX Runtime's shared library, reached through its C API: where it lies, the functions we call, and how a
-// failed call becomes an error. It knows no sessions and no tensors.
+// ONNX Runtime's shared library, called through its C API: where the library lies, the functions that are called, and a
+// failed call as an error. Only this room knows ONNX Runtime.
 
-import { existsSync } from "node:fs";
+import { existsSync, readdirSync } from "node:fs";
 import { createRequire } from "node:module";
 import path from "node:path";
 import koffi, { type KoffiFunc, type LibraryHandle } from "koffi";
@@ -10,9 +10,12 @@ import { MagdiError } from "../base/errors.ts";
 /** A native address; 0n is null. */
 export type Pointer = bigint;
 
-/** Versions of the library that the tests ran against; the function table only ever grows at its end. */
-const TESTED_VERSIONS = ["1.30.0"];
-const API_VERSION = 24;
+/** Releases that the tests were run against, the newest last: for information, others are loaded too. */
+export const TESTED_VERSIONS: readonly string[] = ["1.30.0"];
+
+/** The version of the C API that is asked for. Release 1.N has versions 1 to N, and null for later ones; a later version
+ * only adds functions at the end of the table. */
+const API_VERSION = 12;
 
 /** ORTCHAR_T: paths are UTF-16 on Windows. */
 const PATH = process.platform === "win32" ? "const char16_t *" : "const char *";
@@ -75,62 +78,66 @@ const RELEASE = {
 
 type ApiName = keyof typeof API;
 type ReleaseName = keyof typeof RELEASE;
-const TABLE_LENGTH = 220;
+const TABLE_LENGTH = 1 + Math.max(...Object.values(API).map(([index]) => index), ...Object.values(RELEASE));
 
-// Drivers compile shaders and device code on the stack of the call, which is 128 KiB by default. It can be said only
-// before the first library is loaded.
+// Drivers compile shaders and device code on the calling thread's stack, 128 KiB by default. koffi takes this setting
+// only before the first library is loaded.
 koffi.config({ async_stack_size: 4 * 1024 * 1024 });
 
-/** The file that is loaded; its providers lie beside it.
- * @throws MAGDI_RUNTIME when the package has none for this platform. */
-export function libraryPath(): string {
-  const packageJson = createRequire(import.meta.url).resolve("onnxruntime-node/package.json");
-  const folder = path.join(path.dirname(packageJson), "bin", "napi-v6", process.platform, process.arch);
-  const names = ["libonnxruntime.so.1", "libonnxruntime.dylib", "libonnxruntime.1.dylib", "onnxruntime.dll"];
-  const found = [...names, "libonnxruntime.1.30.0.dylib"]
-    .map((name) => path.join(folder, name))
-    .find(existsSync);
-  if (found === undefined) {
-    throw new MagdiError(
-      "MAGDI_RUNTIME",
-      `onnxruntime-node ships no library for ${process.platform}/${process.arch}: expected one of ${names.join(", ")} in its bin folder`,
-    );
-  }
-  return found;
+const LIBRARY_NAME = /^(libonnxruntime\.so(\.\d+)*|libonnxruntime(\.\d+)*\.dylib|onnxruntime\.dll)$/;
+
+/** The library in a folder of the package onnxruntime-node, by default the one installed here. Its execution providers
+ * lie beside it.
+ * @throws MAGDI_RUNTIME when the package has none for the platform. */
+export function libraryPath(
+  packageFolder = path.dirname(createRequire(import.meta.url).resolve("onnxruntime-node/package.json")),
+  platform: string = process.platform,
+  architecture: string = process.arch,
+): string {
+  const bin = path.join(packageFolder, "bin");
+  const files = existsSync(bin) ? readdirSync(bin, { recursive: true, encoding: "utf8" }) : [];
+  const [found] = files
+    .filter((file) => path.dirname(file).endsWith(path.join(path.sep, platform, architecture)))
+    .filter((file) => LIBRARY_NAME.test(path.basename(file)))
+    .sort((a, b) => a.length - b.length);
+  if (found !== undefined) return path.join(bin, found);
+  throw new MagdiError(
+    "MAGDI_RUNTIME",
+    `onnxruntime-node ships no library for ${platform}/${architecture}: expected one in ${bin}`,
+  );
 }
 
-/** The library, loaded once a process. */
 export class OrtLibrary {
   static #shared: OrtLibrary | null = null;
   readonly version: string;
-  /** Held: koffi unloads a library that nobody refers to, with our function pointers into it. */
+  /** Kept referenced: koffi unloads a library without references, and our function pointers would dangle. */
   readonly #library: LibraryHandle;
   readonly #functions = new Map<ApiName, KoffiFunc<(...args: unknown[]) => Pointer | null>>();
   readonly #releases = new Map<ReleaseName, (handle: Pointer) => void>();
   readonly #errorMessage: (status: Pointer) => string;
-  /** Created once: the process-wide environment, the CPU's memory, the default allocator. */
   readonly env: Pointer;
   readonly cpuMemoryInfo: Pointer;
   readonly #allocator: Pointer;
 
-  /** @throws MAGDI_RUNTIME when the library is missing or of a version whose table was not tested. */
+  /** The library of the package, loaded once a process. @throws MAGDI_RUNTIME as the constructor and libraryPath. */
   static load(): OrtLibrary {
-    OrtLibrary.#shared ??= new OrtLibrary();
+    OrtLibrary.#shared ??= new OrtLibrary(libraryPath());
     return OrtLibrary.#shared;
   }
 
-  private constructor() {
-    this.#library = koffi.load(libraryPath());
+  /** @throws MAGDI_RUNTIME when the library is too old to have the C API's version that is asked for. */
+  constructor(file: string) {
+    this.#library = koffi.load(file);
     const base = this.#library.func("OrtGetApiBase", "void *", [])();
     const [getApi, getVersion] = koffi.decode(base, koffi.array("void *", 2));
     this.version = koffi.call(getVersion, koffi.proto("const char *()"));
-    if (!TESTED_VERSIONS.includes(this.version)) {
+    const api: Pointer | null = koffi.call(getApi, koffi.proto("void *(uint32_t)"), API_VERSION);
+    if (!api) {
       throw new MagdiError(
         "MAGDI_RUNTIME",
-        `ONNX Runtime ${this.version} was not tested with this release (${TESTED_VERSIONS.join(", ")} were); run npm ci to get the locked version`,
+        `expected ONNX Runtime 1.${API_VERSION} or later, found ${this.version} (${file}); run npm install onnxruntime-node@${TESTED_VERSIONS.at(-1)}`,
       );
     }
-    const api = koffi.call(getApi, koffi.proto("void *(uint32_t)"), API_VERSION);
     const table: Pointer[] = koffi.decode(api, koffi.array("void *", TABLE_LENGTH));
     for (const [name, [index, parameters]] of Object.entries(API)) {
       // Object.entries widens the key; the table is this same constant.
@@ -140,7 +147,7 @@ export class OrtLibrary {
       this.#releases.set(name as ReleaseName, koffi.decode(table[index], koffi.proto("void (void *)")));
     }
     this.#errorMessage = koffi.decode(table[2], koffi.proto("const char *(void *)"));
-    // What it would print of a failed call is in the status too, which becomes our error.
+    // Fatal messages only: what a failed call would log is in its status too, which becomes our error.
     const logFatal = 4;
     this.env = this.create("CreateEnv", logFatal, "magdi");
     const arenaAllocator = 1;

@@ -10,12 +10,13 @@ import { MagdiError } from "../base/errors.ts";
 /** A native address; 0n is null. */
 export type Pointer = bigint;
 
-/** Releases that the tests were run against, the newest last: for information, others are loaded too. */
+/** Releases that all tests were run against, the newest last: for information, later ones are loaded too. */
 export const TESTED_VERSIONS: readonly string[] = ["1.30.0"];
 
-/** The version of the C API that is asked for. Release 1.N has versions 1 to N, and null for later ones; a later version
- * only adds functions at the end of the table. */
-const API_VERSION = 12;
+/** The C API version that is asked for: release 1.N has versions 1 to N, and each only adds functions at the end of the
+ * table. The functions below are all in version 12, but earlier releases compute our graphs wrongly: 1.23.2 attends
+ * beyond sliding windows, in 1.20.1 a row's logits depend on its batch. */
+const API_VERSION = 24;
 
 /** ORTCHAR_T: paths are UTF-16 on Windows. */
 const PATH = process.platform === "win32" ? "const char16_t *" : "const char *";

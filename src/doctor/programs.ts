@@ -1,4 +1,4 @@
-// The programs that all of magdi runs on: Node, and ONNX Runtime's library.
+// What all of magdi runs on: Node.js, and ONNX Runtime's library.
 
 import { OrtLibrary, TESTED_VERSIONS } from "../runtime/ort-library.ts";
 import type { Check } from "./check.ts";

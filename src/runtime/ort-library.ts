@@ -21,7 +21,7 @@ const API_VERSION = 24;
 /** ORTCHAR_T: paths are UTF-16 on Windows. */
 const PATH = process.platform === "win32" ? "const char16_t *" : "const char *";
 
-/** Positions in `struct OrtApi` (onnxruntime_c_api.h), with the C signature less the leading status. */
+/** Indexes in `struct OrtApi` (onnxruntime_c_api.h), with the parameters; each returns a status. */
 const API = {
   CreateEnv: [3, "int level, const char *logid, _Out_ void **out"],
   CreateSession: [7, `void *env, ${PATH}path, void *options, _Out_ void **out`],
@@ -167,19 +167,19 @@ export class OrtLibrary {
     this.#check(name, this.#function(name)(...args));
   }
 
-  /** Calls a function whose last parameter receives a value, and returns that value. */
+  /** Calls a function whose last parameter is an out parameter, and returns what that received. */
   create(name: ApiName, ...args: unknown[]): Pointer {
     const out: (Pointer | null)[] = [null];
     this.call(name, ...args, out);
     return BigInt(out[0] ?? 0);
   }
 
-  /** Like call, on a thread of libuv's pool. The arguments stay reachable until the promise settles; native memory
-   * that they name by address must be kept so by the caller. */
+  /** Like call, on a thread of libuv's pool. The arguments stay reachable until the promise settles; the caller keeps
+   * reachable what they refer to by address. */
   callAsync(name: ApiName, ...args: unknown[]): Promise<void> {
     return new Promise((resolve, reject) => {
       this.#function(name).async(...args, (error: unknown, status: Pointer | null) => {
-        args.length = 0; // named here, and so reachable until here
+        args.length = 0; // a use of args, which keeps them reachable until the call has returned
         try {
           if (error) throw error;
           this.#check(name, status);
@@ -195,7 +195,7 @@ export class OrtLibrary {
     this.#releases.get(name)?.(handle);
   }
 
-  /** Takes a string that the library allocated. */
+  /** Decodes and frees a string that the library allocated. */
   takeString(pointer: Pointer): string {
     const text = koffi.decode.string(pointer);
     this.call("AllocatorFree", this.#allocator, pointer);
@@ -220,7 +220,7 @@ export function addressOf(array: ArrayBufferView): Pointer {
   return koffi.address(array);
 }
 
-/** Names as native strings, kept alive with the array of their addresses. */
+/** Names as C strings and the array of their addresses, kept alive together. */
 export class NativeNames {
   readonly count: number;
   readonly addresses: BigUint64Array;

@@ -78,7 +78,9 @@ test("a release that no test has seen is loaded, and the doctor warns of it", { 
   assert.equal(check.remedy, `if it misbehaves: npm install onnxruntime-node@${TESTED_VERSIONS.at(-1)}`);
 });
 
-test("a release without the C API version that is asked for is refused by name", { skip: NO_COMPILER }, () => {
+test("a release without the C API version that is asked for is refused by name", {
+  skip: NO_COMPILER,
+}, () => {
   const file = release("1.23.2", 23);
   assert.throws(() => new OrtLibrary(file), {
     code: "MAGDI_RUNTIME",

@@ -10,6 +10,7 @@ import type { StudentNeeds } from "../doctor/resources.ts";
 import { textReport } from "../doctor/text-report.ts";
 import { cacheBytes, contextTokens } from "../engine/engine-settings.ts";
 import { DEVICES, type Device } from "../runtime/device-name.ts";
+import { TESTED_VERSIONS } from "../runtime/ort-library.ts";
 import { loadConfig } from "../server/config.ts";
 import { DTYPES, type Dtype } from "../student/dtype.ts";
 import { weightBytes } from "../student/manifest.ts";
@@ -31,10 +32,10 @@ const FLAGS = z.object({
 
 const HELP = `Usage: magdi doctor [options]
 
-Looks at what serving needs: Node, ONNX Runtime, the processor's instructions and quota, memory, disk, file
-descriptors; for webgpu the Vulkan loader and drivers; for cuda NVIDIA's driver, ONNX Runtime's CUDA
-provider, the libraries that it is linked to and cuDNN. It opens and runs a session on each device where one can be, and
-says what is missing and the command that brings it. It changes nothing.
+Looks at what serving needs: Node, ONNX Runtime (magdi was tested with ${TESTED_VERSIONS.join(", ")}), the processor's
+instructions and quota, memory, disk, file descriptors; for webgpu the Vulkan loader and drivers; for cuda
+NVIDIA's driver, ONNX Runtime's CUDA provider, the libraries that it is linked to and cuDNN. It opens and runs a
+session on each device where one can be, and says what is missing and the command that brings it. It changes nothing.
 
 ${helpLines(FLAGS)}
 

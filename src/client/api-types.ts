@@ -1,5 +1,5 @@
-// The API's requests, answers and frames as types, taken from the server's schemas. Nothing of it is left when the
-// client runs.
+// The API's requests, responses and frames as types, inferred from the server's schemas. There are only types here, so
+// the client does not load the schemas.
 import type { z } from "zod";
 import type { model } from "../server/openai/model-schema.ts";
 import type {
@@ -16,7 +16,7 @@ export type { ReasonResponse } from "../server/reason/schema.ts";
 export type { VoteRequest, VoteResponse } from "../server/reason/vote-schema.ts";
 export type { BaselineList, ReasonFrame, ServerFrame };
 
-/** A question; whether it is streamed is the method's business. */
+/** A question. Without `stream`, which follows from the method that is called. */
 export type ReasonRequest = Omit<z.input<ReturnType<typeof reasonRequest>>, "stream">;
 export type Model = z.output<typeof model>;
 export type TokenizeRequest = z.input<typeof tokenizeRequest>;
@@ -24,14 +24,15 @@ export type TokenizeResponse = z.output<typeof tokenizeResponse>;
 export type DetokenizeRequest = z.input<typeof detokenizeRequest>;
 export type DetokenizeResponse = z.output<typeof detokenizeResponse>;
 
-/** What a probe answers: `ok` is whether its status was 200. */
+/** A probe's answer. */
 export interface ProbeAnswer {
+  /** Whether its HTTP status was 200. */
   readonly ok: boolean;
   /** "ok", "ready", "loading", "shutting_down", "engine_stalled" or "engine_failed". */
   readonly status: string;
 }
 
 export interface CallOptions {
-  /** Ends the call; the server stops working on it. The call rejects with the signal's reason. */
+  /** Aborts the call, on the server too. The call rejects with the signal's reason. */
   readonly signal?: AbortSignal;
 }

@@ -1,4 +1,4 @@
-// How long one call may last: until its caller aborts it, or nothing has come for too long. It knows nothing of HTTP.
+// The lifetime of one call: it ends when the caller aborts it, or when nothing was received for too long.
 import { MagdiApiError, MagdiConnectionError, MagdiTimeoutError } from "./client-error.ts";
 
 export class CallScope {
@@ -9,7 +9,7 @@ export class CallScope {
   #timer: ReturnType<typeof setTimeout> | undefined;
   #timedOut = false;
 
-  /** `timeoutMs` counts from the last `heard`, but for the time after `answered`; Infinity waits for ever. */
+  /** `timeoutMs` runs from the last `heard` and is suspended by `answered`; Infinity means no timeout. */
   constructor(outer: AbortSignal | undefined, timeoutMs: number) {
     this.#outer = outer;
     this.#timeoutMs = timeoutMs;
@@ -22,7 +22,7 @@ export class CallScope {
     return this.#controller.signal;
   }
 
-  /** Something came: the waiting time begins anew. */
+  /** Something was received: the timeout starts again. */
   heard(): void {
     clearTimeout(this.#timer);
     if (!Number.isFinite(this.#timeoutMs) || this.#controller.signal.aborted) return;
@@ -32,7 +32,7 @@ export class CallScope {
     }, this.#timeoutMs);
   }
 
-  /** An answer came whole: until the next `heard` nothing is waited for, and no silence counted. */
+  /** A response is complete: no timeout until the next `heard`. */
   answered(): void {
     clearTimeout(this.#timer);
   }
@@ -41,13 +41,13 @@ export class CallScope {
     this.#controller.abort(reason);
   }
 
-  /** Lets go of timer and signal; what is going on is not aborted. */
+  /** Clears the timer and stops listening to the caller's signal; aborts nothing. */
   close(): void {
     clearTimeout(this.#timer);
     this.#outer?.removeEventListener("abort", this.#onOuterAbort);
   }
 
-  /** What the caller is told when `error` came out of the call: an abort's own reason, or whose fault it was. */
+  /** What to throw when the call failed with `error`: a timeout, the abort's reason, or a connection error. */
   explain(error: unknown, doing: string): unknown {
     if (this.#timedOut) return this.#timeout();
     if (this.#controller.signal.aborted) return this.#controller.signal.reason;
@@ -60,7 +60,7 @@ export class CallScope {
   }
 }
 
-/** fetch says "fetch failed" and puts why into the cause. */
+/** fetch only says "fetch failed"; the reason is in the cause. */
 function reasonOf(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
   const { cause } = error;

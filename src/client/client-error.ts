@@ -1,21 +1,21 @@
-// The errors that the client throws: what the server answered, what became of the connection, and how long it took.
+// The errors that the client throws: the server's, a broken connection, a timeout.
 
-/** The server refused or failed a request, and said why. */
+/** The server refused a request or failed on it, and said why. */
 export class MagdiApiError extends Error {
   override readonly name = "MagdiApiError";
   /** The HTTP status; null for an error that came after the answer had begun, or on a socket. */
   readonly status: number | null;
-  /** OpenAI's kinds: invalid_request_error, authentication_error, rate_limit_error, server_error. */
+  /** OpenAI's error types: invalid_request_error, authentication_error, rate_limit_error, server_error. */
   readonly type: string;
-  /** What exactly, where there is a name for it: context_length_exceeded, queue_full, model_loading and so on. */
+  /** The specific error, where it has a name: context_length_exceeded, queue_full, model_loading and so on. */
   readonly code: string | null;
-  /** The request's field that is to blame, where there is one. */
+  /** The request's field at fault, where there is one. */
   readonly param: string | null;
-  /** Under which the server's log speaks of the request. */
+  /** The request's id in the server's log. */
   readonly requestId: string | null;
-  /** When to come again, if the server said so. */
+  /** From the Retry-After header. */
   readonly retryAfterSeconds: number | null;
-  /** Whatever else the server said, such as prompt_tokens and context_length. */
+  /** The error's other fields, such as prompt_tokens and context_length. */
   readonly details: Readonly<Record<string, unknown>>;
 
   constructor(body: unknown, answer: Partial<ApiErrorOrigin> = {}) {
@@ -37,7 +37,7 @@ interface ApiErrorOrigin {
   readonly retryAfterSeconds: number | null;
 }
 
-/** OpenAI's `error`, or the fields themselves, as other servers have them; some say it as a text. */
+/** OpenAI's `error` object; from other servers also a text, or the fields without an object around them. */
 function errorFields(body: unknown): Readonly<Record<string, unknown>> {
   if (typeof body !== "object" || body === null) return {};
   if (!("error" in body)) return "detail" in body ? { message: body.detail, ...body } : { ...body };
@@ -45,10 +45,10 @@ function errorFields(body: unknown): Readonly<Record<string, unknown>> {
   return typeof body.error === "object" && body.error !== null ? { ...body.error } : {};
 }
 
-/** The server could not be reached, or the connection broke before the answer was whole. */
+/** The server could not be reached, or the connection broke before the response was complete. */
 export class MagdiConnectionError extends Error {
   override readonly name: string = "MagdiConnectionError";
-  /** The code that a WebSocket was closed with, such as 1013 for a reader that was too slow. */
+  /** The WebSocket's close code, such as 1013 for a reader that was too slow. */
   readonly closeCode: number | null;
 
   constructor(message: string, options: { cause?: unknown; closeCode?: number } = {}) {
@@ -57,7 +57,7 @@ export class MagdiConnectionError extends Error {
   }
 }
 
-/** Nothing came for longer than `timeoutMs`. */
+/** Nothing was received for `timeoutMs`. */
 export class MagdiTimeoutError extends MagdiConnectionError {
   override readonly name = "MagdiTimeoutError";
 }

@@ -1,4 +1,4 @@
-// A promise that is settled from outside, and that nobody has to wait for: a rejection that goes unheard is no failure.
+// A promise that is settled from outside. Its rejection does not count as unhandled when nobody awaits it.
 
 export class Deferred<T> {
   readonly promise: Promise<T>;

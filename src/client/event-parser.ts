@@ -1,5 +1,5 @@
-// Server-sent events out of text that comes in pieces, as the HTML standard reads them (section 9.2.6). It knows
-// neither HTTP nor what an event means. Reconnection, ids and retry times are for EventSource; a POST has none.
+// A parser of server-sent events in text that arrives in pieces, by the HTML standard (section 9.2.6). Ids and retry
+// times are ignored: they are for EventSource's reconnection, which a POST does not have.
 
 export interface ServerSentEvent {
   /** "message" where the server named none. */
@@ -10,7 +10,7 @@ export interface ServerSentEvent {
 const LINE_END = /\r\n|\n|\r/g;
 
 export class EventParser {
-  /** The beginning of a line whose end has not come. */
+  /** The last line, as far as it has arrived. */
   #rest = "";
   #event = "";
   #data: string[] = [];
@@ -18,7 +18,7 @@ export class EventParser {
   /** Whether the last piece ended in a carriage return: a line feed that follows belongs to it. */
   #afterReturn = false;
 
-  /** The events that are complete with this piece; a line, a line's end and an event may be split anywhere. */
+  /** The events that this piece completes; lines, line ends and events may be split anywhere. */
   feed(piece: string): ServerSentEvent[] {
     if (piece === "") return [];
     let text = piece;
@@ -60,8 +60,8 @@ export class EventParser {
 }
 
 /**
- * The events of a response's body; leaving the loop cancels the body. `onBytes` hears whatever comes, comments of a
- * server that keeps a silent stream alive among it.
+ * The events of a response's body; leaving the loop cancels the body. `onBytes` is called whenever bytes arrive, so also
+ * for the comments that keep a silent stream alive.
  */
 export async function* readEvents(
   body: ReadableStream<Uint8Array>,

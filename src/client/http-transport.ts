@@ -1,5 +1,4 @@
-// The client's HTTP: address, key, JSON both ways, the server's errors, and coming again when it says when. It knows
-// no endpoint.
+// The client's HTTP requests: base URL, API key, JSON both ways, the server's errors, and retries after Retry-After.
 import { CallScope } from "./call-scope.ts";
 import { MagdiApiError } from "./client-error.ts";
 
@@ -10,7 +9,7 @@ export interface TransportOptions {
   readonly timeoutMs: number;
   readonly maxRetries: number;
   readonly maxRetryDelayMs: number;
-  /** From 0 to 1: how much is added to a delay, so that clients refused together do not return together. */
+  /** From 0 to 1: the part of a delay that is added to it, so that clients refused together do not retry together. */
   jitter(): number;
   wait(ms: number, signal: AbortSignal): Promise<void>;
 }
@@ -39,7 +38,7 @@ export class HttpTransport {
   }
 
   /**
-   * A whole answer.
+   * The JSON of a whole response.
    *
    * @throws MagdiApiError, MagdiConnectionError, MagdiTimeoutError, or the signal's reason
    */
@@ -47,7 +46,7 @@ export class HttpTransport {
     return this.#within(call, signal, async (scope) => (await this.open(call, scope)).json());
   }
 
-  /** The status and body of an answer whose status is part of it, asked for once. */
+  /** A probe's status and JSON; 503 is an answer, too. Without retries. */
   async probe(
     call: HttpCall,
     signal: AbortSignal | undefined,
@@ -59,7 +58,7 @@ export class HttpTransport {
     });
   }
 
-  /** What the server has against a GET, asked once; null if nothing, or if it cannot be asked. */
+  /** The error that the server answers a GET with, without retries; null if there is none, or no answer. */
   async failureOf(path: string, scope: CallScope): Promise<MagdiApiError | null> {
     try {
       const response = await this.#send({ method: "GET", path }, scope);
@@ -70,8 +69,8 @@ export class HttpTransport {
   }
 
   /**
-   * A response that has begun with success. Requests that the server refuses for now (429 and 503 with Retry-After)
-   * are sent again, up to `maxRetries` times; nothing of them has been worked on.
+   * A successful response, its body still to be read. Requests that the server refuses for now (429 and 503 with
+   * Retry-After) are sent again, up to `maxRetries` times: it has not begun to work on them.
    */
   async open(call: HttpCall, scope: CallScope): Promise<Response> {
     for (let attempt = 0; ; attempt++) {
@@ -86,7 +85,7 @@ export class HttpTransport {
     }
   }
 
-  /** Null when the error is to be reported: it would not pass, the server named no time, or one too far. */
+  /** Null when there is no retry: another error, no Retry-After, or one beyond `maxRetryDelayMs`. */
   #retryDelayMs(error: MagdiApiError, attempt: number): number | null {
     const { maxRetries, maxRetryDelayMs, jitter } = this.#options;
     const { status, retryAfterSeconds } = error;
@@ -133,7 +132,7 @@ async function errorOf(response: Response): Promise<MagdiApiError> {
   try {
     body = await response.json();
   } catch {
-    body = null; // a proxy's page; the status says what there is to say
+    body = null; // not JSON, such as a proxy's page: the status is all there is
   }
   return new MagdiApiError(body, {
     status: response.status,

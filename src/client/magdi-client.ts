@@ -1,5 +1,5 @@
-// The typed client of a magdi server: one method for each endpoint of its own API. It runs wherever fetch does, and
-// knows nothing of OpenAI's endpoints, for which there is OpenAI's client.
+// The typed client of a magdi server: one method for each endpoint of its own API. It runs wherever fetch does. For the
+// OpenAI endpoints there is OpenAI's client.
 import type {
   BaselineList,
   CallOptions,
@@ -28,13 +28,13 @@ export interface MagdiClientOptions {
   readonly fetch?: typeof fetch;
   /** Default: the platform's, or that of the package ws. */
   readonly WebSocket?: SocketConstructor;
-  /** Longest silence of the server, for a whole answer or between two frames. Default: 600 000. */
+  /** Longest wait for a whole response, or between two frames. Default: 600 000. */
   readonly timeoutMs?: number;
-  /** How often a request is sent again that was refused with a time to come again. Default: 2. */
+  /** How often a request that was refused with Retry-After is sent again. Default: 2. */
   readonly maxRetries?: number;
-  /** A server that wants a client to wait longer is not waited for. Default: 30 000. */
+  /** A longer Retry-After is not waited for: the error is thrown. Default: 30 000. */
   readonly maxRetryDelayMs?: number;
-  /** From 0 to 1, the part of a delay to wait on top. Default: Math.random. */
+  /** From 0 to 1: the part of a delay that is added to it. Default: Math.random. */
   readonly jitter?: () => number;
   /** Waits before a retry. Default: by the platform's timer. */
   readonly wait?: (ms: number, signal: AbortSignal) => Promise<void>;
@@ -43,8 +43,8 @@ export interface MagdiClientOptions {
 const SOCKET_PATH = "/v1/reason/ws";
 
 /**
- * Every method throws MagdiApiError for what the server refused, MagdiConnectionError or MagdiTimeoutError when there
- * was no whole answer, and the signal's reason after an abort.
+ * Every method throws MagdiApiError when the server refuses the request or fails on it, MagdiConnectionError or
+ * MagdiTimeoutError when no whole response arrives, and the signal's reason after an abort.
  *
  * @example
  * const client = new MagdiClient({ baseUrl: "http://127.0.0.1:8080" });
@@ -91,7 +91,7 @@ export class MagdiClient {
     return this.#post<VoteResponse>("/v1/vote", request, options);
   }
 
-  /** A WebSocket for many questions; the signal ends the opening only. */
+  /** A WebSocket for many questions; the signal aborts only the opening. */
   async connect(options: CallOptions = {}): Promise<ReasonSession> {
     const url = this.#http.url(SOCKET_PATH).replace(/^http/, "ws");
     const scope = new CallScope(options.signal, this.#http.timeoutMs);
@@ -100,16 +100,16 @@ export class MagdiClient {
       const socket = await openSocket(Socket, url, subprotocols(this.#apiKey), scope.signal);
       return new ReasonSession(socket, this.#http.timeoutMs);
     } catch (error) {
-      // A platform's WebSocket does not tell why it was refused; the same path asked without an upgrade does.
+      // WebSocket does not expose why the server refused it; a plain GET of the same path does.
       const refused = scope.signal.aborted ? null : await this.#http.failureOf(SOCKET_PATH, scope);
-      // 426: nothing but the upgrade is missing.
+      // 426 (upgrade required) means that nothing else is wrong.
       throw refused === null || refused.status === 426 ? scope.explain(error, url) : refused;
     } finally {
       scope.close();
     }
   }
 
-  /** The students that are served. */
+  /** The served students. */
   async models(options: CallOptions = {}): Promise<Model[]> {
     return (await this.#get<{ readonly data: Model[] }>("/v1/models", options)).data;
   }
@@ -126,22 +126,22 @@ export class MagdiClient {
     return this.#post<DetokenizeResponse>("/v1/detokenize", request, options);
   }
 
-  /** What debates cost that answers are compared with. */
+  /** The debate costs that answers are compared with. */
   async baselines(options: CallOptions = {}): Promise<BaselineList> {
     return this.#get<BaselineList>("/v1/baselines", options);
   }
 
-  /** Whether the process is well; not ok means that a restart is the cure. */
+  /** Liveness: not ok means that the process should be restarted. */
   async health(options: CallOptions = {}): Promise<ProbeAnswer> {
     return this.#probe("/health", options);
   }
 
-  /** Whether new work is taken. */
+  /** Readiness: whether new requests are taken. */
   async ready(options: CallOptions = {}): Promise<ProbeAnswer> {
     return this.#probe("/ready", options);
   }
 
-  // The server checks its answers against the schemas that the types below are taken from.
+  // The casts below: the server checks its responses against the schemas that the types are inferred from.
 
   async #get<T>(path: string, { signal }: CallOptions): Promise<T> {
     return (await this.#http.json({ method: "GET", path }, signal)) as T;

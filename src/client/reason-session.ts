@@ -1,4 +1,4 @@
-// Many questions on one WebSocket, at once, each with its own frames and result. It knows no HTTP.
+// A session on one WebSocket: many questions at once, each with its own frames and result.
 import type { CallOptions, ReasonRequest, ServerFrame } from "./api-types.ts";
 import { CallScope } from "./call-scope.ts";
 import { MagdiApiError, MagdiConnectionError } from "./client-error.ts";
@@ -7,7 +7,7 @@ import { frameOf } from "./reason-stream.ts";
 import { SessionRun } from "./session-run.ts";
 import type { Socket } from "./socket.ts";
 
-/** How a connection ended: a code of RFC 6455, section 7.4.1, and the server's words. */
+/** How the connection was closed: the code (RFC 6455, section 7.4.1) and the reason. */
 export interface SessionClose {
   readonly code: number;
   readonly reason: string;
@@ -35,7 +35,7 @@ export class ReasonSession {
   #close: SessionClose | null = null;
   #count = 0;
 
-  /** For the client: a session over an open socket. A request from which nothing comes for `timeoutMs` fails. */
+  /** Made by the client, over an open socket. A request that receives nothing for `timeoutMs` fails. */
   constructor(socket: Socket, timeoutMs: number) {
     this.#socket = socket;
     this.#timeoutMs = timeoutMs;
@@ -43,12 +43,12 @@ export class ReasonSession {
     socket.addEventListener("close", ({ code, reason }) => this.#end({ code, reason }));
   }
 
-  /** Resolves when the connection has ended, whoever ended it. */
+  /** Resolves when the connection is closed, by either side. */
   get closed(): Promise<SessionClose> {
     return this.#closed.promise;
   }
 
-  /** Asks a question; never throws: what is wrong with it comes out of the run. */
+  /** Asks a question. Never throws: errors reject the run. */
   reason(request: ReasonRequest, options: CallOptions = {}): SessionRun {
     const id = `r${++this.#count}`;
     const scope = new CallScope(options.signal, this.#timeoutMs);
@@ -74,11 +74,11 @@ export class ReasonSession {
     return run;
   }
 
-  /** Resolves when the server has answered: what was sent before has been read. */
+  /** Resolves when the server has answered, and so has read everything that was sent before. */
   async ping(options: CallOptions = {}): Promise<void> {
     if (this.#close !== null) throw connectionEnded(this.#close);
     const scope = new CallScope(options.signal, this.#timeoutMs);
-    // Pongs come in the order of pings; one that nobody waits for any more keeps its place.
+    // Pongs arrive in the order of the pings, so an aborted ping stays in the queue.
     const pong = new Deferred<void>();
     scope.signal.addEventListener("abort", () => pong.reject(scope.signal.reason));
     if (scope.signal.aborted) throw scope.signal.reason;
@@ -91,7 +91,7 @@ export class ReasonSession {
     }
   }
 
-  /** Ends the connection and whatever runs on it. */
+  /** Closes the connection; requests still running on it fail. */
   async close(): Promise<SessionClose> {
     if (this.#close === null) this.#socket.close(1000, "done");
     return this.closed;
@@ -106,7 +106,7 @@ export class ReasonSession {
     try {
       frame = frameOf(String(data));
     } catch (error) {
-      // Not our protocol: nothing that follows can be trusted.
+      // Not our protocol: no later frame can be trusted either.
       this.#failAll(error);
       this.#socket.close(1000, "a frame was not of this protocol");
       return;
@@ -115,7 +115,7 @@ export class ReasonSession {
       this.#pings.shift()?.resolve();
       return;
     }
-    // A frame of no live request is late: an error about a cancel that came after the end, or what was aborted.
+    // A late frame, such as the error for a cancel after the end or a frame of an aborted request, is dropped.
     const live = frame.id === null ? undefined : this.#live.get(frame.id);
     if (live === undefined) return;
     live.scope.heard();

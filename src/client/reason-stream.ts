@@ -1,4 +1,4 @@
-// One streamed answer: its frames as they come, and its result. It knows no socket and no endpoint.
+// One streamed answer: its frames as they arrive, and its result.
 import type { ReasonFrame, ReasonResponse, ServerFrame } from "./api-types.ts";
 import { CallScope } from "./call-scope.ts";
 import { MagdiApiError, MagdiConnectionError } from "./client-error.ts";
@@ -9,7 +9,7 @@ const DONE = "[DONE]";
 
 /**
  * The request is sent when the first frame or the result is asked for. The frames can be read once; leaving the loop
- * before the result ends the request, on the server too.
+ * before the result aborts the request, on the server too.
  *
  * @example
  * const stream = client.reasonStream({ question: "What is 12 * 7?" });
@@ -33,14 +33,14 @@ export class ReasonStream implements AsyncIterable<ReasonFrame> {
   }
 
   /**
-   * The response. If nobody reads the frames, they are read and dropped.
+   * The response. Reads and drops the frames unless they are being read already.
    *
    * @throws what reading the frames throws
    */
   async result(): Promise<ReasonResponse> {
     if (!this.#taken) {
       for await (const _ of this) {
-        // The result is among them.
+        // The result frame settles the promise.
       }
     }
     return this.#result.promise;
@@ -84,7 +84,7 @@ export class ReasonStream implements AsyncIterable<ReasonFrame> {
     if (response.body === null) throw new MagdiConnectionError("the server's answer has no body");
     let settled = false;
     for await (const { data } of readEvents(response.body, () => scope.heard())) {
-      // Read on to the end of the body, so that the connection can be used again.
+      // Read to the end of the body, so that the connection can be reused.
       if (data === DONE) continue;
       const frame = frameOf(data);
       if (frame.type === "pong") continue;
@@ -101,13 +101,13 @@ export class ReasonStream implements AsyncIterable<ReasonFrame> {
   }
 }
 
-/** @throws MagdiConnectionError for what is no JSON object with a type */
+/** @throws MagdiConnectionError for anything but a JSON object with a type */
 export function frameOf(text: string): ServerFrame {
   let frame: unknown;
   try {
     frame = JSON.parse(text);
   } catch (cause) {
-    throw new MagdiConnectionError("expected a frame of JSON, found text that is not", { cause });
+    throw new MagdiConnectionError("expected a JSON frame, found text that is not JSON", { cause });
   }
   if (typeof frame !== "object" || frame === null || !("type" in frame) || typeof frame.type !== "string") {
     throw new MagdiConnectionError("expected a JSON object with a type, found something else");
@@ -115,7 +115,7 @@ export function frameOf(text: string): ServerFrame {
   return frame as ServerFrame; // the server checks its frames against the schema of this type
 }
 
-/** A result frame is the response under a type. */
+/** A result frame is the response with a type added. */
 export function responseOf(frame: Extract<ServerFrame, { type: "result" }>): ReasonResponse {
   const { type: _type, ...response } = frame;
   return response;

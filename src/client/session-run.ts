@@ -1,5 +1,4 @@
-// One request on a session's socket: its frames as they come, its result, and the ways to end it early. It knows no
-// socket.
+// One request of a session: its frames as they arrive, its result, and the ways to end it early.
 import type { ReasonFrame, ReasonResponse } from "./api-types.ts";
 import { Deferred } from "./deferred.ts";
 import { responseOf } from "./reason-stream.ts";
@@ -12,8 +11,8 @@ export interface RunControls {
 }
 
 /**
- * Frames are kept until they are read. Leaving the loop leaves the request running, so that its result can still be
- * waited for: `cancel` ends it.
+ * Frames are buffered until they are read. Leaving the loop does not end the request, whose result can still be
+ * awaited; `cancel` does.
  */
 export class SessionRun implements AsyncIterable<ReasonFrame> {
   /** The request's id on the connection. */
@@ -35,7 +34,7 @@ export class SessionRun implements AsyncIterable<ReasonFrame> {
     return this.#result.promise;
   }
 
-  /** Ends the request; result and frames reject with a MagdiApiError whose code is "cancelled". */
+  /** Cancels the request; result and frames reject with a MagdiApiError whose code is "cancelled". */
   cancel(): void {
     if (!this.#ended) this.#controls.cancel();
   }
@@ -45,7 +44,7 @@ export class SessionRun implements AsyncIterable<ReasonFrame> {
     if (!this.#ended) this.#controls.enough();
   }
 
-  /** For the session: a frame of this request. */
+  /** Called by the session with a frame of this request. */
   take(frame: ReasonFrame): void {
     if (this.#ended) return;
     this.#frames.push(frame);
@@ -56,7 +55,7 @@ export class SessionRun implements AsyncIterable<ReasonFrame> {
     this.#wake();
   }
 
-  /** For the session: no more will come. */
+  /** Called by the session when the request has failed. */
   fail(reason: unknown): void {
     if (this.#ended) return;
     this.#failure = { reason };

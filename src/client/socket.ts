@@ -1,8 +1,7 @@
-// A WebSocket where the client runs: the platform's own, or the package ws where there is none (Node.js before 22). It
-// knows no frames.
+// The client's WebSocket: the platform's own, or that of the package ws where there is none (Node.js before 22).
 import { MagdiConnectionError } from "./client-error.ts";
 
-/** What the client needs of a WebSocket; the platform's and that of ws both have it. */
+/** The part of WebSocket that the client uses; the platform's and that of ws both have it. */
 export interface Socket {
   send(text: string): void;
   close(code?: number, reason?: string): void;
@@ -19,7 +18,7 @@ export type SocketConstructor = new (url: string, protocols: string[]) => Socket
 const SUBPROTOCOL = "magdi";
 const KEY_SUBPROTOCOL = "magdi.key.";
 
-/** The key goes as a subprotocol, since browsers let nobody set a header; the server never repeats it. */
+/** The key is sent as a subprotocol, since browsers allow no headers; the server never echoes it. */
 export function subprotocols(apiKey: string | null): string[] {
   return apiKey === null ? [SUBPROTOCOL] : [SUBPROTOCOL, KEY_SUBPROTOCOL + base64Url(apiKey)];
 }
@@ -31,7 +30,7 @@ function base64Url(text: string): string {
 }
 
 export async function platformSocket(): Promise<SocketConstructor> {
-  // What `in` finds under this name is the WebSocket of the HTML standard.
+  // The platform's WebSocket follows the HTML standard.
   if ("WebSocket" in globalThis) return globalThis.WebSocket as SocketConstructor;
   const { WebSocket } = await import("ws");
   return WebSocket as SocketConstructor; // has the standard's methods beside its own
@@ -60,7 +59,7 @@ export function openSocket(
       signal.removeEventListener("abort", abort);
       resolve(socket);
     });
-    // ws ends the process for an error that nobody listens to; what follows an error is always a close.
+    // ws throws an error that has no listener. Every error is followed by a close.
     socket.addEventListener("error", () => {});
     socket.addEventListener("close", ({ code }) => {
       signal.removeEventListener("abort", abort);

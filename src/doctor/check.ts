@@ -1,17 +1,17 @@
-// What one look at the machine found: whether it is as it should be, and what brings it about. It looks at nothing.
+// The result of one check of the machine: its status, what was found, and the remedy.
 
 import type { Device } from "../runtime/device-name.ts";
 
-/** ok: as it should be; note: worth knowing; warning: serves, but badly; missing: what it is needed for cannot be. */
+/** note: worth knowing; warning: serving works, but badly; missing: what needs it does not work. */
 export type Status = "ok" | "note" | "warning" | "missing";
 
 export interface Check {
   readonly name: string;
-  /** The device that it is needed for; null where all need it. */
+  /** The device that needs it; null where all do. */
   readonly device: Device | null;
   readonly status: Status;
-  /** What was found, and what it means where that is not plain. */
+  /** What was found, and what it means where that is not obvious. */
   readonly found: string;
-  /** What to do, a command where there is one; null where there is nothing to do. */
+  /** What to do, as a command where there is one; null where there is nothing to do. */
   readonly remedy: string | null;
 }

@@ -1,4 +1,4 @@
-// Which Linux distribution a machine has, and how its users install a package. It knows no packages.
+// The Linux distribution of a machine, and the command that installs packages on it.
 
 import type { Host } from "./host.ts";
 
@@ -29,16 +29,16 @@ function osRelease(host: Host, key: string): string {
   return new RegExp(`^${key}="?([^"\\n]*)"?$`, "m").exec(text)?.[1] ?? "";
 }
 
-/** Its own name for people. */
+/** Its display name, such as "Debian GNU/Linux 12 (bookworm)". */
 export const distributionName = (host: Host): string => osRelease(host, "PRETTY_NAME") || "an unknown Linux";
 
-/** Null where we do not know it, or how it installs packages. */
+/** Null for a distribution that is not in the table. */
 function familyOf(host: Host): Family | null {
   const ids = [osRelease(host, "ID"), ...osRelease(host, "ID_LIKE").split(" ")];
   return ids.map((id) => FAMILY_OF[id.split("-")[0] ?? ""]).find((family) => family !== undefined) ?? null;
 }
 
-/** The command that installs the family's packages; null where the distribution, or its packages, are not known. */
+/** The command that installs the family's packages; null for an unknown distribution, or where its packages are. */
 export function install(host: Host, packages: Readonly<Partial<Record<Family, string>>>): string | null {
   const family = familyOf(host);
   const wanted = family === null ? undefined : packages[family];

@@ -1,4 +1,4 @@
-// All checks of a machine, and what follows from them for each device: whether it can serve. It prints nothing.
+// All checks of a machine, and the verdict on each device: whether it can serve.
 
 import path from "node:path";
 import { unavailable } from "../runtime/device.ts";
@@ -30,15 +30,15 @@ export interface Examination {
 
 export interface ExaminationOptions {
   readonly host: Host;
-  /** Whose disk is looked at. */
+  /** Its disk is checked. */
   readonly folder: string;
-  /** Null where there is no student to be served. */
+  /** Null where there is no student to serve. */
   readonly student: StudentNeeds | null;
-  /** Those to be looked at. */
+  /** The devices to check. */
   readonly devices: readonly Device[];
 }
 
-/** Looks at the machine, and opens and runs a session on each device where one can be. */
+/** Checks the machine, and opens and runs a session on each of the devices. */
 export async function examine(options: ExaminationOptions): Promise<Examination> {
   const { host, folder, student, devices } = options;
   const runtime = runtimeCheck();
@@ -50,32 +50,32 @@ export async function examine(options: ExaminationOptions): Promise<Examination>
     descriptorCheck(host),
   ];
   const common = general.find(({ status }) => status === "missing");
-  const halves = student?.dtype === "fp16" || student?.dtype === "q4f16";
+  const needsFloat16 = student?.dtype === "fp16" || student?.dtype === "q4f16";
   const checks = [...general];
   const verdicts: Verdict[] = [];
   for (const device of DEVICES.filter((known) => devices.includes(known))) {
     const own = checksOf(device, host, runtime.status === "ok");
     const refused = runtime.status === "ok" ? await unavailable(device) : runtime.found;
     if (refused === null) {
-      const float16 = await float16Check(device, halves);
-      checks.push(...own.map(settled), sessionCheck(device, null), float16);
+      const float16 = await float16Check(device, needsFloat16);
+      checks.push(...own.map(asNote), sessionCheck(device, null), float16);
       const lacking = common ?? (float16.status === "missing" ? float16 : undefined);
       verdicts.push({
         device,
         serves: lacking === undefined,
-        reason: lacking === undefined ? null : said(lacking),
+        reason: lacking === undefined ? null : describe(lacking),
       });
     } else {
       checks.push(...own, sessionCheck(device, refused));
       const lacking = own.find(({ status }) => status === "missing");
-      verdicts.push({ device, serves: false, reason: lacking === undefined ? refused : said(lacking) });
+      verdicts.push({ device, serves: false, reason: lacking === undefined ? refused : describe(lacking) });
     }
   }
   const system = host.platform === "linux" ? distributionName(host) : host.platform;
   return { system: `${system}, ${host.architecture}`, checks, verdicts };
 }
 
-const said = ({ name, found }: Check): string => `${name}: ${found}`;
+const describe = ({ name, found }: Check): string => `${name}: ${found}`;
 
 function checksOf(device: Device, host: Host, library: boolean): Check[] {
   if (device === "cpu") return [instructionCheck(host), quotaCheck(host)];
@@ -86,8 +86,8 @@ function checksOf(device: Device, host: Host, library: boolean): Check[] {
   return nvidiaChecks(host, place);
 }
 
-/** A session ran on the device: what we did not find, others found elsewhere. */
-function settled(check: Check): Check {
+/** A session ran on the device, so what we did not find is somewhere else. */
+function asNote(check: Check): Check {
   if (check.status !== "missing") return check;
   return { ...check, status: "note", found: `${check.found}; yet a session runs`, remedy: null };
 }

@@ -1,4 +1,4 @@
-// Whether a device computes in float16, as the dtypes fp16 and q4f16 need it: a session that does is opened and run.
+// Whether a device computes in float16, which the dtypes fp16 and q4f16 need: a session that does is opened and run.
 
 import { MagdiError } from "../base/errors.ts";
 import { encodeModel } from "../onnx/encode.ts";
@@ -19,7 +19,7 @@ function addition(): Uint8Array {
   return encodeModel(g.build("float16"));
 }
 
-/** Of a device that sessions run on. `needed` says that the student is of such a dtype. */
+/** For a device that runs sessions. `needed`: the student has such a dtype, so that without float16 it cannot serve. */
 export async function float16Check(device: Device, needed: boolean): Promise<Check> {
   const base = { name: "float16", device } as const;
   const halves = (values: readonly number[]): Uint16Array =>
@@ -35,8 +35,8 @@ export async function float16Check(device: Device, needed: boolean): Promise<Che
       session.close();
     }
     const right = halves([2, 5, -6, 2000]).every((value, at) => value === y.data[at]);
-    if (right) return { ...base, status: "ok", found: "computed as it should be", remedy: null };
-    const remedy = "serve dtypes of float32: q4, q8, fp32";
+    if (right) return { ...base, status: "ok", found: "computed correctly", remedy: null };
+    const remedy = "serve a dtype that computes in float32: q4, q8 or fp32";
     return { ...base, status: needed ? "missing" : "warning", found: "computed wrongly", remedy };
   } catch (error) {
     if (!(error instanceof MagdiError)) throw error;
@@ -44,7 +44,7 @@ export async function float16Check(device: Device, needed: boolean): Promise<Che
       ...base,
       status: needed ? "missing" : "note",
       found: /does not support it/.test(error.message) ? "the device has none" : error.message,
-      remedy: "serve dtypes of float32 on it (q4, q8, fp32), not fp16 and q4f16",
+      remedy: "serve a dtype that computes in float32 on it (q4, q8, fp32), not fp16 or q4f16",
     };
   } finally {
     x.release();

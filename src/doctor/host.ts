@@ -1,5 +1,4 @@
-// The machine as its files show it, below a root that tests make up: texts, folders, shared libraries. It knows no
-// check.
+// The machine as its files show it: texts, folders, shared libraries, GPUs. Tests give it a root folder of their own.
 
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import path from "node:path";
@@ -11,7 +10,7 @@ export interface HostOptions {
   readonly architecture?: string;
 }
 
-/** Where the dynamic linker looks without being told, and where CUDA's packages put what it is then told of. */
+/** Where the dynamic linker looks by default, and where CUDA's packages install their libraries. */
 const LIBRARY_FOLDERS = [
   "/lib",
   "/usr/lib",
@@ -20,6 +19,13 @@ const LIBRARY_FOLDERS = [
   "/usr/local/lib",
   "/usr/local/cuda/lib64",
 ];
+
+const PCI_DEVICES = "/sys/bus/pci/devices";
+const GPU_VENDORS: Readonly<Record<string, string>> = {
+  "0x10de": "NVIDIA",
+  "0x1002": "AMD",
+  "0x8086": "Intel",
+};
 
 export class Host {
   readonly environment: Readonly<Record<string, string | undefined>>;
@@ -34,7 +40,7 @@ export class Host {
     this.architecture = options.architecture ?? process.arch;
   }
 
-  /** Where a file of this machine really lies. */
+  /** The path of the machine's file below the root. */
   place(file: string): string {
     return path.join(this.#root, file);
   }
@@ -52,13 +58,23 @@ export class Host {
     return existsSync(this.place(file));
   }
 
-  /** The names in a folder, in order; none where it cannot be read. */
+  /** The names in a folder, sorted; none where it cannot be read. */
   list(folder: string): string[] {
     try {
       return readdirSync(this.place(folder)).sort();
     } catch {
       return [];
     }
+  }
+
+  /** The vendor of each GPU on the PCI bus: NVIDIA, AMD, Intel, or its number. Displays (class 3) of any kind count, also
+   * that of a virtual machine's console. */
+  gpuVendors(): string[] {
+    return this.list(PCI_DEVICES).flatMap((device) => {
+      if (!this.read(`${PCI_DEVICES}/${device}/class`)?.startsWith("0x03")) return [];
+      const vendor = this.read(`${PCI_DEVICES}/${device}/vendor`) ?? "unknown";
+      return [GPU_VENDORS[vendor] ?? vendor];
+    });
   }
 
   /** The folders of a variable such as LD_LIBRARY_PATH. */
@@ -79,7 +95,7 @@ export class Host {
     return places.map((folder) => path.posix.join(folder, name)).find((file) => this.exists(file)) ?? null;
   }
 
-  /** What /etc/ld.so.conf.d tells the linker of. */
+  /** The folders that /etc/ld.so.conf.d adds to the linker's search path. */
   #configuredFolders(): string[] {
     return this.list("/etc/ld.so.conf.d").flatMap((name) =>
       (this.read(`/etc/ld.so.conf.d/${name}`) ?? "")

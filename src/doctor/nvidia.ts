@@ -1,21 +1,20 @@
-// What CUDA needs: an NVIDIA GPU, its driver, ONNX Runtime's provider libraries, and those of CUDA that the provider which
-// is there is linked to.
+// What CUDA needs: an NVIDIA GPU, its driver, ONNX Runtime's CUDA provider, and the CUDA libraries that the installed
+// provider is linked to.
 
 import { existsSync } from "node:fs";
 import path from "node:path";
 import type { Check } from "./check.ts";
 import { install } from "./distribution.ts";
 import type { Host } from "./host.ts";
-import { gpusOf } from "./pci.ts";
 import { neededLibraries } from "./shared-library.ts";
 
 const PROVIDER = "libonnxruntime_providers_cuda.so";
 const PROVIDERS = ["libonnxruntime_providers_shared.so", PROVIDER];
-/** What the provider that our remedy brings is linked to. */
+/** What the provider that the remedy installs is linked to. */
 const USUALLY_NEEDED = ["libcudart.so.13", "libcublas.so.13", "libcublasLt.so.13", "libcurand.so.10"];
 const CUDNN = "libcudnn.so.9";
 
-/** The PyPI package that brings a library to any distribution. */
+/** The PyPI package with each library, for any distribution. */
 const WHEELS: Readonly<Record<string, string>> = {
   libcudart: "nvidia-cuda-runtime",
   libcublas: "nvidia-cublas",
@@ -35,14 +34,14 @@ const NEWEST = 13;
 
 /** ONNX Runtime as it is installed here. */
 export interface RuntimePlace {
-  /** Where its own library lies, and looks for its providers. */
+  /** The folder of its library, where it looks for its providers. */
   readonly folder: string;
   readonly version: string;
 }
 
 interface CudaNeeds {
   readonly major: number;
-  /** By the names that the dynamic linker looks for. */
+  /** Their sonames. */
   readonly libraries: readonly string[];
 }
 
@@ -98,7 +97,7 @@ function driverCheck(host: Host, { major }: CudaNeeds): Check {
     const found = `version ${version}; CUDA ${major} needs ${least}`;
     return { ...base, status: "missing", found, remedy: driverRemedy(host) };
   }
-  const found = `version ${version ?? "not told"}, ${nodes.length} ${nodes.length === 1 ? "GPU" : "GPUs"}`;
+  const found = `version ${version ?? "unknown"}, ${nodes.length} ${nodes.length === 1 ? "GPU" : "GPUs"}`;
   return { ...base, status: "ok", found, remedy: null };
 }
 
@@ -114,7 +113,7 @@ function providerCheck({ folder, version }: RuntimePlace): Check {
   };
 }
 
-/** The command that brings libraries of CUDA from PyPI, and where they are then. */
+/** The command that installs CUDA libraries from PyPI, and their folder for LD_LIBRARY_PATH. */
 function wheels(libraries: readonly string[], major: number): string {
   const packages = libraries.map((library) => {
     const wheel = WHEELS[nameOf(library)] ?? "";
@@ -146,7 +145,7 @@ function libraryCheck(host: Host, { major, libraries }: CudaNeeds): Check {
   };
 }
 
-/** Opened when a sum along an axis first needs it, which serving has none of. */
+/** The provider opens cuDNN at the first reduction along an axis, which serving graphs do not have. */
 function cudnnCheck(host: Host, { major }: CudaNeeds): Check {
   const base = { name: "cuDNN 9", device: "cuda" } as const;
   if (host.findLibrary(CUDNN) !== null) return { ...base, status: "ok", found: CUDNN, remedy: null };
@@ -164,10 +163,9 @@ export function nvidiaChecks(host: Host, runtime: RuntimePlace): Check[] {
     const found = `onnxruntime-node has CUDA for Linux on x64, and this is ${host.platform} on ${host.architecture}`;
     return [{ ...base, name: "CUDA", status: "missing", found }];
   }
-  const gpus = gpusOf(host).filter(({ vendor }) => vendor === "NVIDIA");
-  if (gpus.length === 0 && !host.exists("/proc/driver/nvidia/version")) {
-    const others = gpusOf(host).map(({ vendor }) => vendor);
-    const found = `none on the PCI bus${others.length === 0 ? "" : `, but from ${others.join(", ")}`}`;
+  const vendors = host.gpuVendors();
+  if (!vendors.includes("NVIDIA") && !host.exists("/proc/driver/nvidia/version")) {
+    const found = `none on the PCI bus${vendors.length === 0 ? "" : `, but from ${vendors.join(", ")}`}`;
     return [{ ...base, name: "NVIDIA GPU", status: "missing", found }];
   }
   const needs = needsOf(runtime);

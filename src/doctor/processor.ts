@@ -1,11 +1,11 @@
-// The processor: what of it ONNX Runtime's kernels can use, and how much of it this process may.
+// The CPU: which instruction sets ONNX Runtime's kernels can use, and how many processors this process may use.
 
 import { availableParallelism } from "node:os";
 import { usableProcessors } from "../runtime/usable-processors.ts";
 import type { Check } from "./check.ts";
 import type { Host } from "./host.ts";
 
-/** By architecture: what /proc/cpuinfo calls it, what people do; the first is what all fast kernels need. */
+/** By architecture: the flag in /proc/cpuinfo and the usual name. The first is what all fast kernels need. */
 const FEATURES: Readonly<Record<string, readonly (readonly [flag: string, name: string])[]>> = {
   x64: [
     ["avx2", "AVX2"],
@@ -21,13 +21,13 @@ const FEATURES: Readonly<Record<string, readonly (readonly [flag: string, name: 
   ],
 };
 
-/** Instructions and model of the processor. */
+/** The processor's model and instruction sets. */
 export function instructionCheck(host: Host): Check {
   const name = "processor";
   const text = host.read("/proc/cpuinfo");
   const known = FEATURES[host.architecture];
   if (text === null || known === undefined) {
-    const found = `${host.platform} on ${host.architecture}; its instructions cannot be told`;
+    const found = `${host.platform} on ${host.architecture}; its instruction sets are unknown`;
     return { name, device: "cpu", status: "note", found, remedy: null };
   }
   const model = /^model name\s*:\s*(.*)$/m.exec(text)?.[1] ?? host.architecture;
@@ -41,11 +41,11 @@ export function instructionCheck(host: Host): Check {
   if (needed === undefined || flags.has(needed[0])) {
     return { name, device: "cpu", status: "ok", found, remedy: null };
   }
-  const remedy = `${needed[1]} makes products several times as fast: choose a machine or a virtual processor that has it`;
+  const remedy = `${needed[1]} makes matrix products several times as fast: choose a machine or a virtual processor that has it`;
   return { name, device: "cpu", status: "warning", found, remedy };
 }
 
-/** How many processors threads are started for. `parallelism` is what the system lets this process run on. */
+/** How many threads are started. `parallelism`: the processors of the affinity mask. */
 export function quotaCheck(host: Host, parallelism = availableParallelism()): Check {
   const usable = usableProcessors({
     parallelism,

@@ -1,6 +1,6 @@
-// The programs that all of magdi runs on: Node, and ONNX Runtime's library.
+// What all of magdi runs on: Node.js, and ONNX Runtime's library.
 
-import { OrtLibrary } from "../runtime/ort-library.ts";
+import { OrtLibrary, TESTED_VERSIONS } from "../runtime/ort-library.ts";
 import type { Check } from "./check.ts";
 
 const LEAST_NODE = [20, 19] as const;
@@ -24,13 +24,20 @@ export function runtimeCheck(load: () => { readonly version: string } = () => Or
   const base = { name: "ONNX Runtime", device: null } as const;
   try {
     const { version } = load();
-    return { ...base, status: "ok", found: `${version}, loaded`, remedy: null };
+    const found = `${version}, loaded`;
+    if (TESTED_VERSIONS.includes(version)) return { ...base, status: "ok", found, remedy: null };
+    return {
+      ...base,
+      status: "warning",
+      found: `${found}; magdi was tested with ${TESTED_VERSIONS.join(", ")}`,
+      remedy: `if it misbehaves: npm install onnxruntime-node@${TESTED_VERSIONS.at(-1)}`,
+    };
   } catch (error) {
     const found = error instanceof Error ? error.message : String(error);
     const musl = /ld-linux|GLIBC|musl/.test(found);
     const remedy = musl
       ? "it is built for glibc: take a distribution or an image that has it (Debian's, not Alpine's)"
-      : "npm ci, with Node's architecture that of the machine";
+      : "install again with a Node.js built for this machine's architecture: npm ci in a checkout, else npm install magdi";
     return { ...base, status: "missing", found, remedy };
   }
 }

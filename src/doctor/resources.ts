@@ -1,17 +1,17 @@
-// What a server takes of the machine besides its processor: memory, disk, file descriptors.
+// What a server needs of the machine besides processors: memory, disk, file descriptors.
 
 import { statfsSync } from "node:fs";
 import { freemem } from "node:os";
 import type { Check } from "./check.ts";
 import type { Host } from "./host.ts";
 
-/** What a student takes when it is served. */
+/** The memory that a served student takes. */
 export interface StudentNeeds {
   readonly name: string;
   readonly dtype: string;
-  /** Of the data files. */
+  /** The size of its data files. */
   readonly weightBytes: number;
-  /** Of keys and values when every row is full. */
+  /** Keys and values when every row is full. */
   readonly cacheBytes: number;
 }
 
@@ -20,7 +20,7 @@ const PROCESS_BYTES = 200e6;
 const MEBIBYTE = 2 ** 20;
 const mebibytes = (bytes: number): string => `${Math.round(bytes / MEBIBYTE)} MiB`;
 
-/** Of all groups that the process is in, the least that is left. */
+/** Memory left in the tightest of the control groups that the process is in. */
 function leftInGroups(host: Host): number {
   let least = Number.POSITIVE_INFINITY;
   for (const line of (host.read("/proc/self/cgroup") ?? "").split("\n")) {
@@ -47,7 +47,7 @@ function availableBytes(host: Host): number {
   return Math.min(free, leftInGroups(host));
 }
 
-/** Memory against what the student needs; a GPU holds its weights and cache itself, but they pass through here. */
+/** Free memory against the student's needs. A GPU holds weights and cache itself, but they are loaded through here. */
 export function memoryCheck(host: Host, needs: StudentNeeds): Check {
   const free = availableBytes(host);
   const least = needs.weightBytes + PROCESS_BYTES;
@@ -65,7 +65,7 @@ export function memoryCheck(host: Host, needs: StudentNeeds): Check {
 
 const LEAST_DISK_BYTES = 1e9;
 
-/** Room where students are written and downloads kept. `folder` is a real one. */
+/** Free disk, where students are written and downloads kept. `folder` is a real one, not one of the host's root. */
 export function diskCheck(folder: string): Check {
   const base = { name: "disk", device: null } as const;
   try {
@@ -77,7 +77,7 @@ export function diskCheck(folder: string): Check {
       "free some: an import writes the student beside its place first, and $MAGDI_CACHE holds what was downloaded";
     return { ...base, status: "warning", found, remedy };
   } catch {
-    return { ...base, status: "note", found: `${folder} cannot be looked at`, remedy: null };
+    return { ...base, status: "note", found: `${folder} cannot be read`, remedy: null };
   }
 }
 
@@ -88,8 +88,7 @@ export function descriptorCheck(host: Host): Check {
   const base = { name: "file descriptors", device: null } as const;
   const limits = host.read("/proc/self/limits") ?? "";
   const [, soft, hard] = /^Max open files\s+(\S+)\s+(\S+)/m.exec(limits) ?? [];
-  if (soft === undefined)
-    return { ...base, status: "note", found: "their limit cannot be told", remedy: null };
+  if (soft === undefined) return { ...base, status: "note", found: "their limit is unknown", remedy: null };
   const found = `at most ${soft}, which may be raised to ${hard}`;
   if (soft === "unlimited" || Number(soft) >= LEAST_DESCRIPTORS) {
     return { ...base, status: "ok", found, remedy: null };

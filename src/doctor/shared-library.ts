@@ -1,5 +1,5 @@
-// What a shared library of Linux is linked to: the NEEDED entries of an ELF file's dynamic section (System V ABI, 64
-// bits, little endian). It loads nothing.
+// What a Linux shared library is linked to: the NEEDED entries of an ELF file's dynamic section (System V ABI, 64 bits,
+// little endian), read without loading it.
 
 import { closeSync, fstatSync, openSync, readSync } from "node:fs";
 
@@ -7,7 +7,7 @@ const DYNAMIC_SECTION = 6;
 const NEEDED = 1n;
 const HEADER_BYTES = 64;
 
-/** The names of the libraries that a file asks the dynamic linker for, in its order; none where it is no such file. */
+/** The names of the libraries that a file asks the dynamic linker for, in order; none where the file is no ELF file. */
 export function neededLibraries(file: string): string[] {
   let descriptor: number;
   try {
@@ -18,7 +18,7 @@ export function neededLibraries(file: string): string[] {
   try {
     return readNeeded(descriptor);
   } catch (error) {
-    // A number beyond the file, or beyond what a file can be.
+    // An offset beyond the file's end: it is damaged.
     if (error instanceof RangeError) return [];
     throw error;
   } finally {

@@ -1,4 +1,4 @@
-// An examination as people read it on a terminal: a line a check, the remedy below it, a verdict a device.
+// An examination as text for the terminal: a line per check with the remedy below it, and a verdict per device.
 
 import type { Check, Status } from "./check.ts";
 import type { Examination } from "./examination.ts";

@@ -1,16 +1,15 @@
-// What WebGPU needs of Linux: the Vulkan loader, a driver that it finds, and leave to open the GPU.
+// What WebGPU needs on Linux: the Vulkan loader, a driver that it finds, and permission to open the GPU.
 
 import { accessSync, constants } from "node:fs";
 import path from "node:path";
 import type { Check } from "./check.ts";
 import { install } from "./distribution.ts";
 import type { Host } from "./host.ts";
-import { gpusOf } from "./pci.ts";
 
 const LOADER = "libvulkan.so.1";
 const MANIFEST_FOLDERS = ["/etc/vulkan/icd.d", "/usr/local/share/vulkan/icd.d", "/usr/share/vulkan/icd.d"];
 
-/** A driver as its manifest tells of it. */
+/** A driver as its manifest (ICD file) describes it. */
 interface Driver {
   readonly manifest: string;
   readonly library: string;
@@ -22,7 +21,7 @@ function driverOf(host: Host, manifest: string): Driver | null {
     const json: unknown = JSON.parse(host.read(manifest) ?? "");
     const library = (json as { ICD?: { library_path?: unknown } }).ICD?.library_path; // looked at below
     if (typeof library !== "string") return null;
-    // A name is searched for as every library is, a path is relative to its manifest.
+    // A bare name is looked up like any library; a path is relative to the manifest.
     const there = library.includes("/")
       ? host.exists(path.posix.resolve(path.posix.dirname(manifest), library))
       : host.findLibrary(library) !== null;
@@ -32,7 +31,7 @@ function driverOf(host: Host, manifest: string): Driver | null {
   }
 }
 
-/** Told by the environment, else all in the loader's folders. */
+/** Those that the environment names, else all in the loader's folders. */
 function manifestsOf(host: Host): string[] {
   const told = [...host.folders("VK_DRIVER_FILES"), ...host.folders("VK_ICD_FILENAMES")];
   if (told.length > 0) return told;
@@ -61,16 +60,16 @@ function loaderCheck(host: Host): Check {
   return { ...base, status: "missing", found: `no ${LOADER} where libraries are looked for`, remedy };
 }
 
-/** Software that computes what a GPU would, for tests. */
+/** The remedy without a GPU: a software Vulkan driver, for tests. */
 const IN_SOFTWARE =
   "there is no GPU to drive; to try it in software: install chromium (Debian's brings SwiftShader) and set LD_LIBRARY_PATH=/usr/lib/chromium VK_ICD_FILENAMES=/usr/lib/chromium/vk_swiftshader_icd.json";
 
 function driverRemedy(host: Host): string {
-  const vendors = new Set(gpusOf(host).map(({ vendor }) => vendor));
-  if (vendors.size === 0) return IN_SOFTWARE;
-  if (vendors.has("NVIDIA"))
+  const vendors = host.gpuVendors();
+  if (vendors.length === 0) return IN_SOFTWARE;
+  if (vendors.includes("NVIDIA"))
     return "install NVIDIA's driver, which brings its Vulkan driver: see NVIDIA driver";
-  const intel = vendors.has("Intel");
+  const intel = vendors.includes("Intel");
   const packages = {
     debian: "mesa-vulkan-drivers",
     fedora: "mesa-vulkan-drivers",
@@ -91,7 +90,12 @@ function driverCheck(host: Host): Check {
       return { ...base, status: "ok", found: names, remedy: null };
     }
     const found = `${names}: in software only, for tests`;
-    return { ...base, status: "warning", found, remedy: gpusOf(host).length > 0 ? driverRemedy(host) : null };
+    return {
+      ...base,
+      status: "warning",
+      found,
+      remedy: host.gpuVendors().length > 0 ? driverRemedy(host) : null,
+    };
   }
   const broken = drivers.map(({ manifest, library }) => `${manifest} names ${library}, which is not there`);
   const found =
@@ -100,7 +104,7 @@ function driverCheck(host: Host): Check {
   return { ...base, status: "missing", found, remedy: driverRemedy(host) };
 }
 
-/** Whether this user may open the GPU; null where there is no such node. */
+/** Whether this user may open the GPU; null where there is no render node. */
 function nodeCheck(host: Host): Check | null {
   const nodes = host.list("/dev/dri").filter((name) => name.startsWith("renderD"));
   const base = { name: "GPU nodes", device: "webgpu" } as const;
@@ -124,7 +128,7 @@ function nodeCheck(host: Host): Check | null {
   };
 }
 
-/** Elsewhere than on Linux the system brings what WebGPU runs on. */
+/** macOS and Windows come with what WebGPU runs on. */
 export function vulkanChecks(host: Host): Check[] {
   if (host.platform !== "linux") {
     const found = host.platform === "darwin" ? "Metal is part of macOS" : "Direct3D 12 is part of Windows";

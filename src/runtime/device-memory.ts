@@ -1,5 +1,4 @@
-// Memory of a device and tensors that lie there: no byte of them is the host's, so that what is bound to them stays on
-// the device. It knows no graph.
+// Memory on a device, and tensors in it: inputs and outputs that are bound to them are not copied to or from the host.
 
 import { MagdiError } from "../base/errors.ts";
 import { DATA_TYPES, FLOAT_BYTES, type FloatType } from "../tensor/data-type.ts";
@@ -7,7 +6,7 @@ import type { Device } from "./device-name.ts";
 import { OrtLibrary, type Pointer } from "./ort-library.ts";
 import { dimensions, type Tensor } from "./ort-tensor.ts";
 
-/** What CreateMemoryInfo calls each device's own memory. */
+/** CreateMemoryInfo's names for the devices' memory. */
 const MEMORY_NAMES: Readonly<Record<Exclude<Device, "cpu">, string>> = {
   webgpu: "WebGPU_Buf",
   cuda: "Cuda",
@@ -20,9 +19,9 @@ export class DeviceMemory {
   readonly #allocator: Pointer;
   #released = false;
 
-  /** @throws MAGDI_RUNTIME when the session has no device but the processor. */
+  /** @throws MAGDI_RUNTIME on the CPU, whose memory is the host's. */
   constructor(session: Pointer, device: Device) {
-    if (device === "cpu") throw new MagdiError("MAGDI_RUNTIME", "the processor has no memory but the host's");
+    if (device === "cpu") throw new MagdiError("MAGDI_RUNTIME", "the CPU has no memory but the host's");
     const library = OrtLibrary.load();
     const [deviceAllocator, firstDevice, defaultMemory] = [0, 0, 0];
     this.#info = library.create(
@@ -35,7 +34,7 @@ export class DeviceMemory {
     this.#allocator = library.create("CreateAllocator", session, this.#info);
   }
 
-  /** A tensor of what the memory held before. @throws MAGDI_RUNTIME when the device has not that much. */
+  /** An uninitialised tensor. @throws MAGDI_RUNTIME when the device is out of memory. */
   allocate(type: FloatType, shape: readonly number[]): DeviceTensor {
     const library = OrtLibrary.load();
     const handle = library.create(
@@ -48,7 +47,7 @@ export class DeviceMemory {
     return new DeviceTensor(type, shape, handle, this.#info);
   }
 
-  /** To be called when no tensor is left. Idempotent. */
+  /** Call it after all tensors were released. Idempotent. */
   release(): void {
     if (this.#released) return;
     this.#released = true;
@@ -76,8 +75,8 @@ export class DeviceTensor implements Tensor {
     return this.#handle;
   }
 
-  /** The same memory, from its beginning, in another shape of no more elements; to be released before this one is.
-   * @throws MAGDI_RUNTIME when the shape holds more. */
+  /** A view of the same memory, from its start, in another shape of at most as many elements. Release it before this
+   * tensor. @throws MAGDI_RUNTIME when the shape has more elements. */
   view(shape: readonly number[]): DeviceTensor {
     if (elements(shape) > elements(this.shape)) {
       const [here, asked] = [this.shape.join(", "), shape.join(", ")];

@@ -1,5 +1,4 @@
-// Which device a session can run on here: each is tried with a graph of one addition. It knows no model and no setting's
-// source.
+// Which devices work on this machine: each is tried with a session of one addition.
 
 import { MagdiError } from "../base/errors.ts";
 import type { Device, DeviceSetting } from "./device-name.ts";
@@ -14,7 +13,7 @@ const ADDITION = Buffer.from(
   "base64",
 );
 
-/** Why no session can run on the device here, in a sentence; null when one does: it is opened, run and closed. */
+/** Opens, runs and closes a session on the device: null when that works, else the reason in a sentence. */
 export async function unavailable(device: Device): Promise<string | null> {
   const x = OrtTensor.zeros("float32", [4]);
   const y = OrtTensor.zeros("float32", [4]);
@@ -27,7 +26,9 @@ export async function unavailable(device: Device): Promise<string | null> {
       session.close();
     }
     const wrong = y.data.findIndex((value, at) => value !== 2 * x.data[at]!);
-    return wrong < 0 ? null : `it adds wrongly: expected ${2 * x.data[wrong]!}, found ${y.data[wrong]}`;
+    return wrong < 0
+      ? null
+      : `it computes wrong results: expected ${2 * x.data[wrong]!}, found ${y.data[wrong]}`;
   } catch (error) {
     if (!(error instanceof MagdiError)) throw error;
     return error.message.replace(`device ${device}: `, "");
@@ -39,7 +40,7 @@ export async function unavailable(device: Device): Promise<string | null> {
 
 export interface DeviceChoice {
   readonly device: Device;
-  /** The devices that were tried before, each with why it cannot be used. */
+  /** The devices that were tried before, each with the reason why it cannot be used. */
   readonly passedOver: readonly { readonly device: Device; readonly reason: string }[];
 }
 
@@ -51,7 +52,7 @@ export function tellChoice({ device, passedOver }: DeviceChoice): string {
 const refusal = ({ device, reason }: DeviceChoice["passedOver"][number]): string =>
   `${device} cannot be used: ${reason}`;
 
-/** The fastest first; the processor is always there. */
+/** The fastest first; the CPU always works. */
 const BY_SPEED: readonly Device[] = ["cuda", "webgpu", "cpu"];
 
 /** The device that a setting names, or for "auto" the first of cuda, webgpu and cpu that a session runs on.

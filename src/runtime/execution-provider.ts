@@ -1,5 +1,4 @@
-// The execution providers of ONNX Runtime by device: how session options get one, and with which settings. It
-// opens no session.
+// ONNX Runtime's execution provider for each device: added to session options, with its settings.
 
 import { existsSync } from "node:fs";
 import path from "node:path";
@@ -9,31 +8,31 @@ import { libraryPath, NativeNames, OrtLibrary, type Pointer } from "./ort-librar
 
 const WEBGPU_OPTIONS = {
   "ep.webgpuexecutionprovider.powerPreference": "high-performance",
-  // Token ids and positions are int64: without their kernels each would be computed on the processor.
+  // Token ids and positions are int64: without int64 kernels their operators would run on the CPU.
   "ep.webgpuexecutionprovider.enableInt64": "1",
 };
 
 /** As documented for onnxruntime_c_api.h's UpdateCUDAProviderOptions. */
 const CUDA_OPTIONS = {
   device_id: "0",
-  // Exactly what is asked for: doubling would take a cache's memory twice.
+  // The default grows by powers of two, which could take twice the memory of a cache.
   arena_extend_strategy: "kSameAsRequested",
   do_copy_in_default_stream: "1",
-  // Flash and memory-efficient attention, and the plain one. cuDNN's, which is taken where it happens to be installed,
-  // would give other last bits there.
+  // Flash, memory-efficient and unfused attention. Not cuDNN's: it would be used only where cuDNN happens to be
+  // installed, and rounds differently.
   sdpa_kernel: String(1 + 2 + 16),
-  // Products in float32 are in float32: who wants tensor cores takes float16.
+  // Matrix products in float32 stay exact: tensor cores are for the float16 dtypes.
   use_tf32: "0",
 };
 
-/** The libraries that the CUDA provider lies in, which are too large for the package. */
+/** The CUDA provider's libraries, which the npm package does not contain. */
 const CUDA_LIBRARIES =
   process.platform === "win32"
     ? ["onnxruntime_providers_shared.dll", "onnxruntime_providers_cuda.dll"]
     : ["libonnxruntime_providers_shared.so", "libonnxruntime_providers_cuda.so"];
 
-/** Adds the device's provider to session options, before the processor's own, which runs whatever has no kernel there.
- * @throws MAGDI_UNSUPPORTED saying why the device cannot be used. */
+/** Adds the device's provider to session options; operators that have no kernel in it run on the CPU.
+ * @throws MAGDI_UNSUPPORTED with the reason why the device cannot be used. */
 export async function addProvider(
   settings: Pointer,
   device: Device,
@@ -64,7 +63,7 @@ async function addCuda(library: OrtLibrary, settings: Pointer, memoryLimitBytes?
   if (missing.length > 0) {
     throw new MagdiError(
       "MAGDI_UNSUPPORTED",
-      `expected ${missing.join(" and ")} in ${folder}, found none; magdi doctor --device cuda names the command that brings them`,
+      `expected ${missing.join(" and ")} in ${folder}, found none; magdi doctor --device cuda prints the command that installs them`,
     );
   }
   const options = library.create("CreateCUDAProviderOptions");
@@ -82,7 +81,7 @@ function textPairs(options: Readonly<Record<string, string>>): readonly [NativeN
   return [new NativeNames(Object.keys(options)), new NativeNames(Object.values(options))];
 }
 
-/** The library's messages begin with a place in its sources and the condition that did not hold there. */
+/** The message without the source location and the failed condition that ONNX Runtime puts in front. */
 function reasonOf(error: unknown): string {
   const text = error instanceof Error ? error.message : String(error);
   return text

@@ -1,7 +1,7 @@
-// ONNX Runtime's shared library, reached through its C API: where it lies, the functions we call, and how a
-// failed call becomes an error. It knows no sessions and no tensors.
+// ONNX Runtime's shared library, called through its C API: where the library lies, the functions that are called, and a
+// failed call as an error. Only this room knows ONNX Runtime.
 
-import { existsSync } from "node:fs";
+import { existsSync, readdirSync } from "node:fs";
 import { createRequire } from "node:module";
 import path from "node:path";
 import koffi, { type KoffiFunc, type LibraryHandle } from "koffi";
@@ -10,14 +10,18 @@ import { MagdiError } from "../base/errors.ts";
 /** A native address; 0n is null. */
 export type Pointer = bigint;
 
-/** Versions of the library that the tests ran against; the function table only ever grows at its end. */
-const TESTED_VERSIONS = ["1.30.0"];
+/** Releases that all tests were run against, the newest last: for information, later ones are loaded too. */
+export const TESTED_VERSIONS: readonly string[] = ["1.30.0"];
+
+/** The C API version that is asked for: release 1.N has versions 1 to N, and each only adds functions at the end of the
+ * table. The functions below are all in version 12, but earlier releases compute our graphs wrongly: 1.23.2 attends
+ * beyond sliding windows, in 1.20.1 a row's logits depend on its batch. */
 const API_VERSION = 24;
 
 /** ORTCHAR_T: paths are UTF-16 on Windows. */
 const PATH = process.platform === "win32" ? "const char16_t *" : "const char *";
 
-/** Positions in `struct OrtApi` (onnxruntime_c_api.h), with the C signature less the leading status. */
+/** Indexes in `struct OrtApi` (onnxruntime_c_api.h), with the parameters; each returns a status. */
 const API = {
   CreateEnv: [3, "int level, const char *logid, _Out_ void **out"],
   CreateSession: [7, `void *env, ${PATH}path, void *options, _Out_ void **out`],
@@ -75,62 +79,66 @@ const RELEASE = {
 
 type ApiName = keyof typeof API;
 type ReleaseName = keyof typeof RELEASE;
-const TABLE_LENGTH = 220;
+const TABLE_LENGTH = 1 + Math.max(...Object.values(API).map(([index]) => index), ...Object.values(RELEASE));
 
-// Drivers compile shaders and device code on the stack of the call, which is 128 KiB by default. It can be said only
-// before the first library is loaded.
+// Drivers compile shaders and device code on the calling thread's stack, 128 KiB by default. koffi takes this setting
+// only before the first library is loaded.
 koffi.config({ async_stack_size: 4 * 1024 * 1024 });
 
-/** The file that is loaded; its providers lie beside it.
- * @throws MAGDI_RUNTIME when the package has none for this platform. */
-export function libraryPath(): string {
-  const packageJson = createRequire(import.meta.url).resolve("onnxruntime-node/package.json");
-  const folder = path.join(path.dirname(packageJson), "bin", "napi-v6", process.platform, process.arch);
-  const names = ["libonnxruntime.so.1", "libonnxruntime.dylib", "libonnxruntime.1.dylib", "onnxruntime.dll"];
-  const found = [...names, "libonnxruntime.1.30.0.dylib"]
-    .map((name) => path.join(folder, name))
-    .find(existsSync);
-  if (found === undefined) {
-    throw new MagdiError(
-      "MAGDI_RUNTIME",
-      `onnxruntime-node ships no library for ${process.platform}/${process.arch}: expected one of ${names.join(", ")} in its bin folder`,
-    );
-  }
-  return found;
+const LIBRARY_NAME = /^(libonnxruntime\.so(\.\d+)*|libonnxruntime(\.\d+)*\.dylib|onnxruntime\.dll)$/;
+
+/** The library in a folder of the package onnxruntime-node, by default the one installed here. Its execution providers
+ * lie beside it.
+ * @throws MAGDI_RUNTIME when the package has none for the platform. */
+export function libraryPath(
+  packageFolder = path.dirname(createRequire(import.meta.url).resolve("onnxruntime-node/package.json")),
+  platform: string = process.platform,
+  architecture: string = process.arch,
+): string {
+  const bin = path.join(packageFolder, "bin");
+  const files = existsSync(bin) ? readdirSync(bin, { recursive: true, encoding: "utf8" }) : [];
+  const [found] = files
+    .filter((file) => path.dirname(file).endsWith(path.join(path.sep, platform, architecture)))
+    .filter((file) => LIBRARY_NAME.test(path.basename(file)))
+    .sort((a, b) => a.length - b.length);
+  if (found !== undefined) return path.join(bin, found);
+  throw new MagdiError(
+    "MAGDI_RUNTIME",
+    `onnxruntime-node ships no library for ${platform}/${architecture}: expected one in ${bin}`,
+  );
 }
 
-/** The library, loaded once a process. */
 export class OrtLibrary {
   static #shared: OrtLibrary | null = null;
   readonly version: string;
-  /** Held: koffi unloads a library that nobody refers to, with our function pointers into it. */
+  /** Kept referenced: koffi unloads a library without references, and our function pointers would dangle. */
   readonly #library: LibraryHandle;
   readonly #functions = new Map<ApiName, KoffiFunc<(...args: unknown[]) => Pointer | null>>();
   readonly #releases = new Map<ReleaseName, (handle: Pointer) => void>();
   readonly #errorMessage: (status: Pointer) => string;
-  /** Created once: the process-wide environment, the CPU's memory, the default allocator. */
   readonly env: Pointer;
   readonly cpuMemoryInfo: Pointer;
   readonly #allocator: Pointer;
 
-  /** @throws MAGDI_RUNTIME when the library is missing or of a version whose table was not tested. */
+  /** The library of the package, loaded once a process. @throws MAGDI_RUNTIME as the constructor and libraryPath. */
   static load(): OrtLibrary {
-    OrtLibrary.#shared ??= new OrtLibrary();
+    OrtLibrary.#shared ??= new OrtLibrary(libraryPath());
     return OrtLibrary.#shared;
   }
 
-  private constructor() {
-    this.#library = koffi.load(libraryPath());
+  /** @throws MAGDI_RUNTIME when the library is too old to have the C API's version that is asked for. */
+  constructor(file: string) {
+    this.#library = koffi.load(file);
     const base = this.#library.func("OrtGetApiBase", "void *", [])();
     const [getApi, getVersion] = koffi.decode(base, koffi.array("void *", 2));
     this.version = koffi.call(getVersion, koffi.proto("const char *()"));
-    if (!TESTED_VERSIONS.includes(this.version)) {
+    const api: Pointer | null = koffi.call(getApi, koffi.proto("void *(uint32_t)"), API_VERSION);
+    if (!api) {
       throw new MagdiError(
         "MAGDI_RUNTIME",
-        `ONNX Runtime ${this.version} was not tested with this release (${TESTED_VERSIONS.join(", ")} were); run npm ci to get the locked version`,
+        `expected ONNX Runtime 1.${API_VERSION} or later, found ${this.version} (${file}); run npm install onnxruntime-node@${TESTED_VERSIONS.at(-1)}`,
       );
     }
-    const api = koffi.call(getApi, koffi.proto("void *(uint32_t)"), API_VERSION);
     const table: Pointer[] = koffi.decode(api, koffi.array("void *", TABLE_LENGTH));
     for (const [name, [index, parameters]] of Object.entries(API)) {
       // Object.entries widens the key; the table is this same constant.
@@ -140,7 +148,7 @@ export class OrtLibrary {
       this.#releases.set(name as ReleaseName, koffi.decode(table[index], koffi.proto("void (void *)")));
     }
     this.#errorMessage = koffi.decode(table[2], koffi.proto("const char *(void *)"));
-    // What it would print of a failed call is in the status too, which becomes our error.
+    // Fatal messages only: what a failed call would log is in its status too, which becomes our error.
     const logFatal = 4;
     this.env = this.create("CreateEnv", logFatal, "magdi");
     const arenaAllocator = 1;
@@ -159,19 +167,19 @@ export class OrtLibrary {
     this.#check(name, this.#function(name)(...args));
   }
 
-  /** Calls a function whose last parameter receives a value, and returns that value. */
+  /** Calls a function whose last parameter is an out parameter, and returns what that received. */
   create(name: ApiName, ...args: unknown[]): Pointer {
     const out: (Pointer | null)[] = [null];
     this.call(name, ...args, out);
     return BigInt(out[0] ?? 0);
   }
 
-  /** Like call, on a thread of libuv's pool. The arguments stay reachable until the promise settles; native memory
-   * that they name by address must be kept so by the caller. */
+  /** Like call, on a thread of libuv's pool. The arguments stay reachable until the promise settles; the caller keeps
+   * reachable what they refer to by address. */
   callAsync(name: ApiName, ...args: unknown[]): Promise<void> {
     return new Promise((resolve, reject) => {
       this.#function(name).async(...args, (error: unknown, status: Pointer | null) => {
-        args.length = 0; // named here, and so reachable until here
+        args.length = 0; // a use of args, which keeps them reachable until the call has returned
         try {
           if (error) throw error;
           this.#check(name, status);
@@ -187,7 +195,7 @@ export class OrtLibrary {
     this.#releases.get(name)?.(handle);
   }
 
-  /** Takes a string that the library allocated. */
+  /** Decodes and frees a string that the library allocated. */
   takeString(pointer: Pointer): string {
     const text = koffi.decode.string(pointer);
     this.call("AllocatorFree", this.#allocator, pointer);
@@ -212,7 +220,7 @@ export function addressOf(array: ArrayBufferView): Pointer {
   return koffi.address(array);
 }
 
-/** Names as native strings, kept alive with the array of their addresses. */
+/** Names as C strings and the array of their addresses, kept alive together. */
 export class NativeNames {
   readonly count: number;
   readonly addresses: BigUint64Array;

@@ -1,5 +1,4 @@
-// A tensor that ONNX Runtime reads and writes in place: a typed array of ours and the OrtValue over it. It knows
-// no names and no sessions.
+// A tensor on the host that ONNX Runtime reads and writes in place: a typed array and the OrtValue over it.
 
 import { MagdiError } from "../base/errors.ts";
 import { DATA_TYPES, type DataType } from "../tensor/data-type.ts";
@@ -27,13 +26,13 @@ const CONSTRUCTORS = {
   float64: Float64Array,
 } as const;
 
-/** What a session's input or output can be bound to: memory of the host or of a device. */
+/** What a session's input or output can be bound to: a tensor on the host or on a device. */
 export interface Tensor {
   readonly type: DataType;
   readonly shape: readonly number[];
   /** @throws MAGDI_RUNTIME after its release. */
   readonly handle: Pointer;
-  /** What a session on a device copies from or to the host when this is its input or output. */
+  /** Bytes that a session on a device copies from or to the host for this input or output. */
   readonly hostBytes: number;
   /** Idempotent. */
   release(): void;
@@ -42,11 +41,11 @@ export interface Tensor {
 export class OrtTensor<T extends DataType = DataType> implements Tensor {
   readonly type: T;
   readonly shape: readonly number[];
-  /** The values; alive as long as this object, which whoever runs a session with it must hold. */
+  /** The values. They live as long as this object: keep a reference to it while a session runs with it. */
   readonly data: ArrayOf[T];
   #handle: Pointer;
 
-  /** Over memory of the caller: `data` must have been made over an explicit ArrayBuffer.
+  /** Over the caller's memory: `data` must have been made over an explicit ArrayBuffer, as for addressOf.
    * @throws MAGDI_RUNTIME when shape and length disagree. */
   constructor(type: T, shape: readonly number[], data: ArrayOf[T]) {
     const count = shape.reduce((product, size) => product * size, 1);
@@ -97,7 +96,7 @@ export class OrtTensor<T extends DataType = DataType> implements Tensor {
   }
 }
 
-/** A shape as the library takes it. */
+/** A shape as the C API takes it. */
 export function dimensions(shape: readonly number[]): BigInt64Array {
   const sizes = new BigInt64Array(new ArrayBuffer(Math.max(shape.length, 1) * 8));
   shape.forEach((size, axis) => {

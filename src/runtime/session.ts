@@ -1,5 +1,5 @@
-// An ONNX Runtime session over one graph, and bindings of its named inputs and outputs to tensors that are used
-// again on every run. It knows no model.
+// An ONNX Runtime session over one graph, and bindings of its named inputs and outputs to tensors that every run uses
+// again.
 
 import { MagdiError } from "../base/errors.ts";
 import { DATA_TYPES, type DataType } from "../tensor/data-type.ts";
@@ -12,9 +12,9 @@ import type { Tensor } from "./ort-tensor.ts";
 export interface SessionOptions {
   /** Named in every error, so that a failing step says which graph it was. */
   readonly label: string;
-  /** Where what has a kernel there runs; default cpu. */
+  /** Operators that have no kernel there run on the CPU. Default cpu. */
   readonly device?: Device;
-  /** Most that the session's allocator takes on CUDA; other devices have no such option. */
+  /** Limit of the session's allocator on CUDA; without effect on other devices. */
   readonly memoryLimitBytes?: number;
   readonly threads?: number;
   readonly optimise?: boolean;
@@ -64,12 +64,12 @@ class NamedTensors {
   }
 }
 
-/** Inputs and outputs of a session, fixed once and run many times. Tensors stay the caller's, who must not release
- * them while a run is in flight. */
+/** Inputs and outputs of a session, bound once for many runs. The caller owns the tensors, and must not release them
+ * during a run. */
 export class Binding {
   readonly inputs: NamedTensors;
   readonly outputs: NamedTensors;
-  /** What a run on a device copies from the host and back. */
+  /** Bytes that a run on a device copies from the host and back. */
   readonly hostBytes: number;
 
   constructor(inputs: Readonly<Record<string, Tensor>>, outputs: Readonly<Record<string, Tensor>>) {
@@ -85,7 +85,7 @@ export class Session {
   readonly inputNames: readonly string[];
   readonly outputNames: readonly string[];
   #handle: Pointer;
-  /** The binding in flight: reachable from the session until the native call has returned. */
+  /** The binding of the run in flight, kept reachable until the native call has returned. */
   #running: Binding | null = null;
   #transferredBytes = 0;
 
@@ -141,32 +141,32 @@ export class Session {
     if (index < 0) throw new MagdiError("MAGDI_RUNTIME", `session ${this.label} has no input ${name}`);
     const info = library.create("SessionGetInputTypeInfo", this.#handle, index);
     try {
-      // What it gives belongs to the type.
+      // The tensor info is part of the type info, and released with it.
       const element = Number(
         library.create("GetTensorElementType", library.create("CastTypeInfoToTensorInfo", info)),
       );
       for (const [type, code] of Object.entries(DATA_TYPES)) if (code === element) return type as DataType; // its key
       throw new MagdiError(
         "MAGDI_RUNTIME",
-        `session ${this.label}: input ${name} is of ONNX's type ${element}`,
+        `session ${this.label}: input ${name} has ONNX's element type ${element}, which is not supported`,
       );
     } finally {
       library.release("ReleaseTypeInfo", info);
     }
   }
 
-  /** Bytes that runs on a device have copied from the host and back, by what was bound; 0 on the processor. */
+  /** Bytes that all runs copied from the host to the device and back, by the tensors bound; 0 on the CPU. */
   get transferredBytes(): number {
     return this.#transferredBytes;
   }
 
-  /** Memory of the session's device, for tensors that stay there; to be released before the session is closed.
-   * @throws MAGDI_RUNTIME on the processor, whose tensors are the host's. */
+  /** Memory on the session's device, for tensors that stay there. Release it before closing the session.
+   * @throws MAGDI_RUNTIME on the CPU, whose memory is the host's. */
   deviceMemory(): DeviceMemory {
     return new DeviceMemory(this.#handle, this.device);
   }
 
-  /** One run; the event loop stays free. One at a time. @throws MAGDI_RUNTIME naming operator and node. */
+  /** Runs the graph on a thread of libuv's pool; one run at a time. @throws MAGDI_RUNTIME naming operator and node. */
   async run(binding: Binding): Promise<void> {
     if (this.#handle === 0n) throw new MagdiError("MAGDI_RUNTIME", `session ${this.label} is closed`);
     if (this.#running) throw new MagdiError("MAGDI_RUNTIME", `session ${this.label} is already running`);

@@ -1,16 +1,16 @@
-// How many processors this process may keep busy: those that it may run on, and no more than its container's quota of
-// time pays for. Threads above the quota spend it in waiting for each other, and then all are stopped together.
+// How many processors this process may keep busy: those in its affinity mask, limited by its control groups' CPU quota.
+// With more threads than that they use up the quota while they wait for each other, and are all throttled.
 
 import { readFileSync } from "node:fs";
 import { availableParallelism } from "node:os";
 import path from "node:path";
 
 export interface ProcessorSources {
-  /** Default: the processors that the system lets this process run on. */
+  /** Default: the processors of the affinity mask. */
   readonly parallelism?: number;
-  /** Where Linux mounts its control groups. */
+  /** Where control groups are mounted. */
   readonly controlGroups?: string;
-  /** The file that says in which groups this process is, one line a hierarchy: "0::/path" or "4:cpu,cpuacct:/path". */
+  /** The file with this process's groups, one line per hierarchy: "0::/path" or "4:cpu,cpuacct:/path". */
   readonly membership?: string;
 }
 
@@ -32,7 +32,7 @@ function quotaOf(group: string): number {
   return processors > 0 ? processors : Number.POSITIVE_INFINITY;
 }
 
-/** At least 1; a part of a processor counts for nothing beside a whole one. */
+/** At least 1; a quota is rounded down to whole processors. */
 export function usableProcessors(sources: ProcessorSources = {}): number {
   const { controlGroups = "/sys/fs/cgroup", membership = "/proc/self/cgroup" } = sources;
   let least = sources.parallelism ?? availableParallelism();

@@ -10,7 +10,7 @@ import { usableProcessors } from "../runtime/usable-processors.ts";
 import type { BaseModel } from "./base-model.ts";
 import { calibrationTokens } from "./calibration.ts";
 import type { Dtype } from "./dtype.ts";
-import { chooseDtype } from "./dtype.ts";
+import { chooseDtype } from "./dtype-choice.ts";
 import { Float32Reference } from "./float32-reference.ts";
 import { LayerInputs } from "./layer-inputs.ts";
 import {

@@ -1,9 +1,9 @@
-// The wording of errors about files. It knows nothing of formats.
+// Errors about files, in one wording.
 
 import { MagdiError } from "../base/errors.ts";
 
 /**
- * MAGDI_BAD_FILE in the one wording all readers share.
+ * A MAGDI_BAD_FILE error; all readers use this wording.
  *
  * @example throw badFile("a.gguf", 'tensor "w"', "an offset that is a multiple of 32", 7)
  */
@@ -23,7 +23,7 @@ export function unsupported(path: string, where: string, reason: string): MagdiE
   return new MagdiError("MAGDI_UNSUPPORTED", `${path}: ${where}: ${reason}`);
 }
 
-/** A name out of a file, fit for a message: quoted, escaped and never longer than a line. */
+/** A name from a file, for a message: quoted, escaped, and cut to 100 characters. */
 export function quoted(name: string): string {
   return JSON.stringify(name.length > 100 ? `${name.slice(0, 100)}…` : name);
 }

@@ -1,4 +1,4 @@
-// ONNX's element types: TensorProto.DataType by name, as graphs, the runtime and data files of them say it.
+// ONNX's element types by name, with their numbers in TensorProto.DataType.
 
 export const DATA_TYPES = {
   float32: 1,
@@ -12,7 +12,7 @@ export const DATA_TYPES = {
 } as const;
 export type DataType = keyof typeof DATA_TYPES;
 
-/** What a student's activations, and so its keys and values, are computed in. */
+/** The types that activations, and so keys and values, are computed in. */
 export type FloatType = "float32" | "float16";
-/** Bytes of one. */
+/** Bytes per element. */
 export const FLOAT_BYTES: Readonly<Record<FloatType, number>> = { float32: 4, float16: 2 };

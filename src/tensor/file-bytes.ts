@@ -1,10 +1,10 @@
-// A regular file, open for reading at any position. It knows nothing of what the bytes mean.
+// A regular file, open for reading at any position.
 
 import { closeSync, fstatSync, openSync, readSync, statSync } from "node:fs";
 import { MagdiError } from "../base/errors.ts";
 import { badFile, unsupported } from "./bad-file.ts";
 
-/** One read call moves at most this much: the operating systems' limit is just below 2 GiB. */
+/** The most that one read call asks for: operating systems stop just below 2 GiB. */
 const READ_CHUNK_BYTES = 2 ** 30;
 
 export class FileBytes {
@@ -12,12 +12,12 @@ export class FileBytes {
   readonly sizeBytes: number;
   #fd: number | null;
 
-  /** @throws MagdiError MAGDI_FILE_MISSING, or MAGDI_BAD_FILE when it is no regular file or cannot be opened. */
+  /** @throws MagdiError MAGDI_FILE_MISSING, or MAGDI_BAD_FILE when it is not a regular file or cannot be opened. */
   constructor(path: string) {
     this.path = path;
     let fd: number | null = null;
     try {
-      // Before opening: opening a named pipe would wait for a writer for ever.
+      // Before opening: opening a named pipe would block until there is a writer.
       if (!statSync(path).isFile()) throw badFile(path, "the path", "a regular file", "something else");
       fd = openSync(path, "r");
       this.sizeBytes = fstatSync(fd).size;
@@ -37,8 +37,8 @@ export class FileBytes {
    * The bytes [position, position + lengthBytes) in an ArrayBuffer of their own.
    *
    * @param what names the bytes in errors, such as: tensor "w"
-   * @throws MagdiError MAGDI_BAD_FILE when the file has no such bytes or was closed; MAGDI_UNSUPPORTED when they
-   * do not fit one array.
+   * @throws MagdiError MAGDI_BAD_FILE when the file has no such bytes or was closed; MAGDI_UNSUPPORTED when
+   * they do not fit into one array.
    */
   read(position: number, lengthBytes: number, what: string): Uint8Array<ArrayBuffer> {
     if (this.#fd === null) throw badFile(this.path, what, "an open file", "one that was closed before");

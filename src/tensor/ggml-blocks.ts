@@ -1,12 +1,12 @@
-// The values of stored floats and ggml blocks: as float32, or as the grid of codes they lie on. It knows nothing of
-// files.
+// The values of stored floats and ggml blocks: dequantised to float32, or as the integer codes, scales and minimums of
+// their grid.
 
 import { MagdiError } from "../base/errors.ts";
 import { dequantizeQ6_K, GRID_LAYOUTS, type Grid, type GridType } from "./ggml-unpack.ts";
 import { decodeBfloat16, decodeFloat16 } from "./half.ts";
 import { type TensorType, tensorByteLength, typeLayout } from "./tensor-type.ts";
 
-/** The types that dequantize gives float32 values of. */
+/** The types that dequantize accepts. */
 type FloatType = "F32" | "F16" | "BF16" | "Q6_K" | GridType;
 
 /** Values [rows, columns] as codes on one affine grid for each 32 values of a row. */
@@ -59,7 +59,7 @@ export function dequantize(
   return valuesOf(unpackGrid(type, bytes, elementCount), GRID_LAYOUTS[type].zeroCode);
 }
 
-/** The bytes themselves where they are an array's own from byte 0, else a copy. */
+/** The same memory where the bytes fill their ArrayBuffer, else a copy. */
 function float32From(bytes: Uint8Array): Float32Array<ArrayBuffer> {
   const { buffer } = bytes;
   const isOwn = buffer instanceof ArrayBuffer && bytes.byteLength === buffer.byteLength;

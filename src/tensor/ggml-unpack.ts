@@ -1,5 +1,4 @@
-// The bit layouts of ggml's blocks, as llama.cpp's ggml-quants.c defines them. It knows where scales and codes lie
-// in a block, not what becomes of them.
+// The bit layouts of ggml's blocks, as llama.cpp's ggml-quants.c defines them: where scales, minimums and codes lie.
 
 import { FLOAT16_VALUES } from "./half.ts";
 
@@ -13,7 +12,7 @@ export interface Grid {
   readonly mins: Float32Array<ArrayBuffer>;
 }
 
-/** Takes the block at bytes[from] apart into the grid, its first value being value number `first`. */
+/** Unpacks the block at bytes[from] into the grid, its first value becoming number `first`. */
 type Unpack = (bytes: Uint8Array, from: number, grid: Grid, first: number) => void;
 
 interface GridLayout {
@@ -85,7 +84,7 @@ function unpackQ8_0(bytes: Uint8Array, from: number, grid: Grid, first: number):
   const scale = float16At(bytes, from);
   grid.scales[first >> 5] = scale;
   grid.mins[first >> 5] = -128 * scale;
-  // Signed byte + 128 is the byte with its top bit turned.
+  // A signed byte + 128 is the byte with its top bit flipped.
   for (let i = 0; i < 32; i++) grid.codes[first + i] = bytes[from + 2 + i]! ^ 128;
 }
 

@@ -1,11 +1,10 @@
-// Reads the numbers and strings at the front of a GGUF file, loading only as far as they reach. It knows nothing of
-// what they mean.
+// Reads the numbers and strings at the front of a GGUF file, loading no more of it than they need.
 
 import { badFile, unsupported } from "./bad-file.ts";
 import type { FileBytes } from "./file-bytes.ts";
 
 const FIRST_LOAD_BYTES = 64 * 1024;
-/** No file's metadata comes near; it bounds what a lying length in a huge file can make us load. */
+/** Far above any real metadata; it bounds what a false length in a huge file makes us load. */
 const MAX_HEADER_BYTES = 100_000_000;
 
 export class GgufCursor {
@@ -55,7 +54,7 @@ export class GgufCursor {
     throw badFile(this.path, what, `at most ${most}, as the rest of the file can hold`, value);
   }
 
-  /** A u64 length and so many bytes of UTF-8; bytes that are none become U+FFFD. */
+  /** A u64 length and so many bytes of UTF-8; invalid bytes become U+FFFD. */
   string(what: string): string {
     const length = this.count(what, 1);
     const from = this.#advance(length, what);
@@ -71,7 +70,7 @@ export class GgufCursor {
     return values;
   }
 
-  /** Moves past `length` bytes that are sure to be loaded, and says where they begin. */
+  /** Loads the next `length` bytes, moves past them, and returns where they begin. */
   #advance(length: number, what: string): number {
     const from = this.#at;
     const end = from + length;
@@ -94,7 +93,7 @@ export class GgufCursor {
   }
 }
 
-/** GGUF's numbers: how wide, and how one is read. */
+/** GGUF's number types: their width, and how one is read. */
 const NUMBER_TYPES = {
   u8: { bytes: 1, read: (from: Buffer, at: number) => from.readUInt8(at) },
   i8: { bytes: 1, read: (from: Buffer, at: number) => from.readInt8(at) },

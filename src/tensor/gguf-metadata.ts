@@ -1,4 +1,4 @@
-// Reads the key-value metadata of a GGUF file. It knows the types of values, not what any key means.
+// Reads the key-value metadata of a GGUF file.
 
 import { badFile, quoted, unsupported } from "./bad-file.ts";
 import { type GgufCursor, type NumberType, numberBytes } from "./gguf-cursor.ts";
@@ -33,7 +33,7 @@ const VALUE_TYPES = [
 ] as const satisfies readonly (NumberType | "bool" | "string" | "array")[];
 type ValueType = (typeof VALUE_TYPES)[number];
 
-/** What arrays may still hold, over the whole file. */
+/** How many array elements the rest of the file may have. */
 interface Budget {
   elements: number;
 }
@@ -52,7 +52,7 @@ export function readMetadata(cursor: GgufCursor, count: number): Map<string, Ggu
   return metadata;
 }
 
-/** The least a count of pairs takes in a file. */
+/** The number of key-value pairs. */
 export function readPairCount(cursor: GgufCursor): number {
   return cursor.count("the number of metadata keys", MIN_PAIR_BYTES);
 }

@@ -1,4 +1,4 @@
-// Reads the tensor list of a GGUF file and places each tensor in the file. It reads no tensor.
+// Reads the tensor list of a GGUF file: each tensor's type, shape and place in the file.
 
 import { badFile, quoted, unsupported } from "./bad-file.ts";
 import type { GgufCursor } from "./gguf-cursor.ts";
@@ -12,7 +12,7 @@ const MAX_DIMENSIONS = 4;
 /** A name's length and one character, the number of dimensions, a type and an offset. */
 const MIN_TENSOR_BYTES = 8 + 1 + 4 + 4 + 8;
 
-/** enum ggml_type, by number; a name outside TensorType is a type that exists but is not implemented. */
+/** enum ggml_type, by number. */
 const IMPLEMENTED: Readonly<Record<number, TensorType>> = {
   0: "F32",
   1: "F16",
@@ -31,6 +31,7 @@ const IMPLEMENTED: Readonly<Record<number, TensorType>> = {
   28: "F64",
   30: "BF16",
 };
+/** The types that ggml has and we have not. */
 const NOT_IMPLEMENTED: Readonly<Record<number, string>> = {
   4: "Q4_2",
   5: "Q4_3",
@@ -60,7 +61,7 @@ const NOT_IMPLEMENTED: Readonly<Record<number, string>> = {
   41: "Q1_0",
 };
 
-/** A tensor of the list, its offset still counted from where the data begins. */
+/** A tensor of the list; its offset counts from the start of the data section. */
 interface ListedTensor {
   readonly name: string;
   readonly type: TensorType;
@@ -74,7 +75,7 @@ export function readTensorCount(cursor: GgufCursor): number {
 }
 
 /**
- * Reads `count` tensors' descriptions and checks that their data lies, aligned and apart, within the file.
+ * Reads the descriptions of `count` tensors, and checks that their data is aligned, in the file and without overlap.
  *
  * @throws MagdiError MAGDI_BAD_FILE naming the tensor; MAGDI_UNSUPPORTED for ggml types that are not implemented.
  */
@@ -105,7 +106,7 @@ function readTensor(cursor: GgufCursor, what: string, alignment: number): Listed
     throw badFile(cursor.path, where, `at most ${MAX_DIMENSIONS} dimensions`, dimensions);
   }
   const shape: number[] = [];
-  // The file has the innermost dimension first.
+  // GGUF has the innermost dimension first.
   for (let i = 0; i < dimensions; i++) shape.unshift(safeNumber(cursor, `${where}, dimension ${i}`));
   const type = readType(cursor, where);
   const byteLength = tensorByteLength(type, shape);
@@ -135,7 +136,7 @@ function safeNumber(cursor: GgufCursor, what: string): number {
   throw badFile(cursor.path, what, "a number below 2^53", value);
 }
 
-/** Gaps are padding; an overlap or a tensor that reaches past the file's end is a lie. */
+/** Gaps are padding; an overlap, or data past the file's end, is an error. */
 function expectApart(cursor: GgufCursor, tensors: ListedTensor[], dataStart: number): void {
   tensors.sort((a, b) => a.offset - b.offset || a.byteLength - b.byteLength);
   const dataBytes = Math.max(0, cursor.position + cursor.remainingBytes - dataStart);

@@ -1,5 +1,4 @@
-// Opens a GGUF file: its metadata and its tensors. It knows nothing of models or tokenizers.
-// The format is ggml's docs/gguf.md.
+// Opens a GGUF file (ggml's docs/gguf.md): its metadata and its tensors.
 
 import { badFile, quoted, unsupported } from "./bad-file.ts";
 import { FileBytes } from "./file-bytes.ts";
@@ -129,7 +128,7 @@ function expectVersion(cursor: GgufCursor, file: FileBytes): void {
   if (version === 1) {
     throw unsupported(file.path, "the version", "1 is too old; convert the model again, to version 3");
   }
-  // A small number with its bytes the other way round.
+  // A small number with its bytes reversed.
   if (version !== 0 && (version & 0xffff) === 0) {
     throw unsupported(file.path, "the version", "the file is big-endian; use a little-endian one");
   }

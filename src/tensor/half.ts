@@ -1,4 +1,4 @@
-// float16 and bfloat16 to and from float32, by their bits. It knows nothing of tensors.
+// Conversions between float16, bfloat16 and float32, by their bits.
 
 /** The float32 bits of each of the 65536 float16 values. */
 const FLOAT16_BITS = float16Table();
@@ -83,16 +83,4 @@ function float16FromBits(bits: number): number {
 function roundShift(value: number, shift: number): number {
   const half = (1 << (shift - 1)) - 1;
   return (value + half + ((value >> shift) & 1)) >> shift;
-}
-
-/** values [n] → bfloat16 bits [n], rounded to nearest, ties to even; NaN stays NaN. */
-export function encodeBfloat16(values: Float32Array): Uint16Array<ArrayBuffer> {
-  const bits = new Uint32Array(values.buffer, values.byteOffset, values.length);
-  const words = new Uint16Array(values.length);
-  for (let i = 0; i < values.length; i++) {
-    const word = bits[i]!;
-    const isNan = (word & 0x7fffffff) > 0x7f800000;
-    words[i] = isNan ? (word >>> 16) | 0x40 : (word + 0x7fff + ((word >>> 16) & 1)) >>> 16;
-  }
-  return words;
 }

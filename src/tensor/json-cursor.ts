@@ -1,11 +1,11 @@
-// A JSON reader that is told what to expect, value by value, so that hostile text costs nothing: no tree is built,
-// depth is bounded, a key may not come twice. It knows nothing of what the text describes.
+// A pull parser for JSON from untrusted files: the caller says which value to expect next, no tree is built, nesting is
+// bounded, and a duplicate key is an error.
 
 import { badFile, quoted, unsupported } from "./bad-file.ts";
 
-/** How deep a value that nobody wants may nest. */
+/** How deep a skipped value may nest. */
 const MAX_SKIPPED_DEPTH = 64;
-/** In one object; no model comes near, and remembering more takes long. */
+/** In one object: far more than any model has. */
 const MAX_KEYS = 2 ** 20;
 
 const NUMBER = /-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?/y;
@@ -81,7 +81,7 @@ export class JsonCursor {
     return true;
   }
 
-  /** Reads a value of any kind and forgets it. */
+  /** Skips a value of any kind. */
   skip(depth = 0): void {
     if (depth > MAX_SKIPPED_DEPTH) throw this.fail(`at most ${MAX_SKIPPED_DEPTH} levels`, "more");
     this.#skipSpace();

@@ -1,5 +1,5 @@
-// Reads and checks the header of a safetensors file: what lies where. It reads no tensor.
-// The rules are those of huggingface/safetensors' own reader, safetensors/src/tensor.rs.
+// Reads and checks the header of a safetensors file: each tensor's type, shape and place in the file. The rules are
+// those of Hugging Face's own reader, safetensors/src/tensor.rs.
 
 import { badFile, quoted, unsupported } from "./bad-file.ts";
 import type { FileBytes } from "./file-bytes.ts";
@@ -8,14 +8,14 @@ import type { PlacedTensor } from "./tensor-file.ts";
 import { isTensorType, type TensorType, tensorByteLength, typeLayout } from "./tensor-type.ts";
 
 export const MAX_HEADER_BYTES = 100_000_000;
-/** More than any framework's tensors have; a bound on what a header's brackets can cost. */
+/** More than any framework allows; it bounds the memory that a hostile header can take. */
 const MAX_DIMENSIONS = 64;
-/** In the format, but nothing here computes with them. */
+/** In the format, but not implemented here. */
 const KNOWN_UNSUPPORTED = /^(F8_\w+|F6_\w+|F4|C64|C128)$/;
 
 export interface SafetensorsHeader {
   readonly metadata: ReadonlyMap<string, string>;
-  /** In the order of their bytes. */
+  /** In the order of their data. */
   readonly tensors: ReadonlyMap<string, PlacedTensor>;
 }
 
@@ -32,7 +32,7 @@ export function readSafetensorsHeader(file: FileBytes): SafetensorsHeader {
   }
   const lengthBytes = Number(length);
   const text = decodeUtf8(file.path, "the header", file.read(8, lengthBytes, "the header"));
-  // The format reserves the first byte, so that no white space or byte order mark may come before.
+  // The format demands it as the first byte: no white space or byte order mark may come before.
   if (!text.startsWith("{")) throw badFile(file.path, "the header", 'a "{" first', quoted(text.slice(0, 1)));
   return parseHeader(file, text, 8 + lengthBytes);
 }
@@ -112,7 +112,7 @@ function plainType(path: string, where: string, name: string): TensorType {
   throw badFile(path, where, "a dtype of the format", quoted(name));
 }
 
-/** Tensors in the order of their bytes must follow each other without hole or overlap, to the file's last byte. */
+/** The tensors' data must fill the rest of the file, without holes or overlaps. */
 function expectContiguous(file: FileBytes, tensors: readonly PlacedTensor[], dataStart: number): void {
   let end = dataStart;
   for (const { name, position, byteLength } of tensors) {

@@ -1,4 +1,4 @@
-// Reads safetensors files, one or several behind an index. It knows nothing of what the tensors are for.
+// Reads safetensors files: a single one, or the shards of an index.
 
 import { dirname, isAbsolute, join, normalize, sep } from "node:path";
 import { MagdiError } from "../base/errors.ts";
@@ -16,7 +16,7 @@ import { closingOnError, PlacedTensorFile, type TensorEntry, type TensorFile } f
 export { writeSafetensors } from "./safetensors-writer.ts";
 
 export class SafetensorsFile extends PlacedTensorFile {
-  /** The header's own key-value text, such as format: pt. */
+  /** The header's __metadata__, such as format: pt. */
   readonly metadata: ReadonlyMap<string, string>;
 
   constructor(file: FileBytes, header: SafetensorsHeader) {

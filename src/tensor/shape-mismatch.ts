@@ -1,4 +1,4 @@
-// Which tensors are missing, unexpected or of the wrong shape, all in one text. It knows no files and no models.
+// Which tensors are missing, unexpected or of the wrong shape, in one text.
 
 export type Shape = readonly number[];
 
@@ -7,7 +7,7 @@ const shapeText = (shape: Shape): string => `[${shape.join(", ")}]`;
 const section = (title: string, lines: readonly string[]): string =>
   lines.length === 0 ? "" : `\n  ${title} (${lines.length}): ${lines.join(", ")}`;
 
-/** A line for each kind of mismatch, with both shapes; "" when all fit. `ignored` says which unexpected names may be. */
+/** A line for each kind of mismatch, with both shapes; "" when all fit. `ignored` says which unexpected names are fine. */
 export function shapeMismatches(
   expected: ReadonlyMap<string, Shape>,
   found: ReadonlyMap<string, { readonly shape: Shape }>,

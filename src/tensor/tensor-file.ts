@@ -1,4 +1,4 @@
-// A file of named tensors, read one tensor at a time. It knows nothing of how a format says where they lie.
+// A file of named tensors, read one at a time, whatever its format.
 
 import { badFile, quoted, unsupported } from "./bad-file.ts";
 import type { FileBytes } from "./file-bytes.ts";
@@ -10,7 +10,7 @@ export type { TensorType } from "./tensor-type.ts";
 export interface TensorEntry {
   readonly name: string;
   readonly type: TensorType;
-  /** Row-major, outermost dimension first (for GGUF too, whose files say it the other way round). */
+  /** Row-major, outermost dimension first (also for GGUF, whose files have the reverse order). */
   readonly shape: readonly number[];
   readonly byteLength: number;
 }
@@ -31,12 +31,12 @@ export interface TensorFile {
   close(): void;
 }
 
-/** An entry and where its bytes begin, counted from the file's start. */
+/** An entry, and the position of its data from the file's start. */
 export interface PlacedTensor extends TensorEntry {
   readonly position: number;
 }
 
-/** What every reader of one file shares. The entries must have been checked against the file's size. */
+/** What the readers of single files share. The entries must have been checked against the file's size. */
 export class PlacedTensorFile implements TensorFile {
   readonly path: string;
   readonly entries: ReadonlyMap<string, PlacedTensor>;
@@ -75,7 +75,7 @@ export class PlacedTensorFile implements TensorFile {
   }
 }
 
-/** Runs a reader's checks on an open file; whatever they throw, the file is closed. */
+/** Runs `read`, and closes the file if it throws. */
 export function closingOnError<T>(file: { close(): void }, read: () => T): T {
   try {
     return read();

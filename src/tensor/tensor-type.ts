@@ -1,4 +1,4 @@
-// The element types of stored tensors and how many bytes they take. It knows nothing of files or values.
+// The element types of stored tensors, and how many bytes they take.
 
 /** How a type packs its elements: blockElements elements take blockBytes bytes; plain types are blocks of one. */
 interface TypeLayout {

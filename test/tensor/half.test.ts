@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { decodeBfloat16, decodeFloat16, encodeBfloat16, encodeFloat16 } from "../../src/tensor/half.ts";
+import { decodeBfloat16, decodeFloat16, encodeFloat16 } from "../../src/tensor/half.ts";
+import { encodeBfloat16 } from "../support/bfloat16.ts";
 
 const allWords = Uint16Array.from({ length: 65536 }, (_, i) => i);
 const allBytes = new Uint8Array(allWords.buffer);

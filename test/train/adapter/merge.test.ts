@@ -6,11 +6,12 @@ import { MagdiError } from "../../../src/base/errors.ts";
 import type { BaseModel } from "../../../src/student/base-model.ts";
 import { openHuggingFaceBase } from "../../../src/student/hugging-face-base.ts";
 import { openBase } from "../../../src/student/open-base.ts";
-import { decodeBfloat16, encodeBfloat16 } from "../../../src/tensor/half.ts";
+import { decodeBfloat16 } from "../../../src/tensor/half.ts";
 import { openSafetensors, writeSafetensors } from "../../../src/tensor/safetensors.ts";
 import { mergedBase } from "../../../src/train/adapter/merge.ts";
 import { readPeftAdapter } from "../../../src/train/adapter/peft-adapter.ts";
 import { openStudentForward } from "../../../src/train/step/student-forward.ts";
+import { encodeBfloat16 } from "../../support/bfloat16.ts";
 import { type RandomTensor, writeRandomAdapter } from "../../support/random-adapter.ts";
 import { fixture, scratchFolder } from "../../support/scratch-folder.ts";
 

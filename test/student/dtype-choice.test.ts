@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { chooseDtype, workTime } from "../../src/student/dtype.ts";
-import type { Dtype } from "../../src/student/dtype-choice.ts";
+import type { Dtype } from "../../src/student/dtype.ts";
+import { chooseDtype, workTime } from "../../src/student/dtype-choice.ts";
 
 const quality = (agreement: number) => ({ agreement, positions: 576, perplexity: 20, perplexityFp32: 19 });
 const times = (stepMs: number) => ({ promptMs: 10 * stepMs, stepMs, tenRowStepMs: 3 * stepMs });

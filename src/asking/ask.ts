@@ -84,11 +84,11 @@ export interface AskOptions {
   /** Called in order, from "accepted" on. */
   onEvent?(event: AskEvent): void;
   /** Hands the samples to the engine. Default: the student's engine, without time limits. */
-  submit?(order: GenerationOrder, listener: GenerationListener): Pick<Generation, "done" | "cancel">;
+  submit?(order: GenerationInput, listener: GenerationListener): Pick<Generation, "done" | "cancel">;
 }
 
 /** A generation but for the limits that its caller sets. */
-export type GenerationOrder = Omit<GenerationRequest, "queueTimeoutMs" | "timeoutMs" | "prefixScope">;
+export type GenerationInput = Omit<GenerationRequest, "queueTimeoutMs" | "timeoutMs" | "prefixScope">;
 
 export interface AskRun {
   readonly id: string;

@@ -115,7 +115,7 @@ for (const [route, path] of Object.keys(BODIES).entries()) {
       for (let round = 0; round < ROUNDS / 4; round++) await send(server, path, mutations);
     });
     await Promise.all(clients);
-    await until(() => server.app.admission.active === 0);
+    await until(() => server.app.lifecycle.active === 0);
     assert.equal(await server.metric('magdi_request_failures_total{reason="internal"}'), 0);
     const { state, requestsRunning, requestsWaiting, samplesRunning, samplesWaiting } =
       student.engine.stats();

@@ -1,5 +1,6 @@
 // The student that the server serves, and the checks of a request against it: model name, number of samples, token ids.
 
+import { badField } from "../asking/sampling.ts";
 import { MagdiError } from "../base/errors.ts";
 import type { GenerationEngine, StepReport } from "../engine/request.ts";
 import type { ChatSpeaker, Message } from "../text/chat-prompt.ts";
@@ -41,10 +42,9 @@ export function assertServes(student: ServedStudent, model: string | null | unde
 export function assertSampleCount(student: ServedStudent, samples: number, param: string): void {
   const { maxSamplesPerRequest } = student.engine;
   if (samples <= maxSamplesPerRequest) return;
-  throw new MagdiError(
-    "MAGDI_BAD_REQUEST",
-    `${param}: expected a whole number from 1 to ${maxSamplesPerRequest}, the server's maximum, found ${samples}`,
-    { param },
+  throw badField(
+    param,
+    `expected a whole number from 1 to ${maxSamplesPerRequest}, the server's maximum, found ${samples}`,
   );
 }
 

@@ -1,4 +1,4 @@
-// When a vote may stop before all its samples have finished. It knows which samples still run, not what they say.
+// Early stopping: whether a vote is decided before all its samples have finished.
 
 import { regularisedIncompleteBeta } from "./beta-distribution.ts";
 import {
@@ -18,14 +18,14 @@ export const ADAPTIVE_THRESHOLD = 0.95;
 type Finished = Pick<VotingSample, "index" | "answer" | "confidence">;
 
 /**
- * True only when no outcome of the running samples can change the winner: any answers, any confidences up to 1, ties
- * included, or no answers at all. `running` are their indices.
+ * True only if no outcome of the running samples (whose indices are `running`) can change the winner: any answers, any
+ * confidences up to 1, ties included, or no answers at all.
  *
- * If none of them answers, today's winner stays, so the question is whether another answer can overtake it. A rival
- * does best when every running sample votes for it with confidence 1: each of the four things that standings are
- * compared by only gets better with one more vote, and the winner's own never get worse. So one comparison a rival
- * decides, and a new answer is a rival that starts from nothing. Rounding keeps the argument, because a sum taken in
- * order of index is monotone in its terms.
+ * If no running sample answers, the current winner stays, so the question is whether a rival can overtake it. A rival
+ * does best if every running sample votes for it with confidence 1: one more vote can only improve each of the four
+ * values that standings are compared by, and never worsens the winner's. So one comparison for each rival is enough; an
+ * answer not seen yet is a rival without votes. This holds with floating-point rounding too, because a sum in index
+ * order is monotone in its terms.
  */
 export function exactDecided(
   finished: readonly Finished[],
@@ -37,11 +37,11 @@ export function exactDecided(
   const winner = ranked[0];
   if (winner === undefined) return false;
   const rivals: (string | null)[] = [...ranked.slice(1).map((standing) => standing.answer), null];
-  return rivals.every((rival) => compareStandings(winner, atBest(rival, finished, running, rule)) < 0);
+  return rivals.every((rival) => compareStandings(winner, bestCase(rival, finished, running, rule)) < 0);
 }
 
-/** A rival's standing if all running samples voted for it with confidence 1; null is an answer not yet seen. */
-function atBest(
+/** A rival's standing if all running samples vote for it with confidence 1; null is an answer not seen yet. */
+function bestCase(
   rival: string | null,
   finished: readonly Finished[],
   running: readonly number[],
@@ -68,16 +68,16 @@ function atBest(
 }
 
 /**
- * Adaptive-Consistency (Aggarwal et al. 2023, arXiv 2305.11860, equation 3): the chance that the leader would stay
- * ahead of the runner-up for ever, P(p > 1/2) for p ~ Beta(v1 + 1, v2 + 1), of the two greatest numbers of votes.
+ * Adaptive-Consistency (Aggarwal et al. 2023, arXiv 2305.11860, equation 3): the probability that the leader stays ahead
+ * of the runner-up with ever more samples, P(p > 1/2) for p ~ Beta(v1 + 1, v2 + 1) with their numbers of votes.
  */
 export function leaderProbability(leaderVotes: number, runnerUpVotes: number): number {
   return 1 - regularisedIncompleteBeta(0.5, leaderVotes + 1, runnerUpVotes + 1);
 }
 
 /**
- * True when leaderProbability reaches the threshold. The leader is the vote's winner under `rule`; the runner-up has
- * the most votes of the others.
+ * True if leaderProbability reaches the threshold. The leader is the winner under `rule`; the runner-up is the other
+ * answer with the most votes.
  */
 export function adaptiveDecided(
   finished: readonly Finished[],

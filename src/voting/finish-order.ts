@@ -1,6 +1,5 @@
-// The order in which finished samples are counted: by length, then by index, whatever order they finished in. A
-// sample that had to wait for room finishes late under load; its vote counts as if it had not, so that the same seed
-// gives the same vote among any strangers. It knows no answers.
+// Counts finished samples in a deterministic order: by length, then by index. Under load a sample may start late and so
+// finish late; ordering by length makes the same seed give the same vote whatever else is running.
 
 interface Held<T> {
   readonly index: number;
@@ -9,14 +8,15 @@ interface Held<T> {
 }
 
 /**
- * Samples report each token and their end, as they happen; what comes back may be counted now.
+ * Call it for each token and each end; it returns the finished samples that can be counted now.
+ *
  * @example
  * const order = new FinishOrder<string>(2);
  * order.advanced(0); // []
- * order.finished(0, 1, "short"); // ["short"]: no other can end before it
+ * order.finished(0, 1, "short"); // ["short"]: no other sample can precede it
  */
 export class FinishOrder<T> {
-  /** Tokens of each sample whose reports are complete. */
+  /** Tokens of each sample so far. */
   readonly #lengths: number[];
   readonly #running: Set<number>;
   #held: Held<T>[] = [];
@@ -26,7 +26,7 @@ export class FinishOrder<T> {
     this.#running = new Set(this.#lengths.keys());
   }
 
-  /** The sample has one more token; whether it ends with it is not known yet. */
+  /** The sample has one more token. It may turn out to be its last. */
   advanced(index: number): T[] {
     const released = this.#release();
     this.#lengths[index] = (this.#lengths[index] ?? 0) + 1;
@@ -40,13 +40,13 @@ export class FinishOrder<T> {
     return this.#release();
   }
 
-  /** The sample was stopped by somebody: nobody waits for it. */
+  /** The sample was stopped and will not be counted: do not wait for it. */
   withdrawn(index: number): T[] {
     this.#running.delete(index);
     return this.#release();
   }
 
-  /** Everything that is still held, in order, for who cannot wait. */
+  /** All finished samples that are still held back, in order. */
   rest(): T[] {
     return this.#held.splice(0).map(({ value }) => value);
   }
@@ -54,7 +54,7 @@ export class FinishOrder<T> {
   #release(): T[] {
     const isNext = ({ index, tokens }: Held<T>): boolean => {
       for (const other of this.#running) {
-        // Samples of one step report by index: a later one may still be a token behind.
+        // Within a step, tokens are reported by index: a later sample may still be one token behind.
         const needed = other < index ? tokens : tokens - 1;
         if ((this.#lengths[other] ?? 0) < needed) return false;
       }

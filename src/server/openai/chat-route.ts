@@ -1,6 +1,7 @@
 // POST /v1/chat/completions, OpenAI's chat completions, whole or streamed.
 import type { FastifyPluginAsyncZod } from "fastify-type-provider-zod";
 import { withinContext } from "../../asking/prompt-tokens.ts";
+import { badField } from "../../asking/sampling.ts";
 import { encodeChat } from "../../text/chat-prompt.ts";
 import { admit } from "../inference-route.ts";
 import { assertSampleCount, assertServes, messagesOf } from "../served-student.ts";
@@ -13,7 +14,7 @@ import {
 } from "./chat-schema.ts";
 import { answerCompletion } from "./completion.ts";
 import { chatShape } from "./completion-shape.ts";
-import { badField, openAiSampling } from "./sampling.ts";
+import { openAiSampling } from "./sampling.ts";
 
 const DESCRIPTION = `OpenAI's chat completions, with vLLM's \`top_k\`, \`min_p\`, \`min_tokens\` and \`ignore_eos\`. Unknown
 fields are ignored; fields that would change the answer and are not implemented are rejected. With \`stream\`, chunks are

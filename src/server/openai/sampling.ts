@@ -1,7 +1,6 @@
 // From an OpenAI request's sampling fields to the engine's parameters, with OpenAI's defaults.
 
-import { randomSeed } from "../../asking/sampling.ts";
-import { MagdiError } from "../../base/errors.ts";
+import { badField, randomSeed } from "../../asking/sampling.ts";
 import type { SamplingParams } from "../../engine/request.ts";
 
 /** The fields that both kinds of completion share; null and undefined both mean absent. */
@@ -66,8 +65,4 @@ function logitBias(biases: Readonly<Record<string, number>>, vocabSize: number):
     byToken.set(id, bias);
   }
   return byToken;
-}
-
-export function badField(param: string, message: string): MagdiError {
-  return new MagdiError("MAGDI_BAD_REQUEST", `${param}: ${message}`, { param });
 }

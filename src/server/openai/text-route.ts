@@ -1,12 +1,13 @@
 // POST /v1/completions, OpenAI's text completions: continues text or token ids without a chat template, whole or streamed.
 import type { FastifyPluginAsyncZod } from "fastify-type-provider-zod";
 import { withinContext } from "../../asking/prompt-tokens.ts";
+import { badField } from "../../asking/sampling.ts";
 import { admit } from "../inference-route.ts";
 import { assertSampleCount, assertServes, assertTokens, type ServedStudent } from "../served-student.ts";
 import type { RouteOptions } from "../serving-context.ts";
 import { answerCompletion } from "./completion.ts";
 import { textShape } from "./completion-shape.ts";
-import { badField, openAiSampling } from "./sampling.ts";
+import { openAiSampling } from "./sampling.ts";
 import {
   type TextCompletionRequest,
   textCompletion,

@@ -1,7 +1,7 @@
 // POST /v1/tokenize and /v1/detokenize: text to token ids exactly as the inference routes encode it, and back.
 import type { FastifyPluginAsyncZod } from "fastify-type-provider-zod";
 import { withinContext } from "../../asking/prompt-tokens.ts";
-import { MagdiError } from "../../base/errors.ts";
+import { badField } from "../../asking/sampling.ts";
 import { encodeChat } from "../../text/chat-prompt.ts";
 import { assertServes, assertTokens, messagesOf, type ServedStudent } from "../served-student.ts";
 import type { RouteOptions } from "../serving-context.ts";
@@ -81,11 +81,7 @@ function encoded(student: ServedStudent, body: TokenizeRequest): Int32Array {
   if (first === undefined || second !== undefined) {
     const param = second ?? "prompt";
     const found = first === undefined ? "none" : given.join(" and ");
-    throw new MagdiError(
-      "MAGDI_BAD_REQUEST",
-      `${param}: expected one of prompt, content and messages, found ${found}`,
-      { param },
-    );
+    throw badField(param, `expected one of prompt, content and messages, found ${found}`);
   }
   const special = body.add_special_tokens ?? body.add_special;
   return withinContext(student.engine, first, (atMost) => {

@@ -1,6 +1,7 @@
 // The requests of one WebSocket connection: reads client frames, starts and cancels questions, sends their frames with
 // the client's ids. No WebSocket library here.
 import type { FastifyBaseLogger } from "fastify";
+import { badField } from "../../asking/sampling.ts";
 import { MagdiError } from "../../base/errors.ts";
 import type { Caller } from "../access/api-keys.ts";
 import type { RequestTrace } from "../observation/request-trace.ts";
@@ -166,9 +167,7 @@ export class SocketSession {
   #assertRoomFor(id: string): void {
     const { maxRequests } = this.#options;
     if (this.#live.has(id)) {
-      throw new MagdiError("MAGDI_BAD_REQUEST", `id: a request ${id} is already running on this connection`, {
-        param: "id",
-      });
+      throw badField("id", `a request ${id} is already running on this connection`);
     }
     if (this.#live.size < maxRequests) return;
     throw new MagdiError(
@@ -186,11 +185,7 @@ export class SocketSession {
   #liveRequest(id: string): LiveRequest {
     const live = this.#live.get(id);
     if (live !== undefined) return live;
-    throw new MagdiError(
-      "MAGDI_BAD_REQUEST",
-      `id: no request ${id} is running on this connection; it may have ended`,
-      { param: "id" },
-    );
+    throw badField("id", `no request ${id} is running on this connection; it may have ended`);
   }
 
   #refuse(id: string | null, error: unknown, trace: RequestTrace | null = null): void {

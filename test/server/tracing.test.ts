@@ -291,7 +291,7 @@ test("lost spans are told once in a while, and so is the collector's return", ()
   code = 0;
   send(1);
   send(1);
-  assert.match(told[2] ?? "", /takes spans again \(lost: 6\)/);
+  assert.match(told[2] ?? "", /accepts spans again \(lost: 6\)/);
   assert.equal(told.length, 3);
 });
 

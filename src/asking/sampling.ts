@@ -1,6 +1,5 @@
 // Sampling parameters of a question; the defaults are those of the paper's evaluation.
 
-import { randomBytes } from "node:crypto";
 import type { Task } from "../answers/task.ts";
 import { MagdiError } from "../base/errors.ts";
 import type { SamplingParams } from "../engine/request.ts";
@@ -66,7 +65,8 @@ export function samplingTemperature(samples: number, asked?: number): number {
 
 /** A random unsigned 53-bit integer. */
 export function randomSeed(): number {
-  return Number(randomBytes(8).readBigUInt64BE() >> 11n);
+  const bits = crypto.getRandomValues(new BigUint64Array(1))[0]!; // an array of one
+  return Number(bits >> 11n);
 }
 
 /** A MAGDI_BAD_REQUEST about one field of a request. */

@@ -28,14 +28,14 @@ import { Lifecycle } from "./operations/lifecycle.ts";
 import { metricsRoute } from "./operations/metrics-route.ts";
 import { probesRoute } from "./operations/probes-route.ts";
 import { reasonRoute } from "./reason/reason-route.ts";
-import { REASON_SOCKET_PATH, reasonSocketRoute } from "./reason/socket-route.ts";
 import { voteRoute } from "./reason/vote-route.ts";
+import { REASON_WEBSOCKET_PATH, reasonWebSocketRoute } from "./reason/websocket-route.ts";
 import type { ServedStudent } from "./served-student.ts";
 import type { ServingContext } from "./serving-context.ts";
 import { HttpConnections } from "./transport/http-connections.ts";
 import { compileValidator, installJsonBodies } from "./transport/request-body.ts";
 import { REQUEST_ID_HEADER, requestIdOf } from "./transport/request-headers.ts";
-import { installSockets, upgradableRequest } from "./transport/socket-upgrades.ts";
+import { installWebSockets, upgradableRequest } from "./transport/websocket-upgrades.ts";
 
 export interface AppOptions {
   /** While a promise is pending, /ready and inference answer 503. If it rejects, the caller has to stop the process. */
@@ -90,7 +90,7 @@ export function buildApp(options: AppOptions): FastifyInstance {
     // The hook below logs one line a request, when its response is closed, in place of Fastify's two.
     logController: new LogController({ disableRequestLogging: true }),
     genReqId: requestIdOf,
-    http: { ...limits.http, IncomingMessage: upgradableRequest([REASON_SOCKET_PATH]) },
+    http: { ...limits.http, IncomingMessage: upgradableRequest([REASON_WEBSOCKET_PATH]) },
     forceCloseConnections: "idle",
     trustProxy: config.trustProxy.length === 0 ? false : [...config.trustProxy],
     ...frameworkErrorOptions,
@@ -149,7 +149,7 @@ export function buildApp(options: AppOptions): FastifyInstance {
       if (request.routeOptions.config.inference) logPrompt(request.log, request.body);
     });
   }
-  const sockets = installSockets(app, config.bodyLimitBytes);
+  const sockets = installWebSockets(app, config.bodyLimitBytes);
 
   const typed = app.withTypeProvider<ZodTypeProvider>();
   const routeOptions = { context, routes, sockets };
@@ -167,7 +167,7 @@ export function buildApp(options: AppOptions): FastifyInstance {
     baselinesRoute,
     docsRoute,
     openApiRoute,
-    reasonSocketRoute,
+    reasonWebSocketRoute,
   ]) {
     typed.register(route, routeOptions);
   }

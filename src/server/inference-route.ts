@@ -23,7 +23,7 @@ export function admit(context: ServingContext, reply: FastifyReply): ServedStude
 
 /** Waits for the whole answer; cancels if the client disconnects. */
 export async function answerWhole<T>(reply: FastifyReply, run: InferenceRun<T>): Promise<T> {
-  const stopWatching = onClientGone(reply.raw, () => run.cancel("disconnect"));
+  const stopWatching = onDisconnect(reply.raw, () => run.cancel("disconnect"));
   try {
     const answer = await run.done;
     const timing = reply.request.trace.serverTiming;
@@ -45,19 +45,19 @@ export interface StreamedAnswer {
 /** Streams an answer; the stream ends with [DONE] even after an error. */
 export async function answerStreamed(reply: FastifyReply, answer: StreamedAnswer): Promise<FastifyReply> {
   let run: InferenceRun<unknown> | null = null;
-  let gone = false;
-  const leave = () => {
-    gone = true;
+  let disconnected = false;
+  const cancel = () => {
+    disconnected = true;
     run?.cancel("disconnect");
   };
   const stream = new EventStream(reply, {
     maxBufferedBytes: answer.context.config.streamBufferBytes,
-    onClosed: leave,
+    onClosed: cancel,
   });
   run = answer.start(stream);
-  if (gone) run.cancel("disconnect");
+  if (disconnected) run.cancel("disconnect");
   // The stream notices a disconnect only once it has sent something; this also covers waiting and prefill.
-  const stopWatching = onClientGone(reply.raw, leave);
+  const stopWatching = onDisconnect(reply.raw, cancel);
   stream.keepAlive(answer.context.clock);
   try {
     await run.done;
@@ -75,7 +75,7 @@ export async function answerStreamed(reply: FastifyReply, answer: StreamedAnswer
 }
 
 /** Calls back once if the connection closes before the whole response was written; the returned function stops watching. */
-export function onClientGone(response: ServerResponse, callback: () => void): () => void {
+export function onDisconnect(response: ServerResponse, callback: () => void): () => void {
   const closed = () => {
     if (!response.writableFinished) callback();
   };

@@ -11,7 +11,7 @@ import type { DescribedRoute } from "./documentation/route-list.ts";
 import type { Metrics } from "./observation/metrics.ts";
 import type { Tracing } from "./observation/request-trace.ts";
 import type { Lifecycle } from "./operations/lifecycle.ts";
-import type { OpenSockets } from "./transport/socket-upgrades.ts";
+import type { OpenWebSockets } from "./transport/websocket-upgrades.ts";
 
 export interface ServingContext {
   readonly lifecycle: Lifecycle;
@@ -34,7 +34,7 @@ export interface RouteOptions {
   readonly context: ServingContext;
   /** All routes of the app. */
   readonly routes: readonly DescribedRoute[];
-  readonly sockets: OpenSockets;
+  readonly sockets: OpenWebSockets;
 }
 
 declare module "fastify" {

@@ -59,7 +59,7 @@ export class Metrics {
   );
   readonly #discardedTokens = this.#factory.counter(
     "generation_tokens_discarded_total",
-    "Generated tokens of samples that were stopped by somebody else than the model.",
+    "Generated tokens of samples that were stopped early, by reason.",
     ["reason"],
   );
   readonly #samples = this.#factory.counter(

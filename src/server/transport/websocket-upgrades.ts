@@ -6,20 +6,20 @@ import type { FastifyInstance, FastifyRequest } from "fastify";
 import { MagdiError } from "../../base/errors.ts";
 import { chooseSubprotocol } from "../access/authentication.ts";
 import { REQUEST_ID_HEADER } from "./request-headers.ts";
-import { CLOSE_CODES, type SocketConnection } from "./socket-connection.ts";
+import { CLOSE_CODES, type WebSocketConnection } from "./websocket-connection.ts";
 
 const HANDSHAKE_KEY = /^[+/0-9A-Za-z]{22}==$/;
 const TOKENS = /^[!#$%&'*+\-.^_`|~\w]+(?:[ \t]*,[ \t]*[!#$%&'*+\-.^_`|~\w]+)*$/;
 const VERSION = "13";
 
-export interface OpenSockets {
+export interface OpenWebSockets {
   /** Remembers a connection until it is closed, so that a shutdown can close it. */
-  add(connection: SocketConnection): void;
+  add(connection: WebSocketConnection): void;
 }
 
 /** Call it before routes are registered. A frame above `maxFrameBytes` closes its connection with 1009. */
-export function installSockets(app: FastifyInstance, maxFrameBytes: number): OpenSockets {
-  const connections = new Set<SocketConnection>();
+export function installWebSockets(app: FastifyInstance, maxFrameBytes: number): OpenWebSockets {
+  const connections = new Set<WebSocketConnection>();
   const requestIds = new WeakMap<IncomingMessage, string>();
   let closing = false;
 
@@ -32,7 +32,7 @@ export function installSockets(app: FastifyInstance, maxFrameBytes: number): Ope
       allowSynchronousEvents: false,
       handleProtocols: chooseSubprotocol,
     },
-    // Protocol errors are handled by SocketConnection, which closes with their code.
+    // Protocol errors are handled by WebSocketConnection, which closes with their code.
     errorHandler(error, _socket, request) {
       request.log.info({ err: error }, "WebSocket failed");
     },
@@ -73,7 +73,7 @@ export function installSockets(app: FastifyInstance, maxFrameBytes: number): Ope
   };
 }
 
-function closeOne(connection: SocketConnection): void {
+function closeOne(connection: WebSocketConnection): void {
   connection.close(CLOSE_CODES.goingAway, "the server is shutting down");
 }
 

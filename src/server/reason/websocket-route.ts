@@ -6,23 +6,26 @@ import { RequestTrace } from "../observation/request-trace.ts";
 import type { RouteOptions } from "../serving-context.ts";
 import { errorResponse } from "../transport/error-schema.ts";
 import { errorBody } from "../transport/http-errors.ts";
-import { CLOSE_CODES, SocketConnection } from "../transport/socket-connection.ts";
+import { CLOSE_CODES, WebSocketConnection } from "../transport/websocket-connection.ts";
 import { clientFrame, clientFrames, serverFrame } from "./frames.ts";
-import { SocketSession } from "./socket-session.ts";
+import { WebSocketSession } from "./websocket-session.ts";
 
-export const REASON_SOCKET_PATH = "/v1/reason/ws";
+export const REASON_WEBSOCKET_PATH = "/v1/reason/ws";
 
 const DESCRIPTION = `Concurrent requests on one connection, each with an id that the client chooses, as JSON text frames in
 both directions. Offer the subprotocol \`magdi\`; a client that cannot set headers also offers its API key, as
 \`magdi.key.\` followed by the key in base64url. The server closes with 1013 if the client reads too slowly, 1001 when it
 shuts down, 1008 after too many invalid frames, and 1009 after a frame that is too large.`;
 
-export const reasonSocketRoute: FastifyPluginAsyncZod<RouteOptions> = async (app, { context, sockets }) => {
+export const reasonWebSocketRoute: FastifyPluginAsyncZod<RouteOptions> = async (
+  app,
+  { context, sockets },
+) => {
   const { config } = context;
   const frames = clientFrames(config.maxSamples);
   app.route({
     method: "GET",
-    url: REASON_SOCKET_PATH,
+    url: REASON_WEBSOCKET_PATH,
     config: {
       errors: ["MAGDI_BAD_REQUEST", "MAGDI_FORBIDDEN_ORIGIN", "MAGDI_SHUTTING_DOWN"],
       webSocket: { receives: clientFrame(frames), sends: serverFrame },
@@ -43,21 +46,21 @@ export const reasonSocketRoute: FastifyPluginAsyncZod<RouteOptions> = async (app
       reply.code(426).headers({ upgrade: "websocket", connection: "upgrade" });
       return reply.send(
         errorBody(
-          `${REASON_SOCKET_PATH} is a WebSocket endpoint: send an upgrade request`,
+          `${REASON_WEBSOCKET_PATH} is a WebSocket endpoint: send an upgrade request`,
           "invalid_request_error",
           null,
         ),
       );
     },
     wsHandler(ws, request) {
-      const connection = new SocketConnection(ws, request.raw.socket, {
+      const connection = new WebSocketConnection(ws, request.raw.socket, {
         clock: context.clock,
         maxBufferedBytes: config.streamBufferBytes,
         pingMs: config.webSocketPingMs,
         onMessage: (text) => session.receive(text),
         onClosing: () => session.end(),
       });
-      const session = new SocketSession({
+      const session = new WebSocketSession({
         context,
         caller: request.caller,
         frames,
@@ -66,7 +69,7 @@ export const reasonSocketRoute: FastifyPluginAsyncZod<RouteOptions> = async (app
         takeRequest: () => takeRequest(request),
         openTrace: () => {
           const parent = request.trace.context;
-          const exchange = { method: "WS", route: REASON_SOCKET_PATH };
+          const exchange = { method: "WS", route: REASON_WEBSOCKET_PATH };
           return new RequestTrace(context.tracing?.start(exchange, parent) ?? null, parent);
         },
         onQuestion(question) {

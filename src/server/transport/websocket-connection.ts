@@ -10,7 +10,7 @@ export const CLOSE_CODES = { goingAway: 1001, policyViolation: 1008, tryAgainLat
 /** How long a peer has to answer a close frame before the connection is terminated. */
 const CLOSE_TIMEOUT_MS = 2000;
 
-export interface SocketConnectionOptions {
+export interface WebSocketConnectionOptions {
   readonly clock: Clock;
   /** The connection is closed with 1013 if more than this is unread when there is more to send. */
   readonly maxBufferedBytes: number;
@@ -22,10 +22,10 @@ export interface SocketConnectionOptions {
   onClosing(): void;
 }
 
-export class SocketConnection {
+export class WebSocketConnection {
   readonly #ws: WebSocket;
   readonly #socket: Socket;
-  readonly #options: SocketConnectionOptions;
+  readonly #options: WebSocketConnectionOptions;
   /** Resolves when the connection is closed. */
   readonly closed: Promise<void>;
   #closing = false;
@@ -35,7 +35,7 @@ export class SocketConnection {
   #stopCloseTimer = () => {};
 
   /** `socket` is the TCP connection under `ws`. */
-  constructor(ws: WebSocket, socket: Socket, options: SocketConnectionOptions) {
+  constructor(ws: WebSocket, socket: Socket, options: WebSocketConnectionOptions) {
     this.#ws = ws;
     this.#socket = socket;
     this.#options = options;

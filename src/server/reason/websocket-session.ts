@@ -16,7 +16,7 @@ const CLIENT_TYPES = ["reason", "cancel", "enough", "ping"];
 /** After so many invalid frames in a row the client is not speaking this protocol. */
 const MAX_INVALID_FRAMES = 32;
 
-export interface SocketSessionOptions {
+export interface WebSocketSessionOptions {
   readonly context: ServingContext;
   readonly caller: Caller;
   readonly frames: ClientFrames;
@@ -43,13 +43,13 @@ interface LiveRequest {
   readonly trace: RequestTrace;
 }
 
-export class SocketSession {
-  readonly #options: SocketSessionOptions;
+export class WebSocketSession {
+  readonly #options: WebSocketSessionOptions;
   readonly #live = new Map<string, LiveRequest>();
   #invalidFrames = 0;
   #ended = false;
 
-  constructor(options: SocketSessionOptions) {
+  constructor(options: WebSocketSessionOptions) {
     this.#options = options;
   }
 
@@ -59,7 +59,7 @@ export class SocketSession {
     try {
       frame = parseFrame(text);
     } catch (error) {
-      this.#refuse(null, error);
+      this.#fail(null, error);
       this.#invalidFrames++;
       if (this.#invalidFrames >= MAX_INVALID_FRAMES) this.#options.onTooManyInvalidFrames();
       return;
@@ -126,7 +126,7 @@ export class SocketSession {
       if (this.#ended) live.run.cancel("disconnect");
       void this.#finish(asked, live, live.run);
     } catch (error) {
-      this.#refuse(id, error, trace);
+      this.#fail(id, error, trace);
       trace.close(null, true);
     }
   }
@@ -153,7 +153,7 @@ export class SocketSession {
       }
     } catch (error) {
       this.#free(id, live);
-      this.#refuse(id, error, live.trace);
+      this.#fail(id, error, live.trace);
     }
     live.trace.close(null, !this.#ended);
     live.leave();
@@ -188,7 +188,7 @@ export class SocketSession {
     throw badField("id", `no request ${id} is running on this connection; it may have ended`);
   }
 
-  #refuse(id: string | null, error: unknown, trace: RequestTrace | null = null): void {
+  #fail(id: string | null, error: unknown, trace: RequestTrace | null = null): void {
     const { context, log } = this.#options;
     const failure = toHttpError(error);
     trace?.failed(failure);

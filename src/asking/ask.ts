@@ -1,5 +1,5 @@
-// One question: its prompt, its samples, their vote and what they cost, as events while it runs and as one record at the
-// end. The server, evaluations and programs that import magdi all ask through here.
+// Answers one question: renders the prompt, generates samples, votes, counts tokens. Events while it runs, a record at the
+// end. The server, evaluations and the magdi package all use it.
 
 import type { Task } from "../answers/task.ts";
 import {
@@ -28,36 +28,36 @@ import { withinContext, withPromptParam } from "./prompt-tokens.ts";
 import { renderPrompt } from "./prompts.ts";
 import type { ResolvedQuestion } from "./question.ts";
 
-/** A student that can be asked. */
+/** What asking needs of a student. */
 export interface AskableStudent extends ChatSpeaker {
   readonly id: string;
   readonly engine: GenerationEngine;
 }
 
 export type AskEvent =
-  /** The engine has taken the question. */
+  /** The engine has queued the request. */
   | { readonly type: "accepted"; readonly task: Task; readonly samples: number; readonly seed: number }
   /** More text of one sample: whole characters, never empty. */
   | { readonly type: "token"; readonly sample: number; readonly text: string }
-  /** A sample was counted. */
+  /** A sample has finished and was counted. */
   | {
       readonly type: "sample";
       readonly sample: number;
       readonly answer: string | null;
       readonly finishReason: FinishReason;
     }
-  /** The vote after that sample. */
+  /** The vote so far, after that sample. */
   | { readonly type: "vote"; readonly votes: readonly Vote[]; readonly remaining: number };
 
-/** Everything that came of a question, once all its samples have ended. */
+/** The outcome of a question, once all its samples have ended. */
 export interface AskRecord {
   readonly id: string;
   readonly model: string;
   readonly task: Task;
   readonly seed: number;
-  /** Null when no sample's answer could be read. */
+  /** Null if no sample had a readable answer. */
   readonly answer: string | null;
-  /** The text of the sample that speaks for the answer. */
+  /** The text of the most confident sample with this answer. */
   readonly reasoning: string | null;
   /** Best first. */
   readonly votes: readonly Vote[];
@@ -69,49 +69,49 @@ export interface AskRecord {
   /** By index; logprobMean is NaN for a sample without tokens. */
   readonly samples: readonly SampleReport[];
   readonly usage: Usage;
-  /** Prompt tokens that the prefix cache had. */
+  /** Prompt tokens found in the prefix cache. */
   readonly promptTokensReused: number;
   readonly baseline: Baseline;
-  /** Null when nothing was computed. */
+  /** Null if nothing was computed. */
   readonly comparison: Comparison | null;
   readonly timing: GenerationTiming;
   readonly end: RequestEnd;
 }
 
 export interface AskOptions {
-  /** The request's name in the record. */
+  /** The record's id. */
   readonly id: string;
   /** Called in order, from "accepted" on. */
   onEvent?(event: AskEvent): void;
-  /** Hands the samples to the engine. Default: the student's engine, without time limits. */
-  submit?(order: GenerationOrder, listener: GenerationListener): Pick<Generation, "done" | "cancel">;
+  /** Submits the generation. Default: to the student's engine, without time limits. */
+  submit?(input: GenerationInput, listener: GenerationListener): Pick<Generation, "done" | "cancel">;
 }
 
-/** A generation but for the limits that its caller sets. */
-export type GenerationOrder = Omit<GenerationRequest, "queueTimeoutMs" | "timeoutMs" | "prefixScope">;
+/** A generation request without the limits, which whoever submits it sets. */
+export type GenerationInput = Omit<GenerationRequest, "queueTimeoutMs" | "timeoutMs" | "prefixScope">;
 
 export interface AskRun {
   readonly id: string;
   readonly done: Promise<AskRecord>;
-  /** Ends all samples; the record still comes. */
+  /** Stops all samples; `done` still resolves. */
   cancel(reason: CancelReason): void;
-  /** Settles the vote on the samples finished so far. */
+  /** Settles the vote with the samples finished so far. */
   enough(): void;
 }
 
-/** @throws MagdiError MAGDI_QUEUE_FULL, MAGDI_CONTEXT_LENGTH (param "question"), and what else `submit` throws */
+/** @throws MagdiError MAGDI_QUEUE_FULL, MAGDI_CONTEXT_LENGTH (param "question"), and the errors of `submit` */
 export function ask(student: AskableStudent, question: ResolvedQuestion, options: AskOptions): AskRun {
   const { engine } = student;
   const { task, samples, sampling } = question;
   const { id, onEvent = () => {} } = options;
   const submit =
     options.submit ??
-    ((order, listener) =>
+    ((input, listener) =>
       engine.submit(
-        { ...order, queueTimeoutMs: Number.POSITIVE_INFINITY, timeoutMs: Number.POSITIVE_INFINITY },
+        { ...input, queueTimeoutMs: Number.POSITIVE_INFINITY, timeoutMs: Number.POSITIVE_INFINITY },
         listener,
       ));
-  engine.assertRoom(samples); // before any work on the prompt
+  engine.assertRoom(samples); // before tokenising the prompt
   const prompt = renderPrompt(question);
   const promptTokens = withinContext(engine, "question", (atMost) => encodeChat(student, prompt, { atMost }));
 
@@ -133,7 +133,7 @@ export function ask(student: AskableStudent, question: ResolvedQuestion, options
     onSampleEnd(result) {
       const { index, tail, tokenIds, finishReason } = result;
       if (tail !== "") onEvent({ type: "token", sample: index, text: tail });
-      // A sample that was stopped has no vote; it is reported when all have ended.
+      // A stopped sample has no vote; it is added to the record at the end.
       if (discardReasonOf(finishReason) !== null) count(order.withdrawn(index));
       else count(order.finished(index, tokenIds.length, result));
     },
@@ -145,7 +145,7 @@ export function ask(student: AskableStudent, question: ResolvedQuestion, options
 
   return {
     id,
-    done: generation.done.then((result) => closedRecord(id, student.id, question, voter, result)),
+    done: generation.done.then((result) => recordOf(id, student.id, question, voter, result)),
     cancel: (reason) => generation.cancel(reason),
     enough() {
       count(order.rest());
@@ -160,8 +160,8 @@ function finishedSample({ index, text, finishReason, tokenIds, logprobSum }: Sam
   return { index, text, finishReason, tokens, logprobMean: logprobSum / tokens };
 }
 
-/** Closes vote and ledger over all samples, including those that were stopped. */
-function closedRecord(
+/** Settles the vote and sums tokens over all samples, including stopped ones. */
+function recordOf(
   id: string,
   model: string,
   { task, sampling, baseline }: ResolvedQuestion,

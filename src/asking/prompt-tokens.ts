@@ -1,14 +1,14 @@
-// From a prompt to token ids: one that is far too long is refused after little work, naming the field that holds it.
+// Encodes prompts with a limit, so that one far beyond the context length is rejected cheaply, with the field that has it.
 
 import { MagdiError } from "../base/errors.ts";
 import { promptTooLong } from "../engine/request.ts";
 import { TooManyTokensError } from "../text/token-limit.ts";
 
 /**
- * What `encode` gives; it is told how many tokens at most are of use.
+ * Calls `encode` with the context length as its limit.
  *
- * @param promptParam the field that holds the prompt, or a part of one such as prompt[3]
- * @throws MagdiError MAGDI_CONTEXT_LENGTH when `encode` gave up on the prompt
+ * @param promptParam the request's field with the prompt, or a part of one such as prompt[3]
+ * @throws MagdiError MAGDI_CONTEXT_LENGTH if `encode` reached the limit
  */
 export function withinContext(
   { contextLength }: { readonly contextLength: number },
@@ -25,7 +25,7 @@ export function withinContext(
   });
 }
 
-/** The engine's errors name promptTokens; the caller is told the field that it wrote. */
+/** Errors of `call` about promptTokens, the engine's field, are rethrown about `promptParam`, the request's. */
 export function withPromptParam<T>(promptParam: string, call: () => T): T {
   try {
     return call();

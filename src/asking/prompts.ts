@@ -1,4 +1,4 @@
-// The zero-shot chain-of-thought prompt of each task, as chat messages. It knows no chat template and no tokenizer.
+// The zero-shot chain-of-thought prompt of each task, as chat messages. No chat template here.
 
 import type { Choice, Task } from "../answers/task.ts";
 
@@ -14,9 +14,9 @@ export interface PromptInput {
   readonly passage?: string | null;
 }
 
-/** What each task is told to end with: the sentence that extraction reads best. */
+/** Each instruction asks for a final sentence that answer extraction reads reliably. */
 const INSTRUCTIONS: Record<Task, string> = {
-  // Small students copy an "X" out of an example sentence, so none is given where the answer is open.
+  // Small students copy the "X" of an example sentence, so open answers get no example.
   math: 'Think step by step, then finish with the sentence "The answer is" followed by the final number or expression.',
   "multiple-choice":
     'Think step by step. End with "The answer is (X).", where X is the letter of the best choice.',
@@ -25,8 +25,8 @@ const INSTRUCTIONS: Record<Task, string> = {
 };
 
 /**
- * The messages that ask `question`: a passage if there is one, the question, its choices as `(A) …`, and one
- * instruction. There is no system message: a student's chat template brings its own default.
+ * One user message: the passage if there is one, the question, its choices as `(A) …`, and the task's instruction. No
+ * system message, because the student's chat template has its own default.
  *
  * @example renderPrompt({ task: "yes-no", question: "Can fish walk?" })[0].content
  */

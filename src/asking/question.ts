@@ -1,27 +1,26 @@
-// A question as it is asked, and the same with every choice made: task, labels, sampling, vote, baseline.
+// A question as a caller writes it, and its resolution with all defaults: task, labels, sampling, vote, baseline.
 
 import { type Choice, inferTask, type Task } from "../answers/task.ts";
-import { MagdiError } from "../base/errors.ts";
 import type { SamplingParams } from "../engine/request.ts";
 import { type Baseline, type Baselines, loadBaselines } from "../voting/baselines.ts";
 import { ADAPTIVE_THRESHOLD, type EarlyStop } from "../voting/early-stop.ts";
 import type { VoteRule } from "../voting/vote.ts";
-import { questionSampling, type SamplingChoices } from "./sampling.ts";
+import { badField, questionSampling, type SamplingChoices } from "./sampling.ts";
 
 export interface AskedQuestion extends SamplingChoices {
   readonly question: string;
-  /** Default: multiple-choice with choices, else what inferTask says. */
+  /** Default: multiple-choice if there are choices, otherwise see inferTask. */
   readonly task?: Task | undefined;
-  /** Texts are labelled A, B, C, … */
+  /** Strings get the labels A, B, C, … */
   readonly choices?: readonly (string | Choice)[] | null | undefined;
-  /** A text that the question is about. */
+  /** A text to answer the question from. */
   readonly passage?: string | null | undefined;
-  /** How many samples vote. Default 1. */
+  /** Number of samples that vote. Default 1. */
   readonly samples?: number | undefined;
   readonly vote?: VoteRule | undefined;
   readonly earlyStop?: EarlyStop | undefined;
   readonly adaptiveThreshold?: number | undefined;
-  /** Name of the debate that costs are compared with. Default: the task's. */
+  /** Name of the debate baseline to compare costs with. Default: the task's. */
   readonly baseline?: string | undefined;
 }
 
@@ -40,7 +39,7 @@ export interface ResolvedQuestion {
 
 const SHIPPED_BASELINES = loadBaselines();
 
-/** @throws MagdiError MAGDI_BAD_REQUEST naming the field that is wrong */
+/** @throws MagdiError MAGDI_BAD_REQUEST naming the invalid field */
 export function resolveQuestion(
   asked: AskedQuestion,
   baselines: Baselines = SHIPPED_BASELINES,
@@ -61,7 +60,7 @@ export function resolveQuestion(
   };
 }
 
-/** The task, and the choices with their labels. @throws MagdiError MAGDI_BAD_REQUEST for a label that comes twice */
+/** The task, and the choices with their labels. @throws MagdiError MAGDI_BAD_REQUEST for a duplicate label */
 export function resolveTask({
   question,
   task,
@@ -76,9 +75,7 @@ export function resolveTask({
     ) ?? null;
   const labels = new Set(labelled?.map((choice) => choice.label.toLowerCase()));
   if (labelled !== null && labels.size < labelled.length) {
-    throw new MagdiError("MAGDI_BAD_REQUEST", "choices: expected labels that differ, found one twice", {
-      param: "choices",
-    });
+    throw badField("choices", "expected distinct labels, found one twice");
   }
   return { task: task ?? inferTask(question ?? "", labelled), choices: labelled };
 }

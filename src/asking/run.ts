@@ -1,4 +1,4 @@
-// Work under way for whoever imports magdi: its events as they come, and its result.
+// A running ask or generate call of the magdi package: an async iterable of events, with a result.
 
 import type { CancelReason } from "../base/finish-reason.ts";
 
@@ -11,13 +11,13 @@ export interface RunSource<Event, Result> {
 }
 
 /**
- * Iterate over it for its events, or await `result`, or both. Leaving the loop early cancels the work.
+ * Iterate over it for events, await `result`, or both. Leaving the loop early cancels the work.
  *
  * @example
  * for await (const event of student.ask({ question: "What is 17 * 3?" })) console.log(event.type);
  */
 export class Run<Event, Result> implements AsyncIterable<Event> {
-  /** Rejects with a MagdiError when the work failed, and with the signal's reason when it was aborted. */
+  /** Rejects with a MagdiError if the work failed, and with the signal's reason if it was aborted. */
   readonly result: Promise<Result>;
   readonly #cancel: (reason: CancelReason) => void;
   #events: Event[] = [];
@@ -43,11 +43,11 @@ export class Run<Event, Result> implements AsyncIterable<Event> {
         this.#ended = true;
         this.#wake();
       });
-    // Who only iterates hears of a failure there.
+    // Callers that only iterate get the error from the iterator.
     this.result.catch(() => {});
   }
 
-  /** Ends the work; the result holds what there is by then. */
+  /** Stops the work; `result` resolves with what there is so far. */
   cancel(): void {
     this.#cancel("cancelled");
   }

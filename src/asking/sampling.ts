@@ -1,6 +1,5 @@
-// How a question's samples are drawn where nobody says otherwise: the settings of the paper's evaluation.
+// Sampling parameters of a question; the defaults are those of the paper's evaluation.
 
-import { randomBytes } from "node:crypto";
 import type { Task } from "../answers/task.ts";
 import { MagdiError } from "../base/errors.ts";
 import type { SamplingParams } from "../engine/request.ts";
@@ -8,21 +7,21 @@ import type { SamplingParams } from "../engine/request.ts";
 export const DEFAULT_TOP_P = 0.9;
 export const DEFAULT_TOP_K = 50;
 const DEFAULT_MAX_TOKENS = 300;
-/** The paper's bound for MATH, whose questions are written in LaTeX. */
+/** The paper's limit for MATH, whose questions are in LaTeX. */
 const LATEX_MAX_TOKENS = 700;
 const DEFAULT_VOTING_TEMPERATURE = 0.7;
 const LATEX = /\\[a-zA-Z([]|\$[^$\n]{1,200}\$/;
 
-/** What may be said of a question's samples; what is left out is the default. */
+/** A question's sampling fields, all optional. */
 export interface SamplingChoices {
   /** Default 0.7 for several samples, 0 for one. */
   readonly temperature?: number | undefined;
   readonly topP?: number | undefined;
-  /** 0 keeps all tokens. */
+  /** 0 means all tokens. */
   readonly topK?: number | undefined;
-  /** Tokens of each sample. Default 300, and 700 for mathematics written in LaTeX. */
+  /** Maximum tokens of each sample. Default 300, or 700 for mathematics in LaTeX. */
   readonly maxTokens?: number | undefined;
-  /** The same seed gives the same samples. Default: a random one, reported back. */
+  /** The same seed gives the same samples. Default: a random one, which the record reports. */
   readonly seed?: number | undefined;
 }
 
@@ -51,21 +50,26 @@ export function defaultMaxTokens(task: Task, question: string): number {
 }
 
 /**
- * The temperature that was asked for, else 0.7 for several samples and 0 for one.
+ * The requested temperature. Default: 0.7 for several samples, 0 for one.
  * @throws MagdiError MAGDI_BAD_REQUEST (param "temperature") for several samples at temperature 0
  */
 export function samplingTemperature(samples: number, asked?: number): number {
   if (samples > 1 && asked === 0) {
-    throw new MagdiError(
-      "MAGDI_BAD_REQUEST",
-      `temperature: expected more than 0 with ${samples} samples, found 0: all samples would be the same`,
-      { param: "temperature" },
+    throw badField(
+      "temperature",
+      `expected more than 0 with ${samples} samples, found 0: all samples would be the same`,
     );
   }
   return asked ?? (samples > 1 ? DEFAULT_VOTING_TEMPERATURE : 0);
 }
 
-/** An unsigned 53-bit integer from the system's randomness. */
+/** A random unsigned 53-bit integer. */
 export function randomSeed(): number {
-  return Number(randomBytes(8).readBigUInt64BE() >> 11n);
+  const bits = crypto.getRandomValues(new BigUint64Array(1))[0]!; // an array of one
+  return Number(bits >> 11n);
+}
+
+/** A MAGDI_BAD_REQUEST about one field of a request. */
+export function badField(param: string, message: string): MagdiError {
+  return new MagdiError("MAGDI_BAD_REQUEST", `${param}: ${message}`, { param });
 }

@@ -1,9 +1,8 @@
-// A student folder opened in this process, for programs that ask it without a server.
+// A student opened in this process, for programs that use it without a server: the magdi package's main class.
 
 import { statSync } from "node:fs";
 import path from "node:path";
 import { TASKS } from "../answers/task.ts";
-import { MagdiError } from "../base/errors.ts";
 import type { FinishReason } from "../base/finish-reason.ts";
 import type { EngineSettings } from "../engine/engine-settings.ts";
 import { type OpenedEngine, openEngine, tellChoice } from "../engine/open-engine.ts";
@@ -17,7 +16,7 @@ import { type AskableStudent, type AskEvent, type AskRecord, ask } from "./ask.t
 import { withinContext, withPromptParam } from "./prompt-tokens.ts";
 import { type AskedQuestion, resolveQuestion } from "./question.ts";
 import { Run } from "./run.ts";
-import { randomSeed } from "./sampling.ts";
+import { badField, randomSeed } from "./sampling.ts";
 
 const DEFAULTS: EngineSettings = {
   device: "cpu",
@@ -33,19 +32,19 @@ const DEFAULTS: EngineSettings = {
 };
 
 interface Abortable {
-  /** Ends the work when aborted. */
+  /** Cancels the work when aborted. */
   readonly signal?: AbortSignal | undefined;
 }
 
 export type StudentEvent = AskEvent | { readonly type: "result"; readonly record: AskRecord };
 
-/** How text is generated; the fields are the engine's, of which any may be left out. */
+/** A prompt and the engine's sampling parameters, all optional. */
 export interface GenerateOptions extends Partial<SamplingParams>, Abortable {
-  /** A conversation, which the student's chat template makes a prompt of. */
+  /** A conversation, rendered with the student's chat template. Give either messages or prompt. */
   readonly messages?: readonly Message[] | undefined;
-  /** Plain text to go on from; one of the two. */
+  /** Text to continue. */
   readonly prompt?: string | undefined;
-  /** Samples of the one prompt. Default 1. */
+  /** Number of samples. Default 1. */
   readonly samples?: number | undefined;
 }
 
@@ -87,7 +86,7 @@ export class Student implements AskableStudent {
   readonly chatTemplate: ChatTemplate;
   /** The folder's student.json, and the dtype and device in use. */
   readonly manifest: Manifest & { readonly dtype: Dtype; readonly device: OpenedEngine["device"]["device"] };
-  /** What it runs on, in a sentence, and why not on what was tried before. */
+  /** One sentence: the device it runs on, and why others that were tried did not work. */
   readonly deviceChoice: string;
   /** Unix seconds. */
   readonly created: number;
@@ -106,15 +105,18 @@ export class Student implements AskableStudent {
   /**
    * Answers a question by a vote over samples of its reasoning.
    *
-   * @throws MagdiError MAGDI_BAD_REQUEST naming the field that is wrong; MAGDI_CONTEXT_LENGTH for a question that is too
-   * long; MAGDI_SHUTTING_DOWN after close()
+   * @throws MagdiError MAGDI_BAD_REQUEST naming the invalid field; MAGDI_CONTEXT_LENGTH for a question that is too long;
+   * MAGDI_SHUTTING_DOWN after close()
    */
   ask({ signal, ...asked }: AskedQuestion & Abortable): Run<StudentEvent, AskRecord> {
     if (typeof asked.question !== "string" || asked.question.trim() === "") {
-      throw refused("question", `expected a text that is not empty, found ${JSON.stringify(asked.question)}`);
+      throw badField(
+        "question",
+        `expected a text that is not empty, found ${JSON.stringify(asked.question)}`,
+      );
     }
     if (asked.task !== undefined && !TASKS.includes(asked.task)) {
-      throw refused("task", `expected one of ${TASKS.join(", ")}, found ${JSON.stringify(asked.task)}`);
+      throw badField("task", `expected one of ${TASKS.join(", ")}, found ${JSON.stringify(asked.task)}`);
     }
     const question = resolveQuestion(asked);
     const id = this.#nextId("ask");
@@ -134,12 +136,12 @@ export class Student implements AskableStudent {
   /**
    * Generates text without a vote.
    *
-   * @throws MagdiError MAGDI_BAD_REQUEST naming the field that is wrong; MAGDI_CONTEXT_LENGTH for a prompt that is too long
+   * @throws MagdiError MAGDI_BAD_REQUEST naming the invalid field; MAGDI_CONTEXT_LENGTH for a prompt that is too long
    */
   generate(options: GenerateOptions): Run<GenerateEvent, GenerateResult> {
     const { messages, prompt, samples = 1, signal, ...asked } = options;
     if ((messages === undefined) === (prompt === undefined)) {
-      throw refused("prompt", "expected either a prompt or messages");
+      throw badField("prompt", "expected either a prompt or messages");
     }
     const param = prompt === undefined ? "messages" : "prompt";
     const promptTokens = withinContext(this.engine, param, (atMost) =>
@@ -185,7 +187,7 @@ export class Student implements AskableStudent {
     });
   }
 
-  /** Ends what runs and frees the model. */
+  /** Cancels what runs and frees the model. */
   close(): Promise<void> {
     return this.engine.close();
   }
@@ -198,8 +200,4 @@ export class Student implements AskableStudent {
     this.#runs += 1;
     return `${kind}-${this.#runs}`;
   }
-}
-
-function refused(param: string, message: string): MagdiError {
-  return new MagdiError("MAGDI_BAD_REQUEST", `${param}: ${message}`, { param });
 }

@@ -96,7 +96,7 @@ async function serve(config: ServerConfig, openStudent: OpenStudent): Promise<nu
         if (error !== null) app.log.fatal({ err: error }, "unexpected failure: shutting down");
         else
           say(
-            `${signal}: finishing what runs (requests: ${app.admission.active}); once more ends it at once`,
+            `${signal}: finishing what runs (requests: ${app.lifecycle.active}); once more ends it at once`,
           );
         await app.drain(error === null ? config.drainTimeoutMs : 0);
         await app.close();

@@ -1,70 +1,67 @@
-// The server as a Fastify app: plugins, routes, errors, and the way to drain it. It knows no process: who listens,
-// logs and handles signals is somebody else.
+// The server as a Fastify app: hooks, routes, error responses, drain. Listening, log output and signals are the
+// process's business (cli/serve.ts).
 import Fastify, { type FastifyInstance, LogController } from "fastify";
 import { serializerCompiler, type ZodTypeProvider } from "fastify-type-provider-zod";
 import { type Clock, systemClock } from "../base/clock.ts";
 import { type Baselines, loadBaselines } from "../voting/baselines.ts";
-import { openApiKeys } from "./access/api-keys.ts";
+import { ANYBODY, openApiKeys } from "./access/api-keys.ts";
 import { initialCaller, installAuthentication } from "./access/authentication.ts";
 import { installBrowserAccess } from "./access/browser-access.ts";
-import { ANYBODY } from "./access/caller.ts";
 import { installRateLimit } from "./access/rate-limit.ts";
-import { boundedServer, installBounds } from "./access/request-bounds.ts";
-import { answerErrors } from "./answer-errors.ts";
+import { installRequestLimits, limitOptions } from "./access/request-limits.ts";
 import { loadConfig, type ServerConfig } from "./config.ts";
-import { docsRoute } from "./documentation/docs-route.ts";
-import { openApiRoute } from "./documentation/openapi-route.ts";
+import { docsRoute, openApiRoute } from "./documentation/docs-route.ts";
 import { indexRoute, playgroundRoute } from "./documentation/playground-route.ts";
-import { collectRoutes, listEndpoints } from "./documentation/route-list.ts";
-import { announceEngineChange, watchEngine } from "./observation/engine-watch.ts";
+import { collectRoutes } from "./documentation/route-list.ts";
+import { frameworkErrorOptions, installErrorHandlers } from "./error-handler.ts";
+import { logEngineChange, watchEngine } from "./observation/engine-watch.ts";
 import { watchEventLoop } from "./observation/event-loop-delay.ts";
-import { type Logging, logPrompt, privateLogging } from "./observation/log-privacy.ts";
+import { type Logging, loggingOptions, logPrompt } from "./observation/log-privacy.ts";
 import { Metrics } from "./observation/metrics.ts";
-import { RequestTrace, type Tracing } from "./observation/request-trace.ts";
-import { logBindings, parseTraceparent } from "./observation/trace-context.ts";
+import { logBindings, parseTraceparent, RequestTrace, type Tracing } from "./observation/request-trace.ts";
 import { chatCompletionsRoute } from "./openai/chat-route.ts";
 import { modelsRoute } from "./openai/models-route.ts";
 import { completionsRoute } from "./openai/text-route.ts";
 import { tokenizeRoute } from "./openai/tokenize-route.ts";
-import { Admission } from "./operations/admission.ts";
 import { baselinesRoute } from "./operations/baselines-route.ts";
+import { Lifecycle } from "./operations/lifecycle.ts";
 import { metricsRoute } from "./operations/metrics-route.ts";
-import { probesRoute } from "./operations/probes.ts";
-import { reasonRoute } from "./reason/route.ts";
-import { REASON_SOCKET_PATH, reasonSocketRoute } from "./reason/socket.ts";
+import { probesRoute } from "./operations/probes-route.ts";
+import { reasonRoute } from "./reason/reason-route.ts";
 import { voteRoute } from "./reason/vote-route.ts";
+import { REASON_WEBSOCKET_PATH, reasonWebSocketRoute } from "./reason/websocket-route.ts";
 import type { ServedStudent } from "./served-student.ts";
 import type { ServingContext } from "./serving-context.ts";
 import { HttpConnections } from "./transport/http-connections.ts";
 import { compileValidator, installJsonBodies } from "./transport/request-body.ts";
-import { REQUEST_ID_HEADER, requestIdOf } from "./transport/request-id.ts";
-import { installSockets, upgradableRequest } from "./transport/socket-upgrades.ts";
+import { REQUEST_ID_HEADER, requestIdOf } from "./transport/request-headers.ts";
+import { installWebSockets, upgradableRequest } from "./transport/websocket-upgrades.ts";
 
 export interface AppOptions {
-  /** While a promise is pending, /ready and inference answer 503. Who rejects it must stop the process. */
+  /** While a promise is pending, /ready and inference answer 503. If it rejects, the caller has to stop the process. */
   readonly student: ServedStudent | Promise<ServedStudent>;
   readonly config?: ServerConfig;
   readonly metrics?: Metrics;
   readonly baselines?: Baselines;
   readonly clock?: Clock;
-  /** Collects traces of inference requests; it is closed with the app. */
+  /** Where traces of inference requests go; closed with the app. */
   readonly tracing?: Tracing;
-  /** Called once the engine has failed for good, half a second later at most. */
+  /** Called when the engine has failed for good, at most half a second later. */
   readonly onEngineFailed?: () => void;
-  /** Where log lines go, as JSON; without it nothing is logged. */
+  /** Where log lines go, as JSON. Default: nowhere. */
   readonly logging?: Logging;
 }
 
 declare module "fastify" {
   interface FastifyInstance {
-    readonly admission: Admission;
-    /** Takes no new work; resolves when what runs has finished, or was ended after `timeoutMs`; see Admission. */
+    readonly lifecycle: Lifecycle;
+    /** See Lifecycle.drain. */
     drain(timeoutMs: number): Promise<void>;
   }
 }
 
 /**
- * The app, which owns its student from now on: closing it ends what runs and closes the engine.
+ * The app. It owns its student: closing the app cancels what runs and closes the engine.
  *
  * @example
  * const app = buildApp({ student });
@@ -74,44 +71,41 @@ export function buildApp(options: AppOptions): FastifyInstance {
   const config = options.config ?? loadConfig();
   const clock = options.clock ?? systemClock;
   const context: ServingContext = {
-    admission: new Admission(clock),
+    lifecycle: new Lifecycle(clock),
     metrics: options.metrics ?? new Metrics(),
     baselines: options.baselines ?? loadBaselines(config.baselines),
     clock,
-    queueTimeoutMs: config.queueTimeoutMs,
-    requestTimeoutMs: config.requestTimeoutMs,
-    adaptiveThreshold: config.adaptiveThreshold,
-    isolatePrefixes: config.isolatePrefixes,
+    config,
     tracing: options.tracing ?? null,
   };
-  const { admission, metrics } = context;
+  const { lifecycle, metrics } = context;
   const apiKeys = openApiKeys(config);
-  metrics.traffic.nameKeys(apiKeys?.names ?? [ANYBODY.name]);
-  const bounds = boundedServer(config);
+  metrics.traffic.initialiseKeys(apiKeys?.names ?? [ANYBODY.name]);
+  const limits = limitOptions(config);
   const connections = new HttpConnections(clock);
 
   const app = Fastify({
-    ...(options.logging === undefined ? {} : privateLogging(options.logging, config.logPrompts)),
-    ...bounds,
-    // One line a request, written when its response is closed, says what the two of Fastify's would.
+    ...(options.logging === undefined ? {} : loggingOptions(options.logging, config.logPrompts)),
+    ...limits,
+    // The hook below logs one line a request, when its response is closed, in place of Fastify's two.
     logController: new LogController({ disableRequestLogging: true }),
     genReqId: requestIdOf,
-    http: { ...bounds.http, IncomingMessage: upgradableRequest([REASON_SOCKET_PATH]) },
+    http: { ...limits.http, IncomingMessage: upgradableRequest([REASON_WEBSOCKET_PATH]) },
     forceCloseConnections: "idle",
     trustProxy: config.trustProxy.length === 0 ? false : [...config.trustProxy],
-    ...answerErrors.serverOptions,
-    clientErrorHandler: connections.answerBroken,
+    ...frameworkErrorOptions,
+    clientErrorHandler: connections.answerClientError,
   });
-  app.decorateRequest("caller", null as never); // set for every request by the hook below
-  app.decorateRequest("trace", null as never); // and this
+  app.decorateRequest("caller", null as never); // the first onRequest hook sets both
+  app.decorateRequest("trace", null as never);
   app.decorate("apiKeys", apiKeys);
-  app.decorate("admission", admission);
-  app.decorate("drain", (timeoutMs: number) => admission.drain(timeoutMs));
+  app.decorate("lifecycle", lifecycle);
+  app.decorate("drain", (timeoutMs: number) => lifecycle.drain(timeoutMs));
   app.setValidatorCompiler(compileValidator);
   app.setSerializerCompiler(serializerCompiler);
   installJsonBodies(app);
   const routes = collectRoutes(app);
-  answerErrors.install(app, metrics, routes);
+  installErrorHandlers(app, metrics, routes);
 
   app.addHook("onRequest", async (request, reply) => {
     request.caller = initialCaller(apiKeys);
@@ -123,11 +117,11 @@ export function buildApp(options: AppOptions): FastifyInstance {
         ? (context.tracing?.start({ method: request.method, route }, parent) ?? null)
         : null;
     request.trace = new RequestTrace(span, parent);
-    if (request.trace.place !== null) {
-      request.log = request.log.child(logBindings(request.trace.place));
+    if (request.trace.context !== null) {
+      request.log = request.log.child(logBindings(request.trace.context));
       reply.log = request.log;
     }
-    if (admission.draining) reply.header("connection", "close");
+    if (lifecycle.draining) reply.header("connection", "close");
     const startMs = clock.nowMs();
     reply.raw.once("close", () => {
       const { method, routeOptions, caller } = request;
@@ -142,9 +136,9 @@ export function buildApp(options: AppOptions): FastifyInstance {
     });
   });
 
-  // In the order in which a request meets them.
+  // Hooks run in this order.
   connections.watch(app);
-  installBounds(app, config);
+  installRequestLimits(app, config);
   installBrowserAccess(app, config.corsOrigins);
   app.after(() => {
     installAuthentication(app);
@@ -155,10 +149,10 @@ export function buildApp(options: AppOptions): FastifyInstance {
       if (request.routeOptions.config.inference) logPrompt(request.log, request.body);
     });
   }
-  const sockets = installSockets(app, config.bodyLimitBytes);
+  const sockets = installWebSockets(app, config.bodyLimitBytes);
 
   const typed = app.withTypeProvider<ZodTypeProvider>();
-  const routeOptions = { context, config, endpoints: listEndpoints(app) };
+  const routeOptions = { context, routes, sockets };
   for (const route of [
     indexRoute,
     playgroundRoute,
@@ -172,11 +166,11 @@ export function buildApp(options: AppOptions): FastifyInstance {
     tokenizeRoute,
     baselinesRoute,
     docsRoute,
+    openApiRoute,
+    reasonWebSocketRoute,
   ]) {
     typed.register(route, routeOptions);
   }
-  typed.register(openApiRoute, { ...routeOptions, routes });
-  typed.register(reasonSocketRoute, { ...routeOptions, sockets });
 
   let closed = false;
   const stopWatching: (() => void)[] = [];
@@ -184,29 +178,29 @@ export function buildApp(options: AppOptions): FastifyInstance {
     (student) => {
       if (closed) return student.engine.close();
       metrics.serve(student.id, () => student.engine.stats());
-      admission.open(student);
+      lifecycle.studentLoaded(student);
       const state = () => student.engine.stats().state;
       stopWatching.push(
         watchEngine(clock, state, (change) => {
           metrics.engine.countChange(change.to);
-          announceEngineChange(app.log, change);
+          logEngineChange(app.log, change);
           if (change.to === "failed") options.onEngineFailed?.();
         }),
       );
     },
-    () => {}, // the owner of the promise hears of it
+    () => {}, // the promise's owner handles the rejection
   );
   app.addHook("onReady", async () => {
     stopWatching.push(watchEventLoop(clock, (seconds) => metrics.observeLoopDelay(seconds)));
   });
   app.addHook("preClose", async () => {
-    await admission.drain(0);
-    stopWatching.push(connections.cutUnanswered());
+    await lifecycle.drain(0);
+    stopWatching.push(connections.closeIdle());
   });
   app.addHook("onClose", async () => {
     for (const stop of stopWatching) stop();
     closed = true;
-    await admission.student?.engine.close();
+    await lifecycle.student?.engine.close();
     await options.tracing?.close();
   });
   return app;

@@ -1,25 +1,29 @@
-// How an inference route answers, whole or as a stream: admission, the client's disappearance, errors after the
-// stream has begun. It knows neither prompts nor response shapes.
+// What all inference routes do: check that the server takes work, answer whole or as a stream, cancel when the client
+// disconnects, report errors inside a stream that has begun.
 
 import type { ServerResponse } from "node:http";
 import type { FastifyReply } from "fastify";
 import type { ServedStudent } from "./served-student.ts";
-import type { Run, ServingContext } from "./serving-context.ts";
+import type { InferenceRun, ServingContext } from "./serving-context.ts";
 import { EventStream } from "./transport/event-stream.ts";
 import { type ErrorBody, toHttpError } from "./transport/http-errors.ts";
 
-/** The student for a new request, which stays active until its response is closed. */
+/**
+ * The student for a new request; the request counts as active until its response is closed.
+ *
+ * @throws MagdiError as Lifecycle.requireStudent
+ */
 export function admit(context: ServingContext, reply: FastifyReply): ServedStudent {
-  const student = context.admission.require();
-  const leave = context.admission.enter();
+  const student = context.lifecycle.requireStudent();
+  const leave = context.lifecycle.enter();
   if (reply.raw.destroyed) leave();
   else reply.raw.once("close", leave);
   return student;
 }
 
-/** Waits for the whole answer; cancels when the client goes away. */
-export async function answerWhole<T>(reply: FastifyReply, run: Run<T>): Promise<T> {
-  const stopWatching = onClientGone(reply.raw, () => run.cancel("disconnect"));
+/** Waits for the whole answer; cancels if the client disconnects. */
+export async function answerWhole<T>(reply: FastifyReply, run: InferenceRun<T>): Promise<T> {
+  const stopWatching = onDisconnect(reply.raw, () => run.cancel("disconnect"));
   try {
     const answer = await run.done;
     const timing = reply.request.trace.serverTiming;
@@ -32,29 +36,28 @@ export async function answerWhole<T>(reply: FastifyReply, run: Run<T>): Promise<
 
 export interface StreamedAnswer {
   readonly context: ServingContext;
-  readonly maxBufferedBytes: number;
-  /** Begins the work, writing events to the stream; what it throws before the first event is answered by status. */
-  start(stream: EventStream): Run<unknown>;
-  /** Tells the stream of a failure after it began. */
+  /** Starts the work, which writes events to the stream. An error thrown before the first event is answered by status. */
+  start(stream: EventStream): InferenceRun<unknown>;
+  /** Sends an error that came after the stream began. */
   sendError(stream: EventStream, body: ErrorBody, runId: string): void;
 }
 
-/** Streams an answer and ends it with [DONE], also when it fails. */
+/** Streams an answer; the stream ends with [DONE] even after an error. */
 export async function answerStreamed(reply: FastifyReply, answer: StreamedAnswer): Promise<FastifyReply> {
-  let run: Run<unknown> | null = null;
-  let gone = false;
-  const leave = () => {
-    gone = true;
+  let run: InferenceRun<unknown> | null = null;
+  let disconnected = false;
+  const cancel = () => {
+    disconnected = true;
     run?.cancel("disconnect");
   };
   const stream = new EventStream(reply, {
-    maxBufferedBytes: answer.maxBufferedBytes,
-    onGone: leave,
+    maxBufferedBytes: answer.context.config.streamBufferBytes,
+    onClosed: cancel,
   });
   run = answer.start(stream);
-  if (gone) run.cancel("disconnect");
-  // The stream notices it too, but only once something was sent: a client may leave while queued, or in prefill.
-  const stopWatching = onClientGone(reply.raw, leave);
+  if (disconnected) run.cancel("disconnect");
+  // The stream notices a disconnect only once it has sent something; this also covers waiting and prefill.
+  const stopWatching = onDisconnect(reply.raw, cancel);
   stream.keepAlive(answer.context.clock);
   try {
     await run.done;
@@ -62,7 +65,7 @@ export async function answerStreamed(reply: FastifyReply, answer: StreamedAnswer
     const failure = toHttpError(error);
     answer.context.metrics.countFailure(failure.reason);
     reply.request.trace.failed(failure);
-    if (failure.status >= 500) reply.log.error({ err: error }, "a streamed request failed");
+    if (failure.status >= 500) reply.log.error({ err: error }, "streamed request failed");
     answer.sendError(stream, failure.body, run.id);
   } finally {
     stopWatching();
@@ -71,8 +74,8 @@ export async function answerStreamed(reply: FastifyReply, answer: StreamedAnswer
   return reply;
 }
 
-/** Calls back once if the connection closes before the response is written; the returned function stops watching. */
-export function onClientGone(response: ServerResponse, callback: () => void): () => void {
+/** Calls back once if the connection closes before the whole response was written; the returned function stops watching. */
+export function onDisconnect(response: ServerResponse, callback: () => void): () => void {
   const closed = () => {
     if (!response.writableFinished) callback();
   };

@@ -1,12 +1,13 @@
-// A generation with the server's time limits, known to the drain, and metered: tokens and latencies go to the metrics.
-import type { GenerationOrder } from "../asking/ask.ts";
+// Submits a generation to the engine with the server's time limits, counts its tokens and latencies, and registers it so
+// that a shutdown can cancel it.
+import type { GenerationInput } from "../asking/ask.ts";
 import type { GenerationListener, GenerationResult, TokenEvent } from "../engine/request.ts";
-import type { Caller } from "./access/caller.ts";
+import type { Caller } from "./access/api-keys.ts";
 import type { ServedStudent } from "./served-student.ts";
-import type { Run, ServingContext } from "./serving-context.ts";
+import type { InferenceRun, ServingContext } from "./serving-context.ts";
 
 /**
- * Submits to the engine. `done` rejects also with what the listener threw: the generation is cancelled then.
+ * If the listener throws, the generation is cancelled and `done` rejects with that error.
  *
  * @throws MagdiError MAGDI_QUEUE_FULL, MAGDI_CONTEXT_LENGTH, MAGDI_SHUTTING_DOWN, MAGDI_ENGINE_FAILED
  */
@@ -14,16 +15,16 @@ export function startGeneration(
   context: ServingContext,
   student: ServedStudent,
   caller: Caller,
-  order: GenerationOrder,
+  input: GenerationInput,
   listener: GenerationListener,
-): Run<GenerationResult> {
-  const { metrics, clock } = context;
+): InferenceRun<GenerationResult> {
+  const { config, metrics, clock } = context;
   const startMs = clock.nowMs();
   const lastTokenMs: (number | undefined)[] = [];
   let anyToken = false;
   let listenerFailure: { readonly cause: unknown } | null = null;
 
-  const guard = (call: () => void) => {
+  const catchListenerError = (call: () => void) => {
     if (listenerFailure !== null) return;
     try {
       call();
@@ -44,26 +45,26 @@ export function startGeneration(
 
   const generation = student.engine.submit(
     {
-      ...order,
-      queueTimeoutMs: context.queueTimeoutMs,
-      timeoutMs: context.requestTimeoutMs,
-      prefixScope: context.isolatePrefixes ? caller.name : "",
+      ...input,
+      queueTimeoutMs: config.queueTimeoutMs,
+      timeoutMs: config.requestTimeoutMs,
+      prefixScope: config.isolatePrefixes ? caller.name : "",
     },
     {
       onToken(event) {
         measure(event);
-        guard(() => listener.onToken?.(event));
+        catchListenerError(() => listener.onToken?.(event));
       },
       onSampleEnd(result) {
-        guard(() => listener.onSampleEnd?.(result));
+        catchListenerError(() => listener.onSampleEnd?.(result));
       },
     },
   );
-  context.admission.add(generation);
+  context.lifecycle.track(generation);
   const done = generation.done.then((result) => {
     metrics.countGeneration(result, caller.name);
     if (listenerFailure !== null) throw listenerFailure.cause;
     return result;
   });
-  return { id: order.id, done, cancel: (reason) => generation.cancel(reason) };
+  return { id: input.id, done, cancel: (reason) => generation.cancel(reason) };
 }

@@ -1,5 +1,6 @@
-// A student as the server sees it: a name, an engine, and the way between text and tokens. It knows no files.
+// The student that the server serves, and the checks of a request against it: model name, number of samples, token ids.
 
+import { badField } from "../asking/sampling.ts";
 import { MagdiError } from "../base/errors.ts";
 import type { GenerationEngine, StepReport } from "../engine/request.ts";
 import type { ChatSpeaker, Message } from "../text/chat-prompt.ts";
@@ -11,14 +12,14 @@ export interface ServedStudent extends ChatSpeaker {
   readonly engine: GenerationEngine;
   /** The student folder's student.json, and the dtype and device that serve. */
   readonly manifest: Readonly<Record<string, unknown>>;
-  /** In a sentence: what it runs on, and why not on what was tried before. */
+  /** One sentence: the device it runs on, and why others that were tried did not work. */
   readonly deviceChoice?: string;
   /** Unix seconds. */
   readonly created: number;
 }
 
 /**
- * Opens a student folder for serving. `onStep` is to be told of every step of the engine.
+ * Opens a student folder for serving. `onStep` is called after every engine step.
  *
  * @throws MagdiError MAGDI_FILE_MISSING, MAGDI_BAD_FILE, MAGDI_UNSUPPORTED
  */
@@ -27,24 +28,23 @@ export type OpenStudent = (
   options: { readonly config: ServerConfig; readonly onStep: (report: StepReport) => void },
 ) => Promise<ServedStudent>;
 
-/** @throws MagdiError MAGDI_UNKNOWN_MODEL when a request names another model than the one that is served */
+/** @throws MagdiError MAGDI_UNKNOWN_MODEL if the request names a model other than the served one */
 export function assertServes(student: ServedStudent, model: string | null | undefined): void {
   if (model === undefined || model === null || model === student.id) return;
   throw new MagdiError(
     "MAGDI_UNKNOWN_MODEL",
-    `model: expected ${JSON.stringify(student.id)}, found ${JSON.stringify(model.slice(0, 100))}; GET /v1/models lists what is served`,
+    `model: expected ${JSON.stringify(student.id)}, found ${JSON.stringify(model.slice(0, 100))}; GET /v1/models lists the served models`,
     { param: "model" },
   );
 }
 
-/** @throws MagdiError MAGDI_BAD_REQUEST naming the field `param`, when it asks for more samples than one request may */
+/** @throws MagdiError MAGDI_BAD_REQUEST naming the field `param`, if it asks for more samples than a request may have */
 export function assertSampleCount(student: ServedStudent, samples: number, param: string): void {
   const { maxSamplesPerRequest } = student.engine;
   if (samples <= maxSamplesPerRequest) return;
-  throw new MagdiError(
-    "MAGDI_BAD_REQUEST",
-    `${param}: expected a whole number from 1 to ${maxSamplesPerRequest}, the most this server takes, found ${samples}`,
-    { param },
+  throw badField(
+    param,
+    `expected a whole number from 1 to ${maxSamplesPerRequest}, the server's maximum, found ${samples}`,
   );
 }
 
@@ -53,7 +53,7 @@ interface RequestMessage {
   readonly content: string | readonly { readonly text: string }[];
 }
 
-/** Messages as requests write them; `developer` is OpenAI's newer word for system, and parts are one text. */
+/** Chat messages from a request's: `developer`, OpenAI's newer name, becomes `system`, and text parts are joined. */
 export function messagesOf(messages: readonly RequestMessage[]): Message[] {
   return messages.map(({ role, content }) => ({
     role: role === "developer" ? "system" : role,
@@ -62,8 +62,8 @@ export function messagesOf(messages: readonly RequestMessage[]): Message[] {
 }
 
 /**
- * @throws MagdiError MAGDI_BAD_REQUEST when an id is none of the vocabulary's; `where` holds them: a field, or a part
- * of one such as prompt[3]
+ * @throws MagdiError MAGDI_BAD_REQUEST if an id is not in the vocabulary. `where` is the field with the ids, or a part
+ * of one such as prompt[3].
  */
 export function assertTokens(student: ServedStudent, ids: readonly number[], where: string): void {
   const { vocabSize } = student.tokenizer;

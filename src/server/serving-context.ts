@@ -1,4 +1,5 @@
-// What requests are served with: the parts of the server that every route shares, and what a route says of itself.
+// What all routes share: the server's parts and settings, and the route options that describe a route to hooks and
+// documentation.
 import { randomUUID } from "node:crypto";
 import type { ZodType } from "zod";
 import type { Clock } from "../base/clock.ts";
@@ -6,27 +7,24 @@ import type { ErrorCode } from "../base/errors.ts";
 import type { CancelReason } from "../base/finish-reason.ts";
 import type { Baselines } from "../voting/baselines.ts";
 import type { ServerConfig } from "./config.ts";
+import type { DescribedRoute } from "./documentation/route-list.ts";
 import type { Metrics } from "./observation/metrics.ts";
 import type { Tracing } from "./observation/request-trace.ts";
-import type { Admission } from "./operations/admission.ts";
+import type { Lifecycle } from "./operations/lifecycle.ts";
+import type { OpenWebSockets } from "./transport/websocket-upgrades.ts";
 
-/** What every request's life needs of the server. */
 export interface ServingContext {
-  readonly admission: Admission;
+  readonly lifecycle: Lifecycle;
   readonly metrics: Metrics;
   readonly baselines: Baselines;
   readonly clock: Clock;
-  readonly queueTimeoutMs: number;
-  readonly requestTimeoutMs: number;
-  readonly adaptiveThreshold: number;
-  /** Whether callers reuse only what their own prompts left computed. */
-  readonly isolatePrefixes: boolean;
-  /** Null where no traces are collected. */
+  readonly config: ServerConfig;
+  /** Null if no traces are collected. */
   readonly tracing: Tracing | null;
 }
 
-/** Work that has begun, whatever its answer: what a route waits for, and cancels when its client goes away. */
-export interface Run<T> {
+/** An inference request under way: what a route waits for, and cancels when the client disconnects. */
+export interface InferenceRun<T> {
   readonly id: string;
   readonly done: Promise<T>;
   cancel(reason: CancelReason): void;
@@ -34,18 +32,20 @@ export interface Run<T> {
 
 export interface RouteOptions {
   readonly context: ServingContext;
-  readonly config: ServerConfig;
+  /** All routes of the app. */
+  readonly routes: readonly DescribedRoute[];
+  readonly sockets: OpenWebSockets;
 }
 
 declare module "fastify" {
   interface FastifyContextConfig {
     /** True for routes whose failures count as failed inference requests. */
     inference?: boolean;
-    /** For the API's documentation: errors besides those that routes of this kind have. */
+    /** For the OpenAPI document: errors that cannot be derived from the other options. */
     errors?: readonly ErrorCode[];
-    /** For the API's documentation: the data of an event, where a request may ask for a stream. */
+    /** For the OpenAPI document, on routes that can stream: the data of one event. */
     eventStream?: ZodType;
-    /** For the API's documentation: the frames of a WebSocket. */
+    /** For the OpenAPI document: the frames of a WebSocket. */
     webSocket?: { readonly receives: ZodType; readonly sends: ZodType };
   }
 }

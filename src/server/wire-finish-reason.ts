@@ -1,7 +1,7 @@
-// Finish reasons as clients see them.
+// Finish reasons as the API shows them.
 import type { FinishReason } from "../base/finish-reason.ts";
 
-/** Deadlines, shutdowns and lost clients abort; `cancelled` is a sample that the vote or its caller no longer needed. */
+/** `abort`: a deadline, a shutdown or a disconnect; `cancelled`: the vote or the client no longer needed the sample. */
 export function wireFinishReason(reason: FinishReason): "stop" | "length" | "abort" | "cancelled" {
   switch (reason) {
     case "stop":
@@ -17,7 +17,7 @@ export function wireFinishReason(reason: FinishReason): "stop" | "length" | "abo
   }
 }
 
-/** The same for completions, which know no `cancelled`. */
+/** The same for OpenAI completions, which have no `cancelled`. */
 export function completionFinishReason(reason: FinishReason): "stop" | "length" | "abort" {
   const finish = wireFinishReason(reason);
   return finish === "cancelled" ? "abort" : finish;

@@ -1,4 +1,4 @@
-// Token costs of multi-agent debates, to compare answers with: the shipped table and a user's own.
+// Baselines: what an answer costs as a multi-agent debate, from the shipped table and the user's own.
 
 import { readFileSync } from "node:fs";
 import { TASKS, type Task } from "../answers/task.ts";
@@ -7,22 +7,22 @@ import shipped from "./baselines.json" with { type: "json" };
 
 export interface Baseline {
   readonly name: string;
-  /** Mean tokens of one debated question. */
+  /** Mean tokens of a debate of one question. */
   readonly tokens: number;
-  /** Mean tokens of the distilled student on the same benchmark; null when not measured. */
+  /** Mean tokens of the distilled student on the same benchmark; null if not measured. */
   readonly studentTokens: number | null;
-  /** The tasks for which this is the default baseline. */
+  /** Tasks that use this baseline by default. */
   readonly tasks: readonly Task[];
-  /** Where the numbers come from. */
+  /** Where the number comes from. */
   readonly source: string;
 }
 
-/** Baselines by name; a later one of the same name, or for the same task, replaces an earlier one. */
+/** Baselines by name and by task; a later one replaces an earlier one of the same name or task. */
 export class Baselines {
   readonly #byName = new Map<string, Baseline>();
   readonly #byTask = new Map<Task, Baseline>();
 
-  /** @throws MagdiError MAGDI_BAD_CONFIG naming the key that is wrong */
+  /** @throws MagdiError MAGDI_BAD_CONFIG naming the invalid key */
   add(table: unknown, where: string): void {
     for (const baseline of parseTable(table, where)) {
       this.#byName.set(baseline.name, baseline);
@@ -38,7 +38,7 @@ export class Baselines {
   }
 
   /**
-   * The baseline called `name`, or the task's default one.
+   * The baseline called `name`, or without a name the task's.
    *
    * @throws MagdiError MAGDI_BAD_REQUEST (param "baseline") for an unknown name
    */
@@ -54,7 +54,7 @@ export class Baselines {
 }
 
 /**
- * The shipped baselines, and those of a JSON file of the same shape:
+ * The shipped baselines, extended by a JSON file if a path is given:
  * `{"baselines": {"my-debate": {"tokens": 512, "source": "…", "tasks": ["math"]}}}`.
  *
  * @throws MagdiError MAGDI_FILE_MISSING, MAGDI_BAD_CONFIG
@@ -77,7 +77,7 @@ function readTable(path: string): unknown {
   try {
     return JSON.parse(text);
   } catch (cause) {
-    throw new MagdiError("MAGDI_BAD_CONFIG", `${path}: expected JSON, found text that is not`, { cause });
+    throw new MagdiError("MAGDI_BAD_CONFIG", `${path}: expected JSON, found other text`, { cause });
   }
 }
 
@@ -110,7 +110,7 @@ function parseTable(table: unknown, where: string): Baseline[] {
 function objectAt(value: unknown, where: string): Record<string, unknown> {
   if (typeof value !== "object" || value === null || Array.isArray(value))
     throw wrong(where, "an object", value);
-  // An object that is neither null nor an array; its values stay unknown.
+  // Neither null nor an array; its values stay unknown.
   return value as Record<string, unknown>;
 }
 

@@ -21,10 +21,10 @@ export function logGamma(x: number): number {
 /**
  * I_x(a, b), the probability that a Beta(a, b) variable is at most x.
  *
- * By the continued fraction DLMF 8.17.22 with Lentz's method, which converges fast for x < (a + 1) / (a + b + 2), else as
- * 1 - I_{1-x}(b, a).
+ * The continued fraction DLMF 8.17.22, evaluated by Lentz's method; it converges fast for x < (a + 1) / (a + b + 2).
+ * Beyond that the symmetry I_x(a, b) = 1 - I_{1-x}(b, a) is used.
  *
- * @throws MagdiError MAGDI_BAD_CONFIG when a or b is not positive or x is outside [0, 1]
+ * @throws MagdiError MAGDI_BAD_CONFIG if a or b is not positive or x is outside [0, 1]
  */
 export function regularisedIncompleteBeta(x: number, a: number, b: number): number {
   if (!(a > 0 && b > 0 && x >= 0 && x <= 1)) {
@@ -47,17 +47,17 @@ const TINY = 1e-300;
 
 function continuedFraction(x: number, a: number, b: number): number {
   let c = 1;
-  let d = 1 / away(1 - ((a + b) * x) / (a + 1));
+  let d = 1 / awayFromZero(1 - ((a + b) * x) / (a + 1));
   let fraction = d;
-  // It takes O(sqrt(max(a, b))) terms, far fewer than the bound for any number of samples.
+  // Needs O(sqrt(max(a, b))) terms, far fewer than 10 000 for any number of samples.
   for (let m = 1; m <= 10_000; m++) {
     const even = (m * (b - m) * x) / ((a + 2 * m - 1) * (a + 2 * m));
-    d = 1 / away(1 + even * d);
-    c = away(1 + even / c);
+    d = 1 / awayFromZero(1 + even * d);
+    c = awayFromZero(1 + even / c);
     fraction *= d * c;
     const odd = (-(a + m) * (a + b + m) * x) / ((a + 2 * m) * (a + 2 * m + 1));
-    d = 1 / away(1 + odd * d);
-    c = away(1 + odd / c);
+    d = 1 / awayFromZero(1 + odd * d);
+    c = awayFromZero(1 + odd / c);
     const step = d * c;
     fraction *= step;
     if (Math.abs(step - 1) < 1e-15) break;
@@ -65,6 +65,6 @@ function continuedFraction(x: number, a: number, b: number): number {
   return fraction;
 }
 
-function away(value: number): number {
+function awayFromZero(value: number): number {
   return Math.abs(value) < TINY ? TINY : value;
 }

@@ -1,4 +1,4 @@
-// Early stopping: when a vote is decided before all samples have finished.
+// Early stopping: whether a vote is decided before all its samples have finished.
 
 import { regularisedIncompleteBeta } from "./beta-distribution.ts";
 import {
@@ -18,13 +18,14 @@ export const ADAPTIVE_THRESHOLD = 0.95;
 type Finished = Pick<VotingSample, "index" | "answer" | "confidence">;
 
 /**
- * True only when no outcome of the running samples can change the winner: any answers, any confidences up to 1, ties
- * included, or no answers at all. `running` are their indices.
+ * True only if no outcome of the running samples (whose indices are `running`) can change the winner: any answers, any
+ * confidences up to 1, ties included, or no answers at all.
  *
- * Without further answers the current winner stays, so the question is whether a rival can overtake it. A rival does best
- * when every running sample votes for it with confidence 1: each of the four criteria of compareStandings only improves with
- * one more vote, for the winner too. So one comparison with each rival is enough; an answer not yet seen is a rival without
- * votes. This holds with rounding too, because a sum in order of index is monotone in its terms.
+ * If no running sample answers, the current winner stays, so the question is whether a rival can overtake it. A rival
+ * does best if every running sample votes for it with confidence 1: one more vote can only improve each of the four
+ * values that standings are compared by, and never worsens the winner's. So one comparison for each rival is enough; an
+ * answer not seen yet is a rival without votes. This holds with floating-point rounding too, because a sum in index
+ * order is monotone in its terms.
  */
 export function exactDecided(
   finished: readonly Finished[],
@@ -36,11 +37,11 @@ export function exactDecided(
   const winner = ranked[0];
   if (winner === undefined) return false;
   const rivals: (string | null)[] = [...ranked.slice(1).map((standing) => standing.answer), null];
-  return rivals.every((rival) => compareStandings(winner, atBest(rival, finished, running, rule)) < 0);
+  return rivals.every((rival) => compareStandings(winner, bestCase(rival, finished, running, rule)) < 0);
 }
 
-/** A rival's standing if all running samples vote for it with confidence 1; null: an answer not yet seen. */
-function atBest(
+/** A rival's standing if all running samples vote for it with confidence 1; null is an answer not seen yet. */
+function bestCase(
   rival: string | null,
   finished: readonly Finished[],
   running: readonly number[],
@@ -67,16 +68,16 @@ function atBest(
 }
 
 /**
- * Adaptive-Consistency (Aggarwal et al. 2023, arXiv 2305.11860, equation 3): the probability that the leader stays ahead of
- * the runner-up, P(p > 1/2) for p ~ Beta(v1 + 1, v2 + 1), v1 and v2 their votes.
+ * Adaptive-Consistency (Aggarwal et al. 2023, arXiv 2305.11860, equation 3): the probability that the leader stays ahead
+ * of the runner-up with ever more samples, P(p > 1/2) for p ~ Beta(v1 + 1, v2 + 1) with their numbers of votes.
  */
 export function leaderProbability(leaderVotes: number, runnerUpVotes: number): number {
   return 1 - regularisedIncompleteBeta(0.5, leaderVotes + 1, runnerUpVotes + 1);
 }
 
 /**
- * True when leaderProbability reaches the threshold, for the vote's winner under `rule` and the other answer with the most
- * votes.
+ * True if leaderProbability reaches the threshold. The leader is the winner under `rule`; the runner-up is the other
+ * answer with the most votes.
  */
 export function adaptiveDecided(
   finished: readonly Finished[],

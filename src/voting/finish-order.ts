@@ -1,5 +1,5 @@
-// Puts finished samples into an order that does not depend on load: by length, then by index. A sample that waited for
-// a free row finishes later under load; in this order the same seed still gives the same vote.
+// Counts finished samples in a deterministic order: by length, then by index. Under load a sample may start late and so
+// finish late; ordering by length makes the same seed give the same vote whatever else is running.
 
 interface Held<T> {
   readonly index: number;
@@ -8,14 +8,15 @@ interface Held<T> {
 }
 
 /**
- * Call it for each token and each end of a sample; it returns the samples whose turn it is to be counted.
+ * Call it for each token and each end; it returns the finished samples that can be counted now.
+ *
  * @example
  * const order = new FinishOrder<string>(2);
  * order.advanced(0); // []
- * order.finished(0, 1, "short"); // ["short"]: no other sample can come before it
+ * order.finished(0, 1, "short"); // ["short"]: no other sample can precede it
  */
 export class FinishOrder<T> {
-  /** Tokens reported so far, by sample. */
+  /** Tokens of each sample so far. */
   readonly #lengths: number[];
   readonly #running: Set<number>;
   #held: Held<T>[] = [];
@@ -25,7 +26,7 @@ export class FinishOrder<T> {
     this.#running = new Set(this.#lengths.keys());
   }
 
-  /** The sample has one more token; it may also end with it. */
+  /** The sample has one more token. It may turn out to be its last. */
   advanced(index: number): T[] {
     const released = this.#release();
     this.#lengths[index] = (this.#lengths[index] ?? 0) + 1;
@@ -39,13 +40,13 @@ export class FinishOrder<T> {
     return this.#release();
   }
 
-  /** The sample was cancelled: it is not waited for. */
+  /** The sample was stopped and will not be counted: do not wait for it. */
   withdrawn(index: number): T[] {
     this.#running.delete(index);
     return this.#release();
   }
 
-  /** All held samples, in order, without waiting for running ones. */
+  /** All finished samples that are still held back, in order. */
   rest(): T[] {
     return this.#held.splice(0).map(({ value }) => value);
   }
@@ -53,7 +54,7 @@ export class FinishOrder<T> {
   #release(): T[] {
     const isNext = ({ index, tokens }: Held<T>): boolean => {
       for (const other of this.#running) {
-        // The samples of a step report by index, so a later one may be a token behind.
+        // Within a step, tokens are reported by index: a later sample may still be one token behind.
         const needed = other < index ? tokens : tokens - 1;
         if ((this.#lengths[other] ?? 0) < needed) return false;
       }

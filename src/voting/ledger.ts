@@ -1,4 +1,4 @@
-// The token ledger of one request, for its response and the metrics, and the comparison with a debate.
+// Token usage of one question, and its comparison with the cost of a debate.
 
 import { MagdiError } from "../base/errors.ts";
 import { DISCARD_REASONS, type DiscardReason } from "../base/finish-reason.ts";
@@ -6,18 +6,18 @@ import type { Baseline } from "./baselines.ts";
 
 export interface Usage {
   readonly promptTokens: number;
-  /** Prompt tokens that were not found in the prefix cache. */
+  /** Prompt tokens not found in the prefix cache. */
   readonly promptTokensComputed: number;
   /** All generated tokens, including discarded ones. */
   readonly completionTokens: number;
-  /** Of these, the tokens of samples that were stopped. */
+  /** Of these, tokens of samples that were stopped. */
   readonly completionTokensDiscarded: number;
   readonly totalTokens: number;
 }
 
 export interface Comparison {
   readonly baseline: string;
-  /** Tokens of one debated question. */
+  /** Mean tokens of a debate of one question. */
   readonly tokens: number;
   /** Debate tokens / this answer's total tokens, rounded to three decimals. */
   readonly ratio: number;
@@ -35,7 +35,7 @@ export class Ledger {
     deadline: 0,
   };
 
-  /** The prompt, counted once for all samples of a request. @throws MagdiError MAGDI_BAD_CONFIG */
+  /** The prompt, once for all samples. @throws MagdiError MAGDI_BAD_CONFIG */
   addPrompt(tokens: number, computedTokens: number): void {
     this.#promptTokens += whole(tokens, "prompt tokens");
     this.#promptTokensComputed += whole(computedTokens, "computed prompt tokens");
@@ -47,12 +47,12 @@ export class Ledger {
     }
   }
 
-  /** The tokens of a sample that finished by itself. */
+  /** Tokens of a sample that finished. */
   addFinished(tokens: number): void {
     this.#finishedTokens += whole(tokens, "finished tokens");
   }
 
-  /** The tokens of a cancelled sample. */
+  /** Tokens of a sample that was stopped. */
   addDiscarded(reason: DiscardReason, tokens: number): void {
     this.#discarded[reason] += whole(tokens, "discarded tokens");
   }
@@ -73,7 +73,7 @@ export class Ledger {
     };
   }
 
-  /** Null before any token was counted. */
+  /** Null if no token was counted. */
   comparison(baseline: Baseline): Comparison | null {
     const total = this.usage().totalTokens;
     if (total === 0) return null;

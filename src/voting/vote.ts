@@ -1,26 +1,27 @@
-// The vote over the samples of one question: the winning answer, its share, and the sample that represents it.
+// The vote over the samples of one question: winner, shares, and the sample that represents each answer. Answers are
+// compared by their canonical keys only.
 
 export type VoteRule = "majority" | "confidence";
 
-/** One finished sample of a vote. */
+/** A finished sample's vote. */
 export interface VotingSample {
   readonly index: number;
-  /** The canonical key of its answer; null: no answer, and no vote. */
+  /** The canonical key of its answer; null for no answer, and so no vote. */
   readonly answer: string | null;
   /** The answer as the sample wrote it, normalised. */
   readonly display: string | null;
   /** exp(mean token log-probability), 0 to 1. */
   readonly confidence: number;
-  /** What its vote weighs under `majority`. Default 1. */
+  /** Weight of its vote under `majority`. Default 1. */
   readonly weight?: number;
 }
 
-/** What the order of answers depends on. */
+/** The values that answers are ranked by. */
 export interface Standing {
   /** Canonical key. */
   readonly answer: string;
   readonly count: number;
-  /** Sum of the rule's weights, in whole millionths, so that sums are exact. */
+  /** Sum of the weights in whole millionths, so that sums are exact. */
   readonly weightMillionths: number;
   /** Sum of confidences in order of sample index. */
   readonly confidence: number;
@@ -36,24 +37,24 @@ export interface Vote {
 }
 
 export interface Tally {
-  /** The winner's canonical key; null when no sample has an answer. */
+  /** The winner's canonical key; null if no sample has an answer. */
   readonly key: string | null;
-  /** The winner as the sample that represents it wrote it. */
+  /** The winner as its speaker wrote it. */
   readonly answer: string | null;
-  /** Index of the sample that represents the answer; null without a winner. */
+  /** Index of the winner's most confident sample; null without a winner. */
   readonly speaker: number | null;
-  /** Best first, each answer as the sample that represents it wrote it. */
+  /** Best first, each answer as its most confident sample wrote it. */
   readonly votes: readonly Vote[];
-  /** True when the two best have the same weight, so that the tie was broken. */
+  /** True if the two best answers have the same weight, so that a tie-break decided. */
   readonly tied: boolean;
 }
 
-/** Mean token log-probability → confidence in [0, 1]; a sample of no tokens (NaN) has none. */
+/** Mean token log-probability → confidence in [0, 1]; 0 for NaN, which a sample without tokens has. */
 export function confidenceOf(logprobMean: number): number {
   return Number.isNaN(logprobMean) ? 0 : Math.min(1, Math.exp(logprobMean));
 }
 
-/** ReConcile's rescale of a confidence, in tenths (Chen et al. 2024, arXiv 2309.13007, section 3). */
+/** A confidence rescaled as in ReConcile, in tenths (Chen et al. 2024, arXiv 2309.13007, section 3). */
 export function rescaledTenths(confidence: number): number {
   if (confidence <= 0.6) return 1;
   if (confidence <= 0.8) return 3;
@@ -61,7 +62,7 @@ export function rescaledTenths(confidence: number): number {
   return confidence < 1 ? 8 : 10;
 }
 
-/** What one vote weighs under a rule, in millionths. */
+/** A vote's weight under a rule, in millionths. */
 export function weightMillionths(
   { confidence, weight = 1 }: Pick<VotingSample, "confidence" | "weight">,
   rule: VoteRule,
@@ -70,9 +71,9 @@ export function weightMillionths(
 }
 
 /**
- * The order of answers: greater weight (under `majority` that is the number of votes), then more votes, then greater
- * summed confidence, then the lowest sample index. Negative when `a` is better; never 0 for two answers, because no
- * two share a sample.
+ * Ranks answers: greater weight (under `majority` by default the number of votes), then more votes, then greater summed
+ * confidence, then the lowest sample index. Negative if `a` is better; never 0 for two different answers, because they
+ * share no sample.
  */
 export function compareStandings(a: Standing, b: Standing): number {
   return (
@@ -83,7 +84,7 @@ export function compareStandings(a: Standing, b: Standing): number {
   );
 }
 
-/** The standing of each answer, best first. Sums are in order of index, so the order of completion does not matter. */
+/** One standing for each answer, best first. Sums run in index order, so the order of completion does not matter. */
 export function standings(samples: readonly Omit<VotingSample, "display">[], rule: VoteRule): Standing[] {
   const byAnswer = new Map<string, Standing>();
   for (const sample of [...samples].sort((a, b) => a.index - b.index)) {
@@ -122,7 +123,7 @@ export function tally(samples: readonly VotingSample[], rule: VoteRule): Tally {
   };
 }
 
-/** The most confident sample of an answer, ties by lowest index. */
+/** The most confident sample with an answer; the lowest index of equals. */
 function speakerFor(answer: string, samples: readonly VotingSample[]): VotingSample | null {
   let best: VotingSample | null = null;
   for (const sample of samples) {

@@ -1,4 +1,5 @@
-// Runs the vote of one request while its samples finish, and says when it is decided.
+// The running vote of one question: counts samples as they finish and says when the vote is decided, so that the caller
+// can cancel the rest.
 
 import { canonicalAnswer, extractAnswer } from "../answers/answer.ts";
 import type { Choice, Task } from "../answers/task.ts";
@@ -22,25 +23,25 @@ export interface VoterOptions {
 export interface FinishedSample {
   readonly index: number;
   readonly text: string;
-  /** A sample that was stopped has no vote. */
+  /** A stopped sample has no vote. */
   readonly finishReason: FinishReason;
   readonly logprobMean: number;
   readonly tokens: number;
 }
 
 export interface SampleReport extends FinishedSample {
-  /** Null when none could be read, or when the sample was stopped. */
+  /** Null if none could be read, or if the sample was stopped. */
   readonly answer: string | null;
 }
 
 export interface VoteResult {
   readonly answer: string | null;
-  /** The text of the sample that represents the answer; null without an answer. */
+  /** The text of the most confident sample with this answer; null without an answer. */
   readonly reasoning: string | null;
   readonly votes: readonly Vote[];
-  /** True when the two best have the same weight. */
+  /** True if the two best answers have the same weight. */
   readonly tied: boolean;
-  /** Finished samples when the vote was settled. */
+  /** Samples finished when the vote was settled. */
   readonly decidedAt: number;
   readonly stopReason: StopReason;
   readonly samples: readonly SampleReport[];
@@ -51,7 +52,7 @@ interface Recorded {
   readonly ballot: VotingSample;
 }
 
-/** Reads a text's answer for a vote. */
+/** Reads a sample's answer and makes it a vote. */
 export function ballotOf(
   sample: {
     readonly index: number;
@@ -99,10 +100,10 @@ export class Voter {
   }
 
   /**
-   * Counts a finished sample. `decided` is not null once the vote is decided early, so that running samples can be cancelled.
-   * After that a late sample is reported without a vote.
+   * Counts a finished sample. `decided` is not null once an early-stopping rule has settled the vote: cancel the running
+   * samples. A sample that finishes after that is read and reported, but has no vote.
    *
-   * @throws MagdiError MAGDI_BAD_CONFIG for an index out of range or added twice
+   * @throws MagdiError MAGDI_BAD_CONFIG if the index is out of range or was added before
    */
   add(sample: FinishedSample): { answer: string | null; decided: null | "exact" | "adaptive" } {
     const { task, choices, samples } = this.#options;
@@ -123,7 +124,7 @@ export class Voter {
     const answer = ballot.display;
     this.#recorded.set(index, {
       report: { ...sample, answer },
-      // Too late for the vote once it is settled.
+      // No vote once the vote is settled.
       ballot: this.#settled === null ? ballot : { ...ballot, answer: null },
     });
     this.#settle();
@@ -131,7 +132,7 @@ export class Voter {
     return { answer, decided: reason === "exact" || reason === "adaptive" ? reason : null };
   }
 
-  /** Ends the vote with the samples finished so far, unless it has ended. */
+  /** Settles the vote with the samples finished so far. No effect if already settled. */
   enough(): void {
     this.#settled ??= { at: this.#recorded.size, reason: "enough" };
   }
@@ -141,7 +142,7 @@ export class Voter {
     return this.#options.samples - this.#recorded.size;
   }
 
-  /** True once the vote has ended: by early stopping, by enough(), or because all samples have finished. */
+  /** Settled by an early-stopping rule, by enough(), or because all samples have finished. */
   get settled(): boolean {
     return this.#settled !== null;
   }
@@ -150,7 +151,7 @@ export class Voter {
     return tally(this.#ballots(), this.#options.rule);
   }
 
-  /** The result so far; its stop reason is "enough" until the vote has ended. */
+  /** The vote's result; before the vote is settled, that of the samples so far, with the stop reason "enough". */
   result(): VoteResult {
     const { answer, speaker, votes, tied } = this.tally();
     const settled = this.#settled ?? { at: this.#recorded.size, reason: "enough" };

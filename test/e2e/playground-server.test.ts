@@ -133,7 +133,7 @@ describe("the playground and its server", { skip: NO_CHROMIUM }, () => {
     const none = await pageOf({});
     for (const path of ["/", "/docs", "/playground/ask.js"]) {
       assert.equal((await wrong.goto(server.url + path))?.status(), 401);
-      await wrong.getByText("the API key is not one that this server knows").waitFor();
+      await wrong.getByText("the API key is not valid for this server").waitFor();
       // That is: it would ask its reader to log in.
       await assert.rejects(none.goto(server.url + path), /ERR_INVALID_AUTH_CREDENTIALS/);
     }
@@ -179,7 +179,7 @@ describe("the playground and its server", { skip: NO_CHROMIUM }, () => {
     await page.locator("#state", { hasText: "loading…" }).waitFor();
     await write(page, VARIED);
     await page.keyboard.press("Control+Enter");
-    await page.locator("#error", { hasText: "the model is still being loaded" }).waitFor();
+    await page.locator("#error", { hasText: "the model is still loading" }).waitFor();
     loaded(tinyStudent());
     await page.locator("#state", { hasText: "ready" }).waitFor();
     await page.locator("#model-name", { hasText: "tiny" }).waitFor();

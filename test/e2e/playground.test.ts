@@ -99,7 +99,7 @@ describe("the playground", { skip: NO_CHROMIUM }, () => {
     await page.getByRole("button", { name: "Enough" }).click();
     await answered(page);
     steps.go();
-    assert.match(await textOf(page, "#verdict-note"), /of 4 samples · you had seen enough/);
+    assert.match(await textOf(page, "#verdict-note"), /of 4 samples · settled by you/);
     assert.ok((await page.locator('.pane[data-state="cancelled"]').count()) > 0);
     assert.match(await textOf(page, "#ledger"), /\d+ of them discarded/);
     assert.equal(await page.getByRole("button", { name: "Ask" }).isEnabled(), true);
@@ -135,7 +135,7 @@ describe("the playground", { skip: NO_CHROMIUM }, () => {
     assert.equal((await textOf(page, "#answer")).replace(/\s+/g, " "), "A Into the air, as vapour");
     assert.match(
       await textOf(page, "#verdict-note"),
-      /Decided at 3 of 5 samples · the others could not change it/,
+      /Decided at 3 of 5 samples · the remaining samples could not change it/,
     );
   });
 

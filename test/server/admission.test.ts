@@ -226,7 +226,7 @@ test("behaviour 41: a drain takes no new work, lets running work finish, and end
   assert.equal(body.stop_reason, "abort");
   assert.equal(body.answer, null);
   await drained;
-  assert.equal(server.app.admission.active, 0);
+  assert.equal(server.app.lifecycle.active, 0);
 });
 
 test("a drain without running work is done at once, and closing ends what runs", async (t) => {

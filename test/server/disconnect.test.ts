@@ -69,7 +69,7 @@ for (const { path, stream, kind } of KINDS) {
     client.abort();
     await until(() => student.engine.stats().samplesRunning === 0);
     release();
-    await until(() => server.app.admission.active === 0);
+    await until(() => server.app.lifecycle.active === 0);
     assert.equal((await server.get("/health")).status, 200);
     assert.ok(student.runner.decodeSteps <= stepsBefore + 1);
     for (const gauge of ["requests_running", "requests_waiting", "samples_running", "kv_cache_usage_ratio"]) {
@@ -93,7 +93,7 @@ test("behaviour 32: a client that leaves a batch of prompts takes all of them al
   // Eight rows: the third prompt waits for the first ones to end.
   await until(() => student.runner.decodeSteps > 2);
   client.abort();
-  await until(() => server.app.admission.active === 0);
+  await until(() => server.app.lifecycle.active === 0);
   const { requestsWaiting, requestsRunning, samplesRunning } = student.engine.stats();
   assert.deepEqual([requestsWaiting, requestsRunning, samplesRunning], [0, 0, 0]);
   assert.equal(await server.metric('magdi_request_failures_total{reason="disconnect"}'), 1);
@@ -121,9 +121,9 @@ test("a client that leaves with several requests on one connection takes all of 
   );
   await held;
   await until(() => student.engine.stats().requestsWaiting === 2);
-  assert.equal(server.app.admission.active, 3);
+  assert.equal(server.app.lifecycle.active, 3);
   connection.destroy();
-  await until(() => server.app.admission.active === 0);
+  await until(() => server.app.lifecycle.active === 0);
   release();
   assert.equal((await server.post(CHAT, chat("{{y}}"))).status, 200);
   assert.equal(
@@ -144,7 +144,7 @@ test("a reader that does not read is cut off at the limit", async (t) => {
   let written = 0;
   let gone = 0;
   app.get("/", async (_request, reply) => {
-    const stream = new EventStream(reply, { maxBufferedBytes: 1_000_000, onGone: () => gone++ });
+    const stream = new EventStream(reply, { maxBufferedBytes: 1_000_000, onClosed: () => gone++ });
     for (let i = 0; i < 256 && gone === 0; i++) {
       stream.send({ text: "x".repeat(250_000) });
       written += 250_000;

@@ -18,7 +18,7 @@ async function stalledReader(t: TestContext, server: RunningApp): Promise<void> 
   const body = JSON.stringify({ question: "{{x}}" });
   const head = `content-type: application/json\r\ncontent-length: ${body.length}`;
   socket.write(`${FILE.repeat(30)}POST /v1/reason HTTP/1.1\r\nhost: x\r\n${head}\r\n\r\n${body}`);
-  await until(() => server.app.admission.active === 1);
+  await until(() => server.app.lifecycle.active === 1);
 }
 
 /** Closes the app while time goes on. */
@@ -50,10 +50,10 @@ test("behaviour 41: a client that does not read is waited for two seconds after 
   }
   clock.advance(1);
   await draining;
-  assert.equal(server.app.admission.active, 1, "its answer lies unread");
+  assert.equal(server.app.lifecycle.active, 1, "its answer lies unread");
   await server.app.drain(10_000);
   await close(server, clock);
-  await until(() => server.app.admission.active === 0);
+  await until(() => server.app.lifecycle.active === 0);
 });
 
 test("a server that closes waits neither for the reader of a file nor for one of an answer", async (t) => {
@@ -61,5 +61,5 @@ test("a server that closes waits neither for the reader of a file nor for one of
   const { server } = await runTiny(t, { clock });
   await stalledReader(t, server);
   await close(server, clock);
-  await until(() => server.app.admission.active === 0);
+  await until(() => server.app.lifecycle.active === 0);
 });

@@ -43,7 +43,7 @@ test("behaviour 26: a stall is said once with nobody asking, and so is its end",
   clock.advance(500);
   const [, back] = said();
   assert.equal(back.engine, "ready");
-  assert.match(back.msg, /goes on.* stalled for 1\.5 s/);
+  assert.match(back.msg, /recovered.* stalled for 1\.5 s/);
   assert.equal(said().length, 2);
   assert.equal((await server.get("/ready")).status, 200);
   assert.equal((await server.post(CHAT, ABC)).status, 200);

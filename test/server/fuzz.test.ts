@@ -56,6 +56,15 @@ const BODIES: Readonly<Record<string, readonly object[]>> = {
     { messages: [{ role: "user", content: "hi" }], add_generation_prompt: false, add_special_tokens: true },
   ],
   "/v1/detokenize": [{ tokens: [97, 98, 258] }],
+  "/v1/vote": [
+    { question: "How many?", samples: [{ text: "The answer is 45." }, { text: "46", weight: 2 }] },
+    {
+      choices: ["red", { label: "B", text: "blue" }],
+      task: "multiple-choice",
+      samples: [{ text: "The answer is (A).", weight: 0.5 }],
+      rule: "confidence",
+    },
+  ],
 };
 const ROUNDS = 150;
 const CONTENT_TYPES = [
@@ -115,7 +124,7 @@ for (const [route, path] of Object.keys(BODIES).entries()) {
       for (let round = 0; round < ROUNDS / 4; round++) await send(server, path, mutations);
     });
     await Promise.all(clients);
-    await until(() => server.app.admission.active === 0);
+    await until(() => server.app.lifecycle.active === 0);
     assert.equal(await server.metric('magdi_request_failures_total{reason="internal"}'), 0);
     const { state, requestsRunning, requestsWaiting, samplesRunning, samplesWaiting } =
       student.engine.stats();

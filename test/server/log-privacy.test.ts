@@ -77,7 +77,7 @@ test("no key and no prompt is ever logged, whatever fails", async (t) => {
     `POST /v1/reason HTTP/1.1\r\nhost: x\r\nauthorization: Bearer ${KEY}\r\ncontent-type: application/json\r\n` +
       `content-length: 999\r\n\r\n{"question": "${QUESTION}`,
   );
-  await until(() => app.admission.active === 0);
+  await until(() => app.lifecycle.active === 0);
   cut.destroy();
   for (const key of [KEY, WRONG_KEY]) {
     const protocol = `magdi.key.${Buffer.from(key).toString("base64url")}`;

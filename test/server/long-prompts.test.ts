@@ -105,7 +105,7 @@ test("a client gone between two prompts of a batch leaves nothing", async (t) =>
     const pending = server.send("/v1/completions", body, { signal: client.signal });
     await assert.rejects(pending, { name: "AbortError" });
     while ((await server.metric(DISCONNECTS)) === 0) await nextTurn();
-    assert.equal(server.app.admission.active, 0);
+    assert.equal(server.app.lifecycle.active, 0);
     for (const gauge of ["requests_running", "requests_waiting", "samples_running"]) {
       assert.equal(await server.metric(`magdi_${gauge}`), 0, gauge);
     }

@@ -83,7 +83,7 @@ test("behaviour 42: every way to end, each equal to the client's own count", asy
   gone.abort();
   await until(() => student.engine.stats().samplesRunning === 0);
   release();
-  await until(() => student.engine.stats().requestsRunning === 0 && server.app.admission.active === 0);
+  await until(() => student.engine.stats().requestsRunning === 0 && server.app.lifecycle.active === 0);
 
   const before = student.runner.decodeSteps;
   const slow = server.post(REASON, { question: "{{x*}}", samples: 2, max_tokens: 300 });

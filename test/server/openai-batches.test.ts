@@ -93,7 +93,7 @@ test("more samples than the queue could ever hold are refused as such, not told 
   const batch = await server.post(TEXT, { prompt: ["a", "b", "c"], n: 3 });
   assert.equal(batch.status, 400);
   assert.equal(batch.body.error.param, "prompt");
-  assert.match(batch.body.error.message, /at most 8 samples in all/);
+  assert.match(batch.body.error.message, /at most 8 samples in total/);
   for (const [path, body, param] of [
     [TEXT, { prompt: "{{a}}", n: 9 }, "n"],
     ["/v1/chat/completions", { messages: [{ role: "user", content: "x" }], n: 9 }, "n"],

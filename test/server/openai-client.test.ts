@@ -17,7 +17,7 @@ function clientOf(server: RunningApp, options: { apiKey?: string; maxRetries?: n
 }
 
 async function gaugesAreZero(server: RunningApp): Promise<void> {
-  await until(() => server.app.admission.active === 0);
+  await until(() => server.app.lifecycle.active === 0);
   for (const gauge of ["requests_running", "requests_waiting", "samples_running"]) {
     assert.equal(await server.metric(`magdi_${gauge}`), 0, gauge);
   }

@@ -77,7 +77,7 @@ test("a key over its limit is 429 with Retry-After and OpenAI's headers; other k
     assert.deepEqual(limits(refused), ["2", "0", "1m0s"]);
     assert.deepEqual(refused.body.error, {
       retry_after_seconds: 30,
-      message: "the limit of 2 requests a minute is reached; ask again in 30 s",
+      message: "rate limit of 2 requests a minute reached; retry in 30 s",
       type: "rate_limit_error",
       param: null,
       code: "rate_limit_exceeded",

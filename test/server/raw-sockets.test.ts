@@ -17,7 +17,7 @@ const statuses = (text: string) =>
   [...text.matchAll(/HTTP\/1\.1 (\d{3}) /g)].map(([, status]) => Number(status));
 
 async function assertUnharmed(server: RunningApp, student: TinyStudent): Promise<void> {
-  await until(() => server.app.admission.active === 0 && student.engine.stats().samplesRunning === 0);
+  await until(() => server.app.lifecycle.active === 0 && student.engine.stats().samplesRunning === 0);
   assert.equal((await server.get("/health")).status, 200);
   for (const gauge of ["requests_running", "requests_waiting", "samples_running", "kv_cache_usage_ratio"]) {
     assert.equal(await server.metric(`magdi_${gauge}`), 0, gauge);

@@ -14,7 +14,7 @@ const GAUGES = ["requests_running", "requests_waiting", "samples_running", "kv_c
 
 async function assertIdle(server: RunningApp): Promise<void> {
   for (const gauge of GAUGES) assert.equal(await server.metric(`magdi_${gauge}`), 0, gauge);
-  assert.equal(server.app.admission.active, 0);
+  assert.equal(server.app.lifecycle.active, 0);
   assert.equal((await server.post("/v1/reason", { question: "Two? {{The answer is 2.}}" })).body.answer, "2");
 }
 
@@ -54,7 +54,7 @@ for (const [how, leave] of Object.entries(LEAVE)) {
     leave(client.ws);
     await until(() => student.engine.stats().requestsRunning === 0);
     release();
-    await until(() => student.runner.prefillSteps > 0 && server.app.admission.active === 0);
+    await until(() => student.runner.prefillSteps > 0 && server.app.lifecycle.active === 0);
     await server.get("/health");
     assert.equal(student.runner.prefillSteps, 1);
     await assertIdle(server);
@@ -96,7 +96,7 @@ test("a client that closes its half, and keeps the connection, is gone", async (
   socket.end();
   await until(() => student.engine.stats().samplesRunning === 0);
   release();
-  await until(() => server.app.admission.active === 0);
+  await until(() => server.app.lifecycle.active === 0);
   await assertIdle(server);
 });
 
@@ -122,7 +122,7 @@ test("a reader that does not read is closed with 1013, and its questions leave t
   // What the two kernels' buffers hold is theirs; far from having no bound.
   assert.ok(sent < 50_000, `${sent} answers were written`);
   release();
-  await until(() => server.app.admission.active === 0);
+  await until(() => server.app.lifecycle.active === 0);
   assert.equal(await server.metric('magdi_request_failures_total{reason="disconnect"}'), 1);
   other.ask("q", "Two? {{The answer is 2.}}");
   assert.equal((await other.last("q")).answer, "2");

@@ -19,7 +19,7 @@ async function assertServes(server: RunningApp, client?: SocketClient): Promise<
     await until(() => asked.frames.slice(before).some(({ id, type }) => id === "right" && type === "result"));
   }
   assert.equal((await server.post("/v1/reason", { question: RIGHT.question })).body.answer, "2");
-  await until(() => server.app.admission.active === 0);
+  await until(() => server.app.lifecycle.active === 0);
   for (const gauge of ["requests_running", "requests_waiting", "samples_running", "kv_cache_usage_ratio"]) {
     assert.equal(await server.metric(`magdi_${gauge}`), 0, gauge);
   }
@@ -226,7 +226,7 @@ test("mutated and random frames: every answer is a frame of the contract", async
   assert.ok(closes < 60);
   client.ws.close();
   await client.closed;
-  await until(() => server.app.admission.active === 0);
+  await until(() => server.app.lifecycle.active === 0);
   await assertServes(server);
 });
 
@@ -302,9 +302,9 @@ test("200 sockets that are opened, asked and dropped leave nothing behind", asyn
   const { server, student } = await runTiny(t);
   const clients = await Promise.all(Array.from({ length: 200 }, () => connectSocket(t, server)));
   for (const client of clients) client.ask("q", "{{x*}}");
-  await until(() => server.app.admission.active === 200);
+  await until(() => server.app.lifecycle.active === 200);
   for (const client of clients) client.ws.terminate();
-  await until(() => server.app.admission.active === 0);
+  await until(() => server.app.lifecycle.active === 0);
   assert.equal(student.engine.stats().samplesWaiting, 0);
   assert.equal(await server.metric('magdi_request_failures_total{reason="disconnect"}'), 200);
   await assertServes(server);

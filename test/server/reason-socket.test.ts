@@ -101,7 +101,7 @@ test("a cancelled question leaves the batch, and its last frame is the error can
   assert.equal(error.code, "cancelled");
   assert.equal(client.of("long").at(-1).type, "error");
   assert.equal(student.engine.stats().samplesRunning, 0);
-  assert.equal(server.app.admission.active, 0);
+  assert.equal(server.app.lifecycle.active, 0);
   assert.equal(await server.metric('magdi_request_failures_total{reason="cancelled"}'), 1);
   const lost = await server.metric('magdi_generation_tokens_discarded_total{reason="cancelled"}');
   assert.ok(lost > 0);
@@ -321,7 +321,7 @@ test("behaviour 39: a step that fails is an error frame without internals", asyn
   assert.doesNotMatch(JSON.stringify(error), /secret/);
   client.ask("next", "q");
   assert.equal((await client.last("next")).error.code, "engine_failed");
-  assert.equal(server.app.admission.active, 0);
+  assert.equal(server.app.lifecycle.active, 0);
 });
 
 test("behaviour 42: a socket's questions count exactly as HTTP's do", async (t) => {

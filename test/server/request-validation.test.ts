@@ -205,5 +205,5 @@ test("a failure inside is 500 with an id for the log, and no word of the inside"
   assert.equal(answer.body.error.code, "internal_error");
   assert.doesNotMatch(JSON.stringify(answer.body), /secret/);
   assert.equal(await server.metric('magdi_request_failures_total{reason="internal"}'), 1);
-  assert.equal(server.app.admission.active, 0);
+  assert.equal(server.app.lifecycle.active, 0);
 });

@@ -3,8 +3,8 @@ import assert from "node:assert/strict";
 import { type TestContext, test } from "node:test";
 import * as conventions from "@opentelemetry/semantic-conventions/incubating";
 import { systemClock } from "../../src/base/clock.ts";
-import { PatientExporter } from "../../src/server/observation/span-export.ts";
-import { parseTraceparent } from "../../src/server/observation/trace-context.ts";
+import { parseTraceparent } from "../../src/server/observation/request-trace.ts";
+import { LossReportingExporter } from "../../src/server/observation/span-exporter.ts";
 import { GEN_AI, openTracing } from "../../src/server/observation/tracing.ts";
 import { ManualClock } from "../support/manual-clock.ts";
 import { type Json, runTiny } from "./support/running-app.ts";
@@ -217,7 +217,7 @@ test("of a prompt that was not read to its end, only what was reused counts as s
   lost.catch(() => {});
   await held;
   gone.abort();
-  await until(() => server.app.admission.active === 0);
+  await until(() => server.app.lifecycle.active === 0);
   release();
   await server.app.close();
   const { attributes } = spanOf(collector, "/v1/reason");
@@ -232,7 +232,7 @@ test("what fails is marked: the client's faults by their reason, the server's as
   const lost = server.send("/v1/reason", { question: "{{x*}}", stream: true }, { signal: gone.signal });
   await lost;
   gone.abort();
-  await until(() => student.engine.stats().requestsRunning === 0 && server.app.admission.active === 0);
+  await until(() => student.engine.stats().requestsRunning === 0 && server.app.lifecycle.active === 0);
   student.runner.failWith = new Error("secret");
   const failed = await server.post("/v1/completions", { prompt: "{{abc}}" });
   assert.equal(failed.status, 503);
@@ -279,7 +279,7 @@ test("lost spans are told once in a while, and so is the collector's return", ()
     export: (_spans: readonly number[], done: (result: { code: number }) => void) => done({ code }),
     shutdown: async () => {},
   };
-  const exporter = new PatientExporter(inner, clock, (message) => told.push(message));
+  const exporter = new LossReportingExporter(inner, clock, (message) => told.push(message));
   const send = (count: number) =>
     exporter.export(new Array(count).fill(0), (result) => assert.equal(result.code, 0));
   send(2);
@@ -291,7 +291,7 @@ test("lost spans are told once in a while, and so is the collector's return", ()
   code = 0;
   send(1);
   send(1);
-  assert.match(told[2] ?? "", /takes spans again \(lost: 6\)/);
+  assert.match(told[2] ?? "", /accepts spans again \(lost: 6\)/);
   assert.equal(told.length, 3);
 });
 

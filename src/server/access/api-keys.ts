@@ -1,13 +1,13 @@
-// The API keys that open the server, held as SHA-256 hashes with a name each. It knows no HTTP, and no message of
-// its errors repeats what a key file says: a line that is wrong may be the key itself.
+// The API keys of the server's callers, as SHA-256 hashes with a name each. No HTTP here. No error message quotes a key
+// file or MAGDI_API_KEYS: a malformed line may be the key itself.
+
 import { createHash, timingSafeEqual } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { MagdiError } from "../../base/errors.ts";
-import type { Caller } from "./caller.ts";
 
 const MIN_KEY_CHARS = 16;
 const MAX_KEY_CHARS = 512;
-/** Every request is compared with every key. */
+/** Each request is compared with all keys, so their number bounds the cost. */
 const MAX_KEYS = 1000;
 
 export interface ApiKey {
@@ -27,7 +27,7 @@ export class ApiKeys {
     return this.#keys.map(({ caller }) => caller.name);
   }
 
-  /** Whose key this is, or null. Takes as long for a wrong key as for a right one, wherever that stands. */
+  /** The key's caller, or null. Constant time: every key is compared, whether or not one has matched. */
   callerOf(key: string): Caller | null {
     const hash = sha256(key);
     let found: Caller | null = null;
@@ -39,12 +39,12 @@ export class ApiKeys {
 }
 
 /**
- * The keys of both sources, or null where neither is set: then everybody may ask.
+ * The keys of both sources, or null if neither is set: then no key is needed.
  *
  * @throws MagdiError MAGDI_BAD_CONFIG or MAGDI_FILE_MISSING, naming the setting and never a key
  */
 export function openApiKeys(sources: {
-  /** Keys of MAGDI_API_KEYS. */
+  /** From MAGDI_API_KEYS. */
   readonly apiKeys: readonly ApiKey[] | null;
   readonly apiKeysFile: string | null;
 }): ApiKeys | null {
@@ -59,10 +59,9 @@ export function openApiKeys(sources: {
 }
 
 /**
- * Keys from the one line `name:key,name:key`; a key may be given as `sha256:` and the 64 hexadecimal digits of its
- * hash.
+ * Parses `name:key,name:key`. Instead of a key, an entry may have `sha256:` and the 64 hexadecimal digits of its hash.
  *
- * @throws Error whose message says what was expected of which entry
+ * @throws Error that names the entry and what was expected
  */
 export function parseKeyList(text: string): ApiKey[] {
   const entries = text.split(",").map((part) => part.trim());
@@ -105,13 +104,13 @@ function parseJson(text: string): ApiKey[] {
   } catch {
     throw new KeyProblem('expected a JSON object {"name": "key"}, found text that is not JSON');
   }
-  // It begins with a brace, so what was parsed is an object.
+  // The text begins with a brace, so the result is an object.
   const entries = Object.entries(content as object);
   const keys = entries.map(([name, key], index) => {
     if (typeof key !== "string") throw new KeyProblem(`entry ${index + 1}: expected a text, found none`);
     return keyOf({ name, key }, `entry ${index + 1}`);
   });
-  // JSON.parse keeps the last of two equal names; in a flat object of texts each entry is two texts.
+  // JSON.parse silently keeps the last of two equal names, so count strings: a flat object has two for each entry.
   const texts = text.match(/"(?:[^"\\]|\\.)*"/g) ?? [];
   if (texts.length !== 2 * entries.length) throw new KeyProblem("expected each name once, found one twice");
   return keys;
@@ -175,3 +174,11 @@ class KeyProblem extends Error {}
 function sha256(text: string): Buffer {
   return createHash("sha256").update(text, "utf8").digest();
 }
+
+export interface Caller {
+  /** The API key's name, never the key: for logs, traces, rate limits and the prefix cache's scope. */
+  readonly name: string;
+}
+
+/** The caller of every request on a server without API keys. */
+export const ANYBODY: Caller = { name: "anybody" };

@@ -1,43 +1,45 @@
-// Lets in who presents an API key, where keys are set, before anything else of a request is looked at. It knows which
-// routes are open by what they say of themselves, not by their paths.
+// Authentication by API key: runs before anything else reads the request, on every route that is not marked open.
 
 import type { IncomingHttpHeaders } from "node:http";
 import type { FastifyInstance, FastifyRequest } from "fastify";
 import { MagdiError } from "../../base/errors.ts";
 import type { ApiKeys } from "./api-keys.ts";
-import { fromForeignPage } from "./browser-access.ts";
-import { ANYBODY, type Caller } from "./caller.ts";
+import { ANYBODY, type Caller } from "./api-keys.ts";
+import { isCrossOrigin } from "./browser-access.ts";
 
-/** Whoever has not shown a key yet, or a wrong one. */
-const STRANGER: Caller = { name: "unauthenticated" };
+/** The caller until a valid key was found. */
+const UNAUTHENTICATED: Caller = { name: "unauthenticated" };
 
 declare module "fastify" {
   interface FastifyInstance {
-    /** Null where everybody may ask. */
+    /** Null if no keys are set: then no key is needed. */
     readonly apiKeys: ApiKeys | null;
   }
+  interface FastifyRequest {
+    caller: Caller;
+  }
   interface FastifyContextConfig {
-    /** True for routes that answer without an API key. */
+    /** True for routes that need no API key. */
     open?: boolean;
   }
 }
 
-/** Who sends a request, as far as is known before its key is looked at. */
+/** The caller of a request whose key has not been checked yet. */
 export function initialCaller(apiKeys: ApiKeys | null): Caller {
-  return apiKeys === null ? ANYBODY : STRANGER;
+  return apiKeys === null ? ANYBODY : UNAUTHENTICATED;
 }
 
-/** Answers 401 on every route, known or not, that is not open. To be called after what answers CORS preflights. */
+/** Answers 401 on every path that is not open, also on unknown ones. Install it after CORS: preflights carry no key. */
 export function installAuthentication(app: FastifyInstance): void {
   if (app.apiKeys === null) return;
   app.addHook("onRequest", async (request) => {
-    const problem = identify(request);
+    const problem = authenticate(request);
     if (problem !== null && !request.routeOptions.config.open) throw problem;
   });
 }
 
-/** Sets the caller of a request that presents a known key; else returns what is wrong. */
-export function identify(request: FastifyRequest): MagdiError | null {
+/** Sets the request's caller if its key is valid; otherwise returns the error. */
+export function authenticate(request: FastifyRequest): MagdiError | null {
   const { apiKeys } = request.server;
   if (apiKeys === null) return null;
   const key = presentedKey(request.headers) ?? (sendsLogin(request) ? loginKey(request.headers) : null);
@@ -45,8 +47,8 @@ export function identify(request: FastifyRequest): MagdiError | null {
   if (caller === null) {
     const message =
       key === null
-        ? "an API key is needed: send the header authorization: Bearer KEY; in a browser it is the password"
-        : "the API key is not one that this server knows";
+        ? "an API key is required: send the header authorization: Bearer KEY; in a browser, enter it as the password"
+        : "the API key is not valid for this server";
     return new MagdiError("MAGDI_UNAUTHENTICATED", message);
   }
   request.caller = caller;
@@ -54,18 +56,18 @@ export function identify(request: FastifyRequest): MagdiError | null {
 }
 
 /**
- * Whether the browser's login speaks for the request. A WebSocket that another origin's page opens carries it too,
- * without the reader's knowledge; what else such pages ask is the browser's to withhold, as CORS tells it.
+ * Whether Basic credentials count. Browsers attach them even to WebSockets that a page of another origin opens, without
+ * the user's knowledge. Other cross-origin requests are blocked by CORS.
  */
 function sendsLogin(request: FastifyRequest): boolean {
-  return request.headers.upgrade === undefined || !fromForeignPage(request);
+  return request.headers.upgrade === undefined || !isCrossOrigin(request);
 }
 
-/** The subprotocol that the server speaks; a client offers it beside the one that carries its key. */
+/** The WebSocket subprotocol; clients that cannot set headers offer KEY_SUBPROTOCOL + key beside it. */
 const SUBPROTOCOL = "magdi";
 const KEY_SUBPROTOCOL = "magdi.key.";
 
-/** The key that whoever wrote a request put into it, or null. */
+/** The key that the client sent on purpose (bearer token, x-api-key, WebSocket subprotocol), or null. */
 export function presentedKey(headers: IncomingHttpHeaders): string | null {
   const bearer = /^Bearer +(\S+) *$/i.exec(headers.authorization ?? "")?.[1];
   if (bearer !== undefined) return bearer;
@@ -75,8 +77,8 @@ export function presentedKey(headers: IncomingHttpHeaders): string | null {
 }
 
 /**
- * The key that a browser was given as the password of HTTP's Basic authentication, with any user name, or null. It
- * sends the login by itself with all that it asks of the server, so that a key which a page presents goes before it.
+ * The key from HTTP Basic authentication: the password, with any user name; or null. A browser attaches it to every
+ * request by itself, so a key that the page sends explicitly takes precedence.
  */
 export function loginKey({ authorization = "" }: IncomingHttpHeaders): string | null {
   const encoded = /^Basic +([+/0-9A-Za-z]+={0,2}) *$/i.exec(authorization)?.[1];
@@ -88,8 +90,8 @@ export function loginKey({ authorization = "" }: IncomingHttpHeaders): string | 
 }
 
 /**
- * The subprotocol to answer a WebSocket upgrade with: never the one that carries a key, which the answer would
- * repeat for every proxy's log.
+ * The subprotocol to accept in a WebSocket upgrade: never the one with the key, which the response would repeat into the
+ * logs of proxies.
  *
  * @example new WebSocketServer({ noServer: true, handleProtocols: chooseSubprotocol });
  */

@@ -1,8 +1,7 @@
-// What pages in browsers may do with the server: whose pages may call it (CORS), and what its own pages may load
-// (helmet). It knows no keys.
+// Browser security: which origins may call the server (CORS), and what its own pages may load (helmet).
 import type { FastifyInstance, FastifyRequest } from "fastify";
 import { MagdiError } from "../../base/errors.ts";
-import { REQUEST_ID_HEADER } from "../transport/request-id.ts";
+import { REQUEST_ID_HEADER } from "../transport/request-headers.ts";
 
 const EXPOSED_HEADERS = [
   REQUEST_ID_HEADER,
@@ -16,7 +15,7 @@ const PREFLIGHT_SECONDS = 600;
 const SELF = ["'self'"];
 const NONE = ["'none'"];
 
-/** For the pages that the server has: scripts and styles are files of its own, icons may be data. */
+/** For the server's own pages: scripts and styles from this origin only, icons also as data URLs. */
 const CONTENT_SECURITY_POLICY = {
   useDefaults: false,
   directives: {
@@ -32,11 +31,11 @@ const CONTENT_SECURITY_POLICY = {
   },
 };
 
-/** To be called before authentication, which a preflight cannot pass: browsers send no key with it. */
+/** Install it before authentication: browsers send no key with a preflight. */
 export function installBrowserAccess(app: FastifyInstance, corsOrigins: readonly string[]): void {
   app.register(import("@fastify/helmet"), {
     contentSecurityPolicy: CONTENT_SECURITY_POLICY,
-    // Whether this is https, and for how long, is for the proxy that makes it so to say.
+    // The server speaks plain HTTP; HSTS is for the proxy that terminates TLS.
     strictTransportSecurity: false,
     xFrameOptions: { action: "deny" },
     xXssProtection: false,
@@ -55,7 +54,7 @@ export function installBrowserAccess(app: FastifyInstance, corsOrigins: readonly
     maxAge: PREFLIGHT_SECONDS,
   };
   app.register(import("@fastify/cors"), {
-    // Any other OPTIONS is a request like others, which needs a key and finds no route.
+    // An OPTIONS that is no preflight is an ordinary request: it needs a key and gets 404.
     delegator: async ({ method, headers }: FastifyRequest) =>
       method === "OPTIONS" && (!headers.origin || !headers["access-control-request-method"])
         ? { origin: false }
@@ -63,21 +62,21 @@ export function installBrowserAccess(app: FastifyInstance, corsOrigins: readonly
   });
 }
 
-/** Whether a page of another origin than this server's makes the request. Other clients say no origin. */
-export function fromForeignPage({ headers: { origin }, host }: FastifyRequest): boolean {
+/** Whether a page of another origin sent the request. Clients other than browsers send no origin header. */
+export function isCrossOrigin({ headers: { origin }, host }: FastifyRequest): boolean {
   if (origin === undefined) return false;
   return !URL.canParse(origin) || new URL(origin).host !== host.toLowerCase();
 }
 
-/** CORS does not hold for WebSockets: without this any page could open one to a server on its reader's machine. */
+/** CORS does not cover WebSockets: without this check any page could open one to a server on the user's machine. */
 function installOriginCheck(app: FastifyInstance, corsOrigins: readonly string[]): void {
   app.addHook("onRequest", async (request) => {
     const { origin = "", upgrade } = request.headers;
-    if (upgrade === undefined || !fromForeignPage(request)) return;
+    if (upgrade === undefined || !isCrossOrigin(request)) return;
     if (corsOrigins.includes("*") || corsOrigins.includes(origin)) return;
     throw new MagdiError(
       "MAGDI_FORBIDDEN_ORIGIN",
-      "pages of this origin may open no WebSocket here; corsOrigins lists those that may",
+      "pages of this origin may not open a WebSocket here; add the origin to corsOrigins to allow it",
     );
   });
 }

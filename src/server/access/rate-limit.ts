@@ -1,36 +1,35 @@
-// How many requests a minute one caller may make: a bucket for each API key, or for each address where there are no
-// keys. It knows no routes; who serves a request takes it from the bucket.
+// Rate limiting (429): a token bucket for each API key, or for each client address if no keys are set.
 import { isIPv6 } from "node:net";
 import type { FastifyInstance, FastifyRequest } from "fastify";
 import type { Clock } from "../../base/clock.ts";
 import { MagdiError } from "../../base/errors.ts";
 
 const MINUTE_MS = 60_000;
-/** More than these at work within a minute, and the one that was quiet longest begins anew. */
+/** Beyond this the least recently used bucket is dropped, which starts full again. */
 const MAX_BUCKETS = 10_000;
 
 export interface Allowance {
   readonly allowed: boolean;
   readonly limit: number;
-  /** Requests that may follow at once. */
+  /** Requests left right now. */
   readonly remaining: number;
-  /** Until all of `limit` may be made at once again. */
+  /** Time until the bucket is full again. */
   readonly resetMs: number;
-  /** Until one more may be made; 0 when one may. */
+  /** Time until the next request is allowed; 0 if it is now. */
   readonly retryMs: number;
 }
 
 interface Bucket {
   tokens: number;
-  /** When `tokens` was right. */
+  /** When `tokens` was computed. */
   atMs: number;
 }
 
-/** Token buckets that hold a minute's requests and fill evenly. */
+/** Token buckets that hold one minute's requests and refill at a constant rate. */
 export class RateLimiter {
   readonly #limit: number;
   readonly #clock: Clock;
-  /** In the order of their last use: a bucket that was not used for a minute is full, and forgotten. */
+  /** Least recently used first. A bucket unused for a minute is full again, so it is dropped. */
   readonly #buckets = new Map<string, Bucket>();
 
   /** `requestsPerMinute` is at least 1. */
@@ -39,12 +38,12 @@ export class RateLimiter {
     this.#clock = clock;
   }
 
-  /** Buckets that are kept, at most 10000. */
+  /** Buckets in memory, at most 10000. */
   get size(): number {
     return this.#buckets.size;
   }
 
-  /** Takes a request out of `name`'s bucket, if there is one left. */
+  /** Takes one request from `name`'s bucket if there is one left. */
   take(name: string): Allowance {
     const nowMs = this.#clock.nowMs();
     const limit = this.#limit;
@@ -76,17 +75,17 @@ export class RateLimiter {
 
 declare module "fastify" {
   interface FastifyInstance {
-    /** Null without a limit. */
+    /** Null if there is no limit. */
     readonly rateLimiter: RateLimiter | null;
   }
 }
 
-/** Limits every POST to an inference route; other ways to ask call `takeRequest` themselves. */
+/** Limits POSTs to inference routes; the WebSocket calls `takeRequest` for each question. */
 export function installRateLimit(app: FastifyInstance, requestsPerMinute: number, clock: Clock): void {
   app.decorate("rateLimiter", requestsPerMinute === 0 ? null : new RateLimiter(requestsPerMinute, clock));
   if (requestsPerMinute === 0) return;
   app.addHook("onRequest", async (request, reply) => {
-    // An upgrade to a WebSocket is a GET: each of its frames is counted instead.
+    // A WebSocket upgrade is a GET and is not counted; its questions are.
     if (!request.routeOptions.config.inference || request.method !== "POST") return;
     const allowance = take(request);
     if (allowance === null) return;
@@ -100,7 +99,7 @@ export function installRateLimit(app: FastifyInstance, requestsPerMinute: number
 }
 
 /**
- * Counts one more request of who sent `request`, for a connection that carries several.
+ * Counts one more request of `request`'s caller, for a connection that carries several.
  *
  * @throws MagdiError MAGDI_RATE_LIMIT with `retry_after_seconds`
  */
@@ -118,12 +117,12 @@ function assertAllowed({ allowed, limit, retryMs }: Allowance): void {
   const seconds = Math.ceil(retryMs / 1000);
   throw new MagdiError(
     "MAGDI_RATE_LIMIT",
-    `the limit of ${limit} requests a minute is reached; ask again in ${seconds} s`,
+    `rate limit of ${limit} requests a minute reached; retry in ${seconds} s`,
     { details: { retry_after_seconds: seconds } },
   );
 }
 
-/** An IPv6 host owns its whole /64, and may send from any address of it. */
+/** An IPv6 client usually has a whole /64 to itself, so the limit is per /64. */
 function networkOf(ip: string): string {
   if (!isIPv6(ip) || ip.startsWith("::ffff:")) return ip;
   const [head = "", tail = ""] = ip.split("%", 1)[0]!.split("::"); // split gives at least one part

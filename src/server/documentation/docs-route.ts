@@ -1,4 +1,4 @@
-// GET /docs: the API's description as a page, and the files that the page loads.
+// The API's documentation: GET /openapi.json, and GET /docs with Swagger UI.
 
 import { createRequire } from "node:module";
 import { pathToFileURL } from "node:url";
@@ -6,8 +6,9 @@ import type { FastifyPluginAsyncZod } from "fastify-type-provider-zod";
 import { z } from "zod";
 import type { RouteOptions } from "../serving-context.ts";
 import { readStaticFiles, type StaticFile, sendStaticFile } from "../transport/static-files.ts";
+import type { DescribedRoute } from "./route-list.ts";
 
-/** Megabytes, and seldom asked for: read when they are. */
+/** Several megabytes that are rarely requested, so read on first use. */
 function swaggerUiFiles(): ReadonlyMap<string, StaticFile> {
   const index = createRequire(import.meta.url).resolve("@fastify/swagger-ui/static/index.html");
   return readStaticFiles(new URL("./", pathToFileURL(index)));
@@ -21,8 +22,8 @@ export const docsRoute: FastifyPluginAsyncZod<RouteOptions> = async (app) => {
       schema: {
         operationId: "docs",
         tags: ["Operations"],
-        summary: "This description as a page to read and try",
-        description: "Swagger UI, served from here: it loads nothing from elsewhere.",
+        summary: "This documentation as a web page",
+        description: "Swagger UI; loads nothing from other servers.",
         response: {
           200: { description: "The page.", content: { "text/html": { schema: z.string() } } },
         },
@@ -43,7 +44,7 @@ export const docsRoute: FastifyPluginAsyncZod<RouteOptions> = async (app) => {
   }
 };
 
-/** Addresses are relative, for servers behind a path of a proxy. */
+/** URLs are relative, for servers behind a proxy's path prefix. */
 export const DOCS_PAGE = `<!doctype html>
 <html lang="en">
 <head>
@@ -65,7 +66,7 @@ export const DOCS_PAGE = `<!doctype html>
 </html>
 `;
 
-/** Where keys are set, the document needs one like any other request; what is typed stays in the page. */
+/** If keys are set, fetching the document needs one; the page keeps it in memory only. */
 export const DOCS_SCRIPT = `const form = document.getElementById("key");
 const value = document.getElementById("key-value");
 
@@ -93,5 +94,36 @@ form.addEventListener("submit", (event) => {
 open(null);
 `;
 
-/** The files of Swagger UI that the page loads. */
+/** Swagger UI's files that the page loads. */
 export const SWAGGER_UI_FILES = ["swagger-ui.css", "swagger-ui-bundle.js"];
+
+export const openApiRoute: FastifyPluginAsyncZod<RouteOptions> = async (app, { routes }) => {
+  let text: Promise<string> | null = null;
+  app.get(
+    "/openapi.json",
+    {
+      schema: {
+        operationId: "getOpenApi",
+        tags: ["Operations"],
+        summary: "This documentation as OpenAPI 3.1",
+        description: "Generated from the schemas that validate requests.",
+        response: {
+          200: {
+            description: "The OpenAPI document.",
+            content: { "application/json": { schema: z.unknown() } },
+          },
+        },
+      },
+      serializerCompiler: () => JSON.stringify,
+    },
+    async (_request, reply) => {
+      text ??= documentText(routes, app.apiKeys === null);
+      return reply.header("content-type", "application/json; charset=utf-8").send(await text);
+    },
+  );
+};
+
+async function documentText(routes: readonly DescribedRoute[], keysOptional: boolean): Promise<string> {
+  const { describeApi } = await import("./openapi.ts");
+  return JSON.stringify(await describeApi(routes, keysOptional));
+}

@@ -1,19 +1,19 @@
-// Which errors a route may answer with, and how they look in the document. It knows routes by their kind, not by name.
+// The error responses of a route in the OpenAPI document, derived from its options and schema.
 import { ERROR_CODES, type ErrorCode } from "../../base/errors.ts";
 import { errorBody, shapeOf } from "../transport/http-errors.ts";
 import type { ResponseObject } from "./openapi-document.ts";
 import type { DescribedRoute } from "./route-list.ts";
 
-/** Answers of the framework, before or beside the project's own errors. */
-const OF_BODIES: Readonly<Record<number, string>> = {
-  413: "the request body is larger than the server takes (bodyLimitBytes)",
+/** Fastify's own errors for routes with a body. */
+const BODY_ERRORS: Readonly<Record<number, string>> = {
+  413: "the request body exceeds the server's limit (bodyLimitBytes)",
   415: "the body must be JSON: send the header content-type: application/json",
 };
 
 const ERROR_REFERENCE = { $ref: "#/components/schemas/Error" };
 const RETRY_AFTER = { $ref: "#/components/headers/Retry-After" };
 
-/** The codes that a route of this kind may answer with, its own ones first. */
+/** The codes that a route may answer with; those from its `errors` option first. */
 export function errorCodesOf({ config, schema }: DescribedRoute): ErrorCode[] {
   const codes = new Set<ErrorCode>(config?.errors);
   if (schema?.body || schema?.params) codes.add("MAGDI_BAD_REQUEST");
@@ -41,11 +41,16 @@ export function errorResponsesOf(route: DescribedRoute): Record<string, Response
     add(status, code, type, ERROR_CODES[errorCode]);
   }
   if (route.schema?.body) {
-    for (const [status, meaning] of Object.entries(OF_BODIES)) {
+    for (const [status, meaning] of Object.entries(BODY_ERRORS)) {
       add(Number(status), null, "invalid_request_error", meaning);
     }
   }
-  add(500, "internal_error", "server_error", "the server failed; its log has the cause under the request id");
+  add(
+    500,
+    "internal_error",
+    "server_error",
+    "internal server error; the server's log has the cause under the request id",
+  );
   return Object.fromEntries([...statuses].map(([status, entry]) => [status, responseOf(status, entry)]));
 }
 

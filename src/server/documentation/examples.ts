@@ -1,5 +1,4 @@
-// One example of what each operation takes and answers, shown in the API's documentation. A test holds each of them to
-// the schema that it is an example of.
+// Examples of requests and responses in the OpenAPI document. A test checks each against its schema.
 
 interface Example {
   /** By a short name. */
@@ -60,7 +59,7 @@ export const EXAMPLES: Readonly<Record<string, Example>> = {
           vote: "confidence",
         },
       },
-      stream: { summary: "The same as events", value: { question: QUESTION, samples: 5, stream: true } },
+      stream: { summary: "The same, streamed", value: { question: QUESTION, samples: 5, stream: true } },
     },
     response: {
       id: "reason-5f0c8b52-7a3e-4a63-9d5e-0d2f6a1f9b7c",
@@ -94,7 +93,7 @@ export const EXAMPLES: Readonly<Record<string, Example>> = {
   vote: {
     requests: {
       texts: {
-        summary: "Three texts, one of them twice as heavy",
+        summary: "Three texts, one with weight 2",
         value: {
           question: QUESTION,
           samples: [
@@ -119,7 +118,7 @@ export const EXAMPLES: Readonly<Record<string, Example>> = {
   createChatCompletion: {
     requests: {
       chat: {
-        summary: "Two choices of one conversation",
+        summary: "Two choices for one conversation",
         value: {
           messages: [
             { role: "system", content: "Answer in one sentence." },
@@ -155,7 +154,7 @@ export const EXAMPLES: Readonly<Record<string, Example>> = {
   },
   createCompletion: {
     requests: {
-      text: { summary: "A text goes on", value: { prompt: "The sky is", max_tokens: 16, stop: ["\n"] } },
+      text: { summary: "Continue a text", value: { prompt: "The sky is", max_tokens: 16, stop: ["\n"] } },
       batch: { summary: "Several prompts", value: { prompt: ["One, two,", "Red, green,"], max_tokens: 4 } },
     },
     response: {
@@ -178,7 +177,7 @@ export const EXAMPLES: Readonly<Record<string, Example>> = {
     requests: {
       text: { summary: "A text", value: { prompt: "The sky is blue." } },
       chat: {
-        summary: "A conversation, as the chat template writes it",
+        summary: "A conversation, rendered with the chat template",
         value: { messages: [{ role: "user", content: "Hello" }], return_token_strs: true },
       },
     },

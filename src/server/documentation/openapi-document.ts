@@ -1,4 +1,4 @@
-// The shape of an OpenAPI 3.1 document, as far as this project writes one. It knows no endpoint.
+// Types of an OpenAPI 3.1 document, as far as this project uses it.
 
 /** JSON Schema 2020-12, as Zod writes it. */
 export interface JsonSchema {
@@ -37,7 +37,7 @@ export interface Parameter {
   readonly schema?: JsonSchema;
 }
 
-/** What OpenAPI has no words for: what goes over a WebSocket once it is open. */
+/** Frames of a WebSocket, which OpenAPI itself cannot describe. */
 export interface WebSocketProtocol {
   readonly subprotocols: readonly string[];
   readonly receives: JsonSchema;

@@ -1,5 +1,4 @@
-// The OpenAPI document of an app, out of its routes and their schemas. It knows no route by name. To be loaded when the
-// document is first asked for: a server starts without it.
+// Generates the OpenAPI document from the app's routes and their schemas. Import it on first use: it is slow to load.
 import fastifySwagger from "@fastify/swagger";
 import Fastify from "fastify";
 import { createJsonSchemaTransform } from "fastify-type-provider-zod";
@@ -9,7 +8,7 @@ import { errorResponse } from "../transport/error-schema.ts";
 import { errorResponsesOf } from "./error-responses.ts";
 import { EXAMPLES } from "./examples.ts";
 import type { JsonSchema, OpenApiDocument, Operation, ResponseObject } from "./openapi-document.ts";
-import type { DescribedRoute } from "./route-list.ts";
+import { type DescribedRoute, endpointOf } from "./route-list.ts";
 import { shareSchemas } from "./shared-schemas.ts";
 
 const JSON_TYPE = "application/json";
@@ -17,22 +16,22 @@ const TARGET = { target: "draft-2020-12", unrepresentable: "any" } as const;
 
 const DESCRIPTION = `A small student language model that answers by voting over samples of its own reasoning.
 
-Every response carries \`x-request-id\`, which the server's log knows the request by; a harmless one that a client sends
-is kept. Errors have one shape, OpenAI's. Where API keys are set, every request but the probes needs one.`;
+Every response has an \`x-request-id\`, which is also in the server's log; a client may send its own. All errors have
+OpenAI's shape. If API keys are set, every request except the probes needs one.`;
 
 const TAGS = [
   { name: "Reasoning", description: "Questions in, voted answers out." },
-  { name: "OpenAI", description: "What OpenAI's clients speak, with vLLM's additions." },
-  { name: "Models", description: "What is served, its tokens, and what its answers are compared with." },
-  { name: "Operations", description: "For those who run the server." },
+  { name: "OpenAI", description: "OpenAI's API, with vLLM's extensions." },
+  { name: "Models", description: "The served model, its tokenizer, and the baselines for its costs." },
+  { name: "Operations", description: "Probes, metrics and documentation." },
 ];
 
-/** The document of an app with these routes; `keysOptional` is whether they answer without an API key. */
+/** The document of an app with these routes; `keysOptional` says that no API keys are set. */
 export async function describeApi(
   routes: readonly DescribedRoute[],
   keysOptional: boolean,
 ): Promise<OpenApiDocument> {
-  // The plugin describes the app that it is in: one that nobody calls, so that the served app starts without it.
+  // The plugin has to be registered before the routes it describes, so they are registered again in a second app.
   const app = Fastify();
   const transform = createJsonSchemaTransform({ zodToJsonConfig: TARGET });
   app.setValidatorCompiler(() => () => true);
@@ -45,7 +44,7 @@ export async function describeApi(
       tags: TAGS,
       components: COMPONENTS,
     },
-    // OpenAPI 3.1 is JSON Schema, which has const.
+    // OpenAPI 3.1 has JSON Schema's const.
     convertConstToEnum: false,
     transform,
   });
@@ -53,7 +52,7 @@ export async function describeApi(
     app.route({ method, url, schema, config, exposeHeadRoute: false, handler: async () => "" });
   }
   await app.ready();
-  // The plugin's own type allows for OpenAPI 3.0 too, of which nothing is left here.
+  // The plugin's type also allows OpenAPI 2 and 3.0; this is 3.1.
   const document = structuredClone(app.swagger()) as unknown as OpenApiDocument;
   await app.close();
   return complete(document, routes, keysOptional);
@@ -67,18 +66,21 @@ const COMPONENTS = {
       type: "http" as const,
       scheme: "bearer",
       description:
-        "An API key; `x-api-key` carries one too, and a WebSocket the subprotocol `magdi.key.` followed by the key in base64url.",
+        "An API key. Alternatives: the header `x-api-key`, and for WebSockets the subprotocol `magdi.key.` followed by the key in base64url.",
     },
     basic: {
       type: "http" as const,
       scheme: "basic",
-      description: "An API key as the password of any user name, for browsers.",
+      description: "For browsers: any user name, with an API key as the password.",
     },
   },
   headers: {
-    "X-Request-Id": { description: "The request's name in the log.", schema: { type: "string" as const } },
+    "X-Request-Id": {
+      description: "The request's id in the server's log.",
+      schema: { type: "string" as const },
+    },
     "Retry-After": {
-      description: "Seconds after which to come again, where that helps.",
+      description: "Seconds to wait before retrying, if retrying may help.",
       schema: { type: "integer" as const, minimum: 0 },
     },
   },
@@ -94,7 +96,7 @@ function complete(
   const paths = Object.entries(document.paths).map(([path, operations]) => {
     const completed = Object.entries(operations).map(([method, operation]) => {
       const name = `${method.toUpperCase()} ${path}`;
-      const route = routes.find((candidate) => nameOf(candidate) === name);
+      const route = routes.find((candidate) => endpointOf(candidate) === name);
       if (route === undefined) throw new Error(`no route ${name}`);
       return [method, completeOperation(operation, route, keysOptional)];
     });
@@ -130,7 +132,7 @@ function completeOperation(operation: Operation, route: DescribedRoute, keysOpti
     if (ok === undefined) throw new Error(`${operationId} streams, and has no response 200`);
     ok.content = { ...ok.content, "text/event-stream": streamOf(config.eventStream, examples?.event) };
   }
-  if (config?.webSocket) responses["101"] = { description: "From here on the connection speaks WebSocket." };
+  if (config?.webSocket) responses["101"] = { description: "The connection switches to WebSocket." };
   for (const response of Object.values(responses)) {
     response.headers = { "X-Request-Id": { $ref: "#/components/headers/X-Request-Id" }, ...response.headers };
   }
@@ -150,10 +152,6 @@ function completeOperation(operation: Operation, route: DescribedRoute, keysOpti
   };
 }
 
-function nameOf({ method, url }: DescribedRoute): string {
-  return `${method} ${url.replace(/:(\w+)/g, "{$1}")}`;
-}
-
 function streamOf(frame: ZodType, example: unknown) {
   return { schema: schemaOf(frame, "output"), ...(example === undefined ? {} : { example }) };
 }
@@ -162,13 +160,13 @@ function describedInOrder(responses: Record<string, ResponseObject>): Record<str
   const entries = Object.entries(responses).sort(([a], [b]) => Number(a) - Number(b));
   for (const [status, response] of entries) {
     if (response.description === "Default Response") {
-      response.description = status.startsWith("2") ? "The answer." : "What is wrong.";
+      response.description = status.startsWith("2") ? "Success." : "An error.";
     }
   }
   return Object.fromEntries(entries);
 }
 
-/** Objects get a name, so that generated clients have one for their types. */
+/** Names object schemas, so that generated clients have names for their types. */
 function titled(schema: JsonSchema, title: string): JsonSchema {
   return schema.type === "object" ? { title, ...schema } : schema;
 }

@@ -1,25 +1,21 @@
-// GET /: the playground for browsers, and for everybody else the list of endpoints; GET /playground/…: what its page loads.
+// GET /: the playground for browsers, the list of endpoints for other clients; GET /playground/…: the page's files.
 import type { FastifyPluginAsyncZod } from "fastify-type-provider-zod";
 import { z } from "zod";
 import type { RouteOptions } from "../serving-context.ts";
-import { prefersHtml } from "../transport/accept-header.ts";
+import { prefersHtml } from "../transport/request-headers.ts";
 import { readStaticFiles, sendStaticFile } from "../transport/static-files.ts";
+import { endpointOf } from "./route-list.ts";
 
 const PLAYGROUND_FOLDER = new URL("../playground/", import.meta.url);
 const PLAYGROUND_PAGE = "index.html";
 
 const endpointList = z.object({
   name: z.literal("magdi"),
-  model: z.string().nullable().describe("The served student; null while it loads."),
-  endpoints: z.array(z.string()).describe("Such as POST /v1/reason."),
+  model: z.string().nullable().describe("The served model; null while it loads."),
+  endpoints: z.array(z.string()).describe("As POST /v1/reason."),
 });
 
-export interface IndexRouteOptions extends RouteOptions {
-  /** As listEndpoints gives them. */
-  readonly endpoints: readonly string[];
-}
-
-export const indexRoute: FastifyPluginAsyncZod<IndexRouteOptions> = async (app, { context, endpoints }) => {
+export const indexRoute: FastifyPluginAsyncZod<RouteOptions> = async (app, { context, routes }) => {
   const page = readStaticFiles(PLAYGROUND_FOLDER).get(PLAYGROUND_PAGE);
   if (page === undefined) throw new Error(`${PLAYGROUND_FOLDER.pathname} has no ${PLAYGROUND_PAGE}`);
   app.get(
@@ -28,8 +24,8 @@ export const indexRoute: FastifyPluginAsyncZod<IndexRouteOptions> = async (app, 
       schema: {
         operationId: "index",
         tags: ["Operations"],
-        summary: "The endpoints; for a browser, a page to try them",
-        description: "JSON, unless `Accept` asks for HTML by name and for JSON no more than that.",
+        summary: "List the endpoints; for browsers, the playground",
+        description: "JSON, unless `Accept` names HTML with at least the quality of JSON.",
         response: {
           200: {
             description: "The endpoints, or the page.",
@@ -44,14 +40,14 @@ export const indexRoute: FastifyPluginAsyncZod<IndexRouteOptions> = async (app, 
       if (prefersHtml(request.headers.accept)) return sendStaticFile(request, reply, page);
       return {
         name: "magdi" as const,
-        model: context.admission.student?.id ?? null,
-        endpoints: [...endpoints],
+        model: context.lifecycle.student?.id ?? null,
+        endpoints: routes.filter(({ schema }) => !schema?.hide).map(endpointOf),
       };
     },
   );
 };
 
-/** The page's scripts, style and icon. What it asks of the server, it asks as any client. */
+/** The page's scripts, styles and icon. The page uses the public API like any client. */
 export const playgroundRoute: FastifyPluginAsyncZod<RouteOptions> = async (app) => {
   for (const file of readStaticFiles(PLAYGROUND_FOLDER).values()) {
     if (file.name === PLAYGROUND_PAGE) continue;

@@ -1,11 +1,11 @@
-// The routes of an app, as they are added. It knows none by name, and nothing of how they are described.
+// The list of the app's routes, for the index, the OpenAPI document and 405 responses.
 
 import type { FastifyInstance, RouteOptions } from "fastify";
 
-/** What the document needs of a route. */
+/** The part of a route that the document needs. */
 export type DescribedRoute = Pick<RouteOptions, "method" | "url" | "schema" | "config">;
 
-/** Watches `app` for routes from now on; the list grows with them. HEAD is left out: it is GET without a body. */
+/** Collects routes that are added to `app` from now on, except HEAD and OPTIONS. */
 export function collectRoutes(app: FastifyInstance): readonly DescribedRoute[] {
   const routes: DescribedRoute[] = [];
   app.addHook("onRoute", ({ method, url, schema, config }) => {
@@ -15,19 +15,7 @@ export function collectRoutes(app: FastifyInstance): readonly DescribedRoute[] {
   return routes;
 }
 
-/**
- * Watches `app` for routes from now on. The list grows with them, as "POST /v1/reason"; routes that their schema
- * hides and the HEAD of each GET are left out.
- */
-export function listEndpoints(app: FastifyInstance): readonly string[] {
-  const endpoints: string[] = [];
-  app.addHook("onRoute", ({ method, url, schema }) => {
-    if (schema?.hide) return;
-    for (const name of [method].flat()) {
-      if (name === "HEAD" || name === "OPTIONS") continue;
-      const endpoint = `${name} ${url.replace(/:(\w+)/g, "{$1}")}`;
-      if (!endpoints.includes(endpoint)) endpoints.push(endpoint);
-    }
-  });
-  return endpoints;
+/** A route's name as OpenAPI writes it, such as "GET /v1/models/{id}". */
+export function endpointOf({ method, url }: DescribedRoute): string {
+  return `${method} ${url.replace(/:(\w+)/g, "{$1}")}`;
 }

@@ -1,15 +1,14 @@
-// Moves every schema that has a title to the document's components, where all its uses refer to it. It knows no
-// endpoint.
+// Moves titled schemas to the OpenAPI document's components and replaces their uses with references.
 import type { JsonSchema } from "./openapi-document.ts";
 
-/** Under these keys stand values, or names, and no schemas. */
+/** Keys whose values are data, not schemas. */
 const VALUES = new Set(["example", "examples", "default", "enum", "const", "required", "info"]);
 const PREFIX = "#/components/schemas/";
 
 /**
- * `value` with references in place of titled schemas, which are put into `schemas` by their titles.
+ * Returns `value` with references in place of titled schemas, which are added to `schemas`.
  *
- * @throws Error when two different schemas have one title
+ * @throws Error if two different schemas have the same title
  */
 export function shareSchemas<T>(value: T, schemas: Map<string, JsonSchema>): T {
   return shared(value, schemas) as T; // a schema and a reference to it have the same type
@@ -31,7 +30,7 @@ function shared(value: unknown, schemas: Map<string, JsonSchema>): unknown {
   return { $ref: PREFIX + title };
 }
 
-/** The schema that a reference names, or the schema itself. */
+/** Resolves a reference; returns any other schema as it is. */
 export function resolveSchema(
   schema: JsonSchema,
   schemas: Readonly<Record<string, JsonSchema>>,

@@ -1,4 +1,4 @@
-// What is counted of the engine: its state and load, read at each scrape, and its steps. It knows no requests.
+// The engine's metrics: state and load, read at each scrape, and step durations.
 import type { EngineStats, StepReport } from "../../engine/request.ts";
 import type { MetricFactory } from "./metric-factory.ts";
 
@@ -27,12 +27,16 @@ export class EngineMetrics {
     const gauge = (name: string, help: string, read: (stats: EngineStats) => number) =>
       factory.readGauge(name, help, () => (this.#stats === null ? 0 : read(this.#stats())));
     gauge("requests_running", "Requests being prefilled or decoded.", (stats) => stats.requestsRunning);
-    gauge("requests_waiting", "Requests in the waiting line.", (stats) => stats.requestsWaiting);
-    gauge("samples_waiting", "Samples of the requests in the waiting line.", (stats) => stats.samplesWaiting);
+    gauge("requests_waiting", "Requests in the waiting queue.", (stats) => stats.requestsWaiting);
+    gauge(
+      "samples_waiting",
+      "Samples of the requests in the waiting queue.",
+      (stats) => stats.samplesWaiting,
+    );
     gauge("samples_running", "Samples being decoded.", (stats) => stats.samplesRunning);
     gauge(
       "kv_cache_usage_ratio",
-      "Cache tokens in use over cache tokens there are.",
+      "Share of the KV cache's tokens in use.",
       (stats) => stats.kvCacheUsageRatio,
     );
     const counter = (name: string, help: string, read: (stats: EngineStats) => number) =>
@@ -51,7 +55,7 @@ export class EngineMetrics {
     factory.stateGauge("engine_state", "1 for the engine's state, 0 for the others.", STATES, state);
   }
 
-  /** From now on the gauges are read from this engine at each scrape. */
+  /** From now on the metrics are read from `stats` at each scrape. */
   serve(modelId: string, stats: () => EngineStats): void {
     this.#stats = stats;
     this.#modelInfo.set({ model: modelId }, 1);
@@ -62,7 +66,7 @@ export class EngineMetrics {
     if (step.phase === "decode") this.#batchRows.observe(step.rows);
   }
 
-  /** Told of each change of the engine's state: what is over before the next scrape is still counted. */
+  /** Called at each state change, so that a stall between two scrapes is counted too. */
   countChange(to: EngineStats["state"]): void {
     if (to === "stalled") this.#stalls.inc();
   }

@@ -1,5 +1,4 @@
-// Notices when the engine stalls, comes back or fails, without anybody asking it for work. It knows neither logs nor
-// metrics.
+// Polls the engine's state to notice stalls, recoveries and failures even when no requests come, and logs them.
 
 import type { FastifyBaseLogger } from "fastify";
 import type { Clock } from "../../base/clock.ts";
@@ -10,13 +9,13 @@ export type EngineState = EngineStats["state"];
 export interface EngineChange {
   readonly from: EngineState;
   readonly to: EngineState;
-  /** How long the engine was seen in `from`. */
+  /** Time in `from`. */
   readonly lastedMs: number;
 }
 
 const PERIOD_MS = 500;
 
-/** Calls back at each change of state, at most half a second late, until the returned function is called. */
+/** Calls back at each state change, at most half a second late, until the returned function is called. */
 export function watchEngine(
   clock: Clock,
   read: () => EngineState,
@@ -40,14 +39,17 @@ export function watchEngine(
   return () => stopTimer();
 }
 
-export function announceEngineChange(log: FastifyBaseLogger, { from, to, lastedMs }: EngineChange): void {
+export function logEngineChange(log: FastifyBaseLogger, { from, to, lastedMs }: EngineChange): void {
   const seconds = (lastedMs / 1000).toFixed(1);
   const fields = { engine: to, before: from };
   if (to === "failed") {
-    log.fatal(fields, "the engine has failed and can serve no more: restart the process");
+    log.fatal(fields, "the engine has failed: restart the process");
   } else if (to === "stalled") {
-    log.error(fields, "the engine is stalled: a step of the model does not return; not ready, not healthy");
+    log.error(
+      fields,
+      "the engine is stalled: a step of the model does not return; /ready and /health answer 503",
+    );
   } else if (to === "ready") {
-    log.warn(fields, `the engine goes on: the step returned after it was stalled for ${seconds} s`);
+    log.warn(fields, `the engine has recovered: it was stalled for ${seconds} s`);
   }
 }

@@ -1,4 +1,4 @@
-// How late the event loop is: a timer that compares when it should have fired with when it did. It knows no metrics.
+// Measures event loop delay: how late a timer fires.
 import type { Clock } from "../../base/clock.ts";
 
 const PERIOD_MS = 100;

@@ -1,11 +1,11 @@
-// What may not stand in a log: keys never, and what users ask only where the operator has said so. It knows no routes.
+// Keeps secrets and prompts out of the log: API keys always, prompts unless the operator sets logPrompts.
 import type { FastifyBaseLogger, FastifyServerOptions } from "fastify";
 import { MagdiError } from "../../base/errors.ts";
 
 const MAX_PROMPT_CHARS = 2000;
 const MAX_CAUSES = 5;
 const SECRET_HEADERS = ["authorization", "x-api-key", "cookie", "set-cookie", "sec-websocket-protocol"];
-const WITHHELD = "withheld, since it may repeat what was asked; logPrompts shows it";
+const WITHHELD = "withheld because it may contain the prompt; set logPrompts to see it";
 
 export interface Logging {
   readonly level: string;
@@ -13,7 +13,7 @@ export interface Logging {
 }
 
 /** Fastify's logging options. */
-export function privateLogging(logging: Logging, logPrompts: boolean): FastifyServerOptions {
+export function loggingOptions(logging: Logging, logPrompts: boolean): FastifyServerOptions {
   const paths = SECRET_HEADERS.flatMap((name) => [
     `["${name}"]`,
     `headers["${name}"]`,
@@ -25,15 +25,15 @@ export function privateLogging(logging: Logging, logPrompts: boolean): FastifySe
   };
 }
 
-/** Logs what was asked, cut to a bound; to be called only where `logPrompts` is set. */
+/** Logs a request's body, truncated. Call it only if `logPrompts` is set. */
 export function logPrompt(log: FastifyBaseLogger, asked: unknown): void {
   const text = JSON.stringify(asked) ?? "";
   log.info({ asked: text.slice(0, MAX_PROMPT_CHARS), chars: text.length }, "asked");
 }
 
-/** Loggers of requests write errors without the words that a library may have taken from the request. */
+/** Request loggers omit messages of errors from libraries, which may quote the request. */
 const withholding: NonNullable<FastifyServerOptions["childLoggerFactory"]> = (logger, bindings, options) =>
-  logger.child(bindings, { ...options, serializers: { ...options.serializers, err: withoutWords } });
+  logger.child(bindings, { ...options, serializers: { ...options.serializers, err: withoutMessage } });
 
 interface ShownError {
   readonly type: string;
@@ -43,15 +43,15 @@ interface ShownError {
   readonly cause?: ShownError;
 }
 
-/** An error's kind and where it came from; its message if it is our own or the system's. */
-function withoutWords(error: unknown, depth = 0): ShownError | { type: string } {
+/** An error's type and stack; its message only if it is one of ours or a system call's. */
+function withoutMessage(error: unknown, depth = 0): ShownError | { type: string } {
   if (!(error instanceof Error)) return { type: typeof error };
   const known = error instanceof MagdiError || "syscall" in error;
-  // A stack begins with the message, which may have lines that look like frames.
+  // The stack begins with the message, and a message may have lines that look like frames.
   const { message, stack = "" } = error;
   const frames = stack.slice(Math.max(0, stack.indexOf(message)) + message.length).split("\n");
   const cause =
-    depth < MAX_CAUSES && error.cause instanceof Error ? withoutWords(error.cause, depth + 1) : {};
+    depth < MAX_CAUSES && error.cause instanceof Error ? withoutMessage(error.cause, depth + 1) : {};
   return {
     type: error.constructor.name,
     code: "code" in error ? error.code : undefined,

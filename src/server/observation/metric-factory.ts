@@ -1,4 +1,4 @@
-// Makes the metrics of one registry, under the project's prefix. It knows none of them.
+// Creates prom-client metrics in one registry, with the prefix magdi_.
 import { Counter, Gauge, Histogram, type Registry } from "prom-client";
 
 const PREFIX = "magdi_";
@@ -18,7 +18,7 @@ export class MetricFactory {
     return new Gauge({ name: PREFIX + name, help, labelNames, registers: this.#registers });
   }
 
-  /** A gauge that is read at each scrape. */
+  /** A gauge whose value is read at each scrape. */
   readGauge(name: string, help: string, read: () => number): void {
     new Gauge({
       name: PREFIX + name,
@@ -30,7 +30,7 @@ export class MetricFactory {
     });
   }
 
-  /** A counter that somebody else keeps, read at each scrape. */
+  /** A counter whose total is kept elsewhere and read at each scrape. */
   readCounter(name: string, help: string, read: () => number): void {
     new Counter({
       name: PREFIX + name,
@@ -43,7 +43,7 @@ export class MetricFactory {
     });
   }
 
-  /** A gauge for one of several states: 1 for that which is read at a scrape, 0 for the others. */
+  /** A gauge with one series for each state: 1 for the current state, 0 for the others. */
   stateGauge(name: string, help: string, states: readonly string[], read: () => string): void {
     new Gauge({
       name: PREFIX + name,

@@ -1,5 +1,4 @@
-// What the server counts, under vLLM's names where it has them. One registry for each app; it knows no HTTP and
-// is told of finished work in the project's own terms.
+// The server's Prometheus metrics, with vLLM's names where it has them. One registry for each app. No HTTP here.
 import { collectDefaultMetrics, Registry } from "prom-client";
 import { TASKS } from "../../answers/task.ts";
 import type { AskRecord } from "../../asking/ask.ts";
@@ -13,7 +12,6 @@ import { packageVersion } from "../../base/package-version.ts";
 import type { EngineStats, GenerationResult, StepReport } from "../../engine/request.ts";
 import { FAILURE_REASONS, type FailureReason } from "../transport/http-errors.ts";
 import { EngineMetrics, SHORT_SECONDS } from "./engine-metrics.ts";
-import { Exposer } from "./exposition.ts";
 import { MetricFactory } from "./metric-factory.ts";
 import { TrafficMetrics } from "./traffic-metrics.ts";
 
@@ -24,7 +22,7 @@ const REQUEST_FINISH_REASONS = ["stop", "length", "abort"] as const;
 
 const EARLY_STOP_RULES = ["exact", "adaptive"] as const;
 
-/** Gauges of prom-client that are named like counters; the same numbers are there by type. */
+/** prom-client's gauges with a counter's suffix; the same numbers are also exported by type. */
 const MISNAMED = ["handles", "requests", "resources"].map((kind) => `nodejs_active_${kind}_total`);
 
 const LONG_SECONDS = [0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 20, 30, 60, 120, 300];
@@ -37,7 +35,7 @@ interface EndedSample {
 }
 
 export interface MetricsOptions {
-  /** prom-client's process and Node metrics, under their usual names. Default true. */
+  /** Include prom-client's process and Node metrics. Default true. */
   readonly processMetrics?: boolean;
 }
 
@@ -46,7 +44,6 @@ export class Metrics {
   readonly #factory = new MetricFactory(this.registry);
   readonly engine = new EngineMetrics(this.#factory);
   readonly traffic = new TrafficMetrics(this.#factory);
-  readonly exposer = new Exposer(this.registry);
 
   readonly #promptTokens = this.#factory.counter(
     "prompt_tokens_total",
@@ -62,7 +59,7 @@ export class Metrics {
   );
   readonly #discardedTokens = this.#factory.counter(
     "generation_tokens_discarded_total",
-    "Generated tokens of samples that were stopped by somebody else than the model.",
+    "Generated tokens of samples that were stopped early, by reason.",
     ["reason"],
   );
   readonly #samples = this.#factory.counter(
@@ -152,7 +149,7 @@ export class Metrics {
     this.#factory
       .gauge("build_info", "Always 1; its labels name the build.", ["version", "node"])
       .set({ version: packageVersion(), node: process.version }, 1);
-    // Closed sets start at zero, so that rates are right from the first event on.
+    // Known label values start at 0, so that rate() sees the first event.
     for (const reason of DISCARD_REASONS) this.#discardedTokens.inc({ reason }, 0);
     for (const outcome of SAMPLE_OUTCOMES) this.#samples.inc({ outcome }, 0);
     for (const task of TASKS) {
@@ -164,7 +161,7 @@ export class Metrics {
     for (const reason of FAILURE_REASONS) this.#failures.inc({ reason }, 0);
   }
 
-  /** From now on the gauges are read from this engine at each scrape. */
+  /** From now on the engine's metrics are read from `stats` at each scrape. */
   serve(modelId: string, stats: () => EngineStats): void {
     this.engine.serve(modelId, stats);
   }
@@ -179,7 +176,7 @@ export class Metrics {
     this.#firstToken.observe(seconds);
   }
 
-  /** One generated token, as it comes. */
+  /** Called for each generated token. */
   countToken(key: string): void {
     this.#generationTokens.inc();
     this.traffic.countTokens(key, "generation", 1);
@@ -189,7 +186,7 @@ export class Metrics {
     this.#tokenGap.observe(seconds);
   }
 
-  /** What is known of a generation at its end: a prompt that never left the queue costs nothing. */
+  /** Counts a generation at its end. A prompt that never left the waiting queue costs nothing. */
   countGeneration(result: GenerationResult, key: string): void {
     const { timing } = result;
     if (timing.prefillStartMs !== null) {
@@ -210,7 +207,7 @@ export class Metrics {
     this.#latency.observe((timing.endMs - timing.submittedMs) / 1000);
   }
 
-  /** A question that has ended: its samples, its end, its answer. */
+  /** Counts a question at its end: samples, finish reason, answer. */
   countQuestion(record: AskRecord): void {
     for (const { finishReason, answer } of record.samples) {
       this.#samples.inc({ outcome: outcomeOf(finishReason, answer !== null) });
@@ -219,7 +216,7 @@ export class Metrics {
     const { task, stopReason, answer, baseline, usage, votes, tied } = record;
     this.#decidedAt.observe(record.decidedAt);
     if (stopReason === "exact" || stopReason === "adaptive") this.#earlyStops.inc({ rule: stopReason });
-    // Without an answer no debate is held against it.
+    // Without an answer there is nothing to compare with a debate.
     if (answer === null) return;
     this.#answers.inc({ task });
     this.#debateTokens.inc({ task, baseline: baseline.name }, baseline.tokens);
@@ -228,20 +225,20 @@ export class Metrics {
     if (tied) this.#ties.inc();
   }
 
-  /** A completion that has ended, over all its prompts. */
+  /** Counts a completion at its end, over all its prompts. */
   countCompletion(samples: readonly EndedSample[]): void {
     this.countCompletionSamples(samples);
     this.#countEnd(samples);
   }
 
-  /** The samples alone, of prompts whose completion failed for another prompt. */
+  /** Counts only samples: for prompts whose batch failed because of another prompt. */
   countCompletionSamples(samples: readonly EndedSample[]): void {
     for (const { finishReason } of samples) {
       this.#samples.inc({ outcome: outcomeOf(finishReason, finishReason === "stop") });
     }
   }
 
-  /** Whether it was answered. */
+  /** Counts success or failure; true for success. */
   #countEnd(samples: readonly EndedSample[]): boolean {
     const end = requestEndOf(samples);
     if (end === "disconnect" || end === "cancelled") {

@@ -1,14 +1,14 @@
-// What becomes of one inference request, for whoever observes it: a span if traces are collected, and a header with
-// where the time went. It knows no tracing library.
+// The trace of one inference request: trace context from the traceparent header, a span if traces are collected, and the
+// Server-Timing header. No tracing library here.
+
 import type { GenerationTiming, SamplingParams } from "../../engine/request.ts";
 import type { HttpError } from "../transport/http-errors.ts";
-import type { TracePlace } from "./trace-context.ts";
 
-export interface InferenceOrder {
+export interface InferenceStart {
   readonly operation: "chat" | "text_completion";
   readonly model: string;
   readonly caller: string;
-  /** Of each prompt. */
+  /** For each prompt. */
   readonly samples: number;
   readonly sampling: SamplingParams;
   readonly streamed: boolean;
@@ -18,7 +18,7 @@ export interface InferenceOrder {
 export interface InferenceEnd {
   readonly id: string;
   readonly model: string;
-  /** By sample. */
+  /** One for each sample. */
   readonly finishReasons: readonly string[];
   readonly promptTokens: number;
   readonly promptTokensReused: number;
@@ -39,37 +39,37 @@ export interface HttpExchange {
 
 /** The span of one request. */
 export interface RequestSpan {
-  readonly place: TracePlace;
-  ordered(order: InferenceOrder): void;
+  readonly context: TraceContext;
+  started(start: InferenceStart): void;
   ended(end: InferenceEnd): void;
   failed(reason: string, message: string, isServersFault: boolean): void;
-  /** Ends the span; `status` is null where there is no HTTP response of its own. */
+  /** Ends the span. `status` is null for a question on a WebSocket, which has no HTTP response. */
   close(status: number | null): void;
 }
 
-/** Makes spans; what is done with them it does by itself. */
+/** Starts spans and exports them. */
 export interface Tracing {
-  start(exchange: HttpExchange, parent: TracePlace | null): RequestSpan;
-  /** Sends what is left, within a bound of time. */
+  start(exchange: HttpExchange, parent: TraceContext | null): RequestSpan;
+  /** Exports the remaining spans; gives up after a timeout. */
   close(): Promise<void>;
 }
 
 export class RequestTrace {
-  /** Where log lines about the request belong. */
-  readonly place: TracePlace | null;
+  /** For the request's log lines; null without a span and a traceparent header. */
+  readonly context: TraceContext | null;
   readonly #span: RequestSpan | null;
   #end: InferenceEnd | null = null;
   #working = false;
   #closed: { readonly status: number | null } | null = null;
 
-  constructor(span: RequestSpan | null = null, parent: TracePlace | null = null) {
+  constructor(span: RequestSpan | null = null, parent: TraceContext | null = null) {
     this.#span = span;
-    this.place = span?.place ?? parent;
+    this.context = span?.context ?? parent;
   }
 
-  ordered(order: InferenceOrder): void {
+  started(start: InferenceStart): void {
     this.#working = true;
-    this.#span?.ordered(order);
+    this.#span?.started(start);
   }
 
   ended(end: InferenceEnd): void {
@@ -83,11 +83,11 @@ export class RequestTrace {
     this.#settle();
   }
 
-  /** To be called when the response is closed; `whole` says whether all of it left. */
+  /** Call it when the response is closed; `whole` says whether all of it was sent. */
   close(status: number | null, whole: boolean): void {
-    if (!whole) this.#span?.failed("disconnect", "the client went away before the end", false);
+    if (!whole) this.#span?.failed("disconnect", "the client disconnected before the end", false);
     this.#closed = { status };
-    // Work that lost its client ends a little later.
+    // After a disconnect the generation ends a little later, and the span with it.
     if (!this.#working) this.#span?.close(status);
   }
 
@@ -97,13 +97,13 @@ export class RequestTrace {
     if (this.#closed !== null) this.#span?.close(this.#closed.status);
   }
 
-  /** The value of a Server-Timing header; null before the request's end. */
+  /** The Server-Timing header's value; null before the request's end. */
   get serverTiming(): string | null {
     if (this.#end === null) return null;
     const phases = { queue: 0, prefill: 0, decode: 0, total: 0 };
     for (const timing of this.#end.timings) {
       const { submittedMs, prefillStartMs, prefillEndMs, endMs } = timing;
-      // Prompts of one request run at the same time: the longest says how long it took.
+      // The prompts of a batch run concurrently, so each phase takes as long as its slowest prompt.
       const longest = (phase: keyof typeof phases, ms: number) => {
         phases[phase] = Math.max(phases[phase], ms);
       };
@@ -122,4 +122,30 @@ declare module "fastify" {
   interface FastifyRequest {
     trace: RequestTrace;
   }
+}
+
+export interface TraceContext {
+  /** 32 lower-case hexadecimal digits. */
+  readonly traceId: string;
+  /** 16 digits: our span if there is one, otherwise the client's. */
+  readonly spanId: string;
+  readonly sampled: boolean;
+}
+
+const TRACEPARENT = /^([0-9a-f]{2})-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})(-.*)?$/;
+
+/** Parses a traceparent header (W3C Trace Context); null without one or, as the standard says, for a malformed one. */
+export function parseTraceparent(header: string | string[] | undefined): TraceContext | null {
+  if (typeof header !== "string" || header.length > 512) return null;
+  const [, version, traceId = "", spanId = "", flags = "", more] = TRACEPARENT.exec(header) ?? [];
+  if (version === undefined || version === "ff") return null;
+  // Later versions may append fields; the first four keep their meaning.
+  if (version === "00" && more !== undefined) return null;
+  if (/^0+$/.test(traceId) || /^0+$/.test(spanId)) return null;
+  return { traceId, spanId, sampled: (Number.parseInt(flags, 16) & 1) === 1 };
+}
+
+/** Fields of log lines, with OpenTelemetry's names. */
+export function logBindings(context: TraceContext): { readonly trace_id: string; readonly span_id: string } {
+  return { trace_id: context.traceId, span_id: context.spanId };
 }

@@ -1,5 +1,5 @@
-// OpenTelemetry traces: a span for each inference request, with the gen_ai conventions, sent over OTLP/HTTP. Loaded
-// only where a collector is set: the libraries take a while. It knows no route and no engine.
+// OpenTelemetry traces: a span for each inference request with the gen_ai conventions, exported over OTLP/HTTP. Import
+// it only if a collector is set: the libraries are slow to load.
 
 import { ROOT_CONTEXT, type Span, SpanKind, SpanStatusCode, TraceFlags, trace } from "@opentelemetry/api";
 import { OTLPTraceExporter } from "@opentelemetry/exporter-trace-otlp-http";
@@ -16,21 +16,21 @@ import {
 import type { Clock } from "../../base/clock.ts";
 import { packageVersion } from "../../base/package-version.ts";
 import type { GenerationTiming } from "../../engine/request.ts";
-import type { InferenceEnd, InferenceOrder, RequestSpan, Tracing } from "./request-trace.ts";
-import { PatientExporter } from "./span-export.ts";
+import type { InferenceEnd, InferenceStart, RequestSpan, Tracing } from "./request-trace.ts";
+import { LossReportingExporter } from "./span-exporter.ts";
 
 const NAME = "magdi";
 const TRACES_PATH = "/v1/traces";
 const EXPORT_TIMEOUT_MS = 5000;
-/** What the end of the server waits for the last spans. */
+/** How long closing waits for the last export. */
 const CLOSE_TIMEOUT_MS = 3000;
 
 export interface TracingOptions {
-  /** The collector's address; its path for traces is added where it has none. */
+  /** The collector's address; /v1/traces is appended unless it ends with it. */
   readonly endpoint: string;
-  /** The clock of the timings that are reported. */
+  /** The clock that the engine's timings were read from. */
   readonly clock: Clock;
-  /** Called when spans could not be sent, and when they can be again; at most once in a while. */
+  /** Called when exports fail, at most every five minutes, and when they work again. */
   readonly onExportProblem: (message: string, error: Error | null) => void;
 }
 
@@ -45,12 +45,12 @@ export function openTracing({ endpoint, clock, onExportProblem }: TracingOptions
     [ATTR_SERVICE_VERSION]: packageVersion(),
   });
   const provider = new NodeTracerProvider({
-    // OTEL_SERVICE_NAME and OTEL_RESOURCE_ATTRIBUTES go first.
+    // OTEL_SERVICE_NAME and OTEL_RESOURCE_ATTRIBUTES override our attributes.
     resource: resource.merge(detectResources({ detectors: [envDetector] })),
-    spanProcessors: [new BatchSpanProcessor(new PatientExporter(exporter, clock, onExportProblem))],
+    spanProcessors: [new BatchSpanProcessor(new LossReportingExporter(exporter, clock, onExportProblem))],
   });
   const tracer = provider.getTracer(NAME, packageVersion());
-  /** The engine's readings are of a clock that begins anywhere. */
+  /** The engine's clock is monotonic, with an arbitrary zero. */
   const epochMs = (readingMs: number) => Date.now() - (clock.nowMs() - readingMs);
 
   return {
@@ -73,12 +73,12 @@ export function openTracing({ endpoint, clock, onExportProblem }: TracingOptions
         },
         context,
       );
-      const within = trace.setSpan(context, span);
+      const inSpan = trace.setSpan(context, span);
       const phase = (name: string, fromMs: number, toMs: number) =>
         tracer
-          .startSpan(name, { kind: SpanKind.INTERNAL, startTime: epochMs(fromMs) }, within)
+          .startSpan(name, { kind: SpanKind.INTERNAL, startTime: epochMs(fromMs) }, inSpan)
           .end(epochMs(toMs));
-      return spanOf(span, (timing) => tellPhases(timing, phase));
+      return spanOf(span, (timing) => addPhases(timing, phase));
     },
     async close() {
       let timer: NodeJS.Timeout | undefined;
@@ -91,21 +91,21 @@ export function openTracing({ endpoint, clock, onExportProblem }: TracingOptions
   };
 }
 
-function spanOf(span: Span, tell: (timing: GenerationTiming) => void): RequestSpan {
+function spanOf(span: Span, addTiming: (timing: GenerationTiming) => void): RequestSpan {
   const { traceId, spanId, traceFlags } = span.spanContext();
   let failed = false;
   return {
-    place: { traceId, spanId, sampled: (traceFlags & TraceFlags.SAMPLED) !== 0 },
-    ordered: (order) => span.setAttributes(orderAttributes(order)),
+    context: { traceId, spanId, sampled: (traceFlags & TraceFlags.SAMPLED) !== 0 },
+    started: (start) => span.setAttributes(startAttributes(start)),
     ended(end) {
       span.setAttributes(endAttributes(end));
-      for (const timing of end.timings) tell(timing);
+      for (const timing of end.timings) addTiming(timing);
     },
     failed(reason, message, isServersFault) {
       if (failed) return;
       failed = true;
       span.setAttribute(ATTR_ERROR_TYPE, reason);
-      // What a client did wrong is no error of the server's span, by the HTTP conventions.
+      // By the HTTP conventions a 4xx is not an error of the server's span.
       if (isServersFault) span.setStatus({ code: SpanStatusCode.ERROR, message });
     },
     close(status) {
@@ -115,7 +115,7 @@ function spanOf(span: Span, tell: (timing: GenerationTiming) => void): RequestSp
   };
 }
 
-function tellPhases(
+function addPhases(
   { submittedMs, prefillStartMs, prefillEndMs, endMs }: GenerationTiming,
   phase: (name: string, fromMs: number, toMs: number) => void,
 ): void {
@@ -124,7 +124,7 @@ function tellPhases(
   if (prefillEndMs !== null) phase("decode", prefillEndMs, endMs);
 }
 
-function orderAttributes({ operation, model, caller, samples, sampling, streamed, task }: InferenceOrder) {
+function startAttributes({ operation, model, caller, samples, sampling, streamed, task }: InferenceStart) {
   return {
     [GEN_AI.operationName]: operation,
     [GEN_AI.providerName]: NAME,

@@ -1,12 +1,12 @@
-// What is counted of the traffic: responses by route and status, and what each API key takes. It knows no answers.
+// Traffic metrics: HTTP responses by route and status; requests and tokens by API key.
 import type { MetricFactory } from "./metric-factory.ts";
 
 const TOKEN_KINDS = ["prompt", "generation"] as const;
-/** Whatever path was asked for that there is no route for. */
+/** The label of paths without a route. */
 const NO_ROUTE = "other";
 const SWITCHING_PROTOCOLS = 101;
-/** nginx's status for a client that went away before its answer. */
-const CLIENT_GONE = 499;
+/** nginx's status for a client that disconnected before its answer. */
+const CLIENT_CLOSED_REQUEST = 499;
 
 export class TrafficMetrics {
   readonly #responses;
@@ -16,32 +16,32 @@ export class TrafficMetrics {
   constructor(factory: MetricFactory) {
     this.#responses = factory.counter(
       "http_responses_total",
-      "HTTP responses by route and status; 499 is a client that went away before the end.",
+      "HTTP responses by route and status; 499 means that the client disconnected before the end.",
       ["endpoint", "status"],
     );
     this.#keyRequests = factory.counter(
       "key_requests_total",
-      "Inference requests that were taken on, by the API key's name; anybody where no keys are set.",
+      "Accepted inference requests, by the API key's name; anybody if no keys are set.",
       ["key"],
     );
     this.#keyTokens = factory.counter(
       "key_tokens_total",
-      "Prompt and generated tokens by the API key's name; anybody where no keys are set.",
+      "Prompt and generated tokens, by the API key's name; anybody if no keys are set.",
       ["key", "kind"],
     );
   }
 
-  /** All names that there are: their counters start at zero, so that rates are right from the first event on. */
-  nameKeys(names: readonly string[]): void {
+  /** Starts the counters of all keys at 0, so that rate() sees the first event. */
+  initialiseKeys(names: readonly string[]): void {
     for (const key of names) {
       this.#keyRequests.inc({ key }, 0);
       for (const kind of TOKEN_KINDS) this.#keyTokens.inc({ key, kind }, 0);
     }
   }
 
-  /** `whole` says whether all of the response left: of a connection that became a WebSocket nothing does. */
+  /** `whole` says whether all of the response was sent. It is false after a WebSocket upgrade, which is no failure. */
   countResponse(endpoint: string | undefined, status: number, whole: boolean): void {
-    const shown = whole || status === SWITCHING_PROTOCOLS ? status : CLIENT_GONE;
+    const shown = whole || status === SWITCHING_PROTOCOLS ? status : CLIENT_CLOSED_REQUEST;
     this.#responses.inc({ endpoint: endpoint ?? NO_ROUTE, status: shown });
   }
 

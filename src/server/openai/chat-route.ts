@@ -1,7 +1,7 @@
-// POST /v1/chat/completions, OpenAI's, whole or streamed.
+// POST /v1/chat/completions, OpenAI's chat completions, whole or streamed.
 import type { FastifyPluginAsyncZod } from "fastify-type-provider-zod";
 import { withinContext } from "../../asking/prompt-tokens.ts";
-import { MagdiError } from "../../base/errors.ts";
+import { badField } from "../../asking/sampling.ts";
 import { encodeChat } from "../../text/chat-prompt.ts";
 import { admit } from "../inference-route.ts";
 import { assertSampleCount, assertServes, messagesOf } from "../served-student.ts";
@@ -17,10 +17,10 @@ import { chatShape } from "./completion-shape.ts";
 import { openAiSampling } from "./sampling.ts";
 
 const DESCRIPTION = `OpenAI's chat completions, with vLLM's \`top_k\`, \`min_p\`, \`min_tokens\` and \`ignore_eos\`. Unknown
-fields are ignored; what would change the answer and is not implemented is refused. With \`stream\`, each event's data is
-a chunk, and the last is \`[DONE]\`; a failure after the stream has begun is an event with an \`error\`.`;
+fields are ignored; fields that would change the answer and are not implemented are rejected. With \`stream\`, chunks are
+sent as server-sent events, ending with \`[DONE]\`; an error after the stream has begun is an event with an \`error\`.`;
 
-export const chatCompletionsRoute: FastifyPluginAsyncZod<RouteOptions> = async (app, { context, config }) => {
+export const chatCompletionsRoute: FastifyPluginAsyncZod<RouteOptions> = async (app, { context }) => {
   app.post(
     "/v1/chat/completions",
     {
@@ -28,9 +28,9 @@ export const chatCompletionsRoute: FastifyPluginAsyncZod<RouteOptions> = async (
       schema: {
         operationId: "createChatCompletion",
         tags: ["OpenAI"],
-        summary: "Complete a conversation (OpenAI)",
+        summary: "Create a chat completion (OpenAI)",
         description: DESCRIPTION,
-        body: chatCompletionRequest(config.maxSamples),
+        body: chatCompletionRequest(context.config.maxSamples),
         response: { 200: chatCompletion },
       },
       serializerCompiler: () => JSON.stringify,
@@ -47,7 +47,7 @@ export const chatCompletionsRoute: FastifyPluginAsyncZod<RouteOptions> = async (
       const n = body.n ?? 1;
       assertSampleCount(student, n, "n");
       student.engine.assertRoom(n);
-      return answerCompletion(reply, context, config, student, body.stream ?? false, {
+      return answerCompletion(reply, context, student, body.stream ?? false, {
         caller: request.caller,
         trace: request.trace,
         shape: chatShape(student.tokenizer),
@@ -69,7 +69,5 @@ export const chatCompletionsRoute: FastifyPluginAsyncZod<RouteOptions> = async (
 function topLogprobs(body: ChatCompletionRequest): number | null {
   if (body.logprobs) return body.top_logprobs ?? 0;
   if (!body.top_logprobs) return null;
-  throw new MagdiError("MAGDI_BAD_REQUEST", "top_logprobs: expected logprobs: true beside it", {
-    param: "top_logprobs",
-  });
+  throw badField("top_logprobs", "requires logprobs: true");
 }

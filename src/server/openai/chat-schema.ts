@@ -1,14 +1,20 @@
-// The body of POST /v1/chat/completions. It knows no chat template.
+// Request and response schemas of POST /v1/chat/completions.
 
 import { z } from "zod";
-import * as fields from "../transport/fields.ts";
-import { neutralOnly, openAiSamplingShape } from "./sampling-schema.ts";
-import { completionFinish, completionHead, completionUsage, streamedUsage } from "./usage-schema.ts";
+import * as fields from "../transport/request-fields.ts";
+import {
+  completionFinish,
+  completionHead,
+  completionUsage,
+  neutralOnly,
+  openAiSamplingShape,
+  streamedUsage,
+} from "./completion-schema.ts";
 
 const MAX_MESSAGES = 1024;
 
 const textPart = z.object({
-  type: z.literal("text", { error: 'expected "text": this server reads text only' }),
+  type: z.literal("text", { error: 'expected "text": only text is supported' }),
   text: fields.textField("a text"),
 });
 
@@ -21,8 +27,8 @@ const content = z.union(
 
 const message = z.object(
   {
-    role: fields.choiceField(["system", "developer", "user", "assistant"]).describe("Who speaks."),
-    content: content.describe("What is said: a text or a list of text parts."),
+    role: fields.choiceField(["system", "developer", "user", "assistant"]).describe("The author."),
+    content: content.describe("A string, or a list of text parts."),
   },
   { error: (issue) => (issue.code === "invalid_type" ? 'expected {"role": …, "content": …}' : undefined) },
 );
@@ -39,23 +45,23 @@ export function chatCompletionRequest(maxSamples: number) {
     ...openAiSamplingShape(maxSamples),
     max_completion_tokens: fields.maxTokens
       .nullish()
-      .describe("The newer name of max_tokens; it wins if both are sent."),
+      .describe("OpenAI's newer name for max_tokens; takes precedence over it."),
     logprobs: fields.booleanField().nullish().describe("Report each token's log-probability."),
     top_logprobs: fields
       .integerField(`a whole number from 0 to ${fields.MAX_TOP_LOGPROBS}`, 0, fields.MAX_TOP_LOGPROBS)
       .nullish()
-      .describe("How many alternatives to report with each token; needs logprobs."),
+      .describe("Number of most likely tokens to report at each position; requires logprobs."),
     service_tier: fields
       .choiceField(["auto", "default", "flex", "scale", "priority"])
       .nullish()
-      .describe("There is one, which the answer calls default."),
+      .describe("Accepted; the only tier is default."),
     metadata: z
       .record(z.string(), fields.textField("a text"), {
         error: (issue) => (issue.code === "invalid_type" ? "expected an object of texts" : undefined),
       })
       .nullish()
-      .describe("Taken and not kept."),
-    store: fields.booleanField().nullish().describe("Taken; nothing is stored."),
+      .describe("Accepted and ignored."),
+    store: fields.booleanField().nullish().describe("Accepted; nothing is stored."),
     tools: neutralOnly("tools", isEmptyList),
     tool_choice: neutralOnly("tool_choice", isNoTool),
     functions: neutralOnly("functions", isEmptyList),
@@ -71,7 +77,7 @@ function isEmptyList(value: unknown): boolean {
   return Array.isArray(value) && value.length === 0;
 }
 
-/** What clients send where there are no tools. */
+/** What clients send without tools. */
 function isNoTool(value: unknown): boolean {
   return value === "none" || value === "auto";
 }
@@ -83,8 +89,8 @@ function isTextFormat(value: unknown): boolean {
 export type ChatCompletionRequest = z.output<ReturnType<typeof chatCompletionRequest>>;
 
 const token = {
-  token: z.string().describe("Bytes that are no whole character are escaped, such as \\xf0."),
-  logprob: z.number().describe("Natural logarithm; -9999 for what cannot be."),
+  token: z.string().describe("Bytes that are not a whole character are escaped, as \\xf0."),
+  logprob: z.number().describe("Natural logarithm; -9999 for an impossible token."),
   bytes: z.array(z.number()),
 };
 
@@ -94,12 +100,12 @@ const logprobs = z
     refusal: z.null(),
   })
   .nullable()
-  .describe("Null unless asked for.");
+  .describe("Null unless requested.");
 
 const head = {
   id: z.string(),
   ...completionHead,
-  service_tier: z.literal("default").optional().describe("Present when the request has one."),
+  service_tier: z.literal("default").optional().describe("Only if the request has a service_tier."),
 };
 
 export const chatCompletion = z.object({

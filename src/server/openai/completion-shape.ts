@@ -1,26 +1,26 @@
-// How chat and text completions look on OpenAI's wire: choices and deltas. It knows neither engine nor transport.
+// How chat and text completions differ in OpenAI's format: bodies, choices and deltas.
 import type { FinishReason } from "../../base/finish-reason.ts";
 import type { SampleResult, TokenLogprob } from "../../engine/request.ts";
 import type { Tokenizer } from "../../text/tokenizer.ts";
 import { completionFinishReason } from "../wire-finish-reason.ts";
 import type { ChatCompletion, ChatCompletionChunk } from "./chat-schema.ts";
-import { chatLogprobs, TextLogprobWriter } from "./logprobs.ts";
+import { chatLogprobs, isSpecial, TextLogprobWriter } from "./logprobs.ts";
 import type { TextCompletion, TextCompletionChunk } from "./text-schema.ts";
 
-/** What a body and all its chunks begin with. */
+/** The fields that a body and all its chunks share. */
 export type CompletionHead = Omit<ChatCompletion, "object" | "choices" | "usage">;
 
 export interface CompletionShape<Body extends ChatCompletion | TextCompletion> {
   readonly operation: "chat" | "text_completion";
   readonly idPrefix: string;
   readonly chunkObject: string;
-  /** Whether a choice goes on with the prompt's text, as Transformers and vLLM have it, or is a message of its own. */
+  /** Whether a choice continues the prompt's text, so that a leading space is kept, or is a message of its own. */
   readonly continuesText: boolean;
-  /** The samples are in the order of their choices. */
+  /** The whole body; sample i is choice i. */
   whole(head: CompletionHead, samples: readonly SampleResult[], usage: Body["usage"]): Body;
-  /** The first delta of a choice, where there is one. */
+  /** The first delta of a choice; null if the format has none. */
   opening(index: number): object | null;
-  /** Null when there is nothing to say. */
+  /** Null if there is nothing to send. */
   delta(index: number, text: string, detail: TokenLogprob | null): object | null;
   closing(index: number, finishReason: FinishReason): object;
 }
@@ -51,7 +51,7 @@ export function chatShape(tokenizer: Tokenizer): CompletionShape<ChatCompletion>
     }),
     delta(index, text, detail): Delta | null {
       const logprobs =
-        detail === null || isHidden(tokenizer, detail) ? null : chatLogprobs(tokenizer, [detail]);
+        detail === null || isSpecial(tokenizer, detail) ? null : chatLogprobs(tokenizer, [detail]);
       if (text === "" && logprobs === null) return null;
       return { index, delta: { content: text }, logprobs, finish_reason: null };
     },
@@ -90,7 +90,8 @@ export function textShape(tokenizer: Tokenizer): CompletionShape<TextCompletion>
     }),
     opening: () => null,
     delta(index, text, detail): Delta | null {
-      const logprobs = detail === null || isHidden(tokenizer, detail) ? null : writerOf(index).next([detail]);
+      const logprobs =
+        detail === null || isSpecial(tokenizer, detail) ? null : writerOf(index).next([detail]);
       if (text === "" && logprobs === null) return null;
       return { index, text, logprobs, finish_reason: null };
     },
@@ -101,8 +102,4 @@ export function textShape(tokenizer: Tokenizer): CompletionShape<TextCompletion>
       finish_reason: completionFinishReason(finishReason),
     }),
   };
-}
-
-function isHidden(tokenizer: Tokenizer, detail: TokenLogprob): boolean {
-  return tokenizer.specialTokenIds.has(detail.tokenId);
 }

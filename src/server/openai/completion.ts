@@ -1,23 +1,17 @@
-// The life of one OpenAI completion: prompts, choices, usage, whole or in chunks. What the choices look like is the
-// shape's business, and how the chunks travel the caller's.
+// Runs one OpenAI completion, chat or text: submits its prompts, builds chunks and the whole body, sums usage.
 
 import { createHash } from "node:crypto";
 import type { FastifyReply } from "fastify";
 import { withPromptParam } from "../../asking/prompt-tokens.ts";
 import type { CancelReason } from "../../base/finish-reason.ts";
-import {
-  checkPromptLength,
-  type GenerationListener,
-  type GenerationResult,
-  type SamplingParams,
-} from "../../engine/request.ts";
-import type { Caller } from "../access/caller.ts";
-import type { ServerConfig } from "../config.ts";
+import type { GenerationListener, GenerationResult, SamplingParams } from "../../engine/request.ts";
+import { checkPromptLength } from "../../engine/request.ts";
+import type { Caller } from "../access/api-keys.ts";
 import { answerStreamed, answerWhole } from "../inference-route.ts";
 import { startGeneration } from "../metered-generation.ts";
 import type { RequestTrace } from "../observation/request-trace.ts";
 import type { ServedStudent } from "../served-student.ts";
-import { newId, type Run, type ServingContext } from "../serving-context.ts";
+import { type InferenceRun, newId, type ServingContext } from "../serving-context.ts";
 import { wireFinishReason } from "../wire-finish-reason.ts";
 import type { ChatCompletion } from "./chat-schema.ts";
 import type { CompletionHead, CompletionShape } from "./completion-shape.ts";
@@ -25,74 +19,73 @@ import type { TextCompletion } from "./text-schema.ts";
 
 type CompletionBody = ChatCompletion | TextCompletion;
 
-export interface CompletionOrder<Body extends CompletionBody> {
+export interface CompletionInput<Body extends CompletionBody> {
   readonly caller: Caller;
   readonly shape: CompletionShape<Body>;
   readonly prompts: readonly Int32Array[];
-  /** The field that holds them. */
+  /** The request's field with the prompts. */
   readonly promptParam: string;
-  /** Choices of each prompt: prompt p's choice s has index p * n + s. */
+  /** Choices for each prompt: choice s of prompt p has index p * n + s. */
   readonly n: number;
   readonly sampling: SamplingParams;
-  /** Send a last chunk with the usage. */
+  /** Send a final chunk with the usage. */
   readonly includeUsage: boolean;
   readonly trace: RequestTrace;
-  /** What the answer's head says besides, such as the service tier. */
+  /** Further fields of the body, such as the service tier. */
   readonly head?: Partial<CompletionHead>;
 }
 
 /**
- * Starts a completion. With `onChunk`, chunks come in order while it runs; the promise gives the whole body in any
- * case.
+ * Starts a completion. `onChunk` gets its chunks in order; `done` resolves to the whole body, with or without it.
  *
  * @throws MagdiError MAGDI_QUEUE_FULL, MAGDI_CONTEXT_LENGTH, MAGDI_SHUTTING_DOWN, MAGDI_ENGINE_FAILED
  */
 export function startCompletion<Body extends CompletionBody>(
   context: ServingContext,
   student: ServedStudent,
-  order: CompletionOrder<Body>,
+  input: CompletionInput<Body>,
   onChunk: ((chunk: object) => void) | null,
-): Run<Body> {
-  const { shape, n } = order;
+): InferenceRun<Body> {
+  const { shape, n } = input;
   const id = newId(shape.idPrefix);
   const head: CompletionHead = {
     id,
     created: Math.floor(Date.now() / 1000),
     model: student.id,
     system_fingerprint: systemFingerprint(student),
-    seed: order.sampling.seed,
-    ...order.head,
+    seed: input.sampling.seed,
+    ...input.head,
   };
-  let refused = false;
+  let rejected = false;
   const chunk = (choice: object | null) => {
-    if (onChunk === null || choice === null || refused) return;
-    const usage = order.includeUsage ? { usage: null } : {};
+    if (onChunk === null || choice === null || rejected) return;
+    const usage = input.includeUsage ? { usage: null } : {};
     onChunk({ ...head, object: shape.chunkObject, choices: [choice], ...usage });
   };
-  order.trace.ordered({
+  input.trace.started({
     operation: shape.operation,
     model: student.id,
-    caller: order.caller.name,
+    caller: input.caller.name,
     samples: n,
-    sampling: order.sampling,
+    sampling: input.sampling,
     streamed: onChunk !== null,
     task: null,
   });
-  const promptParams = order.prompts.map((_, index) =>
-    order.prompts.length > 1 ? `${order.promptParam}[${index}]` : order.promptParam,
+  const promptParams = input.prompts.map((_, index) =>
+    input.prompts.length > 1 ? `${input.promptParam}[${index}]` : input.promptParam,
   );
-  // Before any of a batch is submitted.
-  for (const [index, { length }] of order.prompts.entries()) {
+  // Check all prompts of a batch before any is submitted.
+  for (const [index, { length }] of input.prompts.entries()) {
     withPromptParam(promptParams[index]!, () => checkPromptLength(length, student.engine.contextLength));
   }
-  const runs: Run<GenerationResult>[] = [];
+  const runs: InferenceRun<GenerationResult>[] = [];
   const cancel = (reason: CancelReason) => {
     for (const run of runs) run.cancel(reason);
   };
 
   try {
-    for (const [prompt, promptTokens] of order.prompts.entries()) {
-      const { caller, sampling } = order;
+    for (const [prompt, promptTokens] of input.prompts.entries()) {
+      const { caller, sampling } = input;
       const listener: GenerationListener = {
         onToken({ sample, text, detail }) {
           if (onChunk === null) return;
@@ -118,21 +111,21 @@ export function startCompletion<Body extends CompletionBody>(
       );
     }
   } catch (error) {
-    // The ends of those before it are no chunks: with the first one the answer would be a stream, and not the refusal.
-    refused = true;
+    // Cancelling the prompts submitted so far must send no chunk: a stream would begin, instead of an error by status.
+    rejected = true;
     cancel("cancelled");
     void countLost(context, runs);
     throw error;
   }
-  context.metrics.traffic.countRequest(order.caller.name);
-  for (let index = 0; index < order.prompts.length * n; index++) chunk(shape.opening(index));
+  context.metrics.traffic.countRequest(input.caller.name);
+  for (let index = 0; index < input.prompts.length * n; index++) chunk(shape.opening(index));
 
   const done = Promise.all(runs.map((run) => run.done)).then(
     (results) => {
       const samples = results.flatMap((result) => result.samples);
       context.metrics.countCompletion(samples);
       const usage = usageOf(results);
-      order.trace.ended({
+      input.trace.ended({
         id,
         model: student.id,
         finishReasons: samples.map((sample) => wireFinishReason(sample.finishReason)),
@@ -142,7 +135,7 @@ export function startCompletion<Body extends CompletionBody>(
         timings: results.map((result) => result.timing),
         vote: null,
       });
-      if (order.includeUsage) onChunk?.({ ...head, object: shape.chunkObject, choices: [], usage });
+      if (input.includeUsage) onChunk?.({ ...head, object: shape.chunkObject, choices: [], usage });
       return shape.whole(head, samples, usage);
     },
     (error) => {
@@ -154,7 +147,7 @@ export function startCompletion<Body extends CompletionBody>(
   return { id, done, cancel };
 }
 
-/** Over all prompts and choices; each prompt counts once. */
+/** Usage over all prompts and choices; each prompt counts once, whatever n is. */
 function usageOf(results: readonly GenerationResult[]): ChatCompletion["usage"] {
   let prompt = 0;
   let reused = 0;
@@ -172,22 +165,25 @@ function usageOf(results: readonly GenerationResult[]): ChatCompletion["usage"] 
   };
 }
 
-/** The samples of prompts whose completion failed for another prompt; what failed by itself has none. */
-async function countLost(context: ServingContext, runs: readonly Run<GenerationResult>[]): Promise<void> {
+/** Counts the samples of prompts whose batch failed because of another prompt. */
+async function countLost(
+  context: ServingContext,
+  runs: readonly InferenceRun<GenerationResult>[],
+): Promise<void> {
   for (const end of await Promise.allSettled(runs.map((run) => run.done))) {
     if (end.status === "fulfilled") context.metrics.countCompletionSamples(end.value.samples);
   }
 }
 
-const known = new WeakMap<ServedStudent, string>();
+const fingerprints = new WeakMap<ServedStudent, string>();
 
-/** A hash of the student's name and manifest, which holds its dtype and the hashes of its weights. */
+/** A hash of the student's name and manifest; the manifest has the dtype and the hashes of the weights. */
 export function systemFingerprint(student: ServedStudent): string {
-  let fingerprint = known.get(student);
+  let fingerprint = fingerprints.get(student);
   if (fingerprint === undefined) {
     const hash = createHash("sha256").update(JSON.stringify([student.id, student.manifest]));
     fingerprint = `fp_${hash.digest("hex").slice(0, 12)}`;
-    known.set(student, fingerprint);
+    fingerprints.set(student, fingerprint);
   }
   return fingerprint;
 }
@@ -195,16 +191,14 @@ export function systemFingerprint(student: ServedStudent): string {
 export function answerCompletion<Body extends ChatCompletion | TextCompletion>(
   reply: FastifyReply,
   context: ServingContext,
-  config: ServerConfig,
   student: ServedStudent,
   streamed: boolean,
-  order: CompletionOrder<Body>,
+  input: CompletionInput<Body>,
 ): Promise<Body | FastifyReply> {
-  if (!streamed) return answerWhole(reply, startCompletion(context, student, order, null));
+  if (!streamed) return answerWhole(reply, startCompletion(context, student, input, null));
   return answerStreamed(reply, {
     context,
-    maxBufferedBytes: config.streamBufferBytes,
-    start: (stream) => startCompletion(context, student, order, (chunk) => stream.send(chunk)),
+    start: (stream) => startCompletion(context, student, input, (chunk) => stream.send(chunk)),
     sendError: (stream, body) => stream.send(body),
   });
 }

@@ -1,36 +1,38 @@
-// Log-probabilities in OpenAI's two forms. It knows neither engine nor transport.
+// Tokens and log-probabilities in OpenAI's two formats: chat's list and text completions' columns.
+
 import type { TokenLogprob } from "../../engine/request.ts";
 import type { Tokenizer } from "../../text/tokenizer.ts";
 import type { ChatCompletion } from "./chat-schema.ts";
 import type { TextCompletion } from "./text-schema.ts";
-import { shownTextToken, shownToken } from "./token-text.ts";
 
 type ChatLogprobs = ChatCompletion["choices"][number]["logprobs"];
 type TextLogprobs = TextCompletion["choices"][number]["logprobs"];
 
-/** Those of tokens that are seen: without end-of-sequence and other special tokens they spell the text. */
-function visible(tokenizer: Tokenizer, details: readonly TokenLogprob[]): TokenLogprob[] {
-  return details.filter((detail) => !tokenizer.specialTokenIds.has(detail.tokenId));
+/** Whether the token is not part of the text, such as end-of-sequence. */
+export function isSpecial(tokenizer: Tokenizer, { tokenId }: TokenLogprob): boolean {
+  return tokenizer.specialTokenIds.has(tokenId);
 }
 
-/** Chat's form, a list of tokens. */
+/** Chat's format, a list of tokens. */
 export function chatLogprobs(tokenizer: Tokenizer, details: readonly TokenLogprob[]): ChatLogprobs {
   const token = (id: number, logprob: number) => ({
     token: shownToken(tokenizer, id),
     logprob: jsonLogprob(logprob),
     bytes: [...tokenizer.tokenBytes(id)],
   });
-  const content = visible(tokenizer, details).map((detail) => ({
-    ...token(detail.tokenId, detail.logprob),
-    top_logprobs: detail.top.map((top) => token(top.tokenId, top.logprob)),
-  }));
+  const content = details
+    .filter((detail) => !isSpecial(tokenizer, detail))
+    .map((detail) => ({
+      ...token(detail.tokenId, detail.logprob),
+      top_logprobs: detail.top.map((top) => token(top.tokenId, top.logprob)),
+    }));
   return { content, refusal: null };
 }
 
-/** The older form, in columns, of one choice as it grows. */
+/** Text completions' format, in columns; one writer for each choice, because offsets run on from chunk to chunk. */
 export class TextLogprobWriter {
   readonly #tokenizer: Tokenizer;
-  /** Characters begun so far. */
+  /** Characters started so far. */
   #characters = 0;
 
   constructor(tokenizer: Tokenizer) {
@@ -38,7 +40,7 @@ export class TextLogprobWriter {
   }
 
   next(details: readonly TokenLogprob[]): TextLogprobs {
-    const shown = visible(this.#tokenizer, details);
+    const shown = details.filter((detail) => !isSpecial(this.#tokenizer, detail));
     return {
       tokens: shown.map(({ tokenId }) => shownTextToken(this.#tokenizer, tokenId)),
       token_logprobs: shown.map(({ logprob }) => jsonLogprob(logprob)),
@@ -47,31 +49,50 @@ export class TextLogprobWriter {
     };
   }
 
-  /** The chosen token is among them even where it is not one of the most likely. */
+  /** The chosen token is included even if it is not one of the most likely. */
   #top(detail: TokenLogprob): Record<string, number> {
     const top = new Map<string, number>();
     for (const { tokenId, logprob } of [...detail.top, detail]) {
       const token = shownTextToken(this.#tokenizer, tokenId);
-      // Of two tokens that look the same the likelier one is shown.
+      // Two tokens may have the same text; the more likely one is reported.
       if (!top.has(token)) top.set(token, jsonLogprob(logprob));
     }
     return Object.fromEntries(top);
   }
 
-  /** In characters (code points); of a token that goes on with a character, where that character stands. */
+  /** In code points. A token that begins inside a character has that character's offset. */
   #offset(bytes: Uint8Array): number {
-    const offset = continues(bytes[0]) ? Math.max(0, this.#characters - 1) : this.#characters;
-    for (const byte of bytes) if (!continues(byte)) this.#characters++;
+    const offset = isContinuation(bytes[0]) ? Math.max(0, this.#characters - 1) : this.#characters;
+    for (const byte of bytes) if (!isContinuation(byte)) this.#characters++;
     return offset;
   }
 }
 
-/** Whether a byte of UTF-8 goes on with a character. */
-function continues(byte: number | undefined): boolean {
+/** Whether a byte is a UTF-8 continuation byte. */
+function isContinuation(byte: number | undefined): boolean {
   return byte !== undefined && (byte & 0xc0) === 0x80;
 }
 
-/** JSON has no infinity; OpenAI and vLLM write a token that cannot be as -9999. */
+/** JSON has no infinity; like OpenAI and vLLM, an impossible token has -9999. */
 function jsonLogprob(logprob: number): number {
   return Math.max(logprob, -9999);
+}
+
+/** A token's text; bytes that are not whole characters are escaped as in OpenAI's chat format: `\xf0\x9f`. */
+export function shownToken(tokenizer: Tokenizer, id: number): string {
+  return shown(tokenizer, id, "");
+}
+
+/** The same in OpenAI's format for text completions: `bytes:\xf0\x9f`. */
+export function shownTextToken(tokenizer: Tokenizer, id: number): string {
+  return shown(tokenizer, id, "bytes:");
+}
+
+function shown(tokenizer: Tokenizer, id: number, prefix: string): string {
+  const text = tokenizer.tokenText(id);
+  if (!text.includes("\ufffd")) return text;
+  const bytes = tokenizer.tokenBytes(id);
+  // The token may really be the replacement character.
+  if (Buffer.from(text).equals(bytes)) return text;
+  return prefix + Array.from(bytes, (byte) => `\\x${byte.toString(16).padStart(2, "0")}`).join("");
 }

@@ -1,17 +1,17 @@
-// What GET /v1/models answers: OpenAI's model object, and what a client must know of a student. It knows no engine.
+// Response schemas of GET /v1/models: OpenAI's model object, with the student's limits and manifest.
 import { z } from "zod";
 
 export const model = z
   .object({
-    id: z.string().describe("What requests put into `model`."),
-    object: z.literal("model").describe("OpenAI's name of this kind of object."),
+    id: z.string().describe("The value for a request's `model`."),
+    object: z.literal("model").describe("Always model."),
     created: z.number().describe("Unix seconds."),
-    owned_by: z.string().describe("For OpenAI's clients."),
-    context_length: z.number().describe("Tokens of prompt and answer together."),
-    max_samples: z.number().describe("Most samples of one request."),
+    owned_by: z.string().describe("Always magdi."),
+    context_length: z.number().describe("Maximum tokens of prompt and answer together."),
+    max_samples: z.number().describe("Maximum samples of one request."),
     manifest: z
       .record(z.string(), z.unknown())
-      .describe("The student folder's student.json, with the `dtype` and the `device` that serve."),
+      .describe("The student folder's student.json, with the `dtype` and `device` in use."),
   })
   .meta({ title: "Model" });
 

@@ -1,24 +1,18 @@
-// GET /v1/models and /v1/models/{id}: what is served, with its manifest.
+// GET /v1/models and /v1/models/{id}: the served student, with its limits and manifest.
 import type { FastifyPluginAsyncZod } from "fastify-type-provider-zod";
 import { z } from "zod";
-import { MagdiError } from "../../base/errors.ts";
 import { assertServes, type ServedStudent } from "../served-student.ts";
 import type { RouteOptions } from "../serving-context.ts";
 import { model, modelList } from "./model-schema.ts";
 
-export const modelsRoute: FastifyPluginAsyncZod<RouteOptions> = async (app, { context, config }) => {
-  const loaded = (): ServedStudent => {
-    const { student } = context.admission;
-    if (student !== null) return student;
-    throw new MagdiError("MAGDI_MODEL_LOADING", "the model is still being loaded; ask again in a moment");
-  };
+export const modelsRoute: FastifyPluginAsyncZod<RouteOptions> = async (app, { context }) => {
   const describe = (student: ServedStudent) => ({
     id: student.id,
     object: "model" as const,
     created: student.created,
     owned_by: "magdi",
     context_length: student.engine.contextLength,
-    max_samples: Math.min(config.maxSamples, student.engine.maxSamplesPerRequest),
+    max_samples: Math.min(context.config.maxSamples, student.engine.maxSamplesPerRequest),
     manifest: { ...student.manifest },
   });
 
@@ -29,12 +23,12 @@ export const modelsRoute: FastifyPluginAsyncZod<RouteOptions> = async (app, { co
       schema: {
         operationId: "listModels",
         tags: ["Models"],
-        summary: "The served students",
-        description: "OpenAI's list of models, each with its limits and the manifest of its folder.",
+        summary: "List the served models",
+        description: "OpenAI's model list; each model also has its limits and the student folder's manifest.",
         response: { 200: modelList },
       },
     },
-    async () => ({ object: "list" as const, data: [describe(loaded())] }),
+    async () => ({ object: "list" as const, data: [describe(context.lifecycle.requireLoaded())] }),
   );
 
   app.get(
@@ -44,14 +38,14 @@ export const modelsRoute: FastifyPluginAsyncZod<RouteOptions> = async (app, { co
       schema: {
         operationId: "getModel",
         tags: ["Models"],
-        summary: "One served student",
-        description: "OpenAI's model object, with the student's limits and the manifest of its folder.",
+        summary: "One served model",
+        description: "OpenAI's model object, also with the student's limits and manifest.",
         params: z.object({ id: z.string().describe("The model's id.") }),
         response: { 200: model },
       },
     },
     async (request) => {
-      const student = loaded();
+      const student = context.lifecycle.requireLoaded();
       assertServes(student, request.params.id);
       return describe(student);
     },

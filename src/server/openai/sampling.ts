@@ -1,11 +1,9 @@
-// From the sampling fields of an OpenAI request to the engine's parameters, with OpenAI's defaults. It knows no
-// prompt and no answer.
+// From an OpenAI request's sampling fields to the engine's parameters, with OpenAI's defaults.
 
-import { randomSeed } from "../../asking/sampling.ts";
-import { MagdiError } from "../../base/errors.ts";
+import { badField, randomSeed } from "../../asking/sampling.ts";
 import type { SamplingParams } from "../../engine/request.ts";
 
-/** What both kinds of completion have in common; null and undefined alike mean absent. */
+/** The fields that both kinds of completion share; null and undefined both mean absent. */
 export interface OpenAiSamplingFields {
   readonly n?: number | null | undefined;
   readonly stream?: boolean | null | undefined;
@@ -21,7 +19,7 @@ export interface OpenAiSamplingFields {
   readonly logit_bias?: Readonly<Record<string, number>> | null | undefined;
 }
 
-/** @throws MagdiError MAGDI_BAD_REQUEST where fields contradict each other or the vocabulary */
+/** @throws MagdiError MAGDI_BAD_REQUEST for contradictory fields, or a token id outside the vocabulary */
 export function openAiSampling(
   fields: OpenAiSamplingFields,
   limits: { readonly maxTokens: number; readonly topLogprobs: number | null; readonly vocabSize: number },
@@ -29,14 +27,14 @@ export function openAiSampling(
   const temperature = fields.temperature ?? 1;
   const samples = fields.n ?? 1;
   if (samples > 1 && temperature === 0) {
-    throw refused("n", `expected 1 with temperature 0, found ${samples}: all choices would be the same`);
+    throw badField("n", `expected 1 with temperature 0, found ${samples}: all choices would be the same`);
   }
   const minTokens = fields.min_tokens ?? 0;
   if (minTokens > limits.maxTokens) {
-    throw refused("min_tokens", `expected at most max_tokens (${limits.maxTokens}), found ${minTokens}`);
+    throw badField("min_tokens", `expected at most max_tokens (${limits.maxTokens}), found ${minTokens}`);
   }
   if (fields.stream_options && !fields.stream) {
-    throw refused("stream_options", "only together with stream: true");
+    throw badField("stream_options", "requires stream: true");
   }
   const { stop } = fields;
   return {
@@ -59,7 +57,7 @@ function logitBias(biases: Readonly<Record<string, number>>, vocabSize: number):
   for (const [key, bias] of Object.entries(biases)) {
     const id = /^(?:0|[1-9][0-9]{0,9})$/.test(key) ? Number(key) : -1;
     if (id < 0 || id >= vocabSize) {
-      throw refused(
+      throw badField(
         "logit_bias",
         `expected token ids from 0 to ${vocabSize - 1}, found ${JSON.stringify(key.slice(0, 40))}`,
       );
@@ -67,8 +65,4 @@ function logitBias(biases: Readonly<Record<string, number>>, vocabSize: number):
     byToken.set(id, bias);
   }
   return byToken;
-}
-
-function refused(param: string, message: string): MagdiError {
-  return new MagdiError("MAGDI_BAD_REQUEST", `${param}: ${message}`, { param });
 }

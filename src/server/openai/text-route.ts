@@ -1,7 +1,7 @@
-// POST /v1/completions, OpenAI's older kind: plain text or token ids go on, whole or streamed.
+// POST /v1/completions, OpenAI's text completions: continues text or token ids without a chat template, whole or streamed.
 import type { FastifyPluginAsyncZod } from "fastify-type-provider-zod";
 import { withinContext } from "../../asking/prompt-tokens.ts";
-import { MagdiError } from "../../base/errors.ts";
+import { badField } from "../../asking/sampling.ts";
 import { admit } from "../inference-route.ts";
 import { assertSampleCount, assertServes, assertTokens, type ServedStudent } from "../served-student.ts";
 import type { RouteOptions } from "../serving-context.ts";
@@ -15,14 +15,15 @@ import {
   textCompletionRequest,
 } from "./text-schema.ts";
 
-const DESCRIPTION = `OpenAI's older completions: one prompt or several go on as they are, without a chat template. With
-\`stream\`, each event's data is a chunk, and the last is \`[DONE]\`; a failure after the stream has begun is an event with
-an \`error\`.`;
+const DESCRIPTION = `OpenAI's legacy completions: continues one prompt or a batch of them, without a chat template. With
+\`stream\`, chunks are sent as server-sent events, ending with \`[DONE]\`; an error after the stream has begun is an event
+with an \`error\`.`;
 
-/** OpenAI's own default. */
+/** OpenAI's default. */
 const DEFAULT_MAX_TOKENS = 16;
 
-export const completionsRoute: FastifyPluginAsyncZod<RouteOptions> = async (app, { context, config }) => {
+export const completionsRoute: FastifyPluginAsyncZod<RouteOptions> = async (app, { context }) => {
+  const { config } = context;
   app.post(
     "/v1/completions",
     {
@@ -30,7 +31,7 @@ export const completionsRoute: FastifyPluginAsyncZod<RouteOptions> = async (app,
       schema: {
         operationId: "createCompletion",
         tags: ["OpenAI"],
-        summary: "Complete a text (OpenAI)",
+        summary: "Create a completion (OpenAI)",
         description: DESCRIPTION,
         body: textCompletionRequest(config.maxSamples),
         response: { 200: textCompletion },
@@ -42,7 +43,7 @@ export const completionsRoute: FastifyPluginAsyncZod<RouteOptions> = async (app,
       const student = admit(context, reply);
       assertServes(student, body.model);
       const n = body.n ?? 1;
-      if ((body.best_of ?? n) !== n) throw refused("best_of", `expected n, which is ${n}, or none`);
+      if ((body.best_of ?? n) !== n) throw badField("best_of", `expected the value of n (${n}), or none`);
       const sampling = openAiSampling(body, {
         maxTokens: body.max_tokens ?? DEFAULT_MAX_TOKENS,
         topLogprobs: body.logprobs ?? null,
@@ -53,11 +54,11 @@ export const completionsRoute: FastifyPluginAsyncZod<RouteOptions> = async (app,
       const samples = n * prompts.length;
       if (samples > config.queueSamples) {
         const found = `${prompts.length} prompts with n = ${n}`;
-        throw refused("prompt", `expected at most ${config.queueSamples} samples in all, found ${found}`);
+        throw badField("prompt", `expected at most ${config.queueSamples} samples in total, found ${found}`);
       }
       student.engine.assertRoom(samples);
       const batch = Array.isArray(body.prompt) && prompts.length > 1;
-      return answerCompletion(reply, context, config, student, body.stream ?? false, {
+      return answerCompletion(reply, context, student, body.stream ?? false, {
         caller: request.caller,
         trace: request.trace,
         shape: textShape(student.tokenizer),
@@ -77,7 +78,7 @@ type Prompt = string | readonly number[];
 
 function promptsOf(prompt: TextCompletionRequest["prompt"]): readonly Prompt[] {
   if (typeof prompt === "string") return [prompt];
-  // A list is either of tokens, and then one prompt, or of prompts: the schema lets no mixture through.
+  // A list of token ids is one prompt; otherwise it is a list of prompts. The schema rejects mixtures.
   const items: readonly (number | Prompt)[] = prompt;
   const tokens = items.filter((item) => typeof item === "number");
   return tokens.length > 0 ? [tokens] : items.filter((item) => typeof item !== "number");
@@ -93,7 +94,7 @@ function encoded(student: ServedStudent, prompt: Prompt, where: string): Int32Ar
   return Int32Array.from(prompt);
 }
 
-/** Encodes one prompt of a batch after another; other requests have a turn between two. */
+/** Encodes the prompts of a batch, yielding to the event loop after each. */
 async function encodeBatch(
   prompts: readonly Prompt[],
   encode: (prompt: Prompt, index: number) => Int32Array,
@@ -104,8 +105,4 @@ async function encodeBatch(
     encoded.push(encode(prompt, index));
   }
   return encoded;
-}
-
-function refused(param: string, message: string): MagdiError {
-  return new MagdiError("MAGDI_BAD_REQUEST", `${param}: ${message}`, { param });
 }

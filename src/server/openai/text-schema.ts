@@ -1,9 +1,15 @@
-// The body of POST /v1/completions. It knows no tokenizer.
+// Request and response schemas of POST /v1/completions.
 
 import { z } from "zod";
-import * as fields from "../transport/fields.ts";
-import { neutralOnly, openAiSamplingShape } from "./sampling-schema.ts";
-import { completionFinish, completionHead, completionUsage, streamedUsage } from "./usage-schema.ts";
+import * as fields from "../transport/request-fields.ts";
+import {
+  completionFinish,
+  completionHead,
+  completionUsage,
+  neutralOnly,
+  openAiSamplingShape,
+  streamedUsage,
+} from "./completion-schema.ts";
 
 const MAX_PROMPTS = 32;
 
@@ -25,12 +31,12 @@ export function textCompletionRequest(maxSamples: number) {
     logprobs: fields
       .integerField(`a whole number from 0 to ${fields.MAX_TOP_LOGPROBS}`, 0, fields.MAX_TOP_LOGPROBS)
       .nullish()
-      .describe("Report each token's log-probability, with this many alternatives."),
+      .describe("Report each token's log-probability, with this many of the most likely tokens."),
     echo: neutralOnly("echo", (value) => value === false),
     suffix: neutralOnly("suffix", (value) => value === ""),
     best_of: fields
-      .orNull(fields.samplesField(maxSamples, "samples"))
-      .describe("Not supported: only n passes."),
+      .orNull(fields.samplesField(maxSamples))
+      .describe("Not supported: only the value of n is accepted."),
   });
 }
 
@@ -42,18 +48,18 @@ export type TextCompletionRequest = z.output<ReturnType<typeof textCompletionReq
 
 const logprobs = z
   .object({
-    tokens: z.array(z.string()).describe("Bytes that are no whole character as bytes:\\xf0."),
-    token_logprobs: z.array(z.number()).describe("Natural logarithms; -9999 for what cannot be."),
+    tokens: z.array(z.string()).describe("Bytes that are not a whole character as bytes:\\xf0."),
+    token_logprobs: z.array(z.number()).describe("Natural logarithms; -9999 for an impossible token."),
     top_logprobs: z
       .array(z.record(z.string(), z.number()))
-      .describe("The most likely tokens, and the chosen one where it is none of them."),
-    text_offset: z.array(z.number()).describe("The character of the text that each token begins in."),
+      .describe("The most likely tokens, and the chosen one if it is not among them."),
+    text_offset: z.array(z.number()).describe("Character offset of each token in the text."),
   })
   .nullable()
-  .describe("Null unless asked for.");
+  .describe("Null unless requested.");
 
 const choice = {
-  index: z.number().describe("Choice c of prompt p has p * n + c."),
+  index: z.number().describe("p * n + c for choice c of prompt p."),
   text: z.string(),
   logprobs,
 };

@@ -1,11 +1,11 @@
-// POST /v1/tokenize and /v1/detokenize: the way between text and token ids, as the inference routes go it.
+// POST /v1/tokenize and /v1/detokenize: text to token ids exactly as the inference routes encode it, and back.
 import type { FastifyPluginAsyncZod } from "fastify-type-provider-zod";
 import { withinContext } from "../../asking/prompt-tokens.ts";
-import { MagdiError } from "../../base/errors.ts";
+import { badField } from "../../asking/sampling.ts";
 import { encodeChat } from "../../text/chat-prompt.ts";
 import { assertServes, assertTokens, messagesOf, type ServedStudent } from "../served-student.ts";
 import type { RouteOptions } from "../serving-context.ts";
-import { shownToken } from "./token-text.ts";
+import { shownToken } from "./logprobs.ts";
 import {
   detokenizeRequest,
   detokenizeResponse,
@@ -14,8 +14,8 @@ import {
   tokenizeResponse,
 } from "./tokenize-schema.ts";
 
-const TOKENIZE = `The tokens that an inference request with this text or conversation would be counted by, special ones
-included. A text of tens of thousands of characters must fit into the context; a shorter one is counted in any case.`;
+const TOKENIZE = `The tokens of a text or conversation, exactly as an inference request would have them, including special
+tokens. Very long texts (tens of thousands of characters) are rejected if they do not fit into the context.`;
 
 const TOKENIZER_ERRORS = [
   "MAGDI_UNKNOWN_MODEL",
@@ -34,13 +34,13 @@ export const tokenizeRoute: FastifyPluginAsyncZod<RouteOptions> = async (app, { 
         operationId: "tokenize",
         tags: ["Models"],
         description: TOKENIZE,
-        summary: "Token ids of a text or a conversation",
+        summary: "Tokenize a text or conversation",
         body: tokenizeRequest,
         response: { 200: tokenizeResponse },
       },
     },
     async ({ body }) => {
-      const student = context.admission.require();
+      const student = context.lifecycle.requireStudent();
       assertServes(student, body.model);
       const tokens = [...encoded(student, body)];
       return {
@@ -59,14 +59,14 @@ export const tokenizeRoute: FastifyPluginAsyncZod<RouteOptions> = async (app, { 
       schema: {
         operationId: "detokenize",
         tags: ["Models"],
-        description: "The inverse of tokenize; special tokens are written out.",
-        summary: "The text of token ids",
+        description: "The inverse of tokenize; special tokens are included in the text.",
+        summary: "Turn token ids into text",
         body: detokenizeRequest,
         response: { 200: detokenizeResponse },
       },
     },
     async ({ body }) => {
-      const student = context.admission.require();
+      const student = context.lifecycle.requireStudent();
       assertServes(student, body.model);
       assertTokens(student, body.tokens, "tokens");
       return { prompt: student.tokenizer.decode(body.tokens, { skipSpecialTokens: false }) };
@@ -81,11 +81,7 @@ function encoded(student: ServedStudent, body: TokenizeRequest): Int32Array {
   if (first === undefined || second !== undefined) {
     const param = second ?? "prompt";
     const found = first === undefined ? "none" : given.join(" and ");
-    throw new MagdiError(
-      "MAGDI_BAD_REQUEST",
-      `${param}: expected one of prompt, content and messages, found ${found}`,
-      { param },
-    );
+    throw badField(param, `expected one of prompt, content and messages, found ${found}`);
   }
   const special = body.add_special_tokens ?? body.add_special;
   return withinContext(student.engine, first, (atMost) => {
@@ -96,7 +92,7 @@ function encoded(student: ServedStudent, body: TokenizeRequest): Int32Array {
         atMost,
       });
     }
-    // llama.cpp adds none unless asked to, vLLM does unless told not to.
+    // The defaults differ: llama.cpp (content) adds no special tokens, vLLM (prompt) does.
     const addSpecialTokens = special ?? first === "prompt";
     return student.tokenizer.encode(prompt ?? content ?? "", { addSpecialTokens, atMost });
   });

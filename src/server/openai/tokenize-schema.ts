@@ -1,27 +1,29 @@
-// What POST /v1/tokenize and /v1/detokenize take and answer: vLLM's fields, and llama.cpp's names for two of them. It
-// knows no tokenizer.
+// Request and response schemas of POST /v1/tokenize and /v1/detokenize: vLLM's fields, with llama.cpp's names for two.
 import { z } from "zod";
-import * as fields from "../transport/fields.ts";
+import * as fields from "../transport/request-fields.ts";
 import { messages } from "./chat-schema.ts";
-import { neutralOnly } from "./sampling-schema.ts";
+import { neutralOnly } from "./completion-schema.ts";
 
 export const tokenizeRequest = z.object({
   model: fields.orNull(fields.modelName),
-  prompt: fields.textField("a text").nullish().describe("A text; one of prompt, content and messages."),
-  content: fields.textField("a text").nullish().describe("llama.cpp's name of prompt."),
-  messages: messages
+  prompt: fields
+    .textField("a text")
     .nullish()
-    .describe("A conversation, which the student's chat template makes a prompt of."),
+    .describe("The text. Send exactly one of prompt, content and messages."),
+  content: fields.textField("a text").nullish().describe("llama.cpp's name for prompt."),
+  messages: messages.nullish().describe("A conversation, rendered with the student's chat template."),
   add_special_tokens: fields
     .booleanField()
     .nullish()
-    .describe("Put the tokenizer's own tokens around, such as BOS. Default: true for prompt only."),
-  add_special: fields.booleanField().nullish().describe("llama.cpp's name of add_special_tokens."),
+    .describe(
+      "Add the tokenizer's special tokens, such as BOS. Default: true for prompt, false for content and messages.",
+    ),
+  add_special: fields.booleanField().nullish().describe("llama.cpp's name for add_special_tokens."),
   add_generation_prompt: fields
     .booleanField()
     .nullish()
-    .describe("End a conversation with the beginning of an assistant's message. Default: true."),
-  return_token_strs: fields.booleanField().nullish().describe("Report each token's text too."),
+    .describe("End a conversation with the start of an assistant message. Default: true."),
+  return_token_strs: fields.booleanField().nullish().describe("Also return each token's text."),
   with_pieces: neutralOnly("with_pieces", (value) => value === false),
 });
 
@@ -30,18 +32,18 @@ export type TokenizeRequest = z.output<typeof tokenizeRequest>;
 export const tokenizeResponse = z.object({
   tokens: z.array(z.number()).describe("Token ids."),
   count: z.number(),
-  max_model_len: z.number().describe("Tokens of prompt and answer together."),
+  max_model_len: z.number().describe("Maximum tokens of prompt and answer together."),
   token_strs: z
     .array(z.string())
     .nullable()
-    .describe("Each token's text, bytes that are no whole character as \\x…; null unless asked for."),
+    .describe("Each token's text, with bytes that are not a whole character as \\x…; null unless requested."),
 });
 
 export const detokenizeRequest = z.object({
   model: fields.orNull(fields.modelName),
   tokens: z
     .array(fields.tokenId, { error: "required: expected a list of token ids" })
-    .describe("Token ids, special ones included."),
+    .describe("Token ids, including special ones."),
 });
 
 export const detokenizeResponse = z.object({ prompt: z.string() });

@@ -1,4 +1,4 @@
-// GET /v1/baselines: the multi-agent costs that answers are compared with, and where each comes from.
+// GET /v1/baselines: the debate costs that answers are compared with, and their sources.
 import type { FastifyPluginAsyncZod } from "fastify-type-provider-zod";
 import type { Baseline } from "../../voting/baselines.ts";
 import type { RouteOptions } from "../serving-context.ts";
@@ -6,8 +6,8 @@ import { type BaselineList, baselineList } from "./baselines-schema.ts";
 
 const MEAN = "mean";
 
-const DESCRIPTION = `Mean tokens that several large models spend on one question when they debate it. The \`comparison\` of an
-answer is with one of these: the one that the request names, or its task's.`;
+const DESCRIPTION = `Mean tokens that a multi-agent debate of large models spends on one question. An answer's \`comparison\`
+uses the baseline that the request names, or its task's.`;
 
 export const baselinesRoute: FastifyPluginAsyncZod<RouteOptions> = async (app, { context }) => {
   app.get(
@@ -16,7 +16,7 @@ export const baselinesRoute: FastifyPluginAsyncZod<RouteOptions> = async (app, {
       schema: {
         operationId: "listBaselines",
         tags: ["Models"],
-        summary: "What debates cost that answers are compared with",
+        summary: "List the debate costs that answers are compared with",
         description: DESCRIPTION,
         response: { 200: baselineList },
       },

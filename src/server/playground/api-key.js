@@ -1,4 +1,4 @@
-// The API key, where the server wants one: asked for, and kept in this tab alone.
+// The API key, if the server needs one: asks for it and keeps it in this tab's session storage.
 import { byId } from "./dom.js";
 
 const STORED = "magdi-api-key";
@@ -26,7 +26,7 @@ export class ApiKey {
     return key === "" ? null : key;
   }
 
-  /** Shows the field, for the server has said 401. */
+  /** Shows the field after a 401. */
   ask() {
     this.#panel.hidden = false;
     if (this.value !== null) this.#input.setAttribute("aria-invalid", "true");
@@ -40,7 +40,7 @@ export class ApiKey {
     this.#onChange();
   }
 
-  /** The server took it. */
+  /** Stores the key after the server has accepted it. */
   keep() {
     if (this.value !== null) sessionStorage.setItem(STORED, this.value);
     this.#input.removeAttribute("aria-invalid");

@@ -1,5 +1,5 @@
-// One question to the server, answered frame by frame: over a WebSocket, or where none opens as server-sent events.
-// It knows nothing of the page.
+// Sends a question and receives its frames, over a WebSocket or, if none can be opened, as server-sent events. No DOM
+// here.
 import { readEvents } from "./event-stream.js";
 import { errorOf, ServerError } from "./server-error.js";
 
@@ -10,30 +10,30 @@ import { errorOf, ServerError } from "./server-error.js";
  * @typedef {object} Run
  * @property {Promise<void>} done resolves after the result; rejects with a ServerError
  * @property {() => void} cancel
- * @property {() => boolean} canEnough whether the vote can be settled before its end
- * @property {() => void} enough
+ * @property {() => boolean} canSettle whether enough() works: over a WebSocket only
+ * @property {() => void} enough settles the vote with the samples finished so far
  */
 
 /**
  * @typedef {object} AskOptions
  * @property {string | null} key
- * @property {(frame: ReasonFrame) => void} onFrame hears all frames of a request that goes well
+ * @property {(frame: ReasonFrame) => void} onFrame called with all frames except errors
  */
 
 export const REASON_URL = new URL("v1/reason", document.baseURI);
 const SOCKET_URL = new URL("v1/reason/ws", document.baseURI.replace(/^http/, "ws"));
 
-/** The request's id on its socket, which carries no other. */
+/** The request's id; each question has its own socket. */
 const ID = "question";
 const CONNECT_TIMEOUT_MS = 4000;
-/** What the server gets to say that a request has ended, before its socket is closed. */
+/** How long to wait for the server's last frame after cancelling, before the socket is closed. */
 const CANCEL_TIMEOUT_MS = 2000;
 
-/** The code of the error that a cancelled question ends with. */
+/** The error code of a cancelled question. */
 export const CANCELLED = "cancelled";
 
-/** False once a socket did not open where a stream did: what lies between lets none through. */
-let socketsOpen = true;
+/** False once a WebSocket failed and a stream worked: probably a proxy blocks WebSockets. */
+let tryWebSocket = true;
 
 /**
  * @param {object} question the body of POST /v1/reason
@@ -48,11 +48,11 @@ export function ask(question, options) {
 
   async function run() {
     try {
-      if (socketsOpen) socket = await openSocket(options.key, abort.signal);
+      if (tryWebSocket) socket = await openSocket(options.key, abort.signal);
       abort.signal.throwIfAborted();
       if (socket !== null) return await overSocket(socket, question, options.onFrame);
       await overStream(question, options, abort.signal);
-      socketsOpen = false;
+      tryWebSocket = false;
     } catch (error) {
       if (abort.signal.aborted) throw new ServerError("cancelled", { code: CANCELLED });
       throw error;
@@ -67,13 +67,13 @@ export function ask(question, options) {
       send({ type: "cancel", id: ID });
       setTimeout(() => socket?.close(), CANCEL_TIMEOUT_MS);
     },
-    canEnough: () => socket !== null,
+    canSettle: () => socket !== null,
     enough: () => send({ type: "enough", id: ID }),
   };
 }
 
 /**
- * Null where no socket opens; the stream says why, if it is the server's doing.
+ * Opens the WebSocket; null if that fails. The browser does not say why; the stream's response will, if the server refused.
  *
  * @param {string | null} key
  * @param {AbortSignal} signal
@@ -150,7 +150,7 @@ async function overStream(question, { key, onFrame }, signal) {
 }
 
 /**
- * Whether the frame was the last.
+ * Passes a frame on; throws for an error frame. Returns whether it was the last.
  *
  * @param {ServerFrame} frame
  * @param {(frame: ReasonFrame) => void} onFrame

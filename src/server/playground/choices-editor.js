@@ -1,4 +1,4 @@
-// The options of a multiple-choice question: rows of a label and a text.
+// The editor for a question's choices: rows with a label and a text.
 import { byId, element } from "./dom.js";
 
 const MAX_CHOICES = 26;
@@ -14,7 +14,7 @@ export class ChoicesEditor {
     this.#list.addEventListener("input", () => this.#refresh());
   }
 
-  /** Shows the section, with two rows to fill where there are none. */
+  /** Opens the section, with at least two rows. */
   open() {
     this.#section.open = true;
     while (this.#list.children.length < 2) this.#add("");
@@ -29,7 +29,7 @@ export class ChoicesEditor {
   }
 
   /**
-   * Rows that somebody wrote into, as the request has them.
+   * The rows with text, as the request's `choices`.
    *
    * @returns {{ label: string, text: string }[]}
    */
@@ -41,7 +41,7 @@ export class ChoicesEditor {
   }
 
   /**
-   * The input that an error's param such as "choices[1].text" means, if it means one.
+   * The input for an error's param such as "choices[1].text", or null.
    *
    * @param {string} param
    */

@@ -1,9 +1,9 @@
-// A request as a line for a POSIX shell. It knows no key: who has one puts it into a variable.
+// A request as a curl command for a POSIX shell. The API key is never in it, only the variable MAGDI_API_KEY.
 
 /**
- * @param {string} url where the request goes
+ * @param {string} url
  * @param {object} body
- * @param {boolean} withKey whether the server asks for an API key, which the line takes from MAGDI_API_KEY
+ * @param {boolean} withKey whether the server needs an API key
  */
 export function curlLine(url, body, withKey) {
   const lines = [

@@ -1,7 +1,7 @@
-// Elements, found and made. Text only ever becomes text: nothing here parses HTML.
+// Helpers to find and create elements. Text is always inserted as text, never parsed as HTML.
 
 /**
- * The page's element of that id.
+ * The page's element with that id.
  *
  * @template {HTMLElement} T
  * @param {string} id
@@ -31,7 +31,7 @@ export function element(tag, properties = {}, ...children) {
 }
 
 /**
- * A bar of which `share`, from 0 to 1, is filled. Screen readers are told the number elsewhere.
+ * A bar filled to `share`, from 0 to 1. Hidden from screen readers, because the number stands beside it as text.
  *
  * @param {number} share
  * @param {string} [className]

@@ -1,7 +1,7 @@
-// Server-sent events from a response's body, as they arrive. It knows no event's meaning.
+// Parses server-sent events from a response body.
 
 /**
- * The data of each event, in order; comments and other fields are skipped.
+ * The data of each event; comments and other fields are skipped.
  *
  * @param {ReadableStream<Uint8Array>} body
  * @returns {AsyncGenerator<string, void>}

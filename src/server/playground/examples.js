@@ -1,4 +1,4 @@
-// Questions to begin with, one of each kind.
+// Example questions, of each kind.
 
 /**
  * @typedef {object} Example

@@ -1,4 +1,4 @@
-// What an answer cost, in tokens and time, and what a debate would have.
+// The cost of an answer in tokens and time, compared with a debate.
 import { bar, byId, element } from "./dom.js";
 
 /** @typedef {import("../reason/schema.ts").ReasonResponse} ReasonResponse */
@@ -18,7 +18,7 @@ export class LedgerView {
       ...(comparison === null ? [] : comparisonOf(usage.total_tokens, comparison)),
     );
     this.#ledger.replaceChildren(
-      entry("Prompt", tokens(usage.prompt_tokens), readingOf(usage, timing)),
+      entry("Prompt", tokens(usage.prompt_tokens), promptDetail(usage, timing)),
       entry(
         "Completion",
         tokens(usage.completion_tokens),
@@ -29,13 +29,13 @@ export class LedgerView {
       entry(
         "Speed",
         timing.tokens_per_second === null ? "–" : `${number(timing.tokens_per_second)} tokens/s`,
-        "while decoding",
+        "during decode",
       ),
       entry("First token", time(timing.first_token_ms), `${time(timing.queue_ms)} of it in the queue`),
       entry(
         "Total time",
         time(timing.total_ms),
-        `${time(timing.prefill_ms)} reading, ${time(timing.decode_ms)} writing`,
+        `${time(timing.prefill_ms)} prefill, ${time(timing.decode_ms)} decode`,
       ),
     );
     this.#section.hidden = false;
@@ -43,14 +43,14 @@ export class LedgerView {
 }
 
 /**
- * What was not computed was reused, once the prompt has been read to its end.
+ * How much of the prompt came from the prefix cache.
  *
  * @param {ReasonResponse["usage"]} usage
  * @param {ReasonResponse["timing"]} timing
  */
-function readingOf({ prompt_tokens: all, prompt_tokens_computed: computed }, timing) {
-  if (timing.prefill_ms === null) return "not read to the end";
-  return all > computed ? `${number(all - computed)} reused` : "read once for all samples";
+function promptDetail({ prompt_tokens: all, prompt_tokens_computed: computed }, timing) {
+  if (timing.prefill_ms === null) return "prefill not finished";
+  return all > computed ? `${number(all - computed)} from the prefix cache` : "computed once for all samples";
 }
 
 /**

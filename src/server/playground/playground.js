@@ -1,4 +1,4 @@
-// The page at /: a question goes out, frames come in, and each part of the page shows its own.
+// The playground's main script: sends the form's question and passes its frames to the views.
 import { ApiKey } from "./api-key.js";
 import { ask, CANCELLED, REASON_URL } from "./ask.js";
 import { curlLine } from "./curl-line.js";
@@ -20,15 +20,15 @@ const copyButton = byId("copy", HTMLButtonElement);
 const curl = byId("curl", HTMLElement);
 const live = byId("live", HTMLElement);
 
-/** Whether others than this page, which the browser may have logged in, must show an API key. */
+/** Whether other clients need an API key; this page may not, if the browser is logged in. */
 let needsKey = false;
 
 const votes = new VoteView();
 const samples = new SamplesView();
 const ledger = new LedgerView();
 const form = new QuestionForm({ onSubmit: start });
-const key = new ApiKey({ onChange: () => look() });
-const look = watchServer({
+const key = new ApiKey({ onChange: () => pollServer() });
+const pollServer = watchServer({
   key: () => key.value,
   onUnauthorized: () => key.ask(),
   onModel({ max_samples: most, needsKey: wanted }) {
@@ -110,7 +110,7 @@ function fail(error) {
   if (failure.status === 401) key.ask();
 }
 
-/** On narrow screens the answer lies below the question. */
+/** On narrow screens the answer is below the question, so scroll to it. */
 function showRun() {
   const run = byId("run", HTMLElement);
   if (run.getBoundingClientRect().top > innerHeight / 2) run.scrollIntoView({ block: "start" });
@@ -120,7 +120,7 @@ function showRun() {
 function showButtons(accepted) {
   askButton.disabled = running !== null;
   cancelButton.disabled = running === null;
-  enoughButton.disabled = !accepted || running?.canEnough() !== true;
+  enoughButton.disabled = !accepted || running?.canSettle() !== true;
 }
 
 /** @param {object} question */
@@ -134,7 +134,7 @@ async function copy() {
     await navigator.clipboard.writeText(curl.textContent ?? "");
     copyButton.textContent = "Copied";
   } catch {
-    // Pages that came over plain HTTP from elsewhere have no clipboard: the reader's own keys do it.
+    // There is no clipboard API on pages from other hosts without HTTPS: select the text instead.
     getSelection()?.selectAllChildren(curl);
     copyButton.textContent = "Selected: press Ctrl+C";
   }

@@ -1,10 +1,10 @@
-// The form: what it asks, as the body of POST /v1/reason, and the server's errors beside the fields they blame. What
-// is right or wrong, the server says.
+// The question form: reads it as the body of POST /v1/reason and shows the server's errors at their fields. Validation is
+// left to the server.
 import { ChoicesEditor } from "./choices-editor.js";
 import { byId, element } from "./dom.js";
 import { EXAMPLES } from "./examples.js";
 
-/** Fields that are left out of the body where they say no more than the server's default. */
+/** Fields that are omitted from the body if they have the server's default. */
 const DEFAULTS = /** @type {const} */ ({ samples: "1", vote: "majority", early_stop: "exact" });
 const NUMBERS = /** @type {const} */ (["samples", "temperature", "max_tokens", "top_p", "top_k", "seed"]);
 
@@ -64,7 +64,7 @@ export class QuestionForm {
   }
 
   /**
-   * Shows an error in the server's words, and takes the reader to the field that it is about.
+   * Shows the server's error message and focuses the field that it names.
    *
    * @param {{ message: string, param: string | null, requestId: string | null }} error
    */
@@ -111,7 +111,7 @@ export class QuestionForm {
 }
 
 /**
- * A number, or the text as it stands for the server to name what is wrong with it.
+ * The text as a number, or unchanged if it is none: the server then reports the error.
  *
  * @param {string} text
  */

@@ -1,4 +1,4 @@
-// A pane for each sample: its text as it comes, its answer, and how it ended.
+// A pane for each sample: its streamed text, its answer and its finish reason.
 import { byId, element } from "./dom.js";
 
 /** @typedef {NonNullable<import("../reason/schema.ts").ReasonResponse["samples"]>[number]} Sample */
@@ -50,10 +50,10 @@ export class SamplesView {
   }
 
   /**
-   * What the response says of all of them.
+   * Shows what only the final response has: tokens, confidence, and the sample that represents the answer.
    *
    * @param {readonly Sample[]} samples
-   * @param {string | null} reasoning the text that speaks for the answer
+   * @param {string | null} reasoning the text of the sample that represents the answer
    */
   settle(samples, reasoning) {
     const speaker = samples.find(
@@ -66,7 +66,7 @@ export class SamplesView {
     }
   }
 
-  /** Nothing more will come; what is unfinished stays so. */
+  /** Marks unfinished samples as stopped. */
   halt() {
     for (const pane of this.#samples) pane.halt();
   }
@@ -127,7 +127,7 @@ class Pane {
     const parts = [`${tokens} ${tokens === 1 ? "token" : "tokens"}`];
     if (ending === "cancelled") parts.push("discarded");
     else if (mean !== null) parts.push(`confidence ${Math.exp(mean).toFixed(2)}`);
-    if (speaks) parts.push("speaks for the answer");
+    if (speaks) parts.push("represents the answer");
     this.#measures.textContent = parts.join(" · ");
     this.root.classList.toggle("speaks", speaks);
   }

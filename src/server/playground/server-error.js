@@ -1,4 +1,4 @@
-// What the server says went wrong, in its own words.
+// An error response or error frame from the server.
 
 export class ServerError extends Error {
   /**
@@ -8,9 +8,9 @@ export class ServerError extends Error {
   constructor(message, details = {}) {
     super(message);
     this.name = "ServerError";
-    /** HTTP's, or 0 where the error came in a frame. */
+    /** The HTTP status; 0 for an error frame. */
     this.status = details.status ?? 0;
-    /** The field to blame, such as "choices[1].text". */
+    /** The field that caused the error, such as "choices[1].text". */
     this.param = details.param ?? null;
     this.code = details.code ?? null;
     this.requestId = details.requestId ?? null;
@@ -18,7 +18,7 @@ export class ServerError extends Error {
 }
 
 /**
- * The error of a response that is none of 2xx.
+ * The error in a response whose status is not 2xx.
  *
  * @param {Response} response
  */

@@ -1,10 +1,10 @@
-// What the header says of the server: whether it takes questions, and which model answers them.
+// The page header's status line: the server's state and the model's name.
 import { authorization } from "./ask.js";
 import { byId } from "./dom.js";
 import { errorOf } from "./server-error.js";
 
-const SOON_MS = 1000;
-const LATER_MS = 15_000;
+const NOT_READY_POLL_MS = 1000;
+const READY_POLL_MS = 15_000;
 const MODELS = "v1/models";
 
 /** @type {Readonly<Record<string, string>>} */
@@ -19,13 +19,13 @@ const WORDS = {
 /** @typedef {{ id: string, max_samples: number, context_length: number, needsKey: boolean }} ModelFacts */
 
 /**
- * Asks now and then until the page is closed.
+ * Polls /ready and fetches the model when the server becomes ready.
  *
  * @param {object} options
  * @param {() => string | null} options.key
  * @param {() => void} options.onUnauthorized
  * @param {(model: ModelFacts) => void} options.onModel
- * @returns {() => void} asks again now
+ * @returns {() => void} polls now
  */
 export function watchServer({ key, onUnauthorized, onModel }) {
   const stateLine = byId("state", HTMLElement);
@@ -33,8 +33,8 @@ export function watchServer({ key, onUnauthorized, onModel }) {
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   let timer;
   let named = false;
-  /** @type {string | null | undefined} the key that was refused last: it is not tried again */
-  let refused;
+  /** @type {string | null | undefined} the key that was rejected last, which is not tried again */
+  let rejected;
 
   function show(/** @type {string} */ state) {
     stateLine.dataset.state = state;
@@ -42,36 +42,36 @@ export function watchServer({ key, onUnauthorized, onModel }) {
     if (stateLine.textContent !== words) stateLine.textContent = words;
   }
 
-  async function look() {
+  async function poll() {
     clearTimeout(timer);
-    let next = LATER_MS;
+    let next = READY_POLL_MS;
     try {
       if (document.visibilityState === "visible") {
         const { status } = await (await fetch("ready")).json();
         show(String(status));
-        if (status !== "ready") next = SOON_MS;
-        else if (!named) await name();
+        if (status !== "ready") next = NOT_READY_POLL_MS;
+        else if (!named) await fetchModel();
       }
     } catch {
       show("unreachable");
       named = false;
-      next = SOON_MS;
+      next = NOT_READY_POLL_MS;
     }
     clearTimeout(timer);
-    timer = setTimeout(look, next);
+    timer = setTimeout(poll, next);
   }
 
-  async function name() {
+  async function fetchModel() {
     const tried = key();
-    if (tried === refused) return;
+    if (tried === rejected) return;
     const response = await fetch(MODELS, { headers: authorization(tried) });
     if (response.status === 401) {
-      refused = tried;
+      rejected = tried;
       return onUnauthorized();
     }
     if (!response.ok) throw await errorOf(response);
     const model = (await response.json()).data[0];
-    // The browser may have logged in by itself; other clients of this server have to.
+    // The browser may be logged in with Basic authentication; other clients still need a key.
     const needsKey = tried !== null || (await fetch(MODELS, { credentials: "omit" })).status === 401;
     named = true;
     nameLine.textContent = model.id;
@@ -80,8 +80,8 @@ export function watchServer({ key, onUnauthorized, onModel }) {
   }
 
   document.addEventListener("visibilitychange", () => {
-    if (document.visibilityState === "visible") look();
+    if (document.visibilityState === "visible") poll();
   });
-  look();
-  return look;
+  poll();
+  return poll;
 }

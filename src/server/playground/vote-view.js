@@ -1,4 +1,4 @@
-// The vote: who leads while samples finish, and who has won.
+// The vote: standings while samples finish, then the winner.
 import { bar, byId, element, setBar } from "./dom.js";
 
 /** @typedef {import("../reason/schema.ts").ReasonResponse} ReasonResponse */
@@ -7,9 +7,9 @@ import { bar, byId, element, setBar } from "./dom.js";
 /** @type {Readonly<Record<ReasonResponse["stop_reason"], string>>} */
 const STOPS = {
   complete: "all samples counted",
-  exact: "the others could not change it",
-  adaptive: "the others were unlikely to change it",
-  enough: "you had seen enough",
+  exact: "the remaining samples could not change it",
+  adaptive: "the remaining samples were unlikely to change it",
+  enough: "settled by you",
   abort: "the server ended it early",
 };
 
@@ -23,7 +23,7 @@ export class VoteView {
   /** @type {Choices} */
   #choices = [];
 
-  /** @param {Choices} choices those of the question, to show what a label stands for */
+  /** @param {Choices} choices the question's, to show the text of a label */
   start(choices) {
     this.#choices = choices;
     this.phase("Asking…");
@@ -58,7 +58,7 @@ export class VoteView {
       const weighed = vote.weight === vote.count ? "" : `, weight ${vote.weight.toFixed(1)}`;
       if (count) count.textContent = `${votesCast}${weighed} · ${Math.round(vote.share * 100)} %`;
     }
-    this.#votesNote.textContent = remaining === 0 ? "" : `${remaining} still to be counted`;
+    this.#votesNote.textContent = remaining === 0 ? "" : `${remaining} not counted yet`;
   }
 
   /** @param {ReasonResponse} response */
@@ -68,8 +68,7 @@ export class VoteView {
   ) {
     this.show(votes, 0);
     this.phase(answer === null ? "No answer" : "Answer");
-    if (answer === null)
-      this.#answer.textContent = "None of the samples came to an answer that could be read.";
+    if (answer === null) this.#answer.textContent = "None of the samples had a readable answer.";
     else this.#showAnswer(answer);
     const counted = samples === 1 ? "One sample" : `Decided at ${decidedAt} of ${samples} samples`;
     this.#note.textContent = [counted, STOPS[stop], `task ${task}`, `seed ${seed}`].join(" · ");

@@ -1,25 +1,25 @@
-// One request to /v1/reason, whatever it came over: asked through asking/, counted and traced, its events as frames and
-// its record as the response.
+// Answers one question, from POST /v1/reason or the WebSocket: runs it through asking/, counts and traces it, and turns
+// its events into frames and its record into the response.
 import { type AskRecord, ask } from "../../asking/ask.ts";
 import { resolveQuestion } from "../../asking/question.ts";
-import type { Caller } from "../access/caller.ts";
+import type { Caller } from "../access/api-keys.ts";
 import { startGeneration } from "../metered-generation.ts";
 import { type InferenceEnd, RequestTrace } from "../observation/request-trace.ts";
 import { assertSampleCount, assertServes, type ServedStudent } from "../served-student.ts";
-import { newId, type Run, type ServingContext } from "../serving-context.ts";
+import { type InferenceRun, newId, type ServingContext } from "../serving-context.ts";
 import { wireFinishReason } from "../wire-finish-reason.ts";
 import type { ReasonFrame } from "./frames.ts";
 import { frameOf, reasonResponseOf } from "./response.ts";
 import type { ReasonRequest, ReasonResponse } from "./schema.ts";
 
-export interface ReasonRun extends Run<ReasonResponse> {
-  /** Settles the vote on the samples finished so far. */
+export interface ReasonRun extends InferenceRun<ReasonResponse> {
+  /** Settles the vote with the samples finished so far. */
   enough(): void;
 }
 
 /**
- * Starts on a question. Frames come in order, from "accepted" on, and the last is "result"; none comes before the
- * engine has taken the request.
+ * Starts answering a question. The first frame is "accepted", once the engine has queued the request; the last is
+ * "result".
  *
  * @throws MagdiError MAGDI_UNKNOWN_MODEL, MAGDI_BAD_REQUEST, MAGDI_QUEUE_FULL, MAGDI_CONTEXT_LENGTH, …
  */
@@ -33,13 +33,13 @@ export function answerQuestion(
 ): ReasonRun {
   assertServes(student, request.model);
   const { top_p: topP, top_k: topK, max_tokens: maxTokens, early_stop: earlyStop, ...named } = request;
-  const { adaptiveThreshold, baselines, metrics } = context;
+  const { baselines, config, metrics } = context;
   const question = resolveQuestion(
-    { ...named, topP, topK, maxTokens, earlyStop, adaptiveThreshold },
+    { ...named, topP, topK, maxTokens, earlyStop, adaptiveThreshold: config.adaptiveThreshold },
     baselines,
   );
   const { task, samples, sampling } = question;
-  trace.ordered({
+  trace.started({
     operation: "chat",
     model: student.id,
     caller: caller.name,
@@ -54,8 +54,8 @@ export function answerQuestion(
   const run = ask(student, question, {
     id,
     onEvent: (event) => onFrame(frameOf(event, id, student.id)),
-    submit(order, listener) {
-      const generation = startGeneration(context, student, caller, order, listener);
+    submit(input, listener) {
+      const generation = startGeneration(context, student, caller, input, listener);
       metrics.traffic.countRequest(caller.name);
       return generation;
     },

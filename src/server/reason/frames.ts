@@ -1,56 +1,53 @@
-// The frames of /v1/reason, in and out: what a socket carries as JSON texts, and a stream as events. It knows neither
-// sockets nor streams.
+// The frames of /v1/reason in both directions: JSON text messages on the WebSocket, server-sent events in a stream.
 import { z } from "zod";
 import { errorDetail } from "../transport/error-schema.ts";
-import * as fields from "../transport/fields.ts";
+import * as fields from "../transport/request-fields.ts";
 import { reasonRequest, reasonResponse } from "./schema.ts";
 
 const ID = /^[\w.:-]{1,64}$/;
 const ID_EXPECTED = "expected 1 to 64 letters, digits or any of _ . : -";
 
 const id = fields
-  .nonEmptyText("the request's id, a text")
+  .nonEmptyText("the request's id as a string")
   .regex(ID, ID_EXPECTED)
-  .describe("The client's own name of the request, unlike that of any other that runs on the connection.");
+  .describe("The request's id, chosen by the client; unique among the requests running on the connection.");
 
-/** A question: the body of POST /v1/reason under an id of the client's. It is always answered frame by frame. */
+/** The body of POST /v1/reason with an id; without `stream`, because answers on a socket are always streamed. */
 function questionFrame(maxSamples: number) {
   return reasonRequest(maxSamples)
     .omit({ stream: true })
     .extend({ type: z.literal("reason"), id })
-    .meta({ title: "ReasonQuestionFrame", description: "A question; its frames follow under its id." });
+    .meta({ title: "ReasonQuestionFrame", description: "A question. Its frames carry the same id." });
 }
 
 const cancelFrame = z
   .strictObject({ type: z.literal("cancel"), id })
-  .describe('Ends a request; its last frame is an error with the code "cancelled".')
+  .describe('Cancels a request. Its last frame is an error with the code "cancelled".')
   .meta({ title: "CancelFrame" });
 
 const enoughFrame = z
   .strictObject({ type: z.literal("enough"), id })
-  .describe("Settles a request on the samples that have finished; its result follows.")
+  .describe("Settles the vote with the samples finished so far. The result follows.")
   .meta({ title: "EnoughFrame" });
 
 const pingFrame = z
   .strictObject({ type: z.literal("ping") })
-  .describe("Answered with a pong.")
+  .describe("The server answers with a pong.")
   .meta({ title: "PingFrame" });
 
-/** What a client sends, by its type. */
+/** The client's frames by type. */
 export function clientFrames(maxSamples: number) {
   return { reason: questionFrame(maxSamples), cancel: cancelFrame, enough: enoughFrame, ping: pingFrame };
 }
 
-/** Any of them. */
+/** Any frame from the client. */
 export function clientFrame({ reason, cancel, enough, ping }: ClientFrames) {
   return z.discriminatedUnion("type", [reason, cancel, enough, ping]);
 }
 
 export type ClientFrames = ReturnType<typeof clientFrames>;
 
-const frameId = z
-  .string()
-  .describe("The request's id: the client's own on a socket, the server's in a stream.");
+const frameId = z.string().describe("The request's id: on a socket the client's, in a stream the server's.");
 const sample = z.number().describe("The sample's index.");
 
 const acceptedFrame = z
@@ -62,12 +59,12 @@ const acceptedFrame = z
     samples: z.number(),
     seed: z.number(),
   })
-  .describe("The request stands in the line.")
+  .describe("The request is in the waiting queue.")
   .meta({ title: "AcceptedFrame" });
 
 const tokenFrame = z
   .strictObject({ type: z.literal("token"), id: frameId, sample, text: z.string() })
-  .describe("More text of one sample: whole characters, and not empty.")
+  .describe("More text of one sample: whole characters, never empty.")
   .meta({ title: "TokenFrame" });
 
 const sampleFrame = z
@@ -78,7 +75,7 @@ const sampleFrame = z
     answer: z.string().nullable(),
     finish_reason: z.enum(["stop", "length", "abort", "cancelled"]),
   })
-  .describe("A sample was counted.")
+  .describe("A sample has finished and was counted.")
   .meta({ title: "SampleFrame" });
 
 const voteFrame = z
@@ -86,26 +83,28 @@ const voteFrame = z
     type: z.literal("vote"),
     id: frameId,
     votes: reasonResponse.shape.votes,
-    remaining: z.number().describe("Samples that have not been counted."),
+    remaining: z.number().describe("Samples not counted yet."),
   })
-  .describe("The vote as it stands after a sample.")
+  .describe("The vote so far, after a sample.")
   .meta({ title: "VoteFrame" });
 
 const resultFrame = z
   .strictObject({ ...reasonResponse.shape, type: z.literal("result") })
-  .describe("The whole response; the request's last frame.")
+  .describe("The whole response. The request's last frame.")
   .meta({ title: "ResultFrame" });
 
 const errorFrame = z
   .strictObject({ type: z.literal("error"), id: frameId.nullable(), error: errorDetail })
-  .describe("With an id: the last frame of that request. Without one: about a frame that began no request.")
+  .describe(
+    "With an id: the request has failed, and this is its last frame. Without one: about a client frame that started no request.",
+  )
   .meta({ title: "ErrorFrame" });
 
 const pongFrame = z
   .strictObject({ type: z.literal("pong") })
-  .meta({ title: "PongFrame", description: "The answer to a ping." });
+  .meta({ title: "PongFrame", description: "Answers a ping." });
 
-/** The frames of a request that goes well. */
+/** The frames of a request that succeeds. */
 const reasonFrame = z.discriminatedUnion("type", [
   acceptedFrame,
   tokenFrame,
@@ -114,10 +113,10 @@ const reasonFrame = z.discriminatedUnion("type", [
   resultFrame,
 ]);
 
-/** What a stream sends, the error being its last frame before the end. */
+/** Frames of a stream; an error is its last frame. */
 export const streamFrame = z.discriminatedUnion("type", [...reasonFrame.options, errorFrame]);
 
-/** Everything that a socket sends. */
+/** Frames that the server sends on a socket. */
 export const serverFrame = z.discriminatedUnion("type", [...reasonFrame.options, errorFrame, pongFrame]);
 
 export type ReasonFrame = z.output<typeof reasonFrame>;

@@ -1,11 +1,11 @@
-// How an answer looks on the wire of /v1/reason: its record as the response, and the events before it as frames.
+// From asking's record and events to the response and frames of /v1/reason.
 import type { AskEvent, AskRecord } from "../../asking/ask.ts";
 import type { GenerationTiming } from "../../engine/request.ts";
 import { wireFinishReason } from "../wire-finish-reason.ts";
 import type { ReasonFrame } from "./frames.ts";
 import type { ReasonResponse } from "./schema.ts";
 
-/** The frame of an event, under the request's id. */
+/** The frame for an event of the request `id`. */
 export function frameOf(event: AskEvent, id: string, model: string): ReasonFrame {
   switch (event.type) {
     case "accepted":

@@ -1,11 +1,11 @@
-// POST /v1/vote: reads and counts the answers of texts that somebody else generated. It needs no student.
+// POST /v1/vote: a vote over texts generated elsewhere. It needs no student.
 import type { FastifyPluginAsyncZod } from "fastify-type-provider-zod";
 import { voteOnTexts } from "../../asking/vote-texts.ts";
 import type { RouteOptions } from "../serving-context.ts";
 import { type VoteResponse, voteRequest, voteResponse } from "./vote-schema.ts";
 
-const DESCRIPTION = `The answers of texts that other models wrote, read and compared by value as those of a student's own
-samples are. The task is told as \`/v1/reason\` tells it. A text without an answer has no vote.`;
+const DESCRIPTION = `Reads the answers of texts that any model wrote and votes over them, exactly as \`/v1/reason\` does with
+its samples. A text without a readable answer has no vote.`;
 
 export const voteRoute: FastifyPluginAsyncZod<RouteOptions> = async (app) => {
   app.post(
@@ -14,7 +14,7 @@ export const voteRoute: FastifyPluginAsyncZod<RouteOptions> = async (app) => {
       schema: {
         operationId: "vote",
         tags: ["Reasoning"],
-        summary: "Vote over the answers of given texts",
+        summary: "Vote over given texts",
         description: DESCRIPTION,
         body: voteRequest,
         response: { 200: voteResponse },

@@ -1,15 +1,14 @@
-// One response as server-sent events, with a bound on what a slow reader may leave unread. It knows no event's
-// meaning.
+// A response as server-sent events, with backpressure: a slow reader is cut off when too many bytes are unread.
 import type { FastifyReply } from "fastify";
 import type { Clock } from "../../base/clock.ts";
 
-/** Proxies cut streams that are silent for as little as 30 or 60 seconds. */
+/** Some proxies close streams that are idle for 30 seconds. */
 const KEEP_ALIVE_MS = 15_000;
 
 export class EventStream {
   readonly #reply: FastifyReply;
   readonly #maxBufferedBytes: number;
-  readonly #onGone: () => void;
+  readonly #onClosed: () => void;
   #opened = false;
   #ended = false;
   #clock: Clock | null = null;
@@ -17,14 +16,14 @@ export class EventStream {
   #stopTimer = () => {};
 
   /**
-   * `onGone` is called once if the reader goes away, or is cut off because more than `maxBufferedBytes` lie unread
-   * when there is more to send. Nothing is sent before the first `send`, so that until then the request can still fail
-   * with a status.
+   * `onClosed` is called once if the client disconnects, or is cut off because more than `maxBufferedBytes` are unread
+   * when there is more to send. The response starts with the first `send`; until then the request can still fail with an
+   * HTTP status.
    */
-  constructor(reply: FastifyReply, options: { maxBufferedBytes: number; onGone: () => void }) {
+  constructor(reply: FastifyReply, options: { maxBufferedBytes: number; onClosed: () => void }) {
     this.#reply = reply;
     this.#maxBufferedBytes = options.maxBufferedBytes;
-    this.#onGone = options.onGone;
+    this.#onClosed = options.onClosed;
   }
 
   get opened(): boolean {
@@ -36,12 +35,14 @@ export class EventStream {
     this.#write(`${event === undefined ? "" : `event: ${event}\n`}data: ${JSON.stringify(data)}\n\n`);
   }
 
-  /** From now on a comment, which readers skip, breaks every long silence. It may be the first thing that is sent: to
-   * be called once nothing can be answered by a status any more. */
+  /**
+   * From now on sends a comment, which clients skip, whenever the stream has been idle for 15 seconds. That may start the
+   * response, so call it only when the request can no longer fail with an HTTP status.
+   */
   keepAlive(clock: Clock): void {
     this.#clock = clock;
     this.#lastWriteMs = clock.nowMs();
-    this.#awaitSilence(KEEP_ALIVE_MS);
+    this.#scheduleKeepAlive(KEEP_ALIVE_MS);
   }
 
   /** Ends the stream with OpenAI's terminator. */
@@ -53,15 +54,15 @@ export class EventStream {
     this.#reply.raw.end();
   }
 
-  /** One timer looks at the last write, so that a write costs no timer. */
-  #awaitSilence(delayMs: number): void {
+  /** The timer checks when the last write was, so that writes need not reset it. */
+  #scheduleKeepAlive(delayMs: number): void {
     const clock = this.#clock;
     if (clock === null || this.#ended) return;
     this.#stopTimer = clock.setTimer(delayMs, () => {
-      const silentMs = clock.nowMs() - this.#lastWriteMs;
-      const broken = silentMs >= KEEP_ALIVE_MS;
-      if (broken) this.#write(": keep-alive\n\n");
-      this.#awaitSilence(broken ? KEEP_ALIVE_MS : KEEP_ALIVE_MS - silentMs);
+      const idleMs = clock.nowMs() - this.#lastWriteMs;
+      const due = idleMs >= KEEP_ALIVE_MS;
+      if (due) this.#write(": keep-alive\n\n");
+      this.#scheduleKeepAlive(due ? KEEP_ALIVE_MS : KEEP_ALIVE_MS - idleMs);
     });
   }
 
@@ -71,33 +72,33 @@ export class EventStream {
     if (this.#clock !== null) this.#lastWriteMs = this.#clock.nowMs();
     const { raw } = this.#reply;
     if (raw.writableCorked === 0) {
-      // What is written from here on nobody had time to read, however long it is.
+      // Checked once per event loop turn: what is written within one turn, the client cannot have read yet.
       if (raw.writableLength > this.#maxBufferedBytes) {
         raw.destroy();
-        this.#gone();
+        this.#closed();
         return;
       }
-      // The events of one engine step leave in one packet.
+      // Send the events of one engine step in one packet.
       raw.cork();
       process.nextTick(() => raw.uncork());
     }
     raw.write(text);
   }
 
-  #gone(): void {
+  #closed(): void {
     if (this.#ended) return;
     this.#ended = true;
     this.#stopTimer();
-    this.#onGone();
+    this.#onClosed();
   }
 
   #open(): void {
     this.#opened = true;
     const { raw } = this.#reply;
     this.#reply.hijack();
-    raw.once("close", () => this.#gone());
+    raw.once("close", () => this.#closed());
     if (raw.destroyed) {
-      this.#gone();
+      this.#closed();
       return;
     }
     for (const [name, value] of Object.entries(this.#reply.getHeaders())) {

@@ -1,25 +1,24 @@
-// The TCP connections of the server: answers what is too broken to become a request (not HTTP, too slow, too large a
-// head), writes into no answer that is on its way, and cuts half-sent requests when the server closes. It knows no
-// routes.
+// The server's TCP connections: answers malformed, slow and oversized requests that never reach Fastify, without
+// corrupting a response that is being written, and closes connections on shutdown.
 import { randomUUID } from "node:crypto";
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Socket } from "node:net";
 import type { ConnectionError, FastifyInstance } from "fastify";
 import type { Clock } from "../../base/clock.ts";
 import { errorBody } from "./http-errors.ts";
-import { REQUEST_ID_HEADER } from "./request-id.ts";
+import { REQUEST_ID_HEADER } from "./request-headers.ts";
 
-/** What a client gets to read the answer: a connection cut while bytes arrive loses what was sent last. */
+/** Time to read the error before the connection is destroyed: destroying it while data arrives would lose the error. */
 const LINGER_MS = 1000;
-/** What answers that are on their way get to be read when the server closes. */
-const LAST_READ_MS = 2000;
+/** Time that clients have to read their responses when the server closes. */
+const FINAL_READ_MS = 2000;
 
 interface Connection {
-  /** The latest request of which the head has arrived, and its answer. */
+  /** The latest request whose headers have arrived, and its response. */
   latest: { readonly request: IncomingMessage; readonly response: ServerResponse } | null;
-  /** Answers that are not closed: those of pipelined requests wait for one another. */
+  /** Responses not closed yet; there are several if requests are pipelined. */
   readonly pending: Set<ServerResponse>;
-  refused: boolean;
+  rejected: boolean;
 }
 
 export class HttpConnections {
@@ -37,11 +36,11 @@ export class HttpConnections {
         socket.destroy();
         return;
       }
-      const connection: Connection = { latest: null, pending: new Set(), refused: false };
+      const connection: Connection = { latest: null, pending: new Set(), rejected: false };
       this.#open.set(socket, connection);
       socket.once("close", () => {
         this.#open.delete(socket);
-        for (const response of connection.pending) closeForgotten(response);
+        for (const response of connection.pending) closeDetached(response);
       });
     });
     app.addHook("onRequest", async ({ raw: request }, { raw: response }) => {
@@ -54,53 +53,53 @@ export class HttpConnections {
   }
 
   /**
-   * Cuts every connection of which nothing is being answered, and takes no more of them; the others are cut as well
-   * if their answers are not read in time. The returned function takes that back.
+   * Closes all connections without a response in progress and rejects new ones; after two seconds closes the others too.
+   * The returned function cancels that timer.
    */
-  cutUnanswered(): () => void {
+  closeIdle(): () => void {
     this.#closing = true;
     for (const [socket, { latest }] of this.#open) {
       const answering = latest?.request.complete === true && !latest.response.writableFinished;
       if (!answering) socket.destroySoon();
     }
-    return this.#clock.setTimer(LAST_READ_MS, () => {
+    return this.#clock.setTimer(FINAL_READ_MS, () => {
       for (const socket of this.#open.keys()) socket.destroy();
     });
   }
 
   /** Fastify's clientErrorHandler. */
-  readonly answerBroken = (error: ConnectionError, socket: Socket): void => {
+  readonly answerClientError = (error: ConnectionError, socket: Socket): void => {
     const connection = this.#open.get(socket);
-    if (connection?.refused) return;
+    if (connection?.rejected) return;
     if (connection === undefined || error.code === "ECONNRESET" || !socket.writable) {
       socket.destroy();
       return;
     }
-    connection.refused = true;
+    connection.rejected = true;
     const { latest } = connection;
     if (latest === null || (latest.request.complete && latest.response.writableFinished)) {
-      refuse(socket, error);
+      reject(socket, error);
     } else if (latest.request.complete) {
-      // What is broken came after it: first its own answer, whole or streamed.
-      latest.response.once("finish", () => refuse(socket, error));
+      // The bad data came after a good request, which gets its response first.
+      latest.response.once("finish", () => reject(socket, error));
     } else if (latest.response.socket === socket && !latest.response.headersSent) {
-      refuse(socket, error);
+      reject(socket, error);
     } else {
-      // Its answer has begun, or an earlier one has: no other can be written.
+      // A response has begun on this connection: nothing else can be written.
       socket.destroy();
     }
   };
 }
 
-/** Node forgets an answer that waits behind another one: it gets no connection, and is not told that there is none. */
-function closeForgotten(response: ServerResponse): void {
+/** Node emits no "close" for a pipelined response that was never assigned the connection; this does. */
+function closeDetached(response: ServerResponse): void {
   if (response.socket !== null || response.writableFinished) return;
   response.destroy();
   response.emit("close");
 }
 
-function refuse(socket: Socket, error: ConnectionError): void {
-  const [status, message] = reasonOf(error);
+function reject(socket: Socket, error: ConnectionError): void {
+  const [status, message] = statusOf(error);
   const body = JSON.stringify(errorBody(message, "invalid_request_error", null));
   socket.end(
     `HTTP/1.1 ${status}\r\ncontent-type: application/json; charset=utf-8\r\n${REQUEST_ID_HEADER}: ${randomUUID()}\r\n` +
@@ -110,15 +109,15 @@ function refuse(socket: Socket, error: ConnectionError): void {
   socket.once("close", () => clearTimeout(timer));
 }
 
-function reasonOf({ code }: ConnectionError): readonly [status: string, message: string] {
+function statusOf({ code }: ConnectionError): readonly [status: string, message: string] {
   switch (code) {
     case "HPE_HEADER_OVERFLOW":
-      return ["431 Request Header Fields Too Large", "the headers are larger than the server takes"];
+      return ["431 Request Header Fields Too Large", "the request headers are too large"];
     case "ERR_HTTP_REQUEST_TIMEOUT":
       return ["408 Request Timeout", "the request did not arrive in time"];
     case "HPE_CHUNK_EXTENSIONS_OVERFLOW":
-      return ["413 Payload Too Large", "the chunk extensions are larger than the server takes"];
+      return ["413 Payload Too Large", "the chunk extensions are too large"];
     default:
-      return ["400 Bad Request", "what arrived is not valid HTTP"];
+      return ["400 Bad Request", "malformed HTTP request"];
   }
 }

@@ -1,5 +1,5 @@
-// From the project's errors to HTTP: status, OpenAI-shaped body, and the reason a metric counts. It knows no
-// routes, and lets neither stacks nor paths through to a client.
+// From errors to HTTP: status, body in OpenAI's shape, and the reason that a metric counts. Stacks, file paths and other
+// internals never reach a client.
 import { type ErrorCode, MagdiError } from "../../base/errors.ts";
 
 const MAX_MESSAGE_CHARS = 2000;
@@ -12,7 +12,7 @@ interface HttpShape {
   readonly retryAfterSeconds?: number;
 }
 
-/** The closed set of magdi_request_failures_total{reason}. */
+/** All label values of magdi_request_failures_total{reason}. */
 export const FAILURE_REASONS = [
   "invalid",
   "context_length",
@@ -102,15 +102,14 @@ const SHAPES: Partial<Record<ErrorCode, HttpShape>> = {
   MAGDI_CANCELLED: { status: 499, type: SERVER, code: "cancelled", reason: "cancelled" },
 };
 
-/** How a failure with this code is answered; one that speaks of the inside is answered as any other of the server's. */
+/** The HTTP form of an error code; codes for internals (files, graphs) are plain 500s. */
 export function shapeOf(code: ErrorCode): HttpShape {
   return SHAPES[code] ?? INTERNAL;
 }
 
-/** Messages of errors that speak of the inside (files, graphs) stay in the log. */
 const INTERNAL: HttpShape = { status: 500, type: SERVER, code: "internal_error", reason: "internal" };
-const INTERNAL_MESSAGE = "the server failed on this request; its log has the cause under this request id";
-const ENGINE_FAILED_MESSAGE = "the engine has failed and can serve no more; the server must be restarted";
+const INTERNAL_MESSAGE = "internal server error; the server's log has the cause under this request id";
+const ENGINE_FAILED_MESSAGE = "the engine has failed; the server must be restarted";
 
 export interface ErrorBody {
   readonly error: {
@@ -144,10 +143,10 @@ export function errorBody(
   return { error: { ...details, message: bounded, type, param, code } };
 }
 
-/** What a client is told of `error`, which may be anything that was thrown. */
+/** The HTTP response for anything that was thrown. */
 export function toHttpError(error: unknown): HttpError {
   if (error instanceof MagdiError) {
-    const shape = SHAPES[error.code] ?? INTERNAL;
+    const shape = shapeOf(error.code);
     const message =
       shape === INTERNAL
         ? INTERNAL_MESSAGE
@@ -183,7 +182,7 @@ function retryAfter({ details }: MagdiError): number | null {
   return typeof seconds === "number" ? seconds : null;
 }
 
-/** Fastify and Node put 4xx on errors that the client caused; everything else is ours. */
+/** Fastify and Node set a 4xx statusCode on errors that the client caused. */
 function clientStatusOf(error: unknown): number | null {
   if (typeof error !== "object" || error === null || !("statusCode" in error)) return null;
   const status = error.statusCode;
@@ -194,7 +193,7 @@ function frameworkMessage(error: Error): string {
   const code = "code" in error ? error.code : undefined;
   switch (code) {
     case "FST_ERR_CTP_BODY_TOO_LARGE":
-      return "the request body is larger than the server takes (bodyLimitBytes)";
+      return "the request body exceeds the server's limit (bodyLimitBytes)";
     case "FST_ERR_CTP_INVALID_MEDIA_TYPE":
       return "the body must be JSON: send the header content-type: application/json";
     case "FST_ERR_CTP_EMPTY_JSON_BODY":

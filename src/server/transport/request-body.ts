@@ -1,11 +1,12 @@
-// From a body and its Zod schema to a value, or to one bounded error that names the field. It knows no route.
+// Parses and validates request bodies: JSON only, checked against a Zod schema, with one error message of bounded length
+// that names the field.
 
 import { isUtf8 } from "node:buffer";
 import type { FastifyInstance, FastifySchemaCompiler } from "fastify";
 import type { core, ZodType } from "zod";
 import { MagdiError } from "../../base/errors.ts";
 
-/** More values than any honest request has; a schema never sees a body of more. */
+/** More than any real request has. Checked before validation. */
 const MAX_VALUES = 50_000;
 const MAX_DEPTH = 64;
 const MAX_SHOWN_ISSUES = 5;
@@ -23,16 +24,16 @@ export const compileValidator: FastifySchemaCompiler<ZodType> = ({ schema, httpP
 };
 
 /**
- * A body, wherever it came from, as its schema has it.
+ * Validates a body of an HTTP request or a WebSocket frame.
  *
- * @throws MagdiError MAGDI_BAD_REQUEST naming the first field that is wrong, or a body that is too large to look at
+ * @throws MagdiError MAGDI_BAD_REQUEST naming the first invalid field; also for too many values or too deep nesting
  */
 export function parseBody<T>(schema: ZodType<T>, body: unknown): T {
   assertBounded(body);
   return parseRequest(schema, body);
 }
 
-/** @throws MagdiError MAGDI_BAD_REQUEST naming the first field that is wrong */
+/** @throws MagdiError MAGDI_BAD_REQUEST naming the first invalid field */
 function parseRequest<T>(schema: ZodType<T>, value: unknown): T {
   if (typeof value !== "object" || value === null || Array.isArray(value)) {
     throw new MagdiError("MAGDI_BAD_REQUEST", `expected a JSON object, found ${kindOf(value)}`);
@@ -46,7 +47,7 @@ function parseRequest<T>(schema: ZodType<T>, value: unknown): T {
   throw new MagdiError("MAGDI_BAD_REQUEST", shown.join("; "), param === undefined ? {} : { param });
 }
 
-/** Refuses bodies whose sheer number of values or depth would make validation itself the work. */
+/** Rejects bodies that are so large or deeply nested that validating them would be expensive. */
 function assertBounded(body: unknown): void {
   let values = 0;
   let level: unknown[] = [body];
@@ -77,7 +78,7 @@ function describe(issue: core.$ZodIssue): DescribedIssue {
   if (issue.code === "unrecognized_keys") {
     const key = issue.keys[0] ?? "";
     const param = pathOf([...issue.path, key]);
-    return { param: param.slice(0, 200), text: `${shorten(param)}: unknown field; is it misspelt?` };
+    return { param: param.slice(0, 200), text: `${shorten(param)}: unknown field` };
   }
   const inner = deepestOfUnion(issue);
   if (inner !== null) return describe(inner);
@@ -88,7 +89,7 @@ function describe(issue: core.$ZodIssue): DescribedIssue {
   };
 }
 
-/** Of a union's branches, the one that came furthest: [{role: 1}] against string-or-list is about the role. */
+/** The issue of the union branch that matched furthest: for [{role: 1}] against string-or-list, the one about role. */
 function deepestOfUnion(issue: core.$ZodIssue): core.$ZodIssue | null {
   if (issue.code !== "invalid_union") return null;
   let deepest: core.$ZodIssue | null = null;
@@ -99,7 +100,7 @@ function deepestOfUnion(issue: core.$ZodIssue): core.$ZodIssue | null {
   return deepest === null ? null : { ...deepest, path: [...issue.path, ...deepest.path] };
 }
 
-/** Deeper, or as deep and further along a list. */
+/** Whether a path is deeper, or as deep with a greater index. */
 function isFurther(path: readonly PropertyKey[], than: readonly PropertyKey[]): boolean {
   if (path.length !== than.length) return path.length > than.length;
   const differs = path.findIndex((part, index) => part !== than[index]);
@@ -124,7 +125,7 @@ function kindOf(value: unknown): string {
   return Array.isArray(value) ? "a list" : `a ${typeof value}`;
 }
 
-/** Everything is JSON: a form or plain text is answered 415 rather than misread. */
+/** Accepts JSON bodies only; other content types are answered 415. */
 export function installJsonBodies(app: FastifyInstance): void {
   app.removeContentTypeParser("text/plain");
   const parse = app.getDefaultJsonParser("error", "error");

@@ -1,4 +1,4 @@
-// Files of a folder as answers to GET: read once, each with its type and an entity tag. It knows no page.
+// Serves a folder's files from memory, with content type and ETag.
 import { createHash } from "node:crypto";
 import { readdirSync, readFileSync } from "node:fs";
 import { extname, join } from "node:path";
@@ -19,7 +19,7 @@ export interface StaticFile {
   readonly etag: string;
 }
 
-/** The folder's files of the types above, by name; a folder that is not there is an error of Node's. */
+/** Reads the folder's files of the types above, by name. @throws Node's error if there is no such folder */
 export function readStaticFiles(folder: URL): ReadonlyMap<string, StaticFile> {
   const path = fileURLToPath(folder);
   return new Map(
@@ -33,14 +33,14 @@ export function readStaticFiles(folder: URL): ReadonlyMap<string, StaticFile> {
   );
 }
 
-/** Answers with the file, or with 304 where the client has it. Its name may get other bytes with a new version. */
+/** Sends the file, or 304 if the client has it. Clients must revalidate, because a new version may change the file. */
 export function sendStaticFile(request: FastifyRequest, reply: FastifyReply, file: StaticFile): FastifyReply {
   reply.headers({ etag: file.etag, "cache-control": "no-cache" });
   if (hasTag(request.headers["if-none-match"], file.etag)) return reply.code(304).send();
   return reply.header("content-type", file.type).send(file.bytes);
 }
 
-/** Whether an If-None-Match header names the tag, weakly compared as RFC 9110 wants it. */
+/** Whether an If-None-Match header matches the tag, by RFC 9110's weak comparison. */
 function hasTag(header: string | undefined, etag: string): boolean {
   if (header === undefined) return false;
   return header.split(",").some((part) => ["*", etag].includes(part.trim().replace(/^W\//, "")));

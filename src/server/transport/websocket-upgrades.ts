@@ -1,26 +1,25 @@
-// The step from HTTP to WebSocket: which handshakes are taken, what the answer carries, and the closing of what is
-// open when the server closes. It knows no frames; hooks such as authentication have run before it.
+// WebSocket upgrades: checks the handshake, after hooks such as authentication, and closes open connections on shutdown.
 
 import { IncomingMessage } from "node:http";
 import fastifyWebsocket from "@fastify/websocket";
 import type { FastifyInstance, FastifyRequest } from "fastify";
 import { MagdiError } from "../../base/errors.ts";
 import { chooseSubprotocol } from "../access/authentication.ts";
-import { REQUEST_ID_HEADER } from "./request-id.ts";
-import { CLOSE_CODES, type SocketConnection } from "./socket-connection.ts";
+import { REQUEST_ID_HEADER } from "./request-headers.ts";
+import { CLOSE_CODES, type WebSocketConnection } from "./websocket-connection.ts";
 
 const HANDSHAKE_KEY = /^[+/0-9A-Za-z]{22}==$/;
 const TOKENS = /^[!#$%&'*+\-.^_`|~\w]+(?:[ \t]*,[ \t]*[!#$%&'*+\-.^_`|~\w]+)*$/;
 const VERSION = "13";
 
-export interface OpenSockets {
-  /** Keeps a connection until it is closed, so that the server's closing closes it. */
-  add(connection: SocketConnection): void;
+export interface OpenWebSockets {
+  /** Remembers a connection until it is closed, so that a shutdown can close it. */
+  add(connection: WebSocketConnection): void;
 }
 
-/** To be called before the routes are registered. Frames above `maxFrameBytes` close their connection with 1009. */
-export function installSockets(app: FastifyInstance, maxFrameBytes: number): OpenSockets {
-  const connections = new Set<SocketConnection>();
+/** Call it before routes are registered. A frame above `maxFrameBytes` closes its connection with 1009. */
+export function installWebSockets(app: FastifyInstance, maxFrameBytes: number): OpenWebSockets {
+  const connections = new Set<WebSocketConnection>();
   const requestIds = new WeakMap<IncomingMessage, string>();
   let closing = false;
 
@@ -29,17 +28,17 @@ export function installSockets(app: FastifyInstance, maxFrameBytes: number): Ope
       maxPayload: maxFrameBytes,
       perMessageDeflate: false,
       clientTracking: false,
-      // One frame of each connection in a turn of the event loop: thousands at once hold up nobody else.
+      // One frame per event loop turn: a client that sends thousands at once does not block the others.
       allowSynchronousEvents: false,
       handleProtocols: chooseSubprotocol,
     },
-    // What breaks the protocol is closed by the connection itself, with its code.
+    // Protocol errors are handled by WebSocketConnection, which closes with their code.
     errorHandler(error, _socket, request) {
-      request.log.info({ err: error }, "a socket failed");
+      request.log.info({ err: error }, "WebSocket failed");
     },
     async preClose() {
       closing = true;
-      // From now on an upgrade is a request like any other, which Fastify refuses while it closes.
+      // Upgrades are now ordinary requests, which Fastify rejects while it closes.
       app.server.removeAllListeners("upgrade");
       app.websocketServer.close();
       for (const connection of connections) closeOne(connection);
@@ -56,11 +55,11 @@ export function installSockets(app: FastifyInstance, maxFrameBytes: number): Ope
     if (!request.ws) return;
     reply.header("sec-websocket-version", VERSION);
     assertHandshake(request);
-    if (app.admission.draining) app.admission.require();
+    if (app.lifecycle.draining) app.lifecycle.requireStudent(); // throws
     requestIds.set(request.raw, request.id);
-    reply.code(101); // for the log; the answer itself is not Fastify's
+    reply.code(101); // for the log: ws writes the response, not Fastify
   });
-  // Node has let go of a connection that asked to leave HTTP: after a refusal nobody else would close it.
+  // Node detaches a connection that asked for an upgrade, so after a rejection it has to be closed here.
   app.addHook("onResponse", async ({ raw }) => {
     if ("upgrade" in raw && raw.upgrade === true) raw.socket.destroySoon();
   });
@@ -74,11 +73,11 @@ export function installSockets(app: FastifyInstance, maxFrameBytes: number): Ope
   };
 }
 
-function closeOne(connection: SocketConnection): void {
+function closeOne(connection: WebSocketConnection): void {
   connection.close(CLOSE_CODES.goingAway, "the server is shutting down");
 }
 
-/** Refuses, in the server's own words, what the WebSocket library would refuse in others. */
+/** Rejects bad handshakes in the API's error shape, before ws rejects them in its own. */
 function assertHandshake({ headers }: FastifyRequest): void {
   const expected = (param: string, what: string) =>
     new MagdiError("MAGDI_BAD_REQUEST", `the header ${param}: expected ${what}`, { param });
@@ -90,20 +89,21 @@ function assertHandshake({ headers }: FastifyRequest): void {
   if (offered === undefined) return;
   const names = offered.split(",").map((name) => name.trim());
   if (!TOKENS.test(offered) || new Set(names).size < names.length) {
-    throw expected("sec-websocket-protocol", "a list of names, none of them twice");
+    throw expected("sec-websocket-protocol", "a list of distinct names");
   }
 }
 
 /**
- * A class for http.createServer's `IncomingMessage`. Once somebody listens to a server's upgrades, Node hands over
- * every request that offers one, to whatever and wherever, its body unread; Java's client offers h2c on each POST.
+ * A class for http.createServer's `IncomingMessage` that limits upgrades to WebSockets on `paths`. Once a server has an
+ * "upgrade" listener, Node sends it every request with an upgrade header, body unread; Java's HTTP client offers h2c on
+ * each POST.
  */
 export function upgradableRequest(paths: readonly string[]): typeof IncomingMessage {
   return class UpgradableRequest extends IncomingMessage {
-    /** Written by the parent's constructor already, before fields of this class could be initialised. */
+    /** The parent's constructor sets it, before this class's fields are initialised. */
     declare private offeredUpgrade: boolean | null;
 
-    /** Set by Node's parser when a request offers an upgrade, and read before it is handed over. */
+    /** Node's parser sets it if the request offers an upgrade, and reads it to decide whether to emit "upgrade". */
     get upgrade(): boolean | null {
       const wanted = this.offeredUpgrade;
       return wanted === true && this.method !== "CONNECT" ? this.#wantsWebSocket() : wanted;

@@ -1,8 +1,8 @@
-// Sends spans by another exporter, and bears it when that fails: spans are lost, and somebody hears of it once in a
-// while. It knows neither spans nor collectors.
+// A span exporter that wraps another one: failures lose spans and are reported at most every five minutes, instead of
+// as an error for each batch.
 import type { Clock } from "../../base/clock.ts";
 
-const QUIET_MS = 300_000;
+const REPORT_INTERVAL_MS = 300_000;
 const SUCCESS = 0;
 
 interface ExportResult {
@@ -16,26 +16,26 @@ interface Exporter<Spans extends readonly unknown[]> {
   shutdown(): Promise<void>;
 }
 
-export class PatientExporter<Spans extends readonly unknown[]> implements Exporter<Spans> {
+export class LossReportingExporter<Spans extends readonly unknown[]> implements Exporter<Spans> {
   readonly #inner: Exporter<Spans>;
   readonly #clock: Clock;
-  readonly #tell: (message: string, error: Error | null) => void;
+  readonly #report: (message: string, error: Error | null) => void;
   #lost = 0;
-  #saidAtMs: number | null = null;
-  /** Whether the failure that lasts was told. */
-  #told = false;
+  #reportedAtMs: number | null = null;
+  /** Whether the current failure has been reported. */
+  #reported = false;
 
-  constructor(inner: Exporter<Spans>, clock: Clock, tell: (message: string, error: Error | null) => void) {
+  constructor(inner: Exporter<Spans>, clock: Clock, report: (message: string, error: Error | null) => void) {
     this.#inner = inner;
     this.#clock = clock;
-    this.#tell = tell;
+    this.#report = report;
   }
 
   export(spans: Spans, done: (result: ExportResult) => void): void {
     this.#inner.export(spans, ({ code, error }) => {
       if (code === SUCCESS) this.#sent();
       else this.#failed(spans.length, error ?? null);
-      // The loss has been told: nobody needs to complain again.
+      // Reported above; OpenTelemetry would log each failed batch again.
       done({ code: SUCCESS });
     });
   }
@@ -51,16 +51,16 @@ export class PatientExporter<Spans extends readonly unknown[]> implements Export
   #failed(spans: number, error: Error | null): void {
     this.#lost += spans;
     const nowMs = this.#clock.nowMs();
-    if (this.#saidAtMs !== null && nowMs - this.#saidAtMs < QUIET_MS) return;
-    this.#saidAtMs = nowMs;
-    this.#told = true;
-    this.#tell(`the trace collector does not take spans (lost so far: ${this.#lost})`, error);
+    if (this.#reportedAtMs !== null && nowMs - this.#reportedAtMs < REPORT_INTERVAL_MS) return;
+    this.#reportedAtMs = nowMs;
+    this.#reported = true;
+    this.#report(`the trace collector does not accept spans (lost so far: ${this.#lost})`, error);
   }
 
   #sent(): void {
     if (this.#lost === 0) return;
-    if (this.#told) this.#tell(`the trace collector takes spans again (lost: ${this.#lost})`, null);
-    this.#told = false;
+    if (this.#reported) this.#report(`the trace collector accepts spans again (lost: ${this.#lost})`, null);
+    this.#reported = false;
     this.#lost = 0;
   }
 }

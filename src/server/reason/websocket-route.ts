@@ -1,4 +1,4 @@
-// GET /v1/reason/ws: many questions on one WebSocket, each answered frame by frame.
+// GET /v1/reason/ws: concurrent questions on one WebSocket, each streamed as frames.
 import type { FastifyPluginAsyncZod } from "fastify-type-provider-zod";
 import { takeRequest } from "../access/rate-limit.ts";
 import { logPrompt } from "../observation/log-privacy.ts";
@@ -6,30 +6,26 @@ import { RequestTrace } from "../observation/request-trace.ts";
 import type { RouteOptions } from "../serving-context.ts";
 import { errorResponse } from "../transport/error-schema.ts";
 import { errorBody } from "../transport/http-errors.ts";
-import { CLOSE_CODES, SocketConnection } from "../transport/socket-connection.ts";
-import type { OpenSockets } from "../transport/socket-upgrades.ts";
+import { CLOSE_CODES, WebSocketConnection } from "../transport/websocket-connection.ts";
 import { clientFrame, clientFrames, serverFrame } from "./frames.ts";
-import { SocketSession } from "./session.ts";
+import { WebSocketSession } from "./websocket-session.ts";
 
-export const REASON_SOCKET_PATH = "/v1/reason/ws";
+export const REASON_WEBSOCKET_PATH = "/v1/reason/ws";
 
-const DESCRIPTION = `Many requests on one connection, each under an id that the client chooses: JSON text frames both ways.
-Offer the subprotocol \`magdi\`; where no header can be set, offer the API key beside it as \`magdi.key.\` followed by the
-key in base64url. A reader that leaves too much unread is closed with 1013; the server closes with 1001 when it shuts down,
-with 1008 after too many frames that make no sense, and with 1009 after one that is too large.`;
+const DESCRIPTION = `Concurrent requests on one connection, each with an id that the client chooses, as JSON text frames in
+both directions. Offer the subprotocol \`magdi\`; a client that cannot set headers also offers its API key, as
+\`magdi.key.\` followed by the key in base64url. The server closes with 1013 if the client reads too slowly, 1001 when it
+shuts down, 1008 after too many invalid frames, and 1009 after a frame that is too large.`;
 
-export interface SocketRouteOptions extends RouteOptions {
-  readonly sockets: OpenSockets;
-}
-
-export const reasonSocketRoute: FastifyPluginAsyncZod<SocketRouteOptions> = async (
+export const reasonWebSocketRoute: FastifyPluginAsyncZod<RouteOptions> = async (
   app,
-  { context, config, sockets },
+  { context, sockets },
 ) => {
+  const { config } = context;
   const frames = clientFrames(config.maxSamples);
   app.route({
     method: "GET",
-    url: REASON_SOCKET_PATH,
+    url: REASON_WEBSOCKET_PATH,
     config: {
       errors: ["MAGDI_BAD_REQUEST", "MAGDI_FORBIDDEN_ORIGIN", "MAGDI_SHUTTING_DOWN"],
       webSocket: { receives: clientFrame(frames), sends: serverFrame },
@@ -41,7 +37,7 @@ export const reasonSocketRoute: FastifyPluginAsyncZod<SocketRouteOptions> = asyn
       description: DESCRIPTION,
       response: {
         426: {
-          description: "The request asks for no upgrade to WebSocket.",
+          description: "The request is not a WebSocket upgrade.",
           content: { "application/json": { schema: errorResponse } },
         },
       },
@@ -49,18 +45,22 @@ export const reasonSocketRoute: FastifyPluginAsyncZod<SocketRouteOptions> = asyn
     async handler(_request, reply) {
       reply.code(426).headers({ upgrade: "websocket", connection: "upgrade" });
       return reply.send(
-        errorBody(`${REASON_SOCKET_PATH} speaks WebSocket: upgrade`, "invalid_request_error", null),
+        errorBody(
+          `${REASON_WEBSOCKET_PATH} is a WebSocket endpoint: send an upgrade request`,
+          "invalid_request_error",
+          null,
+        ),
       );
     },
     wsHandler(ws, request) {
-      const connection = new SocketConnection(ws, request.raw.socket, {
+      const connection = new WebSocketConnection(ws, request.raw.socket, {
         clock: context.clock,
         maxBufferedBytes: config.streamBufferBytes,
         pingMs: config.webSocketPingMs,
         onMessage: (text) => session.receive(text),
-        onGone: () => session.end(),
+        onClosing: () => session.end(),
       });
-      const session = new SocketSession({
+      const session = new WebSocketSession({
         context,
         caller: request.caller,
         frames,
@@ -68,15 +68,16 @@ export const reasonSocketRoute: FastifyPluginAsyncZod<SocketRouteOptions> = asyn
         log: request.log,
         takeRequest: () => takeRequest(request),
         openTrace: () => {
-          const parent = request.trace.place;
-          const exchange = { method: "WS", route: REASON_SOCKET_PATH };
+          const parent = request.trace.context;
+          const exchange = { method: "WS", route: REASON_WEBSOCKET_PATH };
           return new RequestTrace(context.tracing?.start(exchange, parent) ?? null, parent);
         },
-        onQuestion(asked) {
-          if (config.logPrompts) logPrompt(request.log, asked);
+        onQuestion(question) {
+          if (config.logPrompts) logPrompt(request.log, question);
         },
         send: (frame) => connection.send(frame),
-        onNonsense: () => connection.close(CLOSE_CODES.policyViolation, "too many frames make no sense"),
+        onTooManyInvalidFrames: () =>
+          connection.close(CLOSE_CODES.policyViolation, "too many invalid frames"),
       });
       sockets.add(connection);
     },

@@ -1,4 +1,4 @@
-// Fields that several request schemas share, with the messages that their errors show. It knows no route.
+// Schema fields that several requests share, with their error messages.
 import { z } from "zod";
 
 const MAX_STOP_STRINGS = 4;
@@ -6,7 +6,7 @@ const MAX_STOP_CHARS = 256;
 const MAX_LOGIT_BIASES = 1024;
 export const MAX_TOP_LOGPROBS = 20;
 
-/** "expected …, found …" for any issue of one field. */
+/** The message "expected …, found …" for any issue of a field. */
 function expecting(what: string) {
   return {
     error: (issue: { input?: unknown }) =>
@@ -22,10 +22,10 @@ function show(value: unknown): string {
   return text.length > 60 ? `${text.slice(0, 59).replace(/[\uD800-\uDBFF]$/, "")}…` : text;
 }
 
-/** Text without halves of surrogate pairs, which no tokenizer can encode. */
+/** A string without lone surrogates, which tokenizers cannot encode. */
 export function textField(what: string) {
   return z.string(expecting(what)).refine((text) => !/\p{Surrogate}/u.test(text), {
-    error: "has half of a surrogate pair, which is no character",
+    error: "contains a lone surrogate, which is not a character",
   });
 }
 
@@ -54,29 +54,29 @@ export function choiceField<const T extends readonly [string, ...string[]]>(valu
 }
 
 export const temperature = numberField("a number from 0 to 2", 0, 2).describe(
-  "0 always takes the most likely token; higher is more varied.",
+  "0 always takes the most likely token; higher values give more varied samples.",
 );
 
 export const topP = z
   .number(expecting("a number above 0 and at most 1"))
   .gt(0, expecting("a number above 0 and at most 1"))
   .max(1, expecting("a number above 0 and at most 1"))
-  .describe("Sample from the fewest tokens whose probabilities reach this sum.");
+  .describe("Sample from the smallest set of most likely tokens whose probabilities sum to at least this.");
 
 export const topK = integerField("a whole number, 0 or more (0: all tokens)", 0, 1_000_000).describe(
-  "Sample from the k most likely tokens; 0 is all.",
+  "Sample from the k most likely tokens; 0 means all.",
 );
 
 export const minP = numberField("a number from 0 to 1", 0, 1).describe(
-  "Drop tokens less likely than this times the most likely one.",
+  "Drop tokens whose probability is below this fraction of the most likely token's.",
 );
 
 export const maxTokens = integerField("a whole number, 1 or more", 1, 1_000_000_000).describe(
-  "Most tokens of each sample; clamped to what the context leaves.",
+  "Maximum tokens of each sample; limited by what the prompt leaves of the context length.",
 );
 
 export const minTokens = integerField("a whole number, 0 or more", 0, 1_000_000_000).describe(
-  "Tokens before a sample may end.",
+  "Minimum tokens of each sample.",
 );
 
 export const seed = integerField("a whole number from 0 to 2^53-1", 0, Number.MAX_SAFE_INTEGER).describe(
@@ -85,12 +85,10 @@ export const seed = integerField("a whole number from 0 to 2^53-1", 0, Number.MA
 
 export const tokenId = integerField("a token id", 0, 2 ** 31 - 1);
 
-export function samplesField(maxSamples: number, name: string) {
-  return integerField(
-    `a whole number from 1 to ${maxSamples}, the most this server takes`,
-    1,
-    maxSamples,
-  ).describe(`How many ${name} of the one prompt.`);
+export function samplesField(maxSamples: number) {
+  return integerField(`a whole number from 1 to ${maxSamples}, the server's maximum`, 1, maxSamples).describe(
+    "Number of samples for each prompt.",
+  );
 }
 
 const stopString = textField("a text")
@@ -108,7 +106,7 @@ export const stop = z
     ],
     { error: `expected a text that is not empty, or a list of 1 to ${MAX_STOP_STRINGS} of them` },
   )
-  .describe("Texts that end a sample; they are not part of it.");
+  .describe("Strings that end a sample; not included in its text.");
 
 export const logitBias = z
   .record(
@@ -119,15 +117,15 @@ export const logitBias = z
   .refine((biases) => Object.keys(biases).length <= MAX_LOGIT_BIASES, {
     error: `expected at most ${MAX_LOGIT_BIASES} tokens`,
   })
-  .describe("Added to the logits of tokens, by token id.");
+  .describe("Token ids with a number that is added to the token's logit.");
 
 export const modelName = textField("the name of a served model").describe(
-  "A served model's id, as GET /v1/models lists it. Default: the one that is served.",
+  "The served model's id from GET /v1/models. Default: the served model.",
 );
 
-export const stream = booleanField().describe("Answer as server-sent events.");
+export const stream = booleanField().describe("Stream the answer as server-sent events.");
 
-/** The field as OpenAI's clients send it, where null means absent; it keeps its description. */
+/** The field, or null for absent as OpenAI's clients send it; keeps the description. */
 export function orNull<T extends z.ZodType>(field: T) {
   return field.nullish().describe(field.description ?? "");
 }

@@ -1,5 +1,5 @@
-// Who may start work, and what is at work: the student's loading, the drain, and every live generation. It knows
-// neither HTTP nor metrics.
+// The server's lifecycle: loading, ready, draining. It tracks active requests, which a drain waits for, and running
+// generations, which a shutdown cancels. No HTTP here.
 import type { Clock } from "../../base/clock.ts";
 import { MagdiError } from "../../base/errors.ts";
 import type { Generation } from "../../engine/request.ts";
@@ -7,10 +7,10 @@ import type { ServedStudent } from "../served-student.ts";
 
 export type Readiness = "ready" | "loading" | "shutting_down" | "engine_stalled" | "engine_failed";
 
-/** What readers get to read the rest of their answers once all that ran was ended. */
-const LAST_READ_MS = 2000;
+/** How long clients get to read the rest of their answers after a drain has cancelled the generations. */
+const FINAL_READ_MS = 2000;
 
-export class Admission {
+export class Lifecycle {
   readonly #clock: Clock;
   readonly #generations = new Set<Generation>();
   readonly #idleWaiters = new Set<() => void>();
@@ -24,11 +24,11 @@ export class Admission {
     this.#clock = clock;
   }
 
-  open(student: ServedStudent): void {
+  studentLoaded(student: ServedStudent): void {
     this.#student = student;
   }
 
-  /** The student, whether or not new work is taken; null while it loads. */
+  /** Null while the student loads. */
   get student(): ServedStudent | null {
     return this.#student;
   }
@@ -37,7 +37,7 @@ export class Admission {
     return this.#draining;
   }
 
-  /** Requests between enter and leave. */
+  /** Requests that were entered and not left. */
   get active(): number {
     return this.#active;
   }
@@ -50,18 +50,24 @@ export class Admission {
     return state === "stalled" ? "engine_stalled" : state === "failed" ? "engine_failed" : "shutting_down";
   }
 
-  /** False only when nothing but a restart helps. */
+  /** False if the process needs a restart. */
   get alive(): boolean {
     const state = this.#student?.engine.stats().state;
     return state !== "failed" && state !== "stalled";
   }
 
+  /** @throws MagdiError MAGDI_MODEL_LOADING */
+  requireLoaded(): ServedStudent {
+    if (this.#student !== null) return this.#student;
+    throw new MagdiError("MAGDI_MODEL_LOADING", "the model is still loading; retry in a moment");
+  }
+
   /**
-   * The student, for new work.
+   * The student, if the server takes new work.
    *
    * @throws MagdiError MAGDI_MODEL_LOADING, MAGDI_SHUTTING_DOWN, MAGDI_ENGINE_STALLED, MAGDI_ENGINE_FAILED
    */
-  require(): ServedStudent {
+  requireStudent(): ServedStudent {
     const readiness = this.readiness();
     if (readiness === "shutting_down") {
       throw new MagdiError("MAGDI_SHUTTING_DOWN", "the server is shutting down and takes no new work");
@@ -69,19 +75,16 @@ export class Admission {
     if (readiness === "engine_stalled") {
       throw new MagdiError(
         "MAGDI_ENGINE_STALLED",
-        "the engine has been at one step for too long and takes no new work until it returns; ask again later",
+        "the engine is stalled: one step has run for too long, and no new work is taken until it returns; retry later",
       );
     }
     if (readiness === "engine_failed") {
-      throw new MagdiError("MAGDI_ENGINE_FAILED", "the engine can serve no more");
+      throw new MagdiError("MAGDI_ENGINE_FAILED", "the engine has failed");
     }
-    if (this.#student === null) {
-      throw new MagdiError("MAGDI_MODEL_LOADING", "the model is still being loaded; ask again in a moment");
-    }
-    return this.#student;
+    return this.requireLoaded();
   }
 
-  /** Counts a request as active until the returned function is called; a drain waits for it. */
+  /** Counts a request as active, for a drain to wait for, until the returned function is called. */
   enter(): () => void {
     this.#active++;
     let left = false;
@@ -93,8 +96,8 @@ export class Admission {
     };
   }
 
-  /** Keeps a generation for a shutdown to end, until it is done. */
-  add(generation: Generation): void {
+  /** Remembers a generation until it is done, so that a shutdown can cancel it. */
+  track(generation: Generation): void {
     this.#generations.add(generation);
     const forget = () => void this.#generations.delete(generation);
     generation.done.then(forget, forget);
@@ -102,14 +105,14 @@ export class Admission {
   }
 
   /**
-   * Takes no new work from now on; resolves when no request is active. After `timeoutMs` what runs is ended; who has
-   * not read the rest of an answer two seconds later is waited for no more, by this drain or another one.
+   * Stops taking new work and resolves when no request is active. After `timeoutMs` running generations are cancelled;
+   * two seconds later it resolves even if clients have not read the rest of their answers.
    */
   async drain(timeoutMs: number): Promise<void> {
     this.#draining = true;
     let stopTimer = this.#clock.setTimer(timeoutMs, () => {
       this.#abort();
-      stopTimer = this.#clock.setTimer(LAST_READ_MS, () => this.#giveUp());
+      stopTimer = this.#clock.setTimer(FINAL_READ_MS, () => this.#giveUp());
     });
     await this.#idle();
     stopTimer();

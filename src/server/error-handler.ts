@@ -1,11 +1,10 @@
-// Puts the error shape on every way out of the app: handlers, validation, unknown routes, and requests too broken
-// to reach a route. It knows no route.
+// Error responses: everything that fails (handlers, validation, unknown routes, malformed requests) is answered in the
+// API's error shape.
 import type { FastifyInstance, FastifyReply, FastifyServerOptions, RouteOptions } from "fastify";
-import { identify } from "./access/authentication.ts";
+import { authenticate } from "./access/authentication.ts";
 import type { Metrics } from "./observation/metrics.ts";
-import { prefersHtml } from "./transport/accept-header.ts";
 import { type ErrorBody, errorBody, type HttpError, toHttpError } from "./transport/http-errors.ts";
-import { REQUEST_ID_HEADER } from "./transport/request-id.ts";
+import { prefersHtml, REQUEST_ID_HEADER } from "./transport/request-headers.ts";
 
 const METHODS = ["GET", "POST"] as const;
 
@@ -14,13 +13,17 @@ type KnownRoute = Pick<RouteOptions, "method" | "url">;
 const BASIC = 'Basic realm="magdi", charset="UTF-8"';
 const BEARER = 'Bearer realm="magdi"';
 
-/** `routes` are all that there are to be. */
-function install(app: FastifyInstance, metrics: Metrics, routes: readonly KnownRoute[]): void {
+/** `routes` are the app's routes, read when a request comes: for 405 and its `allow` header. */
+export function installErrorHandlers(
+  app: FastifyInstance,
+  metrics: Metrics,
+  routes: readonly KnownRoute[],
+): void {
   app.setErrorHandler((error, request, reply) => {
     const failure = toHttpError(error);
     request.trace?.failed(failure);
     if (request.routeOptions.config.inference) metrics.countFailure(failure.reason);
-    if (failure.status >= 500) request.log.error({ err: error }, "a request failed");
+    if (failure.status >= 500) request.log.error({ err: error }, "request failed");
     return send(reply, failure);
   });
   app.setNotFoundHandler((request, reply) => {
@@ -30,13 +33,13 @@ function install(app: FastifyInstance, metrics: Metrics, routes: readonly KnownR
     const shown = `${request.method} ${path.slice(0, 200)}`;
     if (allowed.length > 0) {
       reply.header("allow", allowed.join(", "));
-      return reply.code(405).send(invalid(`${shown}: this path takes ${allowed.join(", ")}`));
+      return reply.code(405).send(invalid(`${shown}: this path accepts ${allowed.join(", ")}`));
     }
     return reply.code(404).send(invalid(`${shown}: no such endpoint; GET / lists them`));
   });
 }
 
-/** Whether a client's path leads to a route's. Fastify would read the client's own colons and stars as a pattern. */
+/** Whether a path matches a route's. Not app.hasRoute: it would read colons and stars in the client's path as patterns. */
 function fits(url: string, path: string): boolean {
   const found = path.split("/");
   const expected = url.split("/");
@@ -48,9 +51,10 @@ function fits(url: string, path: string): boolean {
 function send(reply: FastifyReply, failure: HttpError) {
   if (failure.retryAfterSeconds !== null) reply.header("retry-after", failure.retryAfterSeconds);
   if (failure.status === 401) reply.header("www-authenticate", challenges(reply.request.headers.accept));
-  // Fastify closes after a bad body. What is left of one is discarded in bounded time: closing would lose the answer.
-  if (!reply.server.admission.draining) reply.removeHeader("connection");
-  // An error has one shape whatever the route's own responses are.
+  // Fastify asks to close the connection after a bad body, which can lose the answer. The rest of the body is read and
+  // discarded, for a bounded time.
+  if (!reply.server.lifecycle.draining) reply.removeHeader("connection");
+  // The route's own serializer is for its 200 response.
   return reply
     .code(failure.status)
     .header("content-type", "application/json; charset=utf-8")
@@ -59,8 +63,8 @@ function send(reply: FastifyReply, failure: HttpError) {
 }
 
 /**
- * A browser that opens a page asks its reader to log in; what the page asks then brings no such question. Basic is
- * first, and each has a parameter, for browsers behind proxies that make one line of two: they read it as one.
+ * Basic makes a browser show its login prompt, so it is offered only for pages, not for the requests that a page makes.
+ * It comes first and both have a parameter, because some proxies join the two headers into one line.
  */
 function challenges(accept: string | undefined): string[] {
   return prefersHtml(accept) ? [BASIC, BEARER] : [BEARER];
@@ -70,12 +74,10 @@ function invalid(message: string): ErrorBody {
   return errorBody(message, "invalid_request_error", null);
 }
 
-/** Fastify's options for what fails before there is a route. */
-const serverOptions = {
+/** Fastify's options for errors before routing. */
+export const frameworkErrorOptions = {
   frameworkErrors(error, request, reply) {
-    const failure = toHttpError(identify(request) ?? error);
+    const failure = toHttpError(authenticate(request) ?? error);
     void send(reply.header(REQUEST_ID_HEADER, request.id) as FastifyReply, failure);
   },
 } satisfies FastifyServerOptions;
-
-export const answerErrors = { install, serverOptions };

@@ -1,4 +1,4 @@
-// GET /health and /ready: whether a restart is needed, and whether new work is taken.
+// GET /health and /ready: liveness (does the process need a restart?) and readiness (does it take requests?).
 import type { FastifyPluginAsyncZod } from "fastify-type-provider-zod";
 import { z } from "zod";
 import type { RouteOptions } from "../serving-context.ts";
@@ -7,7 +7,7 @@ const status = z
   .object({
     status: z
       .enum(["ok", "ready", "loading", "shutting_down", "engine_stalled", "engine_failed"])
-      .describe("In a word, what a probe found."),
+      .describe("The server's state."),
   })
   .meta({ title: "ProbeStatus" });
 
@@ -20,14 +20,14 @@ export const probesRoute: FastifyPluginAsyncZod<RouteOptions> = async (app, { co
         operationId: "health",
         tags: ["Operations"],
         description:
-          "For a liveness probe: 503 once the engine has failed or stalled, 200 before, also while the student loads. Needs no key.",
-        summary: "Fails only when a restart is the cure",
+          "503 if the engine has failed or is stalled; otherwise 200, also while the student loads. Needs no API key.",
+        summary: "Liveness probe",
         response: { 200: status, 503: status },
       },
     },
     async (_request, reply) => {
-      if (context.admission.alive) return { status: "ok" as const };
-      return reply.code(503).send({ status: context.admission.readiness() });
+      if (context.lifecycle.alive) return { status: "ok" as const };
+      return reply.code(503).send({ status: context.lifecycle.readiness() });
     },
   );
   app.get(
@@ -38,13 +38,13 @@ export const probesRoute: FastifyPluginAsyncZod<RouteOptions> = async (app, { co
         operationId: "ready",
         tags: ["Operations"],
         description:
-          "For a readiness probe: 503 while the student loads, when the engine has failed or stalled, and from SIGTERM on. Needs no key.",
-        summary: "Succeeds while new work is taken",
+          "200 while the server takes requests; 503 while the student loads, if the engine has failed or is stalled, and from SIGTERM on. Needs no API key.",
+        summary: "Readiness probe",
         response: { 200: status, 503: status },
       },
     },
     async (_request, reply) => {
-      const readiness = context.admission.readiness();
+      const readiness = context.lifecycle.readiness();
       return reply.code(readiness === "ready" ? 200 : 503).send({ status: readiness });
     },
   );

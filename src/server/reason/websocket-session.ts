@@ -1,8 +1,9 @@
-// The requests of one socket: frames in, the work they start, frames out under the client's ids. It knows neither the
-// socket nor the prompts and votes.
+// The requests of one WebSocket connection: reads client frames, starts and cancels questions, sends their frames with
+// the client's ids. No WebSocket library here.
 import type { FastifyBaseLogger } from "fastify";
+import { badField } from "../../asking/sampling.ts";
 import { MagdiError } from "../../base/errors.ts";
-import type { Caller } from "../access/caller.ts";
+import type { Caller } from "../access/api-keys.ts";
 import type { RequestTrace } from "../observation/request-trace.ts";
 import type { ServingContext } from "../serving-context.ts";
 import { type ErrorBody, toHttpError } from "../transport/http-errors.ts";
@@ -12,75 +13,75 @@ import { type ClientFrames, type ReasonFrame, type ServerFrame, serverFrame } fr
 
 const CLIENT_TYPES = ["reason", "cancel", "enough", "ping"];
 
-/** A client that sends so many frames on end that belong to no request is not speaking this protocol. */
-const MAX_BAD_FRAMES = 32;
+/** After so many invalid frames in a row the client is not speaking this protocol. */
+const MAX_INVALID_FRAMES = 32;
 
-export interface SocketSessionOptions {
+export interface WebSocketSessionOptions {
   readonly context: ServingContext;
   readonly caller: Caller;
   readonly frames: ClientFrames;
-  /** Most requests at the same time. */
+  /** Most concurrent requests. */
   readonly maxRequests: number;
   readonly log: FastifyBaseLogger;
-  /** Called for each question before it is looked at; throws when its client may not ask now. */
+  /** Called for each question before it is read; throws if the caller is over the rate limit. */
   takeRequest(): void;
-  /** Observes one question, from its frame on. */
+  /** Starts the trace of one question. */
   openTrace(): RequestTrace;
-  /** Hears each question that is well-formed. */
-  onQuestion(asked: object): void;
+  /** Called with each valid question. */
+  onQuestion(question: object): void;
   send(frame: ServerFrame): void;
-  /** Called when the client has sent too many frames that make no sense. */
-  onNonsense(): void;
+  /** Called after too many invalid frames in a row. */
+  onTooManyInvalidFrames(): void;
 }
 
 interface LiveRequest {
   run: ReasonRun | null;
-  /** Whether its client has cancelled it: nothing but its last frame is sent. */
+  /** Cancelled by the client: only its last frame is still sent. */
   cancelled: boolean;
-  /** Tells the drain that it has ended. */
+  /** Ends its count as an active request. */
   readonly leave: () => void;
   readonly trace: RequestTrace;
 }
 
-export class SocketSession {
-  readonly #options: SocketSessionOptions;
+export class WebSocketSession {
+  readonly #options: WebSocketSessionOptions;
   readonly #live = new Map<string, LiveRequest>();
-  #badFrames = 0;
+  #invalidFrames = 0;
   #ended = false;
 
-  constructor(options: SocketSessionOptions) {
+  constructor(options: WebSocketSessionOptions) {
     this.#options = options;
   }
 
-  /** Takes one frame; null is a binary one. Never throws: what is wrong with it is answered by an error frame. */
+  /** Handles a client frame; null stands for a binary one. Never throws: errors are sent as error frames. */
   receive(text: string | null): void {
     let frame: Readonly<Record<string, unknown>>;
     try {
-      frame = typedFrame(text);
+      frame = parseFrame(text);
     } catch (error) {
-      this.#refuse(null, error);
-      this.#badFrames++;
-      if (this.#badFrames >= MAX_BAD_FRAMES) this.#options.onNonsense();
+      this.#fail(null, error);
+      this.#invalidFrames++;
+      if (this.#invalidFrames >= MAX_INVALID_FRAMES) this.#options.onTooManyInvalidFrames();
       return;
     }
-    this.#badFrames = 0;
+    this.#invalidFrames = 0;
     try {
-      this.#obey(frame);
+      this.#handle(frame);
     } catch (error) {
-      // What a question fails with was answered, and counted, where it starts.
+      // Not from a question: #start sends and counts its own errors.
       const failure = toHttpError(error);
-      if (failure.status >= 500) this.#options.log.error({ err: error }, "a frame failed");
+      if (failure.status >= 500) this.#options.log.error({ err: error }, "client frame failed");
       this.#sendError(null, failure.body);
     }
   }
 
-  /** The client is gone: all its requests leave the batch. */
+  /** The client has disconnected: cancels all its requests. */
   end(): void {
     this.#ended = true;
     for (const { run } of this.#live.values()) run?.cancel("disconnect");
   }
 
-  #obey(frame: Readonly<Record<string, unknown>>): void {
+  #handle(frame: Readonly<Record<string, unknown>>): void {
     const { frames, send } = this.#options;
     switch (frame.type) {
       case "reason":
@@ -90,7 +91,7 @@ export class SocketSession {
         this.#cancel(parseBody(frames.cancel, frame).id);
         break;
       case "enough":
-        this.#require(parseBody(frames.enough, frame).id).run?.enough();
+        this.#liveRequest(parseBody(frames.enough, frame).id).run?.enough();
         break;
       default:
         parseBody(frames.ping, frame);
@@ -101,17 +102,17 @@ export class SocketSession {
   #start(frame: Readonly<Record<string, unknown>>): void {
     const { context, caller, frames } = this.#options;
     const given = frames.cancel.shape.id.safeParse(frame.id);
-    // An error under the id of a request that runs would read as the end of that one.
+    // An error with the id of a running request would look like the end of that request.
     let id = given.success && !this.#live.has(given.data) ? given.data : null;
     const trace = this.#options.openTrace();
     try {
       this.#options.takeRequest();
       const { type: _type, id: asked, ...request } = parseBody(frames.reason, frame);
       this.#options.onQuestion(request);
-      const student = context.admission.require();
+      const student = context.lifecycle.requireStudent();
       this.#assertRoomFor(asked);
       id = asked;
-      const live: LiveRequest = { run: null, cancelled: false, leave: context.admission.enter(), trace };
+      const live: LiveRequest = { run: null, cancelled: false, leave: context.lifecycle.enter(), trace };
       this.#live.set(asked, live);
       try {
         const forward = (sent: ReasonFrame) => this.#forward(asked, live, sent);
@@ -121,20 +122,20 @@ export class SocketSession {
         live.leave();
         throw error;
       }
-      // Its first frame may have been the one too many for a slow reader.
+      // Sending the first frame may have closed the connection of a slow reader.
       if (this.#ended) live.run.cancel("disconnect");
       void this.#finish(asked, live, live.run);
     } catch (error) {
-      this.#refuse(id, error, trace);
+      this.#fail(id, error, trace);
       trace.close(null, true);
     }
   }
 
-  /** Frames as the service makes them, under the client's id; one that breaks the contract fails its request. */
+  /** Sends a frame with the client's id. A frame that does not match its schema fails the request. */
   #forward(id: string, live: LiveRequest, frame: ReasonFrame): void {
     if (live.cancelled) return;
     const sent = { ...frame, id };
-    // Of a token and of "accepted" the compiler knows all there is to check.
+    // "token" and "accepted" are fully checked by the compiler.
     if (sent.type !== "token" && sent.type !== "accepted") serverFrame.parse(sent);
     if (sent.type === "result") this.#free(id, live);
     this.#options.send(sent);
@@ -144,7 +145,7 @@ export class SocketSession {
     try {
       await run.done;
       this.#free(id, live);
-      // That it came to nothing was counted with its account.
+      // Already counted as a failure with the question's metrics.
       if (live.cancelled) {
         const failure = toHttpError(cancelled(id));
         live.trace.failed(failure);
@@ -152,13 +153,13 @@ export class SocketSession {
       }
     } catch (error) {
       this.#free(id, live);
-      this.#refuse(id, error, live.trace);
+      this.#fail(id, error, live.trace);
     }
     live.trace.close(null, !this.#ended);
     live.leave();
   }
 
-  /** The id may be used again from here on; done before the client can know that its request has ended. */
+  /** Frees the id for reuse; called before the client is told that its request has ended. */
   #free(id: string, live: LiveRequest): void {
     if (this.#live.get(id) === live) this.#live.delete(id);
   }
@@ -166,39 +167,33 @@ export class SocketSession {
   #assertRoomFor(id: string): void {
     const { maxRequests } = this.#options;
     if (this.#live.has(id)) {
-      throw new MagdiError("MAGDI_BAD_REQUEST", `id: a request ${id} is running on this connection already`, {
-        param: "id",
-      });
+      throw badField("id", `a request ${id} is already running on this connection`);
     }
     if (this.#live.size < maxRequests) return;
     throw new MagdiError(
       "MAGDI_TOO_MANY_REQUESTS",
-      `${maxRequests} requests are running on this connection, the most it takes; wait for one to end`,
+      `${maxRequests} requests are running on this connection, which is the limit; wait for one to end`,
     );
   }
 
   #cancel(id: string): void {
-    const live = this.#require(id);
+    const live = this.#liveRequest(id);
     live.cancelled = true;
     live.run?.cancel("cancelled");
   }
 
-  #require(id: string): LiveRequest {
+  #liveRequest(id: string): LiveRequest {
     const live = this.#live.get(id);
     if (live !== undefined) return live;
-    throw new MagdiError(
-      "MAGDI_BAD_REQUEST",
-      `id: no request ${id} is running on this connection; it may have ended`,
-      { param: "id" },
-    );
+    throw badField("id", `no request ${id} is running on this connection; it may have ended`);
   }
 
-  #refuse(id: string | null, error: unknown, trace: RequestTrace | null = null): void {
+  #fail(id: string | null, error: unknown, trace: RequestTrace | null = null): void {
     const { context, log } = this.#options;
     const failure = toHttpError(error);
     trace?.failed(failure);
     context.metrics.countFailure(failure.reason);
-    if (failure.status >= 500) log.error({ err: error }, "a request on a socket failed");
+    if (failure.status >= 500) log.error({ err: error }, "WebSocket request failed");
     this.#sendError(id, failure.body);
   }
 
@@ -207,25 +202,25 @@ export class SocketSession {
   }
 }
 
-/** @throws MagdiError MAGDI_BAD_REQUEST for what is no JSON object with a type that clients send */
-function typedFrame(text: string | null): Readonly<Record<string, unknown>> {
-  if (text === null) throw badFrame("expected a text frame, found a binary one");
+/** @throws MagdiError MAGDI_BAD_REQUEST unless it is a JSON object with a client frame's type */
+function parseFrame(text: string | null): Readonly<Record<string, unknown>> {
+  if (text === null) throw invalidFrame("expected a text frame, found a binary one");
   let frame: unknown;
   try {
     frame = JSON.parse(text);
   } catch {
-    throw badFrame("expected JSON, found text that is not");
+    throw invalidFrame("expected JSON, found other text");
   }
   if (typeof frame !== "object" || frame === null || Array.isArray(frame)) {
-    throw badFrame("expected a JSON object with a type");
+    throw invalidFrame("expected a JSON object with a type");
   }
-  // A JSON object's own fields, whatever they are called.
+  // A JSON object, whose values stay unknown.
   const fields = frame as Record<string, unknown>;
   if (typeof fields.type === "string" && CLIENT_TYPES.includes(fields.type)) return fields;
-  throw badFrame(`type: expected one of ${CLIENT_TYPES.join(", ")}`, "type");
+  throw invalidFrame(`type: expected one of ${CLIENT_TYPES.join(", ")}`, "type");
 }
 
-function badFrame(message: string, param?: string): MagdiError {
+function invalidFrame(message: string, param?: string): MagdiError {
   return new MagdiError("MAGDI_BAD_REQUEST", message, param === undefined ? {} : { param });
 }
 

@@ -10,10 +10,8 @@ import {
   requestEndOf,
 } from "../base/finish-reason.ts";
 import type {
-  Generation,
   GenerationEngine,
   GenerationListener,
-  GenerationRequest,
   GenerationResult,
   GenerationTiming,
   SampleResult,
@@ -27,6 +25,12 @@ import { type SampleReport, type StopReason, Voter } from "../voting/voter.ts";
 import { withinContext, withPromptParam } from "./prompt-tokens.ts";
 import { renderPrompt } from "./prompts.ts";
 import type { ResolvedQuestion } from "./question.ts";
+import {
+  type GenerationLimits,
+  type GenerationObserver,
+  NO_LIMITS,
+  watchGeneration,
+} from "./watched-generation.ts";
 
 /** What asking needs of a student. */
 export interface AskableStudent extends ChatSpeaker {
@@ -83,12 +87,10 @@ export interface AskOptions {
   readonly id: string;
   /** Called in order, from "accepted" on. */
   onEvent?(event: AskEvent): void;
-  /** Submits the generation. Default: to the student's engine, without time limits. */
-  submit?(input: GenerationInput, listener: GenerationListener): Pick<Generation, "done" | "cancel">;
+  /** Default: none. */
+  readonly limits?: GenerationLimits;
+  readonly observer?: GenerationObserver;
 }
-
-/** A generation request without the limits, which whoever submits it sets. */
-export type GenerationInput = Omit<GenerationRequest, "queueTimeoutMs" | "timeoutMs" | "prefixScope">;
 
 export interface AskRun {
   readonly id: string;
@@ -99,18 +101,12 @@ export interface AskRun {
   enough(): void;
 }
 
-/** @throws MagdiError MAGDI_QUEUE_FULL, MAGDI_CONTEXT_LENGTH (param "question"), and the errors of `submit` */
+/** If `onEvent` throws, the question is cancelled and `done` rejects with that error.
+ * @throws MagdiError MAGDI_QUEUE_FULL, MAGDI_CONTEXT_LENGTH (param "question"), and what else the engine refuses */
 export function ask(student: AskableStudent, question: ResolvedQuestion, options: AskOptions): AskRun {
   const { engine } = student;
   const { task, samples, sampling } = question;
-  const { id, onEvent = () => {} } = options;
-  const submit =
-    options.submit ??
-    ((input, listener) =>
-      engine.submit(
-        { ...input, queueTimeoutMs: Number.POSITIVE_INFINITY, timeoutMs: Number.POSITIVE_INFINITY },
-        listener,
-      ));
+  const { id, onEvent = () => {}, limits = NO_LIMITS, observer } = options;
   engine.assertRoom(samples); // before tokenising the prompt
   const prompt = renderPrompt(question);
   const promptTokens = withinContext(engine, "question", (atMost) => encodeChat(student, prompt, { atMost }));
@@ -138,8 +134,11 @@ export function ask(student: AskableStudent, question: ResolvedQuestion, options
       else count(order.finished(index, tokenIds.length, result));
     },
   };
-  const generation = withPromptParam("question", () =>
-    submit({ id, promptTokens, samples, sampling }, listener),
+  const request = { ...limits, id, promptTokens, samples, sampling };
+  const generation = watchGeneration(
+    (watched) => withPromptParam("question", () => engine.submit(request, watched)),
+    listener,
+    observer,
   );
   onEvent({ type: "accepted", task, samples, seed: sampling.seed });
 

@@ -17,6 +17,7 @@ import { withinContext, withPromptParam } from "./prompt-tokens.ts";
 import { type AskedQuestion, resolveQuestion } from "./question.ts";
 import { Run } from "./run.ts";
 import { badField, randomSeed } from "./sampling.ts";
+import { NO_LIMITS } from "./watched-generation.ts";
 
 const DEFAULTS: EngineSettings = {
   device: "cpu",
@@ -163,7 +164,7 @@ export class Student implements AskableStudent {
           this.engine.submit(
             {
               ...{ id, promptTokens, samples, sampling, continuesText: messages === undefined },
-              ...{ queueTimeoutMs: Number.POSITIVE_INFINITY, timeoutMs: Number.POSITIVE_INFINITY },
+              ...NO_LIMITS,
             },
             {
               onToken({ sample, text }) {

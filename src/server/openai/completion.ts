@@ -3,12 +3,13 @@
 import { createHash } from "node:crypto";
 import type { FastifyReply } from "fastify";
 import { withPromptParam } from "../../asking/prompt-tokens.ts";
+import { type WatchedGeneration, watchGeneration } from "../../asking/watched-generation.ts";
 import type { CancelReason } from "../../base/finish-reason.ts";
 import type { GenerationListener, GenerationResult, SamplingParams } from "../../engine/request.ts";
 import { checkPromptLength } from "../../engine/request.ts";
 import type { Caller } from "../access/api-keys.ts";
+import { generationLimits, generationMeter } from "../generation-meter.ts";
 import { answerStreamed, answerWhole } from "../inference-route.ts";
-import { startGeneration } from "../metered-generation.ts";
 import type { RequestTrace } from "../observation/request-trace.ts";
 import type { ServedStudent } from "../served-student.ts";
 import { type InferenceRun, newId, type ServingContext } from "../serving-context.ts";
@@ -78,7 +79,7 @@ export function startCompletion<Body extends CompletionBody>(
   for (const [index, { length }] of input.prompts.entries()) {
     withPromptParam(promptParams[index]!, () => checkPromptLength(length, student.engine.contextLength));
   }
-  const runs: InferenceRun<GenerationResult>[] = [];
+  const runs: WatchedGeneration[] = [];
   const cancel = (reason: CancelReason) => {
     for (const run of runs) run.cancel(reason);
   };
@@ -98,15 +99,13 @@ export function startCompletion<Body extends CompletionBody>(
         },
       };
       const { continuesText } = shape;
+      const limits = generationLimits(context, caller);
+      const request = { ...limits, id: `${id}-${prompt}`, promptTokens, samples: n, sampling, continuesText };
       runs.push(
-        withPromptParam(promptParams[prompt]!, () =>
-          startGeneration(
-            context,
-            student,
-            caller,
-            { id: `${id}-${prompt}`, promptTokens, samples: n, sampling, continuesText },
-            listener,
-          ),
+        watchGeneration(
+          (watched) => withPromptParam(promptParams[prompt]!, () => student.engine.submit(request, watched)),
+          listener,
+          generationMeter(context, caller),
         ),
       );
     }
@@ -166,10 +165,7 @@ function usageOf(results: readonly GenerationResult[]): ChatCompletion["usage"] 
 }
 
 /** Counts the samples of prompts whose batch failed because of another prompt. */
-async function countLost(
-  context: ServingContext,
-  runs: readonly InferenceRun<GenerationResult>[],
-): Promise<void> {
+async function countLost(context: ServingContext, runs: readonly WatchedGeneration[]): Promise<void> {
   for (const end of await Promise.allSettled(runs.map((run) => run.done))) {
     if (end.status === "fulfilled") context.metrics.countCompletionSamples(end.value.samples);
   }

@@ -3,7 +3,7 @@
 import { type AskRecord, ask } from "../../asking/ask.ts";
 import { resolveQuestion } from "../../asking/question.ts";
 import type { Caller } from "../access/api-keys.ts";
-import { startGeneration } from "../metered-generation.ts";
+import { generationLimits, generationMeter } from "../generation-meter.ts";
 import { type InferenceEnd, RequestTrace } from "../observation/request-trace.ts";
 import { assertSampleCount, assertServes, type ServedStudent } from "../served-student.ts";
 import { type InferenceRun, newId, type ServingContext } from "../serving-context.ts";
@@ -53,11 +53,11 @@ export function answerQuestion(
   const id = newId("reason");
   const run = ask(student, question, {
     id,
-    onEvent: (event) => onFrame(frameOf(event, id, student.id)),
-    submit(input, listener) {
-      const generation = startGeneration(context, student, caller, input, listener);
-      metrics.traffic.countRequest(caller.name);
-      return generation;
+    limits: generationLimits(context, caller),
+    observer: generationMeter(context, caller),
+    onEvent(event) {
+      if (event.type === "accepted") metrics.traffic.countRequest(caller.name);
+      onFrame(frameOf(event, id, student.id));
     },
   });
   const done = run.done.then((record) => {

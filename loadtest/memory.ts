@@ -5,7 +5,7 @@
 import { parseArgs } from "node:util";
 import { DEFAULT_STUDENT } from "../src/cli/default-student.ts";
 import { weightBytes } from "../src/student/manifest.ts";
-import { cachedTokenBytes, openStudentFolder } from "../src/student/student-folder.ts";
+import { cachedTokenBytes, openStudentFolder } from "../src/student/open-student-folder.ts";
 import { MetricsSnapshot } from "./server/metrics-snapshot.ts";
 import { MAGDI_SERVE, ServerProcess } from "./server/server-process.ts";
 

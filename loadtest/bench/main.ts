@@ -7,7 +7,7 @@ import { parseArgs } from "node:util";
 import { writeWholeFile } from "../../src/base/files/whole-file.ts";
 import { usableProcessors } from "../../src/runtime/usable-processors.ts";
 import { weightBytes } from "../../src/student/manifest.ts";
-import { openStudentFolder } from "../../src/student/student-folder.ts";
+import { openStudentFolder } from "../../src/student/open-student-folder.ts";
 import { openTokenizer } from "../../src/text/tokenizer.ts";
 import { benchCases, type PromptSource, stepCases } from "./cases.ts";
 import { drawBench } from "./chart.ts";

@@ -14,7 +14,7 @@ import { TESTED_VERSIONS } from "../runtime/ort-library.ts";
 import { loadConfig } from "../server/config.ts";
 import { DTYPES, type Dtype } from "../student/dtype.ts";
 import { weightBytes } from "../student/manifest.ts";
-import { openStudentFolder } from "../student/student-folder.ts";
+import { openStudentFolder } from "../student/open-student-folder.ts";
 import type { Command } from "./command.ts";
 import { DEFAULT_STUDENT } from "./default-student.ts";
 import { parseFlags } from "./flags.ts";

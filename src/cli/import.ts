@@ -3,7 +3,7 @@
 import { z } from "zod";
 import { text } from "../base/settings/kinds.ts";
 import { helpLines } from "../base/settings/setting.ts";
-import { importStudent } from "../student/import-student.ts";
+import { importStudent } from "../student/write-student-folder.ts";
 import type { Command } from "./command.ts";
 import { parseFlags, usageError } from "./flags.ts";
 import { writeStudent, writtenFlags } from "./written-student.ts";

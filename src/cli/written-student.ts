@@ -9,8 +9,8 @@ import { usableProcessors } from "../runtime/usable-processors.ts";
 import { DTYPES, parseDtypes } from "../student/dtype.ts";
 import { AUTO_DTYPES, workTime } from "../student/dtype-choice.ts";
 import { hubSettings } from "../student/hub.ts";
-import type { ImportOptions } from "../student/import-student.ts";
 import type { Manifest } from "../student/manifest.ts";
+import type { ImportOptions } from "../student/write-student-folder.ts";
 import { type Progress, terminalProgress } from "./progress.ts";
 
 export const threadsFlag = (what: string) =>

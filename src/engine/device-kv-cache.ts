@@ -1,11 +1,11 @@
 // The KV cache in device memory. Copies between rows, and between the prompt row and prefix cache blocks, are queued
 // and run on the device, many at once, before the next step.
 
-import { tokenCopyGraph } from "../nn/token-copy-graph.ts";
+import { tokenCopyGraph } from "../nn/kv-copy-graph.ts";
 import type { DeviceMemory, DeviceTensor } from "../runtime/device-memory.ts";
 import { OrtTensor, type Tensor } from "../runtime/ort-tensor.ts";
 import { Binding, Session } from "../runtime/session.ts";
-import { FLOAT_BYTES } from "../tensor/data-type.ts";
+import { FLOAT_BYTES } from "../tensor/onnx-type.ts";
 import {
   bufferNames,
   type CachedRows,
@@ -13,9 +13,9 @@ import {
   type KvCacheShape,
   throwOutOfMemory,
 } from "./kv-cache.ts";
+import { copyBatches, type TokenCopy } from "./kv-copies.ts";
 import type { KvBlock } from "./model-runner.ts";
 import { BLOCK_TOKENS } from "./prefix-cache.ts";
-import { copyBatches, type TokenCopy } from "./token-copies.ts";
 
 /** Most vectors of one run of the copy graph, whose memory holds them twice. */
 const MAX_VECTORS = 65_536;

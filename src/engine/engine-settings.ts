@@ -4,7 +4,7 @@ import { MagdiError } from "../base/errors.ts";
 import type { DeviceSetting } from "../runtime/device-name.ts";
 import type { Dtype } from "../student/dtype.ts";
 import { weightBytes } from "../student/manifest.ts";
-import { cachedTokenBytes, type StudentFolder } from "../student/student-folder.ts";
+import { cachedTokenBytes, type StudentFolder } from "../student/open-student-folder.ts";
 import type { StepReport } from "./request.ts";
 
 /** For rooms that may not import src/runtime. */

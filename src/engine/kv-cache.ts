@@ -4,7 +4,7 @@
 
 import { MagdiError } from "../base/errors.ts";
 import { OrtTensor, type Tensor } from "../runtime/ort-tensor.ts";
-import type { FloatType } from "../tensor/data-type.ts";
+import type { FloatType } from "../tensor/onnx-type.ts";
 import type { KvBlock } from "./model-runner.ts";
 
 export interface KvCacheShape {

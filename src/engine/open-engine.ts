@@ -2,9 +2,9 @@
 
 import { MagdiError } from "../base/errors.ts";
 import { chooseDevice, type DeviceChoice } from "../runtime/device.ts";
-import { returnFreedMemory } from "../runtime/freed-memory.ts";
+import { returnFreedMemory } from "../runtime/malloc-trim.ts";
 import { usableProcessors } from "../runtime/usable-processors.ts";
-import { openStudentFolder, type StudentFolder } from "../student/student-folder.ts";
+import { openStudentFolder, type StudentFolder } from "../student/open-student-folder.ts";
 import { type ChatTemplate, openChatTemplate, plainChatTemplate } from "../text/chat-template.ts";
 import { openTokenizer, type Tokenizer } from "../text/tokenizer.ts";
 import { Engine } from "./engine.ts";

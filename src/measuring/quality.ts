@@ -7,7 +7,7 @@ import { OnnxModelRunner } from "../engine/onnx-model-runner.ts";
 import type { DecoderConfig } from "../nn/decoder-config.ts";
 import type { Dtype } from "../student/dtype.ts";
 import type { Quality } from "../student/manifest.ts";
-import type { WrittenDtype } from "../student/written-dtype.ts";
+import type { WrittenDtype } from "../student/write-dtype.ts";
 import { encodeChat } from "../text/chat-prompt.ts";
 import { openChatTemplate, plainChatTemplate } from "../text/chat-template.ts";
 import { openTokenizer } from "../text/tokenizer.ts";

@@ -4,7 +4,7 @@ import { OnnxModelRunner } from "../engine/onnx-model-runner.ts";
 import type { DecoderConfig } from "../nn/decoder-config.ts";
 import type { Dtype } from "../student/dtype.ts";
 import type { StepTimes } from "../student/manifest.ts";
-import type { WrittenDtype } from "../student/written-dtype.ts";
+import type { WrittenDtype } from "../student/write-dtype.ts";
 
 export interface StepTimeOptions {
   readonly config: DecoderConfig;

@@ -1,11 +1,11 @@
 // The decoder's operators for training: attention over whole right-padded sequences, made of differentiable operators.
 // Padding comes after all real tokens, where the causal mask hides it.
 
+import { recomputed } from "../onnx/activation-checkpointing.ts";
 import type { Value } from "../onnx/graph.ts";
 import type { GraphBuilder } from "../onnx/graph-builder.ts";
 import * as op from "../onnx/operators.ts";
 import { plusProduct } from "../onnx/product-sum.ts";
-import { recomputed } from "../onnx/recomputation.ts";
 import type { DecoderContext } from "./decoder.ts";
 import type { DecoderConfig } from "./decoder-config.ts";
 import type { DecoderWeights } from "./decoder-weights.ts";

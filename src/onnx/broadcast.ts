@@ -3,7 +3,7 @@
 
 import type { Value } from "./graph.ts";
 import type { GraphBuilder } from "./graph-builder.ts";
-import type { Shape, ValueFacts } from "./value-facts.ts";
+import type { Shape, ValueFacts } from "./shape-inference.ts";
 
 /** The axes of `from` that `to` was broadcast along: those that `to` lacks, and those where it has size 1; null when
  * sizes known by name do not tell. */

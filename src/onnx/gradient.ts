@@ -2,14 +2,14 @@
 // derivatives. It decides which nodes need a derivative and sums cotangents; gradient-rules.ts has each operator's rule.
 
 import { MagdiError } from "../base/errors.ts";
+import { computeAgain } from "./activation-checkpointing.ts";
 import { undoBroadcast } from "./broadcast.ts";
 import { type Backward, plain, type RuleEntry, type TableEntry, unsupported } from "./gradient-rules/rule.ts";
 import { entryFor } from "./gradient-rules.ts";
 import type { Node, Value } from "./graph.ts";
 import type { CustomGradient, GraphBuilder, NodeRange } from "./graph-builder.ts";
 import { plusProduct } from "./product-sum.ts";
-import { computeAgain } from "./recomputation.ts";
-import { ValueFacts } from "./value-facts.ts";
+import { ValueFacts } from "./shape-inference.ts";
 
 interface Step {
   readonly node: Node;

@@ -40,7 +40,7 @@ export interface CustomGradient {
 export class GraphBuilder {
   /** By the value that each is the derivative of: see withGradient in gradient.ts. */
   readonly customGradients = new Map<Value, CustomGradient>();
-  /** In order and without overlaps: see recomputation.ts. */
+  /** In order and without overlaps: see activation-checkpointing.ts. */
   recomputedSegments: readonly NodeRange[] = [];
   readonly #inputs: ValueInfo[] = [];
   readonly #outputs: ValueInfo[] = [];

@@ -1,8 +1,8 @@
 // An ONNX graph as plain data: values by name, nodes in topological order, initialisers inline or in files beside the model.
 
-import type { DataType } from "../tensor/data-type.ts";
+import type { DataType } from "../tensor/onnx-type.ts";
 
-export { DATA_TYPES, type DataType, type FloatType } from "../tensor/data-type.ts";
+export { DATA_TYPES, type DataType, type FloatType } from "../tensor/onnx-type.ts";
 
 /** Bytes of one element. */
 export const DATA_TYPE_BYTES: Readonly<Record<DataType, number>> = {

@@ -1,7 +1,7 @@
 // Memory on a device, and tensors in it: inputs and outputs that are bound to them are not copied to or from the host.
 
 import { MagdiError } from "../base/errors.ts";
-import { DATA_TYPES, FLOAT_BYTES, type FloatType } from "../tensor/data-type.ts";
+import { DATA_TYPES, FLOAT_BYTES, type FloatType } from "../tensor/onnx-type.ts";
 import type { Device } from "./device-name.ts";
 import { OrtLibrary, type Pointer } from "./ort-library.ts";
 import { dimensions, type Tensor } from "./ort-tensor.ts";

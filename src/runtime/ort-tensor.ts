@@ -1,7 +1,7 @@
 // A tensor on the host that ONNX Runtime reads and writes in place: a typed array and the OrtValue over it.
 
 import { MagdiError } from "../base/errors.ts";
-import { DATA_TYPES, type DataType } from "../tensor/data-type.ts";
+import { DATA_TYPES, type DataType } from "../tensor/onnx-type.ts";
 import { OrtLibrary, type Pointer } from "./ort-library.ts";
 
 type ArrayOf = {

@@ -2,7 +2,7 @@
 // again.
 
 import { MagdiError } from "../base/errors.ts";
-import { DATA_TYPES, type DataType } from "../tensor/data-type.ts";
+import { DATA_TYPES, type DataType } from "../tensor/onnx-type.ts";
 import { DeviceMemory } from "./device-memory.ts";
 import type { Device } from "./device-name.ts";
 import { addProvider } from "./execution-provider.ts";

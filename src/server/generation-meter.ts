@@ -2,7 +2,7 @@
 // that a shutdown cancels.
 import type { GenerationLimits, GenerationObserver } from "../asking/watched-generation.ts";
 import type { Caller } from "./access/api-keys.ts";
-import type { ServingContext } from "./serving-context.ts";
+import type { ServingContext } from "./app-context.ts";
 
 export function generationLimits({ config }: ServingContext, caller: Caller): GenerationLimits {
   return {

@@ -3,8 +3,8 @@
 
 import type { ServerResponse } from "node:http";
 import type { FastifyReply } from "fastify";
+import type { InferenceRun, ServingContext } from "./app-context.ts";
 import type { ServedStudent } from "./served-student.ts";
-import type { InferenceRun, ServingContext } from "./serving-context.ts";
 import { EventStream } from "./transport/event-stream.ts";
 import { type ErrorBody, toHttpError } from "./transport/http-errors.ts";
 

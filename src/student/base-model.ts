@@ -3,8 +3,8 @@
 
 import { MagdiError } from "../base/errors.ts";
 import { type DecoderConfig, expectedTensors } from "../nn/decoder-config.ts";
-import type { FloatType } from "../tensor/data-type.ts";
 import type { BlockGrid } from "../tensor/ggml-blocks.ts";
+import type { FloatType } from "../tensor/onnx-type.ts";
 import { shapeMismatches } from "../tensor/shape-mismatch.ts";
 import type { ConfigJson } from "./config-json.ts";
 

@@ -1,7 +1,7 @@
 // Dtypes: the formats that a student is exported in, and their file names.
 
 import { MagdiError } from "../base/errors.ts";
-import type { FloatType } from "../tensor/data-type.ts";
+import type { FloatType } from "../tensor/onnx-type.ts";
 
 export const DTYPES = ["fp32", "fp16", "q8", "int8", "q4", "q4f16"] as const;
 export type Dtype = (typeof DTYPES)[number];

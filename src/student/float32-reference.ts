@@ -7,7 +7,7 @@ import type { BaseModel } from "./base-model.ts";
 import { inputMaxima } from "./calibration.ts";
 import type { ImportProgress } from "./open-base.ts";
 import { smoothQuant } from "./smooth-quant.ts";
-import { type Written, writeDtype } from "./written-dtype.ts";
+import { type Written, writeDtype } from "./write-dtype.ts";
 
 export interface ReferenceOptions {
   /** Default: one for each usable processor. */

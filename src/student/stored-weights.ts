@@ -9,7 +9,7 @@ import type { GraphBuilder } from "../onnx/graph-builder.ts";
 import { type BaseModel, type BaseTensor, finiteFloats } from "./base-model.ts";
 import { type Dtype, floatsOf } from "./dtype.ts";
 import { type ErrorFeedback, errorFeedback } from "./gptq.ts";
-import type { LayerInputs, ObservedInput } from "./layer-inputs.ts";
+import type { LayerInputs, ObservedInput } from "./gptq-inputs.ts";
 import {
   concatenate,
   formatOf,

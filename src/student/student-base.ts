@@ -14,8 +14,8 @@ import { type BaseModel, type BaseTensor, checkTensors } from "./base-model.ts";
 import type { Dtype } from "./dtype.ts";
 import { readHuggingFaceTexts } from "./hugging-face-base.ts";
 import { readManifest } from "./manifest.ts";
+import { openStudentFolder } from "./open-student-folder.ts";
 import { BLOCK_SIZE, unpackCodes } from "./quantise-blocks.ts";
-import { openStudentFolder } from "./student-folder.ts";
 
 /** The dtypes that other dtypes can be made from, best first. */
 const SOURCE_DTYPES: readonly Dtype[] = ["fp32", "q4"];

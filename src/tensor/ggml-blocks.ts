@@ -4,7 +4,7 @@
 import { MagdiError } from "../base/errors.ts";
 import { dequantizeQ6_K, GRID_LAYOUTS, type Grid, type GridType } from "./ggml-unpack.ts";
 import { decodeBfloat16, decodeFloat16 } from "./half.ts";
-import { type TensorType, tensorByteLength, typeLayout } from "./tensor-type.ts";
+import { type TensorType, tensorByteLength, typeLayout } from "./stored-type.ts";
 
 /** The types that dequantize accepts. */
 type FloatType = "F32" | "F16" | "BF16" | "Q6_K" | GridType;

@@ -3,8 +3,8 @@
 import { badFile, quoted, unsupported } from "./bad-file.ts";
 import type { GgufCursor } from "./gguf-cursor.ts";
 import { readName } from "./gguf-metadata.ts";
+import { type TensorType, tensorByteLength, typeLayout } from "./stored-type.ts";
 import type { PlacedTensor } from "./tensor-file.ts";
-import { type TensorType, tensorByteLength, typeLayout } from "./tensor-type.ts";
 
 const MAX_TENSORS = 2 ** 20;
 /** GGML_MAX_DIMS */

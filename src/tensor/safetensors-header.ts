@@ -4,8 +4,8 @@
 import { badFile, quoted, unsupported } from "./bad-file.ts";
 import type { FileBytes } from "./file-bytes.ts";
 import { JsonCursor } from "./json-cursor.ts";
+import { isTensorType, type TensorType, tensorByteLength, typeLayout } from "./stored-type.ts";
 import type { PlacedTensor } from "./tensor-file.ts";
-import { isTensorType, type TensorType, tensorByteLength, typeLayout } from "./tensor-type.ts";
 
 export const MAX_HEADER_BYTES = 100_000_000;
 /** More than any framework allows; it bounds the memory that a hostile header can take. */

@@ -2,7 +2,7 @@
 
 import { WholeFile } from "../base/files/whole-file.ts";
 import { badFile, quoted, unsupported } from "./bad-file.ts";
-import { type TensorType, tensorByteLength, typeLayout } from "./tensor-type.ts";
+import { type TensorType, tensorByteLength, typeLayout } from "./stored-type.ts";
 
 /** A tensor to be written: row-major, its numbers little-endian as typed arrays have them. */
 export interface TensorData {

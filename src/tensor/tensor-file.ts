@@ -3,9 +3,9 @@
 import { badFile, quoted, unsupported } from "./bad-file.ts";
 import type { FileBytes } from "./file-bytes.ts";
 import { dequantize, isFloatType } from "./ggml-blocks.ts";
-import { elementCount, type TensorType } from "./tensor-type.ts";
+import { elementCount, type TensorType } from "./stored-type.ts";
 
-export type { TensorType } from "./tensor-type.ts";
+export type { TensorType } from "./stored-type.ts";
 
 export interface TensorEntry {
   readonly name: string;

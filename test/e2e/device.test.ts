@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import path from "node:path";
 import { test } from "node:test";
-import { importStudent } from "../../src/student/import-student.ts";
+import { importStudent } from "../../src/student/write-student-folder.ts";
 import { writeRandomBase } from "../support/random-base.ts";
 import { scratchFolder } from "../support/scratch-folder.ts";
 import { NO_SOFTWARE_GPU, SOFTWARE_GPU_ENVIRONMENT } from "../support/software-gpu.ts";

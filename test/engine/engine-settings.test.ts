@@ -6,7 +6,7 @@ import { fileURLToPath } from "node:url";
 import { MagdiError } from "../../src/base/errors.ts";
 import { assertFits } from "../../src/engine/engine-settings.ts";
 import { weightBytes } from "../../src/student/manifest.ts";
-import { cachedTokenBytes, openStudentFolder } from "../../src/student/student-folder.ts";
+import { cachedTokenBytes, openStudentFolder } from "../../src/student/open-student-folder.ts";
 
 const folder = openStudentFolder(
   fileURLToPath(new URL("../../models/smollm2-135m-instruct", import.meta.url)),

@@ -7,7 +7,7 @@ import { MagdiError } from "../../src/base/errors.ts";
 import { Engine } from "../../src/engine/engine.ts";
 import type { OnnxModelRunner } from "../../src/engine/onnx-model-runner.ts";
 import type { GenerationRequest } from "../../src/engine/request.ts";
-import type { StudentFolder } from "../../src/student/student-folder.ts";
+import type { StudentFolder } from "../../src/student/open-student-folder.ts";
 import { writeRandomBase } from "../support/random-base.ts";
 import { scratchFolder } from "../support/scratch-folder.ts";
 import { NO_SOFTWARE_GPU, useSoftwareGpu } from "../support/software-gpu.ts";

@@ -5,7 +5,7 @@ import path from "node:path";
 import { test } from "node:test";
 import { MagdiError } from "../../src/base/errors.ts";
 import type { OnnxModelRunner } from "../../src/engine/onnx-model-runner.ts";
-import type { StudentFolder } from "../../src/student/student-folder.ts";
+import type { StudentFolder } from "../../src/student/open-student-folder.ts";
 import { fixture, scratchFolder } from "../support/scratch-folder.ts";
 import { importTiny, openRunner, prefilled, tinyStudent } from "../support/tiny-students.ts";
 import { SeededRandom } from "../text/seeded-random.ts";

@@ -5,7 +5,7 @@ import path from "node:path";
 import { test } from "node:test";
 import { OrtTensor } from "../../src/runtime/ort-tensor.ts";
 import { Binding, Session } from "../../src/runtime/session.ts";
-import type { StudentFolder } from "../../src/student/student-folder.ts";
+import type { StudentFolder } from "../../src/student/open-student-folder.ts";
 import { scratchFolder } from "../support/scratch-folder.ts";
 import {
   greedyTokens,

@@ -9,7 +9,7 @@ import { Engine } from "../../src/engine/engine.ts";
 import { nextChunkTokens } from "../../src/engine/model-runner.ts";
 import type { OnnxModelRunner } from "../../src/engine/onnx-model-runner.ts";
 import type { GenerationRequest } from "../../src/engine/request.ts";
-import { openStudentFolder, type StudentFolder } from "../../src/student/student-folder.ts";
+import { openStudentFolder, type StudentFolder } from "../../src/student/open-student-folder.ts";
 import { scratchFolder } from "../support/scratch-folder.ts";
 import { importTiny, openRunner, tinyStudent } from "../support/tiny-students.ts";
 import { SAMPLED, toyRequest, toyTokens } from "../support/toy-engine.ts";

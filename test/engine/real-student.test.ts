@@ -9,8 +9,8 @@ import { Engine } from "../../src/engine/engine.ts";
 import { OnnxModelRunner } from "../../src/engine/onnx-model-runner.ts";
 import { sampleRandom } from "../../src/engine/random.ts";
 import type { GenerationRequest } from "../../src/engine/request.ts";
-import { importStudent } from "../../src/student/import-student.ts";
-import { openStudentFolder, type StudentFolder } from "../../src/student/student-folder.ts";
+import { openStudentFolder, type StudentFolder } from "../../src/student/open-student-folder.ts";
+import { importStudent } from "../../src/student/write-student-folder.ts";
 import { Ear, GREEDY, SAMPLED, toyTokens } from "../support/toy-engine.ts";
 
 const CONTEXT_LENGTH = 128;

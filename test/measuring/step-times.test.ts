@@ -2,8 +2,8 @@ import assert from "node:assert/strict";
 import path from "node:path";
 import { test } from "node:test";
 import { measureStepTimes } from "../../src/measuring/step-times.ts";
-import { importStudent } from "../../src/student/import-student.ts";
-import { openStudentFolder } from "../../src/student/student-folder.ts";
+import { openStudentFolder } from "../../src/student/open-student-folder.ts";
+import { importStudent } from "../../src/student/write-student-folder.ts";
 import { writeRandomBase } from "../support/random-base.ts";
 import { scratchFolder } from "../support/scratch-folder.ts";
 

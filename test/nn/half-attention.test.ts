@@ -5,7 +5,7 @@ import { readFileSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { test } from "node:test";
 import { attentionInHalf } from "../../src/nn/half-attention.ts";
-import type { StudentFolder } from "../../src/student/student-folder.ts";
+import type { StudentFolder } from "../../src/student/open-student-folder.ts";
 import { scratchFolder } from "../support/scratch-folder.ts";
 import { greedyTokens, importTiny, openRunner, prefilled, tinyStudent } from "../support/tiny-students.ts";
 

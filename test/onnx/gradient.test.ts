@@ -1,11 +1,11 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { MagdiError } from "../../src/base/errors.ts";
+import { recomputed } from "../../src/onnx/activation-checkpointing.ts";
 import { gradients, stopGradient, withGradient } from "../../src/onnx/gradient.ts";
 import type { Value } from "../../src/onnx/graph.ts";
 import { GraphBuilder } from "../../src/onnx/graph-builder.ts";
 import * as op from "../../src/onnx/operators.ts";
-import { recomputed } from "../../src/onnx/recomputation.ts";
 import { assertGradients, Runner } from "./support/derivatives.ts";
 
 const refused =

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import type OpenAI from "openai";
 import type { ChatCompletion, ChatCompletionChunk } from "../../src/server/openai/chat-schema.ts";
-import type { TextCompletion, TextCompletionChunk } from "../../src/server/openai/text-schema.ts";
+import type { TextCompletion, TextCompletionChunk } from "../../src/server/openai/completions-schema.ts";
 import {
   bothWays,
   CHAT,

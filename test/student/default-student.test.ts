@@ -7,7 +7,7 @@ import { test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { AutoTokenizer } from "@huggingface/transformers";
 import { fingerprint } from "../../src/student/manifest.ts";
-import { openStudentFolder } from "../../src/student/student-folder.ts";
+import { openStudentFolder } from "../../src/student/open-student-folder.ts";
 import { openChatTemplate } from "../../src/text/chat-template.ts";
 import { openTokenizer } from "../../src/text/tokenizer.ts";
 import { fixture } from "../support/scratch-folder.ts";

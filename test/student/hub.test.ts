@@ -22,7 +22,7 @@ import { type TestContext, test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { MagdiError } from "../../src/base/errors.ts";
 import { downloadFromHub, type HubOptions, parseHubId } from "../../src/student/hub.ts";
-import { importStudent } from "../../src/student/import-student.ts";
+import { importStudent } from "../../src/student/write-student-folder.ts";
 
 const ROOT = fileURLToPath(new URL("../..", import.meta.url));
 const FIXTURES = path.join(ROOT, "test/fixtures");

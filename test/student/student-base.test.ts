@@ -4,9 +4,9 @@ import path from "node:path";
 import { test } from "node:test";
 import { MagdiError } from "../../src/base/errors.ts";
 import type { Dtype } from "../../src/student/dtype.ts";
-import { importStudent } from "../../src/student/import-student.ts";
 import { readManifest } from "../../src/student/manifest.ts";
 import { openBase } from "../../src/student/open-base.ts";
+import { importStudent } from "../../src/student/write-student-folder.ts";
 import { writeRandomBase } from "../support/random-base.ts";
 import { fixture, scratchFolder } from "../support/scratch-folder.ts";
 

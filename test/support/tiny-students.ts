@@ -4,8 +4,8 @@ import { existsSync } from "node:fs";
 import path from "node:path";
 import { OnnxModelRunner, type OnnxModelRunnerOptions } from "../../src/engine/onnx-model-runner.ts";
 import type { Dtype } from "../../src/student/dtype.ts";
-import { importStudent } from "../../src/student/import-student.ts";
-import { openStudentFolder, type StudentFolder } from "../../src/student/student-folder.ts";
+import { openStudentFolder, type StudentFolder } from "../../src/student/open-student-folder.ts";
+import { importStudent } from "../../src/student/write-student-folder.ts";
 import { openSafetensors } from "../../src/tensor/safetensors.ts";
 import { fixture } from "./scratch-folder.ts";
 

@@ -2,7 +2,7 @@
 
 import path from "node:path";
 import { AutoModelForCausalLM, env, type PreTrainedModel, Tensor } from "@huggingface/transformers";
-import type { StudentFolder } from "../../src/student/student-folder.ts";
+import type { StudentFolder } from "../../src/student/open-student-folder.ts";
 
 export async function openInTransformersJs(student: StudentFolder): Promise<PreTrainedModel> {
   env.allowRemoteModels = false;

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { after, test } from "node:test";
 import { dequantize, isGridType, toBlockGrid } from "../../src/tensor/ggml-blocks.ts";
 import { openSafetensors, type SafetensorsFile } from "../../src/tensor/safetensors.ts";
-import type { TensorType } from "../../src/tensor/tensor-type.ts";
+import type { TensorType } from "../../src/tensor/stored-type.ts";
 import { assertRefused } from "./support/hostile.ts";
 import { fixtures } from "./support/scratch.ts";
 

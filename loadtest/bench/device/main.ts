@@ -8,7 +8,7 @@ import { unavailable } from "../../../src/runtime/device.ts";
 import { DEVICES, type Device } from "../../../src/runtime/device-name.ts";
 import { usableProcessors } from "../../../src/runtime/usable-processors.ts";
 import { weightBytes } from "../../../src/student/manifest.ts";
-import { openStudentFolder } from "../../../src/student/student-folder.ts";
+import { openStudentFolder } from "../../../src/student/open-student-folder.ts";
 import { openTokenizer } from "../../../src/text/tokenizer.ts";
 import { ownVersion } from "../../machine.ts";
 import { promptSource } from "../prompts.ts";

@@ -4,7 +4,7 @@
 import { MagdiError } from "../../base/errors.ts";
 import type { Node, Value } from "../graph.ts";
 import type { GraphBuilder } from "../graph-builder.ts";
-import type { ValueFacts } from "../value-facts.ts";
+import type { ValueFacts } from "../shape-inference.ts";
 
 /** One node in the backward pass. */
 export interface Backward {

@@ -4,7 +4,7 @@ import { createRequire } from "node:module";
 import { pathToFileURL } from "node:url";
 import type { FastifyPluginAsyncZod } from "fastify-type-provider-zod";
 import { z } from "zod";
-import type { RouteOptions } from "../serving-context.ts";
+import type { RouteOptions } from "../app-context.ts";
 import { readStaticFiles, type StaticFile, sendStaticFile } from "../transport/static-files.ts";
 import type { DescribedRoute } from "./route-list.ts";
 

@@ -1,7 +1,7 @@
 // GET /: the playground for browsers, the list of endpoints for other clients; GET /playground/…: the page's files.
 import type { FastifyPluginAsyncZod } from "fastify-type-provider-zod";
 import { z } from "zod";
-import type { RouteOptions } from "../serving-context.ts";
+import type { RouteOptions } from "../app-context.ts";
 import { prefersHtml } from "../transport/request-headers.ts";
 import { readStaticFiles, sendStaticFile } from "../transport/static-files.ts";
 import { endpointOf } from "./route-list.ts";

@@ -3,9 +3,9 @@ import type { FastifyPluginAsyncZod } from "fastify-type-provider-zod";
 import { withinContext } from "../../asking/prompt-tokens.ts";
 import { badField } from "../../asking/sampling.ts";
 import { encodeChat } from "../../text/chat-prompt.ts";
+import type { RouteOptions } from "../app-context.ts";
 import { admit } from "../inference-route.ts";
 import { assertSampleCount, assertServes, messagesOf } from "../served-student.ts";
-import type { RouteOptions } from "../serving-context.ts";
 import {
   type ChatCompletionRequest,
   chatCompletion,
@@ -13,7 +13,7 @@ import {
   chatCompletionRequest,
 } from "./chat-schema.ts";
 import { answerCompletion } from "./completion.ts";
-import { chatShape } from "./completion-shape.ts";
+import { chatShape } from "./response-format.ts";
 import { openAiSampling } from "./sampling.ts";
 
 const DESCRIPTION = `OpenAI's chat completions, with vLLM's \`top_k\`, \`min_p\`, \`min_tokens\` and \`ignore_eos\`. Unknown

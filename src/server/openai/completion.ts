@@ -8,15 +8,15 @@ import type { CancelReason } from "../../base/finish-reason.ts";
 import type { GenerationListener, GenerationResult, SamplingParams } from "../../engine/request.ts";
 import { checkPromptLength } from "../../engine/request.ts";
 import type { Caller } from "../access/api-keys.ts";
+import { type InferenceRun, newId, type ServingContext } from "../app-context.ts";
 import { generationLimits, generationMeter } from "../generation-meter.ts";
 import { answerStreamed, answerWhole } from "../inference-route.ts";
 import type { RequestTrace } from "../observation/request-trace.ts";
 import type { ServedStudent } from "../served-student.ts";
-import { type InferenceRun, newId, type ServingContext } from "../serving-context.ts";
 import { wireFinishReason } from "../wire-finish-reason.ts";
 import type { ChatCompletion } from "./chat-schema.ts";
-import type { CompletionHead, CompletionShape } from "./completion-shape.ts";
-import type { TextCompletion } from "./text-schema.ts";
+import type { TextCompletion } from "./completions-schema.ts";
+import type { CompletionHead, CompletionShape } from "./response-format.ts";
 
 type CompletionBody = ChatCompletion | TextCompletion;
 

@@ -3,7 +3,7 @@
 import type { TokenLogprob } from "../../engine/request.ts";
 import type { Tokenizer } from "../../text/tokenizer.ts";
 import type { ChatCompletion } from "./chat-schema.ts";
-import type { TextCompletion } from "./text-schema.ts";
+import type { TextCompletion } from "./completions-schema.ts";
 
 type ChatLogprobs = ChatCompletion["choices"][number]["logprobs"];
 type TextLogprobs = TextCompletion["choices"][number]["logprobs"];

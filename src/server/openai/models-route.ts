@@ -1,8 +1,8 @@
 // GET /v1/models and /v1/models/{id}: the served student, with its limits and manifest.
 import type { FastifyPluginAsyncZod } from "fastify-type-provider-zod";
 import { z } from "zod";
+import type { RouteOptions } from "../app-context.ts";
 import { assertServes, type ServedStudent } from "../served-student.ts";
-import type { RouteOptions } from "../serving-context.ts";
 import { model, modelList } from "./model-schema.ts";
 
 export const modelsRoute: FastifyPluginAsyncZod<RouteOptions> = async (app, { context }) => {

@@ -3,8 +3,8 @@ import type { FastifyPluginAsyncZod } from "fastify-type-provider-zod";
 import { withinContext } from "../../asking/prompt-tokens.ts";
 import { badField } from "../../asking/sampling.ts";
 import { encodeChat } from "../../text/chat-prompt.ts";
+import type { RouteOptions } from "../app-context.ts";
 import { assertServes, assertTokens, messagesOf, type ServedStudent } from "../served-student.ts";
-import type { RouteOptions } from "../serving-context.ts";
 import { shownToken } from "./logprobs.ts";
 import {
   detokenizeRequest,

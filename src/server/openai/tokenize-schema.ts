@@ -2,7 +2,7 @@
 import { z } from "zod";
 import * as fields from "../transport/request-fields.ts";
 import { messages } from "./chat-schema.ts";
-import { neutralOnly } from "./completion-schema.ts";
+import { neutralOnly } from "./shared-schema.ts";
 
 export const tokenizeRequest = z.object({
   model: fields.orNull(fields.modelName),

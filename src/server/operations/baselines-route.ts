@@ -1,7 +1,7 @@
 // GET /v1/baselines: the debate costs that answers are compared with, and their sources.
 import type { FastifyPluginAsyncZod } from "fastify-type-provider-zod";
 import type { Baseline } from "../../voting/baselines.ts";
-import type { RouteOptions } from "../serving-context.ts";
+import type { RouteOptions } from "../app-context.ts";
 import { type BaselineList, baselineList } from "./baselines-schema.ts";
 
 const MEAN = "mean";

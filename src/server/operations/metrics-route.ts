@@ -3,7 +3,7 @@
 import type { FastifyPluginAsyncZod } from "fastify-type-provider-zod";
 import { type Metric, type OpenMetricsContentType, Registry } from "prom-client";
 import { z } from "zod";
-import type { RouteOptions } from "../serving-context.ts";
+import type { RouteOptions } from "../app-context.ts";
 
 export const metricsRoute: FastifyPluginAsyncZod<RouteOptions> = async (app, { context }) => {
   const exposer = new Exposer(context.metrics.registry);

@@ -1,7 +1,7 @@
 // GET /health and /ready: liveness (does the process need a restart?) and readiness (does it take requests?).
 import type { FastifyPluginAsyncZod } from "fastify-type-provider-zod";
 import { z } from "zod";
-import type { RouteOptions } from "../serving-context.ts";
+import type { RouteOptions } from "../app-context.ts";
 
 const status = z
   .object({

@@ -3,10 +3,10 @@
 import { type AskRecord, ask } from "../../asking/ask.ts";
 import { resolveQuestion } from "../../asking/question.ts";
 import type { Caller } from "../access/api-keys.ts";
+import { type InferenceRun, newId, type ServingContext } from "../app-context.ts";
 import { generationLimits, generationMeter } from "../generation-meter.ts";
 import { type InferenceEnd, RequestTrace } from "../observation/request-trace.ts";
 import { assertSampleCount, assertServes, type ServedStudent } from "../served-student.ts";
-import { type InferenceRun, newId, type ServingContext } from "../serving-context.ts";
 import { wireFinishReason } from "../wire-finish-reason.ts";
 import type { ReasonFrame } from "./frames.ts";
 import { frameOf, reasonResponseOf } from "./response.ts";

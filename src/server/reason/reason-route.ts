@@ -1,7 +1,7 @@
 // POST /v1/reason: answers a question by a vote, whole or streamed.
 import type { FastifyPluginAsyncZod } from "fastify-type-provider-zod";
+import type { RouteOptions } from "../app-context.ts";
 import { admit, answerStreamed, answerWhole } from "../inference-route.ts";
-import type { RouteOptions } from "../serving-context.ts";
 import { answerQuestion } from "./answer-question.ts";
 import { streamFrame } from "./frames.ts";
 import { reasonRequest, reasonResponse } from "./schema.ts";

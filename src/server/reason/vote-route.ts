@@ -1,7 +1,7 @@
 // POST /v1/vote: a vote over texts generated elsewhere. It needs no student.
 import type { FastifyPluginAsyncZod } from "fastify-type-provider-zod";
 import { voteOnTexts } from "../../asking/vote-texts.ts";
-import type { RouteOptions } from "../serving-context.ts";
+import type { RouteOptions } from "../app-context.ts";
 import { type VoteResponse, voteRequest, voteResponse } from "./vote-schema.ts";
 
 const DESCRIPTION = `Reads the answers of texts that any model wrote and votes over them, exactly as \`/v1/reason\` does with

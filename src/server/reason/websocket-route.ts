@@ -1,9 +1,9 @@
 // GET /v1/reason/ws: concurrent questions on one WebSocket, each streamed as frames.
 import type { FastifyPluginAsyncZod } from "fastify-type-provider-zod";
 import { takeRequest } from "../access/rate-limit.ts";
+import type { RouteOptions } from "../app-context.ts";
 import { logPrompt } from "../observation/log-privacy.ts";
 import { RequestTrace } from "../observation/request-trace.ts";
-import type { RouteOptions } from "../serving-context.ts";
 import { errorResponse } from "../transport/error-schema.ts";
 import { errorBody } from "../transport/http-errors.ts";
 import { CLOSE_CODES, WebSocketConnection } from "../transport/websocket-connection.ts";

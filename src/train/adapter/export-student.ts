@@ -4,8 +4,8 @@
 import path from "node:path";
 import { MagdiError } from "../../base/errors.ts";
 import type { BaseModel } from "../../student/base-model.ts";
-import { type AdaptedBase, type ImportOptions, importStudent } from "../../student/import-student.ts";
 import { fingerprint, type Manifest, type Training } from "../../student/manifest.ts";
+import { type AdaptedBase, type ImportOptions, importStudent } from "../../student/write-student-folder.ts";
 import { mergedBase } from "./merge.ts";
 import {
   ADAPTER_TENSORS_FILE,

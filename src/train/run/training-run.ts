@@ -11,18 +11,18 @@ import { writeWholeFile } from "../../base/files/whole-file.ts";
 import type { NodeClassifier } from "../../nn/node-classifier.ts";
 import type { TrainingLosses } from "../../nn/training-graph.ts";
 import { chooseDevice, tellChoice } from "../../runtime/device.ts";
-import { type ImportOptions, importStudent } from "../../student/import-student.ts";
 import type { Manifest } from "../../student/manifest.ts";
 import { locateBase, openBase } from "../../student/open-base.ts";
+import { type ImportOptions, importStudent } from "../../student/write-student-folder.ts";
 import { exportStudent, TRAINING_METADATA } from "../adapter/export-student.ts";
 import { findRecipe } from "../recipes.ts";
 import { fitPooledCentre, initialiseParameters } from "../step/initial-parameters.ts";
 import { openTrainingStep, type TrainingStep } from "../step/training-step.ts";
 import { type AdapterDescription, readRunState } from "./checkpoint.ts";
+import { studentText } from "./open-base-tokenizer.ts";
 import { type RunData, readRunData, sharesPrompts } from "./run-data.ts";
 import { BEST_FOLDER, CHECKPOINT_FOLDER, SETTINGS_FILE } from "./run-files.ts";
 import { RunPlan } from "./run-plan.ts";
-import { studentText } from "./student-text.ts";
 import { type TrainerOptions, type TrainingOutcome, type TrainingProgress, train } from "./trainer.ts";
 import {
   batchLimits,

@@ -16,7 +16,7 @@ import type { BaseModel } from "../../student/base-model.ts";
 import { floatsOf } from "../../student/dtype.ts";
 import { StoredWeights } from "../../student/stored-weights.ts";
 import { WeightFiles } from "../../student/weight-files.ts";
-import { FLOAT_BYTES } from "../../tensor/data-type.ts";
+import { FLOAT_BYTES } from "../../tensor/onnx-type.ts";
 
 export interface BaseSessionOptions {
   /** The device of the sessions; batches and results are copied to and from it. Default cpu. */

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import type { ZodType } from "zod";
 import { chatCompletion, chatCompletionChunk } from "../../../src/server/openai/chat-schema.ts";
-import { textCompletion, textCompletionChunk } from "../../../src/server/openai/text-schema.ts";
+import { textCompletion, textCompletionChunk } from "../../../src/server/openai/completions-schema.ts";
 import type { Json, RunningApp, ServerEvent } from "./running-app.ts";
 
 export const CHAT = "/v1/chat/completions";

@@ -8,7 +8,7 @@ import path from "node:path";
 import { test } from "node:test";
 import { MagdiError } from "../../../src/base/errors.ts";
 import { readManifest } from "../../../src/student/manifest.ts";
-import { openStudentFolder } from "../../../src/student/student-folder.ts";
+import { openStudentFolder } from "../../../src/student/open-student-folder.ts";
 import { openSafetensors } from "../../../src/tensor/safetensors.ts";
 import { type ExportOptions, exportStudent } from "../../../src/train/adapter/export-student.ts";
 import { writeRandomAdapter } from "../../support/random-adapter.ts";

@@ -6,8 +6,8 @@ import { before, test } from "node:test";
 import { openBase } from "../../../src/student/open-base.ts";
 import type { StudentText } from "../../../src/train/batches/tokenised-mags.ts";
 import type { TrainingData } from "../../../src/train/batches/training-data.ts";
+import { studentText } from "../../../src/train/run/open-base-tokenizer.ts";
 import { type RunData, readRunData } from "../../../src/train/run/run-data.ts";
-import { studentText } from "../../../src/train/run/student-text.ts";
 import {
   resolveSettings,
   settledSettings,

@@ -9,9 +9,9 @@ import { interruptedText } from "../../../src/cli/train-texts.ts";
 import { POOLED_CENTRE } from "../../../src/nn/training-graph.ts";
 import { openBase } from "../../../src/student/open-base.ts";
 import { readHeads } from "../../../src/train/adapter/heads-file.ts";
+import { studentText } from "../../../src/train/run/open-base-tokenizer.ts";
 import { readRunData } from "../../../src/train/run/run-data.ts";
 import { type RunLogLine, readRunLog } from "../../../src/train/run/run-log.ts";
-import { studentText } from "../../../src/train/run/student-text.ts";
 import { createRun, runSettings, runTraining } from "../../../src/train/run/training-run.ts";
 import {
   resolveSettings,

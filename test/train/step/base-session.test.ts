@@ -6,7 +6,7 @@ import path from "node:path";
 import { test } from "node:test";
 import { forwardGraph } from "../../../src/nn/training-graph.ts";
 import { openBase } from "../../../src/student/open-base.ts";
-import { studentText } from "../../../src/train/run/student-text.ts";
+import { studentText } from "../../../src/train/run/open-base-tokenizer.ts";
 import { BaseSessions } from "../../../src/train/step/base-session.ts";
 import { NO_LIMITS, withFilesUpTo } from "../../support/limited-process.ts";
 import { writeRandomBase } from "../../support/random-base.ts";

@@ -4,7 +4,7 @@
 import type { Value } from "./graph.ts";
 import type { GraphBuilder, NodeRange } from "./graph-builder.ts";
 import * as op from "./operators.ts";
-import type { ValueFacts } from "./value-facts.ts";
+import type { ValueFacts } from "./shape-inference.ts";
 
 /** Runs `build` and marks the nodes that it appends as one segment: their values are not kept for the backward pass, but
  * computed again from the segment's inputs when the walk reaches it. A segment within a segment joins the outer one. */

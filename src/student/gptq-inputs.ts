@@ -3,7 +3,7 @@
 
 import { rmSync, writeFileSync } from "node:fs";
 import path from "node:path";
-import { type LayerLoader, layerGraph, productInputs } from "../nn/layer-graph.ts";
+import { type LayerLoader, layerGraph, productInputs } from "../nn/gptq-layer-graph.ts";
 import { encodeModel } from "../onnx/encode.ts";
 import type { GraphBuilder } from "../onnx/graph-builder.ts";
 import { OrtTensor } from "../runtime/ort-tensor.ts";

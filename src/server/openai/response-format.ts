@@ -4,8 +4,8 @@ import type { SampleResult, TokenLogprob } from "../../engine/request.ts";
 import type { Tokenizer } from "../../text/tokenizer.ts";
 import { completionFinishReason } from "../wire-finish-reason.ts";
 import type { ChatCompletion, ChatCompletionChunk } from "./chat-schema.ts";
+import type { TextCompletion, TextCompletionChunk } from "./completions-schema.ts";
 import { chatLogprobs, isSpecial, TextLogprobWriter } from "./logprobs.ts";
-import type { TextCompletion, TextCompletionChunk } from "./text-schema.ts";
 
 /** The fields that a body and all its chunks share. */
 export type CompletionHead = Omit<ChatCompletion, "object" | "choices" | "usage">;

@@ -2,18 +2,18 @@
 import type { FastifyPluginAsyncZod } from "fastify-type-provider-zod";
 import { withinContext } from "../../asking/prompt-tokens.ts";
 import { badField } from "../../asking/sampling.ts";
+import type { RouteOptions } from "../app-context.ts";
 import { admit } from "../inference-route.ts";
 import { assertSampleCount, assertServes, assertTokens, type ServedStudent } from "../served-student.ts";
-import type { RouteOptions } from "../serving-context.ts";
 import { answerCompletion } from "./completion.ts";
-import { textShape } from "./completion-shape.ts";
-import { openAiSampling } from "./sampling.ts";
 import {
   type TextCompletionRequest,
   textCompletion,
   textCompletionChunk,
   textCompletionRequest,
-} from "./text-schema.ts";
+} from "./completions-schema.ts";
+import { textShape } from "./response-format.ts";
+import { openAiSampling } from "./sampling.ts";
 
 const DESCRIPTION = `OpenAI's legacy completions: continues one prompt or a batch of them, without a chat template. With
 \`stream\`, chunks are sent as server-sent events, ending with \`[DONE]\`; an error after the stream has begun is an event

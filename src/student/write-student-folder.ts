@@ -12,7 +12,7 @@ import { calibrationTokens } from "./calibration.ts";
 import type { Dtype } from "./dtype.ts";
 import { chooseDtype } from "./dtype-choice.ts";
 import { Float32Reference } from "./float32-reference.ts";
-import { LayerInputs } from "./layer-inputs.ts";
+import { LayerInputs } from "./gptq-inputs.ts";
 import {
   fingerprint,
   MANIFEST_FILE,
@@ -32,7 +32,7 @@ import {
   type Written,
   type WrittenDtype,
   writeDtype,
-} from "./written-dtype.ts";
+} from "./write-dtype.ts";
 
 /** A base with trained weights merged in. */
 export interface AdaptedBase {

@@ -5,7 +5,7 @@ import { MagdiError } from "../base/errors.ts";
 import { readJsonObject } from "../base/files/json-file.ts";
 import type { DecoderConfig } from "../nn/decoder-config.ts";
 import type { Device } from "../runtime/device-name.ts";
-import { FLOAT_BYTES, type FloatType } from "../tensor/data-type.ts";
+import { FLOAT_BYTES, type FloatType } from "../tensor/onnx-type.ts";
 import { type ConfigJson, readConfigJson } from "./config-json.ts";
 import { type Dtype, floatsOf } from "./dtype.ts";
 import { type Manifest, readManifest } from "./manifest.ts";

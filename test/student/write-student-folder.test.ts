@@ -15,9 +15,9 @@ import { test } from "node:test";
 import { MagdiError } from "../../src/base/errors.ts";
 import { measureQuality } from "../../src/measuring/quality.ts";
 import { DTYPES } from "../../src/student/dtype.ts";
-import { type ImportOptions, importStudent } from "../../src/student/import-student.ts";
 import { readManifest } from "../../src/student/manifest.ts";
-import { openStudentFolder } from "../../src/student/student-folder.ts";
+import { openStudentFolder } from "../../src/student/open-student-folder.ts";
+import { type ImportOptions, importStudent } from "../../src/student/write-student-folder.ts";
 import { writeRandomBase } from "../support/random-base.ts";
 import { fixture, scratchFolder } from "../support/scratch-folder.ts";
 

@@ -6,7 +6,7 @@ import path from "node:path";
 import { MagdiError } from "../../base/errors.ts";
 import { OTHER_SCRATCH, writing } from "../../base/files/disk-refusal.ts";
 import type { BaseModel } from "../../student/base-model.ts";
-import { endTokens } from "../../student/student-folder.ts";
+import { endTokens } from "../../student/open-student-folder.ts";
 import { openChatTemplate, plainChatTemplate } from "../../text/chat-template.ts";
 import { openTokenizer } from "../../text/tokenizer.ts";
 import { endTokenOf, type StudentText } from "../batches/tokenised-mags.ts";

@@ -7,7 +7,7 @@ import { engineGraph, transformersGraph, type WeightLoader } from "../nn/serving
 import { encodeModel } from "../onnx/encode.ts";
 import type { BaseModel } from "./base-model.ts";
 import { type Dtype, engineFileName, modelFileName } from "./dtype.ts";
-import type { LayerInputs } from "./layer-inputs.ts";
+import type { LayerInputs } from "./gptq-inputs.ts";
 import type { Manifest } from "./manifest.ts";
 import type { ImportProgress } from "./open-base.ts";
 import { StoredWeights } from "./stored-weights.ts";

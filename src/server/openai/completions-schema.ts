@@ -9,7 +9,7 @@ import {
   neutralOnly,
   openAiSamplingShape,
   streamedUsage,
-} from "./completion-schema.ts";
+} from "./shared-schema.ts";
 
 const MAX_PROMPTS = 32;
 

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
 import koffi from "koffi";
-import { returnFreedMemory } from "../../src/runtime/freed-memory.ts";
+import { returnFreedMemory } from "../../src/runtime/malloc-trim.ts";
 
 const glibc =
   process.platform === "linux" &&

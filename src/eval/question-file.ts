@@ -1,7 +1,7 @@
 // The questions of a file: which benchmark it is, which of its records are asked, and what is done about broken ones.
 
 import { createHash } from "node:crypto";
-import { createReadStream } from "node:fs";
+import { createReadStream, existsSync } from "node:fs";
 import path from "node:path";
 import { taskOf } from "../answers/task.ts";
 import { MagdiError } from "../base/errors.ts";
@@ -43,6 +43,9 @@ export async function readQuestions(file: string, options: ReadingOptions): Prom
     }
     skipped.push(message);
   };
+  if (!existsSync(file)) {
+    throw new MagdiError("MAGDI_FILE_MISSING", `${file}: expected a file of questions, found none`);
+  }
   for await (const raw of readJsonRecords(file, ({ message }) => onBroken(message))) {
     if (!isFor(options.use, useOf(raw.value))) {
       otherUse += 1;

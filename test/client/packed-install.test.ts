@@ -1,7 +1,7 @@
 // The package as npm has it: packed, installed in an empty folder without our lockfile, started and asked.
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
-import { cpSync, mkdirSync, readFileSync, symlinkSync } from "node:fs";
+import { cpSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";
@@ -88,5 +88,21 @@ test("the packed package, installed with what its ranges allow, starts and answe
     for (const { text, tokens } of samples) assert.ok(tokens > 2 && /[a-z]{3}/i.test(text), text);
     server.kill("SIGTERM");
     assert.equal(await server.exited, 0);
+  });
+
+  await t.test("a student without a server, and the vote of a pipe", async () => {
+    const script = `
+      import { openStudent } from "magdi";
+      const student = await openStudent("node_modules/magdi/models/smollm2-135m-instruct", { contextLength: 256 });
+      const { answer, samples } = await student.ask({ question: "What is 2 + 2?", samples: 2, maxTokens: 8 }).result;
+      console.log(JSON.stringify([answer, samples.length]));
+      await student.close();`;
+    const { stdout } = await run(process.execPath, ["--input-type=module", "-e", script], { cwd: installed });
+    assert.equal(JSON.parse(stdout)[1], 2);
+    writeFileSync(
+      path.join(installed, "texts.jsonl"),
+      '{"task":"math","samples":[{"text":"So it is 4."}]}\n',
+    );
+    assert.equal(JSON.parse(await inFolder(installed, "npx", "magdi", "vote", "texts.jsonl")).answer, "4");
   });
 });

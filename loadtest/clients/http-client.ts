@@ -67,7 +67,7 @@ export class HttpClient {
   }
 
   async #send(order: Order, startMs: number, options: PerformOptions): Promise<Exchange> {
-    const { message, end, abort } = await this.#exchange(
+    const { message, end } = await this.#exchange(
       "POST",
       order.path,
       JSON.stringify(order.body),
@@ -76,7 +76,7 @@ export class HttpClient {
     try {
       const status = message.statusCode ?? 0;
       const streamed = message.headers["content-type"]?.startsWith("text/event-stream") ?? false;
-      if (status === 200 && streamed) return await this.#stream(order, message, abort, startMs, options);
+      if (status === 200 && streamed) return await this.#stream(order, message, startMs, options);
       const body = await text(message);
       const measured = { latencyMs: performance.now() - startMs };
       if (status !== 200) return rejected(order, status, body, message.headers["retry-after"], measured);
@@ -89,7 +89,6 @@ export class HttpClient {
   async #stream(
     order: Order,
     message: IncomingMessage,
-    abort: () => void,
     startMs: number,
     { dropAt, readAfter, onFirstToken }: PerformOptions,
   ): Promise<Exchange> {
@@ -110,7 +109,8 @@ export class HttpClient {
         onFirstToken?.();
       }
       if ((dropAt === "begun" && reader.begun) || (dropAt === "token" && first)) {
-        abort();
+        // Without an error: when the answer's end has come too, nobody listens to the connection any more.
+        message.destroy();
         throw new Broken("dropped");
       }
     }
@@ -127,7 +127,7 @@ export class HttpClient {
     path: string,
     body: string | null,
     dropWhenSent = false,
-  ): Promise<{ message: IncomingMessage; end: () => void; abort: () => void }> {
+  ): Promise<{ message: IncomingMessage; end: () => void }> {
     return new Promise((resolve, reject) => {
       const headers = {
         ...headersOf(this.#target),
@@ -144,7 +144,7 @@ export class HttpClient {
       sent.once("response", (message) => {
         // One that breaks before it is read: who reads it then is told.
         message.on("error", () => {});
-        resolve({ message, end, abort });
+        resolve({ message, end });
       });
       sent.on("error", (error) => {
         end();

@@ -3,7 +3,7 @@
 import { z } from "zod";
 import { MagdiError } from "../base/errors.ts";
 import { packageVersion } from "../base/package-version.ts";
-import { bareFlag, oneOf, repeated, text } from "../base/settings/kinds.ts";
+import { bareFlag, oneOf, repeated, text, wholeNumber } from "../base/settings/kinds.ts";
 import { helpLines } from "../base/settings/setting.ts";
 import { DEVICE_SETTINGS } from "../engine/engine-settings.ts";
 import { DATASETS, datasetTitle } from "../eval/datasets.ts";
@@ -11,7 +11,7 @@ import { evaluate, readQuestionFiles } from "../eval/evaluation.ts";
 import { percent } from "../eval/markdown.ts";
 import { openAsker } from "../eval/open-asker.ts";
 import { type Report, runFiles, type Timing } from "../eval/report.ts";
-import { atLeast, type EvalSettings, evalSettings, settingsSchema } from "../eval/settings.ts";
+import { type EvalSettings, evalSettings, settingsSchema } from "../eval/settings.ts";
 import { DTYPES } from "../student/dtype.ts";
 import { loadBaselines } from "../voting/baselines.ts";
 import { DEFAULT_STUDENT } from "./default-student.ts";
@@ -44,9 +44,9 @@ const HERE = z.object({
     .nullable()
     .default(null)
     .describe(`${DTYPES.join(", ")} (default: the smallest that suits the device)`),
-  threads: atLeast(1).nullable().default(null).describe("default: one a processor that this process may use"),
-  batchRows: atLeast(2).default(32).describe("samples that decode at the same time, at least 2"),
-  contextLength: atLeast(16)
+  threads: wholeNumber(1).nullable().default(null).describe("default: one a processor that this process may use"),
+  batchRows: wholeNumber(2).default(32).describe("samples that decode at the same time, at least 2"),
+  contextLength: wholeNumber(16)
     .nullable()
     .default(null)
     .describe("tokens of prompt and answer together (default: the student's, at most 4096)"),
@@ -57,7 +57,7 @@ const SERVER = z.object({
   keyVariable: text("a variable", "NAME")
     .default("MAGDI_API_KEY")
     .describe("environment variable that holds the API key"),
-  concurrency: atLeast(1)
+  concurrency: wholeNumber(1)
     .nullable()
     .default(null)
     .describe("questions at once (default: as many as fill a batch)"),

@@ -10,22 +10,18 @@ import { readSettings } from "../base/settings/sources.ts";
 import { ADAPTIVE_THRESHOLD } from "../voting/early-stop.ts";
 import type { Question } from "./question.ts";
 
-/** As the flags of magdi eval say it. */
-export const atLeast = (min: number) =>
-  wholeNumber(min, Number.MAX_SAFE_INTEGER, `a whole number of ${min} or more`);
-
 /** A report's settings, all of them, and flags of magdi eval: what is not given, evalSettings knows. */
 export const settingsSchema = z.strictObject({
-  samples: atLeast(1).describe("samples of each question (default 1: greedy)"),
+  samples: wholeNumber(1).describe("samples of each question (default 1: greedy)"),
   temperature: number(0, 2).describe("default 0.7 for several samples, 0 for one"),
   top_p: numberThat("a number above 0 and at most 1", (share) => share > 0 && share <= 1).describe(
     `default ${DEFAULT_TOP_P}`,
   ),
-  top_k: atLeast(0).describe(`default ${DEFAULT_TOP_K}`),
-  max_tokens: atLeast(1)
+  top_k: wholeNumber(0).describe(`default ${DEFAULT_TOP_K}`),
+  max_tokens: wholeNumber(1)
     .nullable()
     .describe("of each sample (default 300, and 700 where a question is written in LaTeX)"),
-  seed: atLeast(0).describe("default 0; the same seed gives the same files"),
+  seed: wholeNumber(0).describe("default 0; the same seed gives the same files"),
   vote: oneOf(["majority", "confidence"]).describe("majority (default) or confidence"),
   adaptive_threshold: numberThat(
     "a number above 0.5 and below 1",
@@ -34,7 +30,7 @@ export const settingsSchema = z.strictObject({
   use: text("a use", "NAME").describe(
     "records for this use (default eval: those for evaluation, and those that say nothing); all",
   ),
-  limit: atLeast(1).nullable().describe("at most N questions of each data set, spread over it"),
+  limit: wholeNumber(1).nullable().describe("at most N questions of each data set, spread over it"),
   dataset: text("a benchmark", "NAME")
     .nullable()
     .describe("the benchmark, where neither records nor the file's name tell it"),

@@ -102,7 +102,7 @@ test("what is not understood is said in one line", async (t) => {
     [["--data", data], /expected --data FILE... and --json OUT/],
     [
       ["--data", data, "--json", "x.json", "--samples", "0"],
-      /--samples: expected a whole number of 1 or more, found 0/,
+      /--samples: expected a whole number from 1, found 0/,
     ],
     [["--data", data, "--json", "x.json"], /broken\.jsonl:1: answer: expected a text/],
     [["--data", "nothing.jsonl", "--json", "x.json"], /nothing\.jsonl: expected a file of questions/],

@@ -88,7 +88,7 @@ test("what cannot start says why in one line and exits with 1", async (t) => {
     [["--port"], {}, /--port.*--help/],
     [["extra"], {}, /extra.*--help/],
     [["--port", "http"], {}, /--port: expected a whole number from 0 to 65535, found "http"/],
-    [["--config", file], {}, /drainTimeout is no setting/],
+    [["--config", file], {}, /drainTimeout is not a setting/],
     [["--config", join(folder, "none.json")], {}, /none\.json: expected a JSON file/],
     [[], { MAGDI_LOG_LEVEL: "loud" }, /MAGDI_LOG_LEVEL: expected one of .*, found "loud"/],
   ];

@@ -44,7 +44,10 @@ const HERE = z.object({
     .nullable()
     .default(null)
     .describe(`${DTYPES.join(", ")} (default: the smallest that suits the device)`),
-  threads: wholeNumber(1).nullable().default(null).describe("default: one a processor that this process may use"),
+  threads: wholeNumber(1)
+    .nullable()
+    .default(null)
+    .describe("default: one a processor that this process may use"),
   batchRows: wholeNumber(2).default(32).describe("samples that decode at the same time, at least 2"),
   contextLength: wholeNumber(16)
     .nullable()

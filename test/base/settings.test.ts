@@ -161,7 +161,10 @@ test("a file that is none, no JSON or no object is named by the flag that named 
   const none = path.join(folder, "none.json");
   assert.throws(
     () => fromFile(schema, none, "--config"),
-    refused(`--config ${none}: expected a JSON file of settings, found none that can be read`, "MAGDI_FILE_MISSING"),
+    refused(
+      `--config ${none}: expected a JSON file of settings, found none that can be read`,
+      "MAGDI_FILE_MISSING",
+    ),
   );
   const file = fileOf([1]);
   assert.throws(

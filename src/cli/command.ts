@@ -1,4 +1,4 @@
-// What the dispatcher needs to know of a command, and how a command finds its own. It knows none of them.
+// The interface of a command, and commands with subcommands.
 
 export interface Command {
   readonly name: string;
@@ -6,7 +6,7 @@ export interface Command {
   readonly summary: string;
   /** The whole help text. */
   readonly help: string;
-  /** The help text that these arguments ask for, where a command has several. */
+  /** The help text for these arguments, if a command has several. */
   helpFor?(argv: readonly string[]): Promise<string>;
   /** Runs with the arguments after the command's name; resolves to the exit code. */
   run(argv: readonly string[]): Promise<number>;
@@ -14,7 +14,7 @@ export interface Command {
 
 export type Subcommand = Pick<Command, "help" | "run">;
 
-/** The command with commands of its own by name, each loaded when it is called. */
+/** Adds subcommands by name, each loaded when it is called. */
 export function withSubcommands(
   command: Command,
   subcommands: Readonly<Record<string, () => Promise<Subcommand>>>,

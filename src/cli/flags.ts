@@ -1,4 +1,4 @@
-// A command's arguments read against its schema of settings.
+// Parses a command's arguments by its schema of settings.
 
 import { parseArgs } from "node:util";
 import type { z } from "zod";
@@ -7,13 +7,13 @@ import { settingsOf } from "../base/settings/setting.ts";
 import { fromFlags, readSettings } from "../base/settings/sources.ts";
 
 export interface ParsedFlags<T> {
-  /** By key, defaults where no flag was given. */
+  /** By key, with defaults. */
   readonly values: T;
-  /** By key, those of the flags that were given. */
+  /** By key, only the given flags. */
   readonly given: Partial<T>;
-  /** By flag as they were typed, for whoever has other sources too. */
+  /** By flag, as typed, for commands with other sources of settings. */
   readonly typed: Readonly<Record<string, unknown>>;
-  /** What is no flag; none unless the command takes some. */
+  /** Positional arguments; always empty unless the command accepts some. */
   readonly words: readonly string[];
 }
 
@@ -39,7 +39,7 @@ export function parseFlags<S extends z.core.$ZodLooseShape>(
     });
   } catch (cause) {
     if (!(cause instanceof TypeError)) throw cause;
-    // parseArgs names the flag in its first sentence; the rest is advice for another kind of command.
+    // parseArgs names the flag in its first sentence; the rest is advice that does not apply here.
     const [sentence] = cause.message.split(/\.(?:\s|$)/);
     throw new MagdiError("MAGDI_BAD_CONFIG", `${sentence}; see: magdi ${command} --help`, { cause });
   }
@@ -54,7 +54,7 @@ export function parseFlags<S extends z.core.$ZodLooseShape>(
   };
 }
 
-/** For arguments that are lacking, or too many. */
+/** For missing or surplus arguments. */
 export function usageError(command: string, expected: string): MagdiError {
   return new MagdiError("MAGDI_BAD_CONFIG", `expected ${expected}, see: magdi ${command} --help`);
 }

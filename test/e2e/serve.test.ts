@@ -82,7 +82,7 @@ test("what cannot start says why in one line and exits with 1", async (t) => {
   const file = join(folder, "settings.json");
   writeFileSync(file, '{"drainTimeout": 1}');
   const cases: [string[], NodeJS.ProcessEnv, RegExp][] = [
-    [["--port", String(port)], {}, /port \d+ on 127\.0\.0\.1 is taken.*--port/],
+    [["--port", String(port)], {}, /port \d+ on 127\.0\.0\.1 is in use.*--port/],
     [["--port", "0", "--model", "missing"], {}, /missing: expected a student folder/],
     [["--prot", "1"], {}, /--prot.*--help/],
     [["--port"], {}, /--port.*--help/],

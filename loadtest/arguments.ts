@@ -1,4 +1,4 @@
-// The command line of a load test: what it may be told, and the bounds of it. It knows no scenario's insides.
+// The command line of a load test and its limits.
 import { parseArgs } from "node:util";
 import { MagdiError } from "../src/base/errors.ts";
 import { loopbackUrl } from "./clients/target.ts";
@@ -22,7 +22,7 @@ ${SCENARIOS.map(({ name, summary }) => `  ${name.padEnd(18)} ${summary}`).join("
   --requests N       how many requests are made (up to ${MAX_REQUESTS})
   --connections N    how many at a time (up to ${MAX_CONNECTIONS})
   --seed N           of the requests; the same seed makes the same ones (default 1)
-  --api-key KEY      the key to show; a server of our own is given it
+  --api-key KEY      the API key to send; a server started by the load test gets it too
   --json FILE        write everything that was measured
   --targets          exit with 1 also when a time or a ratio misses its target, which only a quiet machine can keep
   --help             this text
@@ -32,7 +32,7 @@ Exits with 0 when everything that must hold did, 1 when not, 130 after Ctrl-C (w
 
 export interface Arguments {
   readonly scenario: Scenario;
-  /** Null: a server of our own. */
+  /** Null to start a server. */
   readonly url: string | null;
   readonly amounts: Amounts;
   readonly seed: number;
@@ -43,7 +43,7 @@ export interface Arguments {
 }
 
 /**
- * Null when help was asked for.
+ * Null for --help.
  *
  * @throws MagdiError MAGDI_BAD_CONFIG: what was expected and found, in one line
  */
@@ -63,7 +63,7 @@ export function parseArguments(argv: readonly string[]): Arguments | null {
     );
   }
   if (url !== null && serverFlags.length > 0) {
-    throw bad("flags after -- are for a server of our own; with --url there is none");
+    throw bad("flags after -- are for the server that the load test starts; with --url it starts none");
   }
   const { defaults } = scenario;
   const seconds = number("seconds", values.seconds, MAX_SECONDS);

@@ -152,12 +152,9 @@ function freshSettings(typed: Readonly<Record<string, unknown>>, file: string | 
   };
 }
 
-/** The settings that a resumed run may change. */
-const OF_THE_MACHINE = ["device", "threads"] as const;
-
 function resumedSettings(folder: string, typed: Readonly<Record<string, unknown>>): TrainingSettings {
-  const allowed = new Set(["resume", "no-export", "no-measure", ...OF_THE_MACHINE]);
-  const other = Object.keys(typed).find((flag) => !allowed.has(flag));
+  const allowed = ["resume", "no-export", "no-measure", "device", "threads"];
+  const other = Object.keys(typed).find((flag) => !allowed.includes(flag));
   if (other !== undefined) {
     throw new MagdiError(
       "MAGDI_BAD_CONFIG",

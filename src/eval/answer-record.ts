@@ -102,17 +102,8 @@ export function rereadRecord(question: Question, settings: EvalSettings, record:
 
 /** A question whose prompt is too long counts as unanswered. */
 export function tooLongRecord({ dataset, id, gold }: Question, seed: number): AnswerRecord {
-  return {
-    dataset,
-    id,
-    seed,
-    gold,
-    answer: null,
-    correct: false,
-    prompt_tokens: null,
-    samples: [],
-    error: "context_length",
-  };
+  const none = { answer: null, correct: false, prompt_tokens: null, samples: [] };
+  return { dataset, id, seed, gold, ...none, error: "context_length" };
 }
 
 /** Identifies a question within a run. */

@@ -70,9 +70,8 @@ export async function readQuestionFiles(
  * @throws MagdiError MAGDI_CANCELLED after an abort: calling it again continues
  */
 export async function evaluate(options: EvaluationOptions): Promise<{ report: Report; timing: Timing }> {
-  const { out, settings, files, asker, version } = options;
+  const { out, settings, files, asker, version, source, askedName } = options;
   const paths = runFiles(out);
-  const { source, askedName } = options;
   const head = {
     format: "magdi-eval-1" as const,
     magdi: version,

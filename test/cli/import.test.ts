@@ -63,7 +63,16 @@ test("wrong flags are one line and the exit code 2, a wrong source one line and 
       "--dtype",
       "q4,int3",
     ],
-    [2, /--dtype: auto needs measurements, found --no-measure/, TINY, "--out", out, "--dtype", "auto", "--no-measure"],
+    [
+      2,
+      /--dtype: auto needs measurements, found --no-measure/,
+      TINY,
+      "--out",
+      out,
+      "--dtype",
+      "auto",
+      "--no-measure",
+    ],
     [2, /--threads: expected a whole number from 1, found "none"/, TINY, "--out", out, "--threads", "none"],
     [2, /Unknown option '--outt'.*see: magdi import --help/, TINY, "--outt", out],
     [

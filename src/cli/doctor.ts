@@ -15,9 +15,8 @@ import { loadConfig } from "../server/config.ts";
 import { DTYPES, type Dtype } from "../student/dtype.ts";
 import { weightBytes } from "../student/manifest.ts";
 import { openStudentFolder } from "../student/student-folder.ts";
-import type { Command } from "./command.ts";
+import { type Command, parseFlags } from "./command.ts";
 import { DEFAULT_STUDENT } from "./default-student.ts";
-import { parseFlags } from "./flags.ts";
 
 const FLAGS = z.object({
   device: oneOf([...DEVICES, "any", "auto"], `${DEVICES.join(", ")} or any`)

@@ -9,8 +9,7 @@ import { compareReports } from "../eval/compare.ts";
 import { datasetTitle } from "../eval/datasets.ts";
 import { percent, table } from "../eval/markdown.ts";
 import { reportText } from "../eval/report.ts";
-import type { Subcommand } from "./command.ts";
-import { parseFlags, usageError } from "./flags.ts";
+import { parseFlags, type Subcommand, usageError } from "./command.ts";
 
 const FLAGS = z.object({
   json: text("a file", "OUT").exactOptional().describe("write the results as JSON"),

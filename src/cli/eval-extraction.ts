@@ -11,8 +11,7 @@ import {
   type JudgedOutput,
   judgeOutputs,
 } from "../eval/extraction.ts";
-import type { Subcommand } from "./command.ts";
-import { parseFlags, usageError } from "./flags.ts";
+import { parseFlags, type Subcommand, usageError } from "./command.ts";
 
 const FLAGS = z.object({
   byAgent: bareFlag().describe("count each agent of a data set separately"),

@@ -6,8 +6,7 @@ import { text } from "../base/settings/kinds.ts";
 import { helpLines } from "../base/settings/setting.ts";
 import { labelOf, writePage } from "../eval/evaluation.ts";
 import { readReport, readTiming } from "../eval/report.ts";
-import type { Subcommand } from "./command.ts";
-import { parseFlags, usageError } from "./flags.ts";
+import { parseFlags, type Subcommand, usageError } from "./command.ts";
 
 const FLAGS = z.object({ out: text("a file", "PAGE.md").exactOptional().describe("the page") });
 

@@ -4,9 +4,8 @@ import { readFileSync } from "node:fs";
 import { DEVICE_SETTINGS } from "../engine/engine-settings.ts";
 import { readReport, runFiles } from "../eval/report.ts";
 import { DTYPES } from "../student/dtype.ts";
-import type { Subcommand } from "./command.ts";
+import { type Subcommand, usageError } from "./command.ts";
 import { evalRun, runEvaluation } from "./eval-run.ts";
-import { usageError } from "./flags.ts";
 
 const HELP = `Usage: magdi eval rerun REPORT [options of magdi eval]
 

@@ -14,8 +14,8 @@ import { type Report, runFiles, type Timing } from "../eval/report.ts";
 import { type EvalSettings, evalSettings, settingsSchema } from "../eval/settings.ts";
 import { DTYPES } from "../student/dtype.ts";
 import { loadBaselines } from "../voting/baselines.ts";
+import { parseFlags, usageError } from "./command.ts";
 import { DEFAULT_STUDENT } from "./default-student.ts";
-import { parseFlags, usageError } from "./flags.ts";
 import { terminalProgress } from "./progress.ts";
 import { StopSignals } from "./signals.ts";
 

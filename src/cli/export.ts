@@ -4,8 +4,7 @@ import { z } from "zod";
 import { text } from "../base/settings/kinds.ts";
 import { helpLines } from "../base/settings/setting.ts";
 import { exportStudent } from "../train/adapter/export-student.ts";
-import type { Command } from "./command.ts";
-import { parseFlags, usageError } from "./flags.ts";
+import { type Command, parseFlags, usageError } from "./command.ts";
 import { writeStudent, writtenFlags } from "./written-student.ts";
 
 const FLAGS = z.object({

@@ -11,9 +11,8 @@ import type { Tracing } from "../server/observation/request-trace.ts";
 import { closeGracefully } from "../server/operations/graceful-shutdown.ts";
 import type { OpenStudent, ServedStudent } from "../server/served-student.ts";
 import { loadBaselines } from "../voting/baselines.ts";
-import type { Command } from "./command.ts";
+import { type Command, parseFlags } from "./command.ts";
 import { DEFAULT_STUDENT } from "./default-student.ts";
-import { parseFlags } from "./flags.ts";
 import { StopSignals } from "./signals.ts";
 
 /** Time for drain and close beyond the drain timeout before the process is ended: two seconds each for clients that do

@@ -14,8 +14,7 @@ import { mergeMags } from "../mag/merge-mags.ts";
 import { isHeldOut } from "../mag/question-split.ts";
 import type { ImportCounts } from "../mag/record-to-mag.ts";
 import { type ImportResult, importText } from "../mag/text-report.ts";
-import type { Subcommand } from "./command.ts";
-import { parseFlags, usageError } from "./flags.ts";
+import { parseFlags, type Subcommand, usageError } from "./command.ts";
 
 /** The requirements of --with. */
 const NEEDS = {

@@ -4,8 +4,7 @@ import { z } from "zod";
 import { helpLines } from "../base/settings/setting.ts";
 import { usableProcessors } from "../runtime/usable-processors.ts";
 import { type Check, hasFailed, verifyTraining } from "../train/verify/verify.ts";
-import type { Subcommand } from "./command.ts";
-import { parseFlags, usageError } from "./flags.ts";
+import { parseFlags, type Subcommand, usageError } from "./command.ts";
 import { threadsFlag } from "./written-student.ts";
 
 const FLAGS = z.object({ threads: threadsFlag("threads") });

@@ -19,8 +19,7 @@ import {
   stopIfAborted,
 } from "../train/run/training-run.ts";
 import { checkedSettings, resolveSettings, type TrainingSettings } from "../train/run/training-settings.ts";
-import { withSubcommands } from "./command.ts";
-import { parseFlags, usageError } from "./flags.ts";
+import { parseFlags, usageError, withSubcommands } from "./command.ts";
 import { type Progress, terminalProgress } from "./progress.ts";
 import { StopSignals } from "./signals.ts";
 import { dataTexts, interruptedText, stepText, validationText } from "./train-texts.ts";

@@ -7,8 +7,7 @@ import { voteOnTexts } from "../asking/vote-texts.ts";
 import { MagdiError } from "../base/errors.ts";
 import { voteRequest } from "../server/reason/vote-schema.ts";
 import { parseBody } from "../server/transport/request-body.ts";
-import type { Command } from "./command.ts";
-import { parseFlags, usageError } from "./flags.ts";
+import { type Command, parseFlags, usageError } from "./command.ts";
 
 const HELP = `Usage: magdi vote [FILE]
 

@@ -17,17 +17,17 @@ server of its own (node bin/magdi.js serve) on a free port and ends it afterward
 ${SCENARIOS.map(({ name, summary }) => `  ${name.padEnd(18)} ${summary}`).join("\n")}
 
   --scenario NAME    one of the above
-  --url URL          load a server that runs already, as http://127.0.0.1:8080; it must have no other clients
-  --seconds N        let the time decide how many requests are made (up to ${MAX_SECONDS})
-  --requests N       how many requests are made (up to ${MAX_REQUESTS})
-  --connections N    how many at a time (up to ${MAX_CONNECTIONS})
-  --seed N           of the requests; the same seed makes the same ones (default 1)
+  --url URL          load a running server, such as http://127.0.0.1:8080; it must have no other clients
+  --seconds N        duration of the load, instead of --requests (up to ${MAX_SECONDS})
+  --requests N       number of requests (up to ${MAX_REQUESTS})
+  --connections N    concurrent requests (up to ${MAX_CONNECTIONS})
+  --seed N           seed of the requests (default 1)
   --api-key KEY      the API key to send; a server started by the load test gets it too
-  --json FILE        write everything that was measured
-  --targets          exit with 1 also when a time or a ratio misses its target, which only a quiet machine can keep
+  --json FILE        write the report as JSON
+  --targets          also exit with 1 if a time or ratio misses its target, which only an idle machine reaches
   --help             this text
 
-Exits with 0 when everything that must hold did, 1 when not, 130 after Ctrl-C (with the table so far).
+Exits with 0 if all exact checks pass, 1 if not, 130 after Ctrl-C (with the table so far).
 `;
 
 export interface Arguments {

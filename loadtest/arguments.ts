@@ -1,4 +1,4 @@
-// The command line of a load test: what it may be told, and the bounds of it. It knows no scenario's insides.
+// The command line of a load test and its limits.
 import { parseArgs } from "node:util";
 import { MagdiError } from "../src/base/errors.ts";
 import { loopbackUrl } from "./clients/target.ts";
@@ -17,22 +17,22 @@ server of its own (node bin/magdi.js serve) on a free port and ends it afterward
 ${SCENARIOS.map(({ name, summary }) => `  ${name.padEnd(18)} ${summary}`).join("\n")}
 
   --scenario NAME    one of the above
-  --url URL          load a server that runs already, as http://127.0.0.1:8080; it must have no other clients
-  --seconds N        let the time decide how many requests are made (up to ${MAX_SECONDS})
-  --requests N       how many requests are made (up to ${MAX_REQUESTS})
-  --connections N    how many at a time (up to ${MAX_CONNECTIONS})
-  --seed N           of the requests; the same seed makes the same ones (default 1)
-  --api-key KEY      the key to show; a server of our own is given it
-  --json FILE        write everything that was measured
-  --targets          exit with 1 also when a time or a ratio misses its target, which only a quiet machine can keep
+  --url URL          load a running server, such as http://127.0.0.1:8080; it must have no other clients
+  --seconds N        duration of the load, instead of --requests (up to ${MAX_SECONDS})
+  --requests N       number of requests (up to ${MAX_REQUESTS})
+  --connections N    concurrent requests (up to ${MAX_CONNECTIONS})
+  --seed N           seed of the requests (default 1)
+  --api-key KEY      the API key to send; a server started by the load test gets it too
+  --json FILE        write the report as JSON
+  --targets          also exit with 1 if a time or ratio misses its target, which only an idle machine reaches
   --help             this text
 
-Exits with 0 when everything that must hold did, 1 when not, 130 after Ctrl-C (with the table so far).
+Exits with 0 if all exact checks pass, 1 if not, 130 after Ctrl-C (with the table so far).
 `;
 
 export interface Arguments {
   readonly scenario: Scenario;
-  /** Null: a server of our own. */
+  /** Null to start a server. */
   readonly url: string | null;
   readonly amounts: Amounts;
   readonly seed: number;
@@ -43,7 +43,7 @@ export interface Arguments {
 }
 
 /**
- * Null when help was asked for.
+ * Null for --help.
  *
  * @throws MagdiError MAGDI_BAD_CONFIG: what was expected and found, in one line
  */
@@ -63,7 +63,7 @@ export function parseArguments(argv: readonly string[]): Arguments | null {
     );
   }
   if (url !== null && serverFlags.length > 0) {
-    throw bad("flags after -- are for a server of our own; with --url there is none");
+    throw bad("flags after -- are for the server that the load test starts; with --url it starts none");
   }
   const { defaults } = scenario;
   const seconds = number("seconds", values.seconds, MAX_SECONDS);

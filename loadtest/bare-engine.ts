@@ -1,11 +1,11 @@
-// The default student's engine in this process, with the server's own settings: what HTTP is compared with.
+// The default student's engine in this process with the server's settings, as the baseline for HTTP.
 import { parseArgs } from "node:util";
 import { openStudent } from "../src/asking/student.ts";
 import { DEFAULT_STUDENT } from "../src/cli/default-student.ts";
 import { loadConfig } from "../src/server/config.ts";
 import type { BareEngine } from "./scenarios/scenario.ts";
 
-/** `serverFlags` are the server's; those that the engine does not know are left out. */
+/** `serverFlags`: flags of magdi serve; those that do not concern the engine are ignored. */
 export async function openBareEngine(serverFlags: readonly string[]): Promise<BareEngine> {
   const { values } = parseArgs({ args: [...serverFlags], strict: false, allowPositionals: true });
   const flags = Object.fromEntries(

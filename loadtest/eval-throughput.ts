@@ -11,12 +11,12 @@ import { openStudent } from "../src/asking/student.ts";
 import { systemClock } from "../src/base/clock.ts";
 import { DEFAULT_STUDENT } from "../src/cli/default-student.ts";
 import { seedOf } from "../src/eval/answer-record.ts";
-import { NOTHING_TOLD } from "../src/eval/asker.ts";
-import { engineAsker } from "../src/eval/engine-asker.ts";
+import { UNKNOWN_IDENTITY } from "../src/eval/asker.ts";
+import { askedOf, engineAsker } from "../src/eval/engine-asker.ts";
 import { readQuestionFiles } from "../src/eval/evaluation.ts";
 import { Journal } from "../src/eval/journal.ts";
 import { runQuestions } from "../src/eval/runner.ts";
-import { askedOf, evalSettings } from "../src/eval/settings.ts";
+import { evalSettings } from "../src/eval/settings.ts";
 import { encodeChat } from "../src/text/chat-prompt.ts";
 
 const { values } = parseArgs({
@@ -84,7 +84,7 @@ async function bare(): Promise<number> {
 
 async function evaluated(): Promise<number> {
   const folder = mkdtempSync(path.join(tmpdir(), "magdi-eval-"));
-  const model = { ...NOTHING_TOLD, name: "engine", kind: "folder" } as const;
+  const model = { ...UNKNOWN_IDENTITY, name: "engine", kind: "folder" } as const;
   const journal = Journal.open(path.join(folder, "journal.jsonl"), {}, { fresh: true });
   const records = await runQuestions({
     questions,

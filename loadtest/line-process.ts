@@ -1,9 +1,9 @@
-// A process that is told what to do and answers, a line in and a line of JSON out, whichever language it is in.
+// A child process in any language that takes one line of input at a time and answers with a line of JSON.
 
 import { type ChildProcess, spawn } from "node:child_process";
 import { createInterface, type Interface } from "node:readline";
 
-/** Lines of its errors that are kept, for the message of one that ends early. */
+/** Lines of stderr that are kept, for the error when it ends early. */
 const KEPT_LINES = 20;
 
 export class LineProcess {
@@ -18,7 +18,7 @@ export class LineProcess {
     this.#child = spawn(program, rest, { stdio: ["pipe", "pipe", "pipe"] });
     const { stdout, stderr, stdin } = this.#child;
     if (stdout === null || stderr === null) throw new Error(`${program}: expected a process with outputs`);
-    // Whether it could be started, and ended, is seen by its output's end.
+    // A failed start or an exit shows as the end of its output.
     stdin?.on("error", () => {});
     this.#child.on("error", (error) => this.#errors.push(error.message));
     this.#ended = new Promise((resolve) => this.#child.once("close", () => resolve()));
@@ -30,8 +30,8 @@ export class LineProcess {
     this.#lines = this.#interface[Symbol.asyncIterator]();
   }
 
-  /** Resolves when the process has said that it is ready, with what it said.
-   * @throws Error with what its errors say when it ends before. */
+  /** Resolves with the process's ready message.
+   * @throws Error with its stderr if it ends before. */
   static async open(
     command: readonly string[],
   ): Promise<{ readonly process: LineProcess; readonly greeting: unknown }> {
@@ -43,7 +43,7 @@ export class LineProcess {
     return this.#child.pid ?? 0;
   }
 
-  /** @throws Error with what its errors say when it ends instead of answering. */
+  /** @throws Error with its stderr if it ends instead of answering. */
   ask(line: string): Promise<unknown> {
     this.#child.stdin?.write(`${line}\n`);
     return this.#answer();
@@ -55,7 +55,7 @@ export class LineProcess {
     this.#interface.close();
   }
 
-  /** The next line that is an object; libraries write others. */
+  /** The next line that is a JSON object; libraries write other lines. */
   async #answer(): Promise<unknown> {
     for (;;) {
       const { value, done } = await this.#lines.next();

@@ -15,7 +15,7 @@ async function main(argv: readonly string[]): Promise<number> {
     return 0;
   }
   const interrupt = new AbortController();
-  // A second Ctrl-C ends everything at once, as it does without us.
+  // A second Ctrl-C has its default effect.
   process.once("SIGINT", () => interrupt.abort());
   const say = (line: string): void => void process.stderr.write(`${args.scenario.name}: ${line}\n`);
   const report = await runScenario(args, { signal: interrupt.signal, say });

@@ -1,4 +1,4 @@
-// Time to the first token of a prompt whose beginning is known against one whose beginning is not, in alternating pairs
+// Time to first token of prompts with a cached prefix against prompts without one, in alternating pairs
 // on one engine: node --import tsx loadtest/prefix-reuse.ts --pairs 9. The cold one of a pair asks in a scope of its own.
 
 import { parseArgs } from "node:util";
@@ -47,7 +47,7 @@ const text = ({ median, lowest, highest }: Spread, digits: number) =>
 
 async function main(): Promise<void> {
   const { values } = parseArgs({ options: { pairs: { type: "string", default: "9" } } });
-  // Room for all that a pair leaves: what is measured is reuse, not eviction.
+  // Large enough for both prompts of a pair, so that nothing is evicted.
   const config = loadConfig({ flags: { "prefix-cache-tokens": "16384" } });
   const student = await openStudent(DEFAULT_STUDENT, config);
   const user = (content: string) => encodeChat(student, [{ role: "user", content }]);

@@ -26,7 +26,7 @@ export interface Report {
   readonly brokenOff: boolean;
   readonly machine: Machine;
   readonly server: {
-    /** Null for one of our own. */
+    /** Null for a server started by the load test. */
     readonly url: string | null;
     readonly flags: readonly string[];
     readonly model: string | null;

@@ -1,4 +1,4 @@
-// Runs one scenario: a server, clients, what is measured around them, and the checks that all scenarios share.
+// Runs one scenario: server, clients, measurements, and the checks that all scenarios share.
 import { monitorEventLoopDelay } from "node:perf_hooks";
 import type { Arguments } from "./arguments.ts";
 import { openBareEngine } from "./bare-engine.ts";
@@ -16,11 +16,11 @@ import { type LoopDelay, ServerUnderTest, startServer } from "./server/server-un
 const REQUEST_TIMEOUT_MS = 300_000;
 const IDLE_TIMEOUT_MS = 10_000;
 const LOOP_PERIOD_MS = 10;
-/** Differences that a check's detail shows; the report has all. */
+/** Differences shown in a check's detail; the report has all. */
 const SHOWN_DIFFERENCES = 3;
 
 export interface RunOptions {
-  /** What node starts as the server; default: the command as users type it. */
+  /** Arguments of node for the server; default: the magdi command. */
   readonly command?: readonly string[];
   /** Default: the default student's. */
   readonly openEngine?: () => Promise<BareEngine>;
@@ -28,14 +28,14 @@ export interface RunOptions {
   readonly say: (line: string) => void;
 }
 
-/** What there was of the server before the scenario, and after it unless it has ended. */
+/** The server's state before the scenario and, unless it has ended, after it. */
 interface Readings {
   readonly before: MetricsSnapshot;
   readonly after: MetricsSnapshot | null;
   readonly loopDelay: LoopDelay | null;
 }
 
-/** Rejects when the server does not start or does not answer; everything else is in the report. */
+/** Rejects if the server does not start or respond; all other failures are in the report. */
 export async function runScenario(args: Arguments, options: RunOptions): Promise<Report> {
   const { scenario, seed, amounts, apiKey } = args;
   const flags = [...scenario.serverFlags, ...args.serverFlags];
@@ -65,7 +65,7 @@ export async function runScenario(args: Arguments, options: RunOptions): Promise
       say: options.say,
     };
     const running = options.signal.aborted ? Promise.resolve() : scenario.run(context);
-    // Broken off, whatever waited for the server fails: what was measured until then is kept.
+    // When interrupted, pending requests fail; what was measured until then is kept.
     await running.catch((error: unknown) => {
       if (!options.signal.aborted) throw error;
     });
@@ -160,7 +160,7 @@ async function endOwn(
   results.expect("the server ended with 0", code === 0, `${code}`);
 }
 
-/** From now on; the returned function ends it and tells. */
+/** Measures from now until the returned function is called. */
 function watchOurselves(): (seconds: number) => Report["clients"] {
   const delay = monitorEventLoopDelay({ resolution: LOOP_PERIOD_MS });
   delay.enable();

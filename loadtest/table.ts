@@ -1,4 +1,4 @@
-// A report for people: tables in Markdown, so that they can be put into a page as they are. It knows no measuring.
+// A report as Markdown tables.
 import type { Summary } from "./measures/distribution.ts";
 import type { GroupReport } from "./measures/load-group.ts";
 import type { Report } from "./report.ts";
@@ -8,9 +8,9 @@ const MIB = 2 ** 20;
 export function renderReport(report: Report): string {
   const { machine, server, clients, amounts } = report;
   const lines = [
-    `magdi ${report.version}, ${report.scenario}${report.brokenOff ? " (broken off)" : ""}, ${server.model ?? "no model"}, seed ${report.seed}, ${report.startedAt}`,
+    `magdi ${report.version}, ${report.scenario}${report.brokenOff ? " (interrupted)" : ""}, ${server.model ?? "no model"}, seed ${report.seed}, ${report.startedAt}`,
     `${machine.threads} threads of ${machine.processor}, ${(machine.memoryBytes / 2 ** 30).toFixed(1)} GiB, ${machine.system}, Node ${machine.node}, load ${machine.loadAverage.toFixed(1)} at the start`,
-    `server: ${server.url ?? "of our own"} ${server.flags.join(" ")}`.trim(),
+    `server: ${server.url ?? "started for this run,"} ${server.flags.join(" ")}`.trim(),
     `${amounts.connections} connections, ${report.seconds.toFixed(1)} s`,
     "",
     ...table(
@@ -110,7 +110,7 @@ function countersOf({ counters }: Report): string[] {
   return [...table(["counter", "by the clients", "by the server"], different), ...unknown];
 }
 
-/** Nothing at all without rows; else an empty line follows. */
+/** Empty without rows; otherwise followed by an empty line. */
 function table(head: readonly string[], rows: readonly (readonly string[])[]): string[] {
   if (rows.length === 0) return [];
   const line = (cells: readonly string[]): string => `| ${cells.join(" | ")} |`;

@@ -1,4 +1,4 @@
-// LoRA training steps of ours against those of PyTorch and PEFT, alternating in one run, each in a process of its own:
+// Compares LoRA training steps with PyTorch and PEFT, alternating in one run, each in its own process:
 // node --import tsx loadtest/train-speed.ts --base DIR --python PYTHON. Both see the same tokens and the same labels.
 
 import { fileURLToPath } from "node:url";
@@ -94,7 +94,7 @@ const range = (values: readonly number[], digits: number): string => {
   return `${median.toFixed(digits)} (${lowest.toFixed(digits)}–${highest.toFixed(digits)})`;
 };
 
-/** Of each measured step: what a busy machine's wall clock does not tell, if one thread runs and none spins. */
+/** CPU time of each measured step: more reliable than wall time on a busy machine, if no thread spins. */
 const cpuSeconds = (steps: readonly StepMeasurement[] = []): number[] =>
   steps.slice(1).map((step, index) => step.cpuSeconds - (steps[index]?.cpuSeconds ?? 0));
 

@@ -1,4 +1,4 @@
-// Puts the playground's files, which are served as they are, beside the server that was built.
+// Copies the playground's static files into the build.
 import { cpSync } from "node:fs";
 
 cpSync("src/server/playground", "dist/server/playground", { recursive: true });

@@ -1,4 +1,4 @@
-// A LoRA training step of ours, as a process that is told what to do in the same lines as peer.py:
+// Runs magdi's LoRA training steps with the same line protocol as peer.py:
 // node --import tsx own.ts BASE_FOLDER THREADS RANK DEVICE [recompute].
 
 import { mkdtempSync, rmSync } from "node:fs";
@@ -13,7 +13,7 @@ import { openTrainingStep, type StepBatch } from "../../src/train/step/training-
 
 const answer = (value: object): void => console.log(JSON.stringify(value));
 
-/** Labels are each row's tokens behind the first `prompt` ones, and never its first, which nothing stands before. */
+/** Labels are each row's tokens after the first `prompt`, and never the first token, which has no prediction. */
 function batchOf(rows: number, columns: number, prompt: number, ids: readonly string[]): StepBatch {
   const tokenIds = BigInt64Array.from(ids, BigInt);
   const first = Math.max(prompt, 1);

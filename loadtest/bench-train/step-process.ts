@@ -1,4 +1,4 @@
-// A process that runs training steps when told, ours or a peer's.
+// A process that runs training steps, magdi's or a peer's.
 
 import { LineProcess } from "../line-process.ts";
 
@@ -7,7 +7,7 @@ export interface StepMeasurement {
   readonly seconds: number;
   /** Of all threads since the process began. */
   readonly cpuSeconds: number;
-  /** The most that was resident since the process began. */
+  /** Peak resident memory. */
   readonly peakBytes: number;
 }
 
@@ -18,7 +18,7 @@ export class StepProcess {
     this.#process = process;
   }
 
-  /** Resolves when the process has said that it is ready. */
+  /** Resolves when the process is ready. */
   static async open(command: readonly string[]): Promise<StepProcess> {
     const { process } = await LineProcess.open(command);
     return new StepProcess(process);

@@ -1,4 +1,4 @@
-// The cases of the benchmark: the work of each, and the number it is judged by. It knows no engine.
+// The cases of the benchmark: workload and metric of each.
 import { decodeRate, type Workload, type WorkloadTime } from "./workload.ts";
 
 export interface BenchCase {
@@ -39,7 +39,7 @@ export function benchCases(source: PromptSource, rows: number): BenchCase[] {
       name: `${samples} samples of one question`,
       unit: "tok/s",
       workload: { prompts: one(64), samples, maxTokens: 64, temperature: SAMPLE_TEMPERATURE },
-      // The prompt's time is part of the answer's: whoever asks waits for it.
+      // Prefill counts: the caller waits for it too.
       value: ({ tokens, totalMs }) => (1000 * tokens) / totalMs,
     },
     {

@@ -1,9 +1,9 @@
-// The benchmark as a picture: for each case, our engine's speed over each peer's. It measures nothing.
+// The benchmark as a chart: magdi's speed relative to each peer's, by case.
 import { parse, View } from "vega";
 import { compile } from "vega-lite";
 import type { BenchReport } from "./report.ts";
 
-/** Speed against each peer (times, where lower is better, are turned over), as SVG. */
+/** Speed against each peer (inverted for times, where lower is better), as SVG. */
 export async function drawBench(report: BenchReport): Promise<string> {
   const values = report.cases.flatMap(({ name, unit, ratios }) =>
     Object.entries(ratios).map(([peer, { median, lowest, highest }]) => {

@@ -1,4 +1,4 @@
-// llama.cpp's own programs on the same GGUF: what its kernels reach without any binding.
+// Runs llama.cpp's own benchmarks on the same GGUF: the speed of its kernels without a binding.
 import { execFileSync } from "node:child_process";
 import path from "node:path";
 

@@ -1,4 +1,4 @@
-// Prompts of exact lengths, cut from questions that differ from their first words on. It knows no subject.
+// Prompts of exact lengths, cut from questions that differ from the first words on.
 import type { Tokenizer } from "../../src/text/tokenizer.ts";
 import type { PromptSource } from "./cases.ts";
 

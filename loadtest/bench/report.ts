@@ -1,4 +1,4 @@
-// What a run of the benchmark found, as JSON's shape and as Markdown. It measures nothing.
+// The results of the benchmark as JSON and Markdown.
 import type { Spread } from "./statistics.ts";
 
 export interface BenchReport {
@@ -37,7 +37,7 @@ export interface CaseReport {
   readonly unit: "tok/s" | "ms";
   /** By subject. */
   readonly results: Readonly<Record<string, Spread>>;
-  /** Ours over a peer's, of each round's pair: how the two compare whatever the machine was doing. */
+  /** Ratios to a peer within each round, which other load on the machine affects less. */
   readonly ratios: Readonly<Record<string, Spread>>;
 }
 
@@ -113,7 +113,7 @@ export function caseTable(names: readonly string[], cases: readonly CaseReport[]
   );
 }
 
-/** A paragraph for each subject of which only a reason is there. */
+/** A paragraph for each subject that was left out. */
 export function leftOut(subjects: Readonly<Record<string, object | string>>): string[] {
   return Object.entries(subjects).flatMap(([name, reason]) =>
     typeof reason === "string" ? ["", `Left out: ${name} (${reason}).`] : [],

@@ -1,10 +1,10 @@
-// Cases run in rounds, all subjects in turn within each, so that what the machine does besides meets all alike.
+// Runs cases in rounds, with all subjects in turn in each, so that other load on the machine affects all equally.
 import type { BenchCase } from "./cases.ts";
 import { type CaseReport, OURS } from "./report.ts";
 import { spreadOf } from "./statistics.ts";
 import type { Subject } from "./workload.ts";
 
-/** One round more than `repeats`, the first of which warms up and does not count. */
+/** Runs `repeats` rounds after a warm-up round that does not count. */
 export async function runRounds(
   running: ReadonlyMap<string, Pick<Subject, "run">>,
   cases: readonly BenchCase[],

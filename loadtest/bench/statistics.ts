@@ -1,4 +1,4 @@
-// What repeated measurements amount to: their median and their spread.
+// Median and spread of repeated measurements.
 
 export interface Spread {
   readonly median: number;

@@ -1,5 +1,5 @@
-// A subject in a process of its own, so that subjects share neither memory, threads nor a heap: the parent's half
-// starts it and sends it work, the child's half is this file run as a program.
+// Runs a subject in its own process, so that subjects share no memory or threads: the parent starts it and sends
+// workloads, the child is this file run as a program.
 import { type ChildProcess, fork } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
@@ -72,7 +72,7 @@ export class SubjectProcess {
 
 async function serveCalls(): Promise<void> {
   let subject: Awaited<ReturnType<OpenSubject>> | null = null;
-  // The bench is gone, by a signal perhaps: nobody else would end this process or those that it started.
+  // The parent is gone, so nothing else would end this process and its children.
   process.once("disconnect", () => void Promise.resolve(subject?.close()).finally(() => process.exit()));
   const answer = async (call: Call): Promise<unknown> => {
     if (call.kind === "open") {

@@ -1,4 +1,4 @@
-// What every subject of the benchmark is asked to do, and what it reports back. It knows no engine.
+// The workload of every subject of the benchmark, and its result.
 
 /** Prompts are token ids, so that every subject computes the same work. Every sample has exactly `maxTokens`. */
 export interface Workload {

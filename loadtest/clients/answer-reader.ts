@@ -1,5 +1,4 @@
-// Reads one streamed answer event by event: when its first token came, how far apart the others, and what the answer
-// was. It knows the frames of a question and the chunks of a completion, and no transport.
+// Reads one streamed answer event by event: time to first token, inter-token times, and the answer.
 import { z } from "zod";
 import { reasonResponse } from "../../src/server/reason/schema.ts";
 import type { Answer } from "../requests/exchange.ts";
@@ -25,7 +24,7 @@ const chunkBody = z.object({
 const failure = z.object({ error: z.object({ type: z.string(), code: z.string().nullable() }) });
 const frame = z.object({ type: z.string(), sample: z.number().optional() });
 
-/** What the body of a whole answer says. Throws ZodError when it is no such answer. */
+/** Parses the body of a whole answer. @throws ZodError */
 export function readWhole(kind: Kind, body: string): Answer {
   const json: unknown = JSON.parse(body);
   if (kind === "reason") return { type: "reason", response: reasonResponse.parse(json) };
@@ -67,7 +66,7 @@ export class AnswerReader {
     this.#startMs = startMs;
   }
 
-  /** Takes one event's JSON, received at `nowMs`. Throws ZodError when it is nothing that belongs here. */
+  /** Takes one event's JSON, received at `nowMs`. @throws ZodError for an unexpected event */
   push(json: unknown, nowMs: number): void {
     this.begun = true;
     const failed = failure.safeParse(json);

@@ -1,5 +1,4 @@
-// One client for all kinds of request: HTTP over kept-alive connections, sockets opened as they are needed. It knows
-// no scenario.
+// A client for all kinds of requests: HTTP with keep-alive, and sockets opened on demand.
 import { type Exchange, failed } from "../requests/exchange.ts";
 import type { Order } from "../requests/order.ts";
 import { HttpClient, type PerformOptions } from "./http-client.ts";
@@ -10,7 +9,7 @@ export class Client {
   readonly target: Target;
   readonly timeoutMs: number;
   readonly http: HttpClient;
-  /** Open sockets that nobody uses just now. */
+  /** Idle open sockets. */
   readonly #idle: SocketClient[] = [];
   readonly #all = new Set<SocketClient>();
 
@@ -45,7 +44,7 @@ export class Client {
     return socket;
   }
 
-  /** Breaks off everything that is open. */
+  /** Aborts all open requests. */
   async close(): Promise<void> {
     this.http.close();
     this.#idle.length = 0;

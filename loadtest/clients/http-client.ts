@@ -1,5 +1,4 @@
-// Whole and streamed answers over HTTP, each event with the time of its arrival. It keeps connections open, and knows
-// no scenario.
+// An HTTP client with keep-alive for whole and streamed answers, which timestamps each event.
 import { Agent, type IncomingMessage, request } from "node:http";
 import { text } from "node:stream/consumers";
 import { answered, dropped, type Exchange, failed, rejected } from "../requests/exchange.ts";
@@ -8,7 +7,7 @@ import { AnswerReader, readWhole } from "./answer-reader.ts";
 import { SseParser } from "./sse-parser.ts";
 import { headersOf, type Target } from "./target.ts";
 
-/** When a client goes away on purpose: with the request just sent, at the first event, or at the first token. */
+/** When a client disconnects on purpose: with the request just sent, at the first event, or at the first token. */
 export type DropAt = "sent" | "begun" | "token";
 
 export interface PerformOptions {
@@ -19,7 +18,7 @@ export interface PerformOptions {
   readonly onFirstToken?: () => void;
 }
 
-/** The connection broke, or our own patience ended. */
+/** The connection broke or timed out. */
 class Broken extends Error {}
 
 export class HttpClient {
@@ -59,7 +58,7 @@ export class HttpClient {
     }
   }
 
-  /** Breaks off everything that is open. */
+  /** Aborts all open requests. */
   close(): void {
     this.#closed = true;
     for (const abort of this.#open) abort();
@@ -142,7 +141,7 @@ export class HttpClient {
       };
       this.#open.add(abort);
       sent.once("response", (message) => {
-        // One that breaks before it is read: who reads it then is told.
+        // A response may break before it is read; reading it then fails.
         message.on("error", () => {});
         resolve({ message, end });
       });

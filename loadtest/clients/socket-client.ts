@@ -1,4 +1,4 @@
-// Questions over one WebSocket, many at a time, each frame with the time of its arrival. It knows no scenario.
+// A WebSocket client for many concurrent questions, which timestamps each frame.
 import { once } from "node:events";
 import { WebSocket } from "ws";
 import { answered, dropped, type Exchange, failed, rejected } from "../requests/exchange.ts";
@@ -15,7 +15,7 @@ interface Pending {
   readonly resolve: (exchange: Exchange) => void;
 }
 
-/** Error codes that mean "not now": the same that HTTP answers with 429. */
+/** Error codes that are status 429 over HTTP. */
 const BUSY_CODES: readonly string[] = ["queue_full", "too_many_requests", "rate_limit_exceeded"];
 
 export class SocketClient {
@@ -76,7 +76,7 @@ export class SocketClient {
     });
   }
 
-  /** Stops reading, as a client that is too slow does. */
+  /** Stops reading, like a client that is too slow. */
   pause(): void {
     this.#socket?.pause();
   }
@@ -85,7 +85,7 @@ export class SocketClient {
     this.#socket?.resume();
   }
 
-  /** Goes away; `abruptly` without a closing handshake. */
+  /** Disconnects; `abruptly` without a closing handshake. */
   async close(abruptly = false): Promise<void> {
     const socket = this.#socket;
     if (socket === null || socket.readyState === WebSocket.CLOSED) return;
@@ -97,7 +97,7 @@ export class SocketClient {
   }
 
   #receive(text: string, nowMs: number): void {
-    // What is read of it is checked: an id is a key of ours or it is nobody's.
+    // Only the id is used, and looked up.
     const frame = JSON.parse(text) as { type?: unknown; id?: unknown };
     const id = typeof frame.id === "string" ? frame.id : "";
     const pending = this.#pending.get(id);

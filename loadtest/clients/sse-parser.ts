@@ -1,4 +1,4 @@
-// Server-sent events out of a body that comes in pieces. It knows neither sockets nor what the events mean.
+// Parses server-sent events from a body that arrives in chunks.
 import { StringDecoder } from "node:string_decoder";
 
 export interface SseEvent {
@@ -20,7 +20,7 @@ export class SseParser {
     return lines.flatMap((line) => this.#line(line.endsWith("\r") ? line.slice(0, -1) : line));
   }
 
-  /** True between two events: nothing half is left. */
+  /** True between two events. */
   get empty(): boolean {
     return this.#rest === "" && this.#data.length === 0 && this.#event === null;
   }

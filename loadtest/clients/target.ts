@@ -1,4 +1,4 @@
-// The server that requests go to: its address and the key to show. Only this machine's own addresses are taken.
+// The address and API key of the server under test, which must be on this machine.
 import { BlockList, isIP } from "node:net";
 import { MagdiError } from "../../src/base/errors.ts";
 

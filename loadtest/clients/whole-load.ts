@@ -1,12 +1,11 @@
-// Whole answers by autocannon: a number of requests over so many connections, each connection asking again when it is
-// answered. It knows no scenario.
+// Requests with whole answers through autocannon, over a number of connections in a closed loop.
 import autocannon from "autocannon";
 import { answered, type Exchange, failed, rejected } from "../requests/exchange.ts";
 import type { Order } from "../requests/order.ts";
 import { readWhole } from "./answer-reader.ts";
 import { headersOf, type Target } from "./target.ts";
 
-/** How often autocannon looks whether it is done. */
+/** How often autocannon checks whether it is done. */
 const LOOK_MS = 50;
 
 export interface WholeLoad {
@@ -44,7 +43,7 @@ export async function runWholeLoad(load: WholeLoad): Promise<void> {
       },
     ],
   });
-  // autocannon tells of the body and, right after it, of the time that it took.
+  // autocannon emits the body and, right after it, the time that it took.
   instance.on("response", (_client: unknown, _status: number, _bytes: number, latencyMs: number) => {
     if (judge !== null) load.onExchange(judge({ latencyMs }));
     judge = null;

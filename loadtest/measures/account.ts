@@ -1,5 +1,4 @@
-// The client's own count of what a server's counters should say, from the answers alone. It knows the meaning of the
-// server's metrics and of its answers, and neither a server nor a scenario.
+// The client's own account of what the server's counters should be, computed from the answers alone.
 import type { ReasonResponse } from "../../src/server/reason/schema.ts";
 import type { CompletionAnswer, Exchange } from "../requests/exchange.ts";
 import { PATHS } from "../requests/order.ts";
@@ -19,10 +18,10 @@ export interface Comparison {
   readonly unknown: readonly string[];
 }
 
-/** Sums of fractions depend on their order in the last bits. */
+/** The last bits of a sum of fractions depend on its order. */
 const RELATIVE_TOLERANCE = 1e-9;
 
-/** The failure that the server counts for an error code. */
+/** The failure reason in the metrics of each error code. */
 const FAILURE_OF_CODE: Readonly<Record<string, string>> = {
   queue_full: "queue_full",
   queue_timeout: "queue_timeout",
@@ -32,7 +31,7 @@ const FAILURE_OF_CODE: Readonly<Record<string, string>> = {
   context_length_exceeded: "context_length",
 };
 
-/** Counters whose every series is known, zero where nothing of the kind was seen. */
+/** Counters with all series known to the client, zero if nothing was seen. */
 const KNOWN = [
   "prompt_tokens_total",
   "prompt_tokens_computed_total",
@@ -50,21 +49,21 @@ const KNOWN = [
   "prefix_cache_hits_total",
 ].map((name) => `magdi_${name}`);
 
-/** Counters by the name of an API key, which a client does not know: compared over all names. */
+/** Counters by API key name, which a client does not know: compared as sums over all names. */
 const BY_KEY = [
   { name: "magdi_key_requests_total", labels: {} },
   { name: "magdi_key_tokens_total", labels: { kind: "prompt" } },
   { name: "magdi_key_tokens_total", labels: { kind: "generation" } },
 ] as const;
 
-/** Compared for the endpoints that requests go to: probes and scrapes are the measuring's own. */
+/** Only for the endpoints under load, not for probes and scrapes. */
 const RESPONSES = "magdi_http_responses_total";
 const ENDPOINTS = new Set(Object.values(PATHS).filter((path) => path !== PATHS["reason-socket"]));
 
-/** Looked up for every prompt, or for none where the cache is off. */
+/** Counted for every prompt, or for none if the cache is off. */
 const PREFIX_QUERIES = "magdi_prefix_cache_queries_total";
 
-/** Counts and sums of histograms that a client can know, too. */
+/** Counts and sums of histograms that a client can know. */
 const KNOWN_HISTOGRAMS = [
   "magdi_time_to_first_token_seconds_count",
   "magdi_inter_token_latency_seconds_count",
@@ -222,7 +221,7 @@ function outcomeOf({
   return finish_reason === "length" ? "length" : "unparsed";
 }
 
-/** How the request as a whole ended; samples that the vote no longer needed are left out. */
+/** How the request as a whole ended; samples that the vote no longer needed do not count. */
 function endOf(finishReasons: readonly string[]): "stop" | "length" | "abort" {
   if (finishReasons.includes("abort")) return "abort";
   return finishReasons.includes("length") ? "length" : "stop";

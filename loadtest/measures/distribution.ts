@@ -1,4 +1,4 @@
-// Values of one measurement and their percentiles, exact: every value is kept. It knows no units.
+// The values of a measurement and their exact percentiles.
 
 export interface Summary {
   readonly count: number;

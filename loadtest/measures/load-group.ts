@@ -1,5 +1,4 @@
-// The exchanges of one part of a scenario, measured: latencies, first tokens, gaps, rates, errors by kind. It knows
-// no server.
+// The measurements of one part of a scenario: latencies, times to first token, inter-token times, rates, errors by kind.
 import type { Exchange } from "../requests/exchange.ts";
 import { Distribution, type Summary } from "./distribution.ts";
 
@@ -10,12 +9,12 @@ export interface GroupReport {
   readonly refused: number;
   readonly dropped: number;
   readonly failed: number;
-  /** Times by what was wrong, refusals included. */
+  /** Counts by error, including refusals. */
   readonly errors: Readonly<Record<string, number>>;
   readonly seconds: number;
   readonly requestsPerSecond: number;
   readonly tokensPerSecond: number;
-  /** Milliseconds; null where nothing was measured. */
+  /** Milliseconds; null if nothing was measured. */
   readonly latencyMs: Summary | null;
   readonly firstTokenMs: Summary | null;
   readonly interTokenMs: Summary | null;

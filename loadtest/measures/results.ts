@@ -1,5 +1,5 @@
-// What a scenario has found so far: groups of exchanges, checks, figures of its own, memory over time. It can be read
-// at any moment, so that a run that is broken off has its table too.
+// The results of a scenario so far: groups of exchanges, checks, figures and memory over time. They can be read at any
+// time, so that an interrupted run has a table too.
 
 import type { Exchange } from "../requests/exchange.ts";
 import type { LoopDelay } from "../server/server-under-test.ts";
@@ -8,7 +8,7 @@ import { LoadGroup } from "./load-group.ts";
 
 export interface Check {
   readonly name: string;
-  /** exact: must hold on any machine. target: a time or a ratio that a quiet machine should reach. */
+  /** exact: must hold on any machine. target: a time or ratio that an idle machine should reach. */
   readonly kind: "exact" | "target";
   readonly passed: boolean;
   /** What was found, and what was expected. */
@@ -33,10 +33,10 @@ export class Results {
   readonly memory: MemorySample[] = [];
   /** The client's count over all exchanges of all groups. */
   readonly account = new Account();
-  /** Set by a scenario that measures a part of its time; else the runner measures all of it. */
+  /** Set by scenarios that measure only part of their time; otherwise the runner measures all of it. */
   loopDelay: LoopDelay | null = null;
 
-  /** A new group; every exchange that is added to it through `record` is counted. */
+  /** Begins a group; exchanges added through `record` are counted. */
   group(name: string): LoadGroup {
     const group = new LoadGroup(name);
     this.groups.push(group);
@@ -53,7 +53,7 @@ export class Results {
     this.checks.push({ name, kind: "exact", passed, detail });
   }
 
-  /** A time or ratio that a quiet machine should reach; `value` null was not measured and is missed. */
+  /** A time or ratio that an idle machine should reach; null, not measured, misses it. */
   target(
     name: string,
     value: number | null,

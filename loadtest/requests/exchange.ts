@@ -1,8 +1,8 @@
-// What became of one request, whatever the transport. It knows no sockets.
+// The outcome and timings of one request over any transport.
 import type { ReasonResponse } from "../../src/server/reason/schema.ts";
 import type { Kind, Order } from "./order.ts";
 
-/** What a completion says of itself: enough to count it. */
+/** The parts of a completion that are counted. */
 export interface CompletionAnswer {
   readonly promptTokens: number;
   readonly cachedTokens: number;
@@ -18,26 +18,26 @@ export type Answer =
 
 export interface Exchange {
   readonly kind: Kind;
-  /** Refused: a proper 429 or 503 before anything was generated. Dropped: the client went away on purpose. */
+  /** Refused: a proper 429 or 503 before anything was generated. Dropped: the client disconnected on purpose. */
   readonly outcome: "answered" | "refused" | "failed" | "dropped";
-  /** Status, code or what was wrong; null for what was answered. */
+  /** Status, code or problem; null if answered. */
   readonly error: string | null;
   readonly latencyMs: number;
-  /** From sending to the first token's text; null where none came or the answer came whole. */
+  /** From sending to the first token's text; null without tokens, or if not streamed. */
   readonly firstTokenMs: number | null;
   /** Between two tokens of one sample. */
   readonly gapsMs: readonly number[];
   readonly answer: Answer | null;
 }
 
-/** The parts of an exchange that a transport has measured. */
+/** What the transport has measured. */
 export interface Measured {
   readonly latencyMs: number;
   readonly firstTokenMs?: number | null;
   readonly gapsMs?: readonly number[];
 }
 
-/** Failed if the server cut it off at a deadline: it looks whole otherwise. */
+/** Failed if the server ended it at a deadline, which otherwise looks complete. */
 export function answered(order: Order, answer: Answer, measured: Measured): Exchange {
   if (isCutOff(answer)) return failed(order, "cut off by the server", measured);
   return exchange(order, "answered", null, answer, measured);
@@ -76,7 +76,7 @@ export function rejected(
   return exchange(order, "refused", error, null, measured);
 }
 
-/** The code of an error body, or its type where it has none; null when it is no such body. */
+/** The code of an error body, or its type; null for other bodies. */
 export function errorCodeOf(body: string): string | null {
   try {
     const { error } = JSON.parse(body) as { error?: { code?: unknown; type?: unknown } }; // checked below

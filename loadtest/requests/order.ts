@@ -1,4 +1,4 @@
-// One request to make: over which transport, to which path, with which body. It knows no client.
+// A request to send: transport, path and body.
 
 export const KINDS = [
   "reason",

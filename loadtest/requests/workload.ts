@@ -1,5 +1,4 @@
-// Requests from a seed: the same seed and number give the same request. It knows questions and request bodies, and
-// nothing of how they are sent.
+// Generates requests from a seed: the same seed and number give the same request.
 import { sampleRandom } from "../../src/engine/random.ts";
 import { type Kind, type Order, PATHS } from "./order.ts";
 import questions from "./questions.json" with { type: "json" };

@@ -1,4 +1,4 @@
-// More requests at one moment than the server holds: what it accepts is answered, the rest refused at once.
+// More simultaneous requests than the server accepts: the accepted ones are answered, the rest refused at once.
 import type { Scenario } from "./scenario.ts";
 
 const ROWS = 8;
@@ -7,8 +7,7 @@ const SHAPE = { maxTokens: 24 };
 
 export const burst: Scenario = {
   name: "burst",
-  summary:
-    "many requests at one moment, over the bound of the waiting line: answered, or refused 429 at once",
+  summary: "more simultaneous requests than the waiting queue holds: answered, or refused 429 at once",
   serverFlags: ["--batch-rows", String(ROWS), "--queue-samples", String(QUEUE)],
   ownServer: true,
   timed: false,
@@ -30,9 +29,9 @@ export const burst: Scenario = {
       `${group.answered} answered and ${group.refused} refused of ${requests}`,
     );
     results.expect(
-      "the waiting line was used to its bound",
+      "the waiting queue was full",
       group.answered >= Math.min(requests, QUEUE),
-      `${group.answered} answered, the line holds ${QUEUE}`,
+      `${group.answered} answered, the queue holds ${QUEUE}`,
     );
     results.expect(
       "the rest was refused",

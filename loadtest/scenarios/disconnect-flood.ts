@@ -1,4 +1,4 @@
-// Streams and sockets that are opened and dropped, all at once: the next answer starts as if nothing had been.
+// Many streams and sockets opened and dropped at once: the next answer must start as on an idle server.
 import type { DropAt } from "../clients/http-client.ts";
 import { median } from "../measures/distribution.ts";
 import { type Exchange, failed } from "../requests/exchange.ts";
@@ -8,7 +8,7 @@ import type { Scenario, ScenarioContext } from "./scenario.ts";
 interface Drop {
   readonly kind: Kind;
   readonly dropAt: DropAt;
-  /** False where the server may never hear of the request, or answer it before it hears of the drop. */
+  /** False if the server may never see the request, or may answer it before it sees the disconnect. */
   readonly certain: boolean;
 }
 

@@ -1,4 +1,4 @@
-// SIGTERM in the middle of streams: all of them end properly, nothing new is taken, and the process exits with 0.
+// SIGTERM during streams: all of them end properly, new requests are refused, and the process exits with 0.
 import type { Client } from "../clients/client.ts";
 import type { Kind } from "../requests/order.ts";
 import type { Scenario } from "./scenario.ts";
@@ -6,9 +6,9 @@ import type { Scenario } from "./scenario.ts";
 const SHAPE = { maxTokens: 200, ignoreEos: true };
 const KINDS: readonly Kind[] = ["chat-stream", "reason-stream"];
 const DRAIN_TIMEOUT_MS = 20_000;
-/** Errors of a server that listens no more. */
+/** Errors of a server that no longer listens. */
 const GONE: readonly string[] = ["ECONNREFUSED", "ECONNRESET"];
-/** From the deadline to the exit: the last events, and closing the engine. */
+/** From the deadline to the exit: sending the last events and closing the engine. */
 const GRACE_MS = 5000;
 
 export const drain: Scenario = {
@@ -72,7 +72,7 @@ export const drain: Scenario = {
   },
 };
 
-/** Resolves when /ready says 503, or nothing any more. */
+/** Resolves when /ready returns 503 or no longer answers. */
 async function drainBegun(client: Client): Promise<void> {
   try {
     while ((await client.http.get("/ready")).status === 200);

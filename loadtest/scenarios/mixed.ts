@@ -1,5 +1,4 @@
-// Everything at once: every endpoint, whole, streamed and over sockets, with one sample and with many. The soak is the
-// same for a long time, watched.
+// All endpoints and transports at once, with one sample and with many; the soak is the same for half an hour.
 import type { LoadGroup } from "../measures/load-group.ts";
 import { KINDS, type Kind } from "../requests/order.ts";
 import { closedLoop, pause } from "./pace.ts";
@@ -18,12 +17,12 @@ const KIND_MIX: readonly Kind[] = [
   "completion-stream",
   "tokenize",
 ];
-/** Most people ask for one sample; few for the cap. */
+/** Mostly one sample, rarely the maximum. */
 const SAMPLE_MIX: readonly number[] = [1, 1, 1, 1, 5, 5, 10, 10, 32];
 const MAX_TOKENS = 32;
 
 const MEMORY_EVERY_SECONDS = 10;
-/** Memory before this share of the time is the warm-up: five minutes of thirty. */
+/** The share of the time that is warm-up: five minutes of thirty. */
 const WARM_SHARE = 1 / 6;
 const MEMORY_GROWTH_LIMIT_PERCENT = 2;
 
@@ -93,7 +92,7 @@ export const soak: Scenario = {
   },
 };
 
-/** Resident memory at the end over that after a sixth of the time; null without samples. */
+/** Growth of resident memory since the warm-up; null without samples. */
 function growthPercent(
   samples: readonly { readonly seconds: number; readonly residentBytes: number }[],
 ): number | null {

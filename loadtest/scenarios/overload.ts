@@ -1,5 +1,5 @@
-// Ten times as many requests a second as the server can answer, beside exactly as many as it can, on one server: what
-// is accepted takes no longer, and the rest is refused quickly.
+// Ten times the request rate that the server can sustain, compared with the load at capacity: accepted requests must
+// take no longer, and the rest must be refused quickly.
 import { closedLoop, openLoop, pause } from "./pace.ts";
 import type { Scenario } from "./scenario.ts";
 
@@ -8,7 +8,7 @@ const QUEUE = 8;
 const SHAPE = { maxTokens: 24 };
 const TIMES = 10;
 const SLOWER_LIMIT = 1.5;
-/** Short beside an answer, so that the line stays full. */
+/** Short compared with an answer, so that the queue stays full. */
 const AGAIN_MS = 10;
 const REFUSAL_LIMIT_MS = 20;
 
@@ -18,7 +18,7 @@ export const overload: Scenario = {
   serverFlags: ["--batch-rows", String(ROWS), "--queue-samples", String(QUEUE)],
   ownServer: true,
   timed: true,
-  // As many connections as keep every row and the whole waiting line busy.
+  // Enough connections to fill all rows and the whole waiting queue.
   defaults: { connections: ROWS + QUEUE, requests: 160, seconds: null },
   mayRefuse: true,
   comparesCounters: true,
@@ -28,7 +28,7 @@ export const overload: Scenario = {
     const full = results.group("at capacity");
     const filling = results.group("at capacity, came too early");
     await closedLoop(part, signal, async () => {
-      // Rows fill one after the other: until then the line is full sooner, and who is refused asks again.
+      // Until all rows are filled the queue overflows sooner, and refused requests are retried.
       for (;;) {
         const exchange = await client.perform(workload.next("reason", SHAPE));
         results.record(exchange.outcome === "refused" ? filling : full, exchange);

@@ -1,8 +1,7 @@
-// How requests follow each other: as many at a time as there are connections, or at times of their own whatever the
-// server does. It knows no requests.
+// Paces requests: a fixed number of connections (closed loop), or a fixed rate whatever the server does (open loop).
 import type { Amounts } from "./scenario.ts";
 
-/** Runs `once` on each of `connections` lines, one after the other on each, until count, time or signal end it. */
+/** Closed loop: runs `once` repeatedly on each connection, until the count, the time or the signal ends it. */
 export async function closedLoop(
   amounts: Amounts,
   signal: AbortSignal,
@@ -19,8 +18,8 @@ export async function closedLoop(
 }
 
 /**
- * Starts `once` every `intervalMs`, however many still run; resolves when all have ended. Late timers are made up
- * for, so that the rate holds.
+ * Open loop: starts `once` every `intervalMs`, however many are still running; resolves when all have ended. Late
+ * timers are compensated, so that the rate holds.
  */
 export async function openLoop(
   load: { readonly intervalMs: number; readonly requests: number },
@@ -38,7 +37,7 @@ export async function openLoop(
   await Promise.all(running);
 }
 
-/** Resolves after `ms`, or at once when the signal comes. */
+/** Resolves after `ms`, or when the signal is aborted. */
 export function pause(ms: number, signal: AbortSignal): Promise<void> {
   if (signal.aborted) return Promise.resolve();
   return new Promise((resolve) => {

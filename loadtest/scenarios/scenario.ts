@@ -37,7 +37,7 @@ export interface Scenario {
   readonly name: string;
   /** One line for --help. */
   readonly summary: string;
-  /** Settings of our own server. */
+  /** Flags of the server that the load test starts. */
   readonly serverFlags: readonly string[];
   /** True when it must choose the server's settings or send it signals: --url is refused then. */
   readonly ownServer: boolean;

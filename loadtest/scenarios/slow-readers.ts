@@ -1,21 +1,17 @@
-// Clients that ask and do not read, over streams and a socket: the server cuts them off and spends nothing more on
-// them, and others are answered meanwhile.
+// Clients that do not read their streams and sockets: the server disconnects them, and others are answered meanwhile.
 import type { SocketClient } from "../clients/socket-client.ts";
 import type { Exchange } from "../requests/exchange.ts";
 import type { MetricsSnapshot } from "../server/metrics-snapshot.ts";
 import type { Scenario, ScenarioContext } from "./scenario.ts";
 
-/**
- * Between two processes of one machine the kernel holds some four megabytes before the server has to hold anything: so
- * much is sent for each token.
- */
+/** Between two processes of one machine the kernel buffers some 4 MB before the server has to: so each token is large. */
 const STREAM_SHAPE = { samples: 2, maxTokens: 2048, ignoreEos: true, topLogprobs: 20 };
 const SOCKET_SHAPE = { samples: 32, maxTokens: 4 };
 const SOCKET_ID_CHARS = 64;
-/** Questions that are sent at a time over the socket, one batch after the other, until it is closed. */
+/** Questions per batch on the socket; batches are sent until it is closed. */
 const SOCKET_BATCH = 8;
 const OTHERS_SHAPE = { maxTokens: 16 };
-/** What a socket may be closed with: told why, or cut off for not reading that either. */
+/** Close codes: 1013 with a reason, or 1006 if the client does not even read that. */
 const CUT_CODES: readonly (number | null)[] = [1013, 1006];
 const CUT_TIMEOUT_MS = 300_000;
 const DISCONNECTS = 'magdi_request_failures_total{reason="disconnect"}';
@@ -23,7 +19,7 @@ const DISCONNECTS = 'magdi_request_failures_total{reason="disconnect"}';
 export const slowReaders: Scenario = {
   name: "slow-readers",
   summary: "clients that do not read are cut off at a bound of unread bytes; the others notice nothing",
-  // Without pings: a client that does not read does not answer them, and would be cut off for that.
+  // No pings: a client that does not read would be disconnected for not answering them.
   serverFlags: ["--stream-buffer-bytes", "65536", "--web-socket-ping-ms", "0"],
   ownServer: true,
   timed: false,
@@ -87,8 +83,8 @@ function askOnSocket({ workload }: ScenarioContext, socket: SocketClient, asked:
 }
 
 /**
- * One well-behaved client asks again and again until `enough`, which hears how many requests were counted as
- * disconnects and whether the server has nothing to do. Gives that number.
+ * A well-behaved client sends requests until `enough`, which gets the number of disconnects in the metrics and whether
+ * the server is idle. Returns that number.
  */
 async function othersUntil(
   { server, client, workload, results, signal }: ScenarioContext,

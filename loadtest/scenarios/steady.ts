@@ -1,4 +1,4 @@
-// Steady load, a third of it each way: whole answers, streams, sockets.
+// Steady load, a third each as whole answers, streams and sockets.
 import { runWholeLoad } from "../clients/whole-load.ts";
 import type { Kind } from "../requests/order.ts";
 import { closedLoop } from "./pace.ts";
@@ -29,7 +29,7 @@ export const steady: Scenario = {
   },
 };
 
-/** autocannon counts requests: where the time decides, a first round says how many fit into it. */
+/** autocannon takes a number of requests; for a duration, a first round measures how many fit. */
 async function whole({ client, workload, results, signal, say }: ScenarioContext, amounts: Amounts) {
   const { connections, seconds } = amounts;
   say("whole answers");

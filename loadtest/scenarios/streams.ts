@@ -1,4 +1,4 @@
-// Many open streams at once: how late the server's event loop is, and how quickly /health answers beside them.
+// Many streams at once: the server's event-loop delay and the latency of /health meanwhile.
 import { Distribution } from "../measures/distribution.ts";
 import { pause } from "./pace.ts";
 import type { Scenario, ScenarioContext } from "./scenario.ts";
@@ -11,7 +11,7 @@ const HEALTH_LIMIT_MS = 25;
 
 export const streams: Scenario = {
   name: "streams",
-  summary: "64 open streams: event-loop delay of the server, and the latency of /health beside them",
+  summary: "64 open streams: event-loop delay of the server, and latency of /health meanwhile",
   serverFlags: ["--batch-rows", String(STREAMS)],
   ownServer: false,
   timed: false,
@@ -61,8 +61,8 @@ export const streams: Scenario = {
 };
 
 /**
- * Asks for /health every 25 ms until the signal, at least once, and however long the answers before take: each is
- * measured from when it was due, so that a server that stands still is seen for as long as it does.
+ * Requests /health every 25 ms until the signal, at least once. Each is measured from when it was due, so that a stalled
+ * server is seen for as long as it stalls (no coordinated omission).
  */
 async function watchHealth({ client, results, signal }: ScenarioContext, ended: AbortSignal) {
   const times = new Distribution();

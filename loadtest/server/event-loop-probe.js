@@ -1,5 +1,4 @@
-// Loaded into the server under test before anything else: answers its parent's question how late the event loop was
-// since the last time it was asked. It knows nothing of the server.
+// Preloaded into the server under test: reports the event-loop delay since the last report when its parent asks.
 import { monitorEventLoopDelay } from "node:perf_hooks";
 
 const PERIOD_MS = 5;
@@ -8,7 +7,7 @@ const NS = 1e6;
 const histogram = monitorEventLoopDelay({ resolution: PERIOD_MS });
 histogram.enable();
 
-/** The histogram holds the time between two firings of a timer: what exceeds its period is the delay. */
+/** The histogram has the times between two firings of a timer: the excess over its period is the delay. */
 const delayMs = (ns) => Math.max(0, ns / NS - PERIOD_MS);
 
 process.on("message", (question) => {
@@ -23,7 +22,7 @@ process.on("message", (question) => {
   });
   histogram.reset();
 });
-// Whoever started the server is gone, however it ended: nobody else would end this one.
+// The parent is gone, so nothing else would end this process.
 process.on("disconnect", () => process.kill(process.pid, "SIGTERM"));
-// Asked or not, the channel does not keep the server alive.
+// The channel must not keep the server alive.
 process.channel?.unref();

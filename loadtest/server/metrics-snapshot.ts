@@ -1,8 +1,8 @@
-// What /metrics said at one moment, and what changed between two. It knows Prometheus' text format and no metric.
+// A snapshot of /metrics in Prometheus' text format, and the difference of two.
 
 export class MetricsSnapshot {
   readonly #values = new Map<string, number>();
-  /** Names of the families that the server calls counters. */
+  /** Names of the metrics whose type is counter. */
   readonly counters: ReadonlySet<string>;
 
   constructor(text: string) {
@@ -11,19 +11,19 @@ export class MetricsSnapshot {
       const declared = /^# TYPE (\S+) counter$/.exec(line)?.[1];
       if (declared !== undefined) counters.add(declared);
       if (line === "" || line.startsWith("#")) continue;
-      // Labels may hold spaces, values and timestamps do not.
+      // Labels may contain spaces; values and timestamps do not.
       const at = line.lastIndexOf(" ");
       this.#values.set(line.slice(0, at), Number(line.slice(at + 1)));
     }
     this.counters = counters;
   }
 
-  /** The value of a series such as magdi_answers_total{task="math"}; 0 where it is not there. */
+  /** The value of a series such as magdi_answers_total{task="math"}; 0 if absent. */
   value(series: string): number {
     return this.#values.get(series) ?? 0;
   }
 
-  /** The sum over a name's series, of those whose labels have `labels` among them. */
+  /** The sum over the series of a name whose labels include `labels`. */
   sum(name: string, labels: Readonly<Record<string, string>> = {}): number {
     const wanted = Object.entries(labels).map(([label, value]) => `${label}="${value}"`);
     let sum = 0;

@@ -1,19 +1,19 @@
-// A server as a child process: started, listened to, signalled, and gone when its owner is. It knows no requests.
+// A server as a child process, which ends with its parent.
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { fileURLToPath } from "node:url";
 
 const ROOT = fileURLToPath(new URL("../..", import.meta.url));
-/** The command as users start it. */
+/** The magdi command. */
 export const MAGDI_SERVE: readonly string[] = ["bin/magdi.js", "serve"];
 
 const MAX_KEPT_CHARS = 100_000;
 
 export interface ServerProcessOptions {
   readonly environment?: NodeJS.ProcessEnv;
-  /** Open a channel for messages between the two. Default false. */
+  /** Open an IPC channel. Default false. */
   readonly channel?: boolean;
-  /** Keep it out of the terminal's process group, so that a Ctrl-C reaches its owner alone. Default false. */
+  /** Keep it out of the terminal's process group, so that Ctrl-C reaches only the parent. Default false. */
   readonly detached?: boolean;
 }
 
@@ -22,7 +22,7 @@ export class ServerProcess {
   /** Its exit code; null when a signal ended it. */
   readonly exited: Promise<number | null>;
   stdout = "";
-  /** What it last wrote, up to a bound. */
+  /** The end of its output. */
   stderr = "";
   readonly #killWithUs = () => void this.child.kill("SIGKILL");
 
@@ -47,7 +47,7 @@ export class ServerProcess {
     });
   }
 
-  /** The address in the ready line; rejects when the process ends before it. */
+  /** The address in the ready line; rejects if the process ends before. */
   ready(): Promise<string> {
     return new Promise((resolve, reject) => {
       const look = () => {

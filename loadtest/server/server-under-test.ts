@@ -1,12 +1,12 @@
-// The server that a scenario loads: one of our own, or one that runs already. It reads the server's metrics, memory,
-// processor time and event-loop delay, and knows no requests.
+// The server under test, started by the load test or already running: its metrics, memory, processor time and
+// event-loop delay.
 import { once } from "node:events";
 import { MagdiError } from "../../src/base/errors.ts";
 import type { HttpClient } from "../clients/http-client.ts";
 import { bucketBound, MetricsSnapshot } from "./metrics-snapshot.ts";
 import { MAGDI_SERVE, ServerProcess } from "./server-process.ts";
 
-/** How late the server's event loop was, in milliseconds. */
+/** The server's event-loop delay in milliseconds. */
 export interface LoopDelay {
   /** probe: measured in the process; metrics: upper bounds of the buckets of its histogram. */
   readonly source: "probe" | "metrics";
@@ -23,13 +23,13 @@ const LOOK_AGAIN_MS = 20;
 const STOP_TIMEOUT_MS = 60_000;
 
 export interface OwnServerOptions {
-  /** What node starts; default: the command as users type it. */
+  /** Arguments of node; default: the magdi command. */
   readonly command?: readonly string[];
   readonly flags: readonly string[];
   readonly apiKey: string | null;
 }
 
-/** Starts a server of our own on a free port, with the probe inside. */
+/** Starts a server on a free port, with the event-loop probe inside. */
 export function startServer(options: OwnServerOptions): ServerProcess {
   const { command = MAGDI_SERVE, flags, apiKey } = options;
   const args = ["--import", PROBE_URL, ...command, "--port", "0", "--log-level", "warn", ...flags];
@@ -42,7 +42,7 @@ export function startServer(options: OwnServerOptions): ServerProcess {
 
 export class ServerUnderTest {
   readonly #http: HttpClient;
-  /** Null for a server that somebody else started. */
+  /** Null for a server that was already running. */
   readonly process: ServerProcess | null;
   #loopDelayFrom = new MetricsSnapshot("");
 
@@ -51,7 +51,7 @@ export class ServerUnderTest {
     this.process = process;
   }
 
-  /** @throws MagdiError MAGDI_BAD_REQUEST when /metrics is not answered with 200 */
+  /** @throws MagdiError MAGDI_BAD_REQUEST if the status of /metrics is not 200 */
   async metrics(): Promise<MetricsSnapshot> {
     const { status, body } = await this.#http.get("/metrics");
     if (status !== 200) {
@@ -63,7 +63,7 @@ export class ServerUnderTest {
     return new MetricsSnapshot(body);
   }
 
-  /** The process we started; scenarios that signal it or choose its settings have one. */
+  /** Our server's process, for scenarios that signal it or choose its settings. */
   requireProcess(): ServerProcess {
     if (this.process === null) throw new Error("this scenario needs a server of its own");
     return this.process;
@@ -89,7 +89,7 @@ export class ServerUnderTest {
     return { source: "metrics", p50: bound(50), p90: bound(90), p99: bound(99), max: bound(100) };
   }
 
-  /** Waits until nothing runs or waits any more; gives the gauges that are not zero when the time is over. */
+  /** Waits until nothing is running or waiting; returns the gauges that are not zero when the time is up. */
   async idle(timeoutMs: number, signal: AbortSignal): Promise<Record<string, number>> {
     const deadlineMs = performance.now() + timeoutMs;
     for (;;) {
@@ -104,7 +104,7 @@ export class ServerUnderTest {
     }
   }
 
-  /** Ends our own server with SIGTERM: its exit code, null when it had to be killed or is not ours. */
+  /** Ends our server with SIGTERM: its exit code, null if it had to be killed or is not ours. */
   async stop(): Promise<number | null> {
     if (this.process === null) return null;
     this.process.kill("SIGTERM");

@@ -1,8 +1,8 @@
-// The page on the structure: the template, and after it each room's files with the sentence that each opens with.
+// The page on the structure: the template, then each room's files with their opening sentences.
 
 import { readdirSync, readFileSync } from "node:fs";
 
-/** In the order in which they build on each other; those it does not name come last. */
+/** In the order of their dependencies; others come last. */
 const ROOMS = [
   "base",
   "tensor",

@@ -1,13 +1,13 @@
-// The time that the engine lives by, so that tests can give it another. It knows no requests.
+// The clock and timers of everything that keeps time; tests pass their own.
 
 export interface Clock {
-  /** Milliseconds that never run backwards; only differences mean anything. */
+  /** Monotonic milliseconds; only differences are meaningful. */
   nowMs(): number;
-  /** Calls back once, `delayMs` from now; the returned function takes it back. */
+  /** Calls `callback` once after `delayMs`; the returned function cancels it. */
   setTimer(delayMs: number, callback: () => void): () => void;
 }
 
-/** setTimeout's longest delay, 24 days: it fires longer ones at once, this clock never. */
+/** setTimeout's longest delay, 24 days: it fires longer ones at once; this clock never fires them. */
 const MAX_DELAY_MS = 2 ** 31 - 1;
 
 export const systemClock: Clock = {

@@ -1,30 +1,30 @@
-// The registry of the project's own errors: one code for each kind of failure, with who can mend it. It knows
-// nothing of HTTP: the server maps codes to statuses.
+// The registry of the project's error codes. It knows nothing of HTTP: the server maps codes to statuses.
 
 /** What each code means. A message adds what was expected, what was found, where, and what to do. */
 export const ERROR_CODES = {
-  MAGDI_BAD_FILE: "a file is truncated, lies about itself, or is not of the kind its reader expects",
-  MAGDI_FILE_MISSING: "a file or folder that is needed is not there",
-  MAGDI_UNSUPPORTED: "something valid that this project does not implement, named",
+  MAGDI_BAD_FILE: "a file is truncated, inconsistent, or not of the expected kind",
+  MAGDI_FILE_MISSING: "a required file or folder does not exist",
+  MAGDI_UNSUPPORTED: "the input is valid, but uses something that is not implemented",
   MAGDI_BAD_CONFIG: "a setting or flag is unknown, of the wrong type, or out of range",
   MAGDI_BAD_REQUEST: "a request's field is missing, of the wrong type, or out of range",
   MAGDI_CONTEXT_LENGTH: "a prompt is longer than the student's context",
-  MAGDI_UNAUTHENTICATED: "a request has no API key, or one that is not known",
-  MAGDI_FORBIDDEN_ORIGIN: "a page in a browser may not do this from where it comes",
-  MAGDI_RATE_LIMIT: "a caller has made all the requests of a minute",
-  MAGDI_QUEUE_FULL: "the waiting line is full, counted in samples",
-  MAGDI_TOO_MANY_REQUESTS: "more requests at once, or in a time, than the server takes of one client",
-  MAGDI_QUEUE_TIMEOUT: "a request waited longer than it may before it could start",
-  MAGDI_CANCELLED: "the caller cancelled",
-  MAGDI_SHUTTING_DOWN: "the server drains and takes no new work",
+  MAGDI_UNAUTHENTICATED: "a request has no API key, or an unknown one",
+  MAGDI_FORBIDDEN_ORIGIN: "the origin of a browser page is not allowed",
+  MAGDI_RATE_LIMIT: "a caller has used up its requests per minute",
+  MAGDI_QUEUE_FULL: "the waiting queue is full, counted in samples",
+  MAGDI_TOO_MANY_REQUESTS:
+    "more concurrent requests, or requests in a period, than the server accepts from one client",
+  MAGDI_QUEUE_TIMEOUT: "a request waited in the queue longer than allowed",
+  MAGDI_CANCELLED: "the caller cancelled the request",
+  MAGDI_SHUTTING_DOWN: "the server is draining and accepts no new requests",
   MAGDI_MODEL_LOADING: "the student is still being loaded",
-  MAGDI_UNKNOWN_MODEL: "the model that a request names is not served",
-  MAGDI_ENGINE_STALLED: "a step of the engine takes far too long; it may still return",
-  MAGDI_ENGINE_FAILED: "the engine can serve no more: a step failed",
-  MAGDI_RUNTIME: "ONNX Runtime refused a call",
-  MAGDI_DIVERGED: "training met a loss or a gradient that is no finite number",
-  MAGDI_NOT_WRITTEN: "the file system took no more: it is full, read-only or not ours",
-  MAGDI_BAD_GRAPH: "an ONNX graph is not well-formed or not what its reader expects",
+  MAGDI_UNKNOWN_MODEL: "the requested model is not served",
+  MAGDI_ENGINE_STALLED: "an engine step is taking far too long; it may still return",
+  MAGDI_ENGINE_FAILED: "an engine step failed; the engine cannot serve any more",
+  MAGDI_RUNTIME: "a call to ONNX Runtime failed",
+  MAGDI_DIVERGED: "a loss or gradient in training is not finite",
+  MAGDI_NOT_WRITTEN: "a write failed: the file system is full, read-only or not writable for this user",
+  MAGDI_BAD_GRAPH: "an ONNX graph is malformed or not what its reader expects",
 } as const;
 
 export type ErrorCode = keyof typeof ERROR_CODES;
@@ -33,7 +33,7 @@ export type ErrorCode = keyof typeof ERROR_CODES;
 export class MagdiError extends Error {
   override readonly name = "MagdiError";
   readonly code: ErrorCode;
-  /** The request's field that is to blame, where there is one. */
+  /** The request field at fault, if any. */
   readonly param: string | null;
   /** Numbers that a client may want to act on, such as prompt_tokens. */
   readonly details: Readonly<Record<string, number | string>>;

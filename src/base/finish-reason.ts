@@ -1,15 +1,15 @@
-// Why a sample ended, in the engine's words, and what follows from each of them.
+// Why samples and requests end.
 
-/** Why a sample was stopped by something other than the model. */
+/** Why a sample was stopped from outside: decided means that the vote no longer needed it. */
 export type CancelReason = "decided" | "cancelled" | "disconnect" | "deadline" | "shutdown";
 
 export type FinishReason = "stop" | "length" | CancelReason;
 
-/** Why generated tokens were thrown away. */
+/** Why generated tokens were discarded. */
 export const DISCARD_REASONS = ["decided", "cancelled", "disconnect", "deadline"] as const;
 export type DiscardReason = (typeof DISCARD_REASONS)[number];
 
-/** Why a sample's tokens are thrown away; null for a sample that ran to its end. A shutdown counts as a deadline. */
+/** Null for a sample that ran to its end. A shutdown counts as a deadline. */
 export function discardReasonOf(reason: FinishReason): DiscardReason | null {
   switch (reason) {
     case "stop":
@@ -24,7 +24,7 @@ export function discardReasonOf(reason: FinishReason): DiscardReason | null {
 
 export type RequestEnd = "stop" | "length" | "abort" | "cancelled" | "disconnect";
 
-/** How a request of many samples ended: as the worst of them did. Samples that the vote no longer needed do not count. */
+/** A request of many samples ends as the worst of them did; those stopped as decided do not count. */
 export function requestEndOf(samples: readonly { readonly finishReason: FinishReason }[]): RequestEnd {
   const reasons = new Set(samples.map((sample) => sample.finishReason));
   if (reasons.has("disconnect")) return "disconnect";

@@ -1,4 +1,4 @@
-// The version in package.json, which lies two folders up from the sources and from what is built of them.
+// The version in package.json, two folders up from here both in src and in dist.
 
 import { readFileSync } from "node:fs";
 

@@ -1,4 +1,10 @@
-// What the dispatcher needs to know of a command, and how a command finds its own. It knows none of them.
+// The interface of a command, commands with subcommands, and the parsing of flags by a schema of settings.
+
+import { parseArgs } from "node:util";
+import type { z } from "zod";
+import { MagdiError } from "../base/errors.ts";
+import { settingsOf } from "../base/settings/setting.ts";
+import { fromFlags, readSettings } from "../base/settings/sources.ts";
 
 export interface Command {
   readonly name: string;
@@ -6,7 +12,7 @@ export interface Command {
   readonly summary: string;
   /** The whole help text. */
   readonly help: string;
-  /** The help text that these arguments ask for, where a command has several. */
+  /** The help text for these arguments, if a command has several. */
   helpFor?(argv: readonly string[]): Promise<string>;
   /** Runs with the arguments after the command's name; resolves to the exit code. */
   run(argv: readonly string[]): Promise<number>;
@@ -14,7 +20,7 @@ export interface Command {
 
 export type Subcommand = Pick<Command, "help" | "run">;
 
-/** The command with commands of its own by name, each loaded when it is called. */
+/** Adds subcommands by name, each loaded when it is called. */
 export function withSubcommands(
   command: Command,
   subcommands: Readonly<Record<string, () => Promise<Subcommand>>>,
@@ -29,4 +35,57 @@ export function withSubcommands(
       return subcommand === undefined ? command.run(argv) : subcommand.run(argv.slice(1));
     },
   };
+}
+
+export interface ParsedFlags<T> {
+  /** By key, with defaults. */
+  readonly values: T;
+  /** By key, only the given flags. */
+  readonly given: Partial<T>;
+  /** By flag, as typed, for commands with other sources of settings. */
+  readonly typed: Readonly<Record<string, unknown>>;
+  /** Positional arguments; always empty unless the command accepts some. */
+  readonly words: readonly string[];
+}
+
+/** `command` is its name, for errors. @throws MAGDI_BAD_CONFIG naming the flag, in one line */
+export function parseFlags<S extends z.core.$ZodLooseShape>(
+  command: string,
+  argv: readonly string[],
+  schema: z.ZodObject<S>,
+  { words: takesWords = false } = {},
+): ParsedFlags<z.output<z.ZodObject<S>>> {
+  const flags = settingsOf(schema).flatMap(({ flag, type, facts }) => {
+    const multiple = facts.repeats === true;
+    return flag === null
+      ? []
+      : [[flag, { type: type === "bare flag" ? "boolean" : "string", multiple }] as const];
+  });
+  let parsed: ReturnType<typeof parseArgs>;
+  try {
+    parsed = parseArgs({
+      args: [...argv],
+      options: Object.fromEntries(flags),
+      allowPositionals: takesWords,
+    });
+  } catch (cause) {
+    if (!(cause instanceof TypeError)) throw cause;
+    // parseArgs names the flag in its first sentence; the rest is advice that does not apply here.
+    const [sentence] = cause.message.split(/\.(?:\s|$)/);
+    throw new MagdiError("MAGDI_BAD_CONFIG", `${sentence}; see: magdi ${command} --help`, { cause });
+  }
+  const source = fromFlags(schema, parsed.values);
+  const values = readSettings(schema, [source]);
+  const given = Object.entries(values).filter(([key]) => Object.hasOwn(source.values, key));
+  return {
+    values,
+    given: Object.fromEntries(given) as Partial<typeof values>, // some of its entries
+    typed: parsed.values,
+    words: parsed.positionals,
+  };
+}
+
+/** For missing or surplus arguments. */
+export function usageError(command: string, expected: string): MagdiError {
+  return new MagdiError("MAGDI_BAD_CONFIG", `expected ${expected}, see: magdi ${command} --help`);
 }

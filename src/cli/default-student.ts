@@ -1,4 +1,4 @@
-// Where the shipped student lies.
+// The folder of the bundled student.
 
 import { fileURLToPath } from "node:url";
 

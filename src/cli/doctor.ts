@@ -1,4 +1,4 @@
-// magdi doctor: what this machine lacks to serve a student, device by device, and the command that brings it.
+// magdi doctor: what is missing on this machine to serve a student, by device, with the command that installs it.
 
 import { existsSync } from "node:fs";
 import { z } from "zod";
@@ -15,34 +15,33 @@ import { loadConfig } from "../server/config.ts";
 import { DTYPES, type Dtype } from "../student/dtype.ts";
 import { weightBytes } from "../student/manifest.ts";
 import { openStudentFolder } from "../student/open-student-folder.ts";
-import type { Command } from "./command.ts";
+import { type Command, parseFlags } from "./command.ts";
 import { DEFAULT_STUDENT } from "./default-student.ts";
-import { parseFlags } from "./flags.ts";
 
 const FLAGS = z.object({
   device: oneOf([...DEVICES, "any", "auto"], `${DEVICES.join(", ")} or any`)
     .default("any")
-    .describe(`${DEVICES.join(", ")}, or any: the device that shall serve`),
+    .describe(`${DEVICES.join(", ")}, or any: the device to serve on`),
   model: text("a student folder", "DIR")
     .exactOptional()
-    .describe("the student folder that shall be served (default: the one that ships)"),
-  dtype: oneOf(DTYPES).exactOptional().describe("its weights (default: the smallest that the folder holds)"),
-  json: bareFlag().describe("all of it as JSON"),
+    .describe("the student folder to serve (default: the bundled student)"),
+  dtype: oneOf(DTYPES).exactOptional().describe("its weights (default: the smallest in the folder)"),
+  json: bareFlag().describe("print the report as JSON"),
 });
 
 const HELP = `Usage: magdi doctor [options]
 
-Looks at what serving needs: Node, ONNX Runtime (magdi was tested with ${TESTED_VERSIONS.join(", ")}), the processor's
+Checks what serving needs: Node, ONNX Runtime (magdi was tested with ${TESTED_VERSIONS.join(", ")}), the processor's
 instructions and quota, memory, disk, file descriptors; for webgpu the Vulkan loader and drivers; for cuda
 NVIDIA's driver, ONNX Runtime's CUDA provider, the libraries that it is linked to and cuDNN. It opens and runs a
-session on each device where one can be, and says what is missing and the command that brings it. It changes nothing.
+session on each device where possible, and prints what is missing and the command that installs it. It changes nothing.
 
 ${helpLines(FLAGS)}
 
-The exit code is 0 when the device can serve (any: when one can), else 1.
+The exit code is 0 if the device can serve (any: if one can), otherwise 1.
 `;
 
-/** What the server's defaults make of the student. */
+/** What the student needs with the server's settings. */
 function needsOf(model: string, dtype: Dtype | undefined, device: Device): StudentNeeds {
   const folder = openStudentFolder(model, dtype, device);
   const { batchRows, contextLength, prefixCacheTokens } = loadConfig({ environment: process.env });
@@ -76,7 +75,7 @@ async function run(argv: readonly string[]): Promise<number> {
 
 export const doctorCommand: Command = {
   name: "doctor",
-  summary: "tell what this machine lacks to serve, and how to get it",
+  summary: "check what is missing on this machine to serve, and how to install it",
   help: HELP,
   run,
 };

@@ -1,4 +1,4 @@
-// magdi eval compare: is one run better than another on the same questions?
+// magdi eval compare: whether one run is better than another on the same questions.
 
 import { z } from "zod";
 import { MagdiError } from "../base/errors.ts";
@@ -9,18 +9,17 @@ import { compareReports } from "../eval/compare.ts";
 import { datasetTitle } from "../eval/datasets.ts";
 import { percent, table } from "../eval/markdown.ts";
 import { reportText } from "../eval/report.ts";
-import type { Subcommand } from "./command.ts";
-import { parseFlags, usageError } from "./flags.ts";
+import { parseFlags, type Subcommand, usageError } from "./command.ts";
 
 const FLAGS = z.object({
-  json: text("a file", "OUT").exactOptional().describe("the results as JSON"),
-  seed: wholeNumber(0).default(0).describe("of the resamples"),
+  json: text("a file", "OUT").exactOptional().describe("write the results as JSON"),
+  seed: wholeNumber(0).default(0).describe("seed of the resamples"),
 });
 
 const HELP = `Usage: magdi eval compare A B [--json OUT] [--seed N]
 
-Compares two reports by the questions that both asked: the difference of accuracies (B less A) with its interval of
-95 % and its p by a paired bootstrap of 10 000 resamples.
+Compares two reports on the questions that both asked: the difference of accuracies (B − A) with its 95 % interval and
+p-value by a paired bootstrap of 10 000 resamples.
 
 ${helpLines(FLAGS)}
 `;

@@ -1,4 +1,4 @@
-// magdi eval extraction: how well answers are read out of recorded outputs of language models.
+// magdi eval extraction: how well answers are extracted from recorded outputs of language models.
 
 import { z } from "zod";
 import { bareFlag, oneOf, wholeNumber } from "../base/settings/kinds.ts";
@@ -11,27 +11,26 @@ import {
   type JudgedOutput,
   judgeOutputs,
 } from "../eval/extraction.ts";
-import type { Subcommand } from "./command.ts";
-import { parseFlags, usageError } from "./flags.ts";
+import { parseFlags, type Subcommand, usageError } from "./command.ts";
 
 const FLAGS = z.object({
-  byAgent: bareFlag().describe("count each agent of a data set for itself"),
+  byAgent: bareFlag().describe("count each agent of a data set separately"),
   show: oneOf(EXTRACTION_KINDS)
     .exactOptional()
-    .describe(`print outputs of a kind: ${EXTRACTION_KINDS.join(", ")}`),
-  sample: wholeNumber(1).default(20).describe("so many of them, drawn"),
-  seed: wholeNumber(0).default(0).describe("of the drawing"),
+    .describe(`print some outputs of this kind: ${EXTRACTION_KINDS.join(", ")}`),
+  sample: wholeNumber(1).default(20).describe("how many, drawn at random"),
+  seed: wholeNumber(0).default(0).describe("seed of the draw"),
 });
 
 const HELP = `Usage: magdi eval extraction FILE... [options]
 
-Reads the answers out of recorded outputs and compares them with the answers recorded with them. FILE holds records
-{question_id, choices?, gold, agents: [{agent, reasoning, answer}]}, one a line, gzipped or not.
+Extracts the answers from recorded outputs and compares them with the answers recorded with them. FILE holds records
+{question_id, choices?, gold, agents: [{agent, reasoning, answer}]}, one per line, gzipped or not.
 
 ${helpLines(FLAGS)}
 `;
 
-/** Characters of an output's end that are shown. */
+/** Only the end of longer outputs is shown. */
 const SHOWN_LENGTH = 400;
 
 async function run(argv: readonly string[]): Promise<number> {

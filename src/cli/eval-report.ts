@@ -6,15 +6,14 @@ import { text } from "../base/settings/kinds.ts";
 import { helpLines } from "../base/settings/setting.ts";
 import { labelOf, writePage } from "../eval/evaluation.ts";
 import { readReport, readTiming } from "../eval/report.ts";
-import type { Subcommand } from "./command.ts";
-import { parseFlags, usageError } from "./flags.ts";
+import { parseFlags, type Subcommand, usageError } from "./command.ts";
 
 const FLAGS = z.object({ out: text("a file", "PAGE.md").exactOptional().describe("the page") });
 
 const HELP = `Usage: magdi eval report [NAME=]REPORT... --out PAGE.md
 
-Writes the runs side by side: a page in Markdown with their tables, tokens per second among them where the runs' times
-are still there, and figures in SVG beside it. NAME is how a run is called there.
+Writes a Markdown page that shows the runs side by side, with tables and SVG figures. Tokens per second are included
+if a run's .timing.json still exists. NAME is the run's name on the page.
 
 ${helpLines(FLAGS)}
 `;
@@ -29,7 +28,7 @@ async function run(argv: readonly string[]): Promise<number> {
     return { label: name ?? labelOf(report), report, timing: readTiming(file) };
   });
   if (new Set(runs.map(({ label }) => label)).size < runs.length) {
-    throw new MagdiError("MAGDI_BAD_CONFIG", "expected runs with names of their own: NAME=REPORT gives one");
+    throw new MagdiError("MAGDI_BAD_CONFIG", "expected runs with different names: use NAME=REPORT");
   }
   await writePage(out, runs);
   process.stdout.write(`${out}\n`);

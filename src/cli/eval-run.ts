@@ -1,9 +1,9 @@
-// One evaluation as a command runs it: its flags, who is asked, progress, signals, the table at the end.
+// Runs one evaluation for a command: flags, model, progress, signals, and the summary at the end.
 
 import { z } from "zod";
 import { MagdiError } from "../base/errors.ts";
 import { packageVersion } from "../base/package-version.ts";
-import { bareFlag, oneOf, repeated, text } from "../base/settings/kinds.ts";
+import { bareFlag, oneOf, repeated, text, wholeNumber } from "../base/settings/kinds.ts";
 import { helpLines } from "../base/settings/setting.ts";
 import { DEVICE_SETTINGS } from "../engine/engine-settings.ts";
 import { DATASETS, datasetTitle } from "../eval/datasets.ts";
@@ -11,11 +11,11 @@ import { evaluate, readQuestionFiles } from "../eval/evaluation.ts";
 import { percent } from "../eval/markdown.ts";
 import { openAsker } from "../eval/open-asker.ts";
 import { type Report, runFiles, type Timing } from "../eval/report.ts";
-import { atLeast, type EvalSettings, evalSettings, settingsSchema } from "../eval/settings.ts";
+import { type EvalSettings, evalSettings, settingsSchema } from "../eval/settings.ts";
 import { DTYPES } from "../student/dtype.ts";
 import { loadBaselines } from "../voting/baselines.ts";
+import { parseFlags, usageError } from "./command.ts";
 import { DEFAULT_STUDENT } from "./default-student.ts";
-import { parseFlags, usageError } from "./flags.ts";
 import { terminalProgress } from "./progress.ts";
 import { StopSignals } from "./signals.ts";
 
@@ -24,19 +24,19 @@ const WHAT = z.object({
     .nullable()
     .default(null)
     .describe(
-      "a student folder, a server of ours, or any that speaks OpenAI's API (default: the shipped student)",
+      "a student folder, a magdi server, or any server with OpenAI's API (default: the bundled student)",
     ),
   data: repeated("a file of questions", "FILE")
     .exactOptional()
-    .describe(`questions: one layout for all, or as the benchmark is published (repeatable, see docs/evaluation.md)
+    .describe(`questions, in magdi's format or as the benchmark is published (repeatable, see docs/evaluation.md)
 ${DATASETS.map(({ title }) => title).join(", ")}`),
-  json: text("a file", "OUT").exactOptional().describe("the report"),
+  json: text("a file", "OUT").exactOptional().describe("the report to write"),
   ...settingsSchema.partial().shape,
   baselines: text("a JSON file", "FILE")
     .nullable()
     .default(null)
-    .describe("JSON file that extends the debate baselines"),
-  fresh: bareFlag().describe("start over, also where an earlier run was cut"),
+    .describe("JSON file with additional debate baselines"),
+  fresh: bareFlag().describe("start over, even if an earlier run was interrupted"),
 });
 const HERE = z.object({
   device: oneOf(DEVICE_SETTINGS).default("cpu").describe(DEVICE_SETTINGS.join(", ")),
@@ -44,33 +44,37 @@ const HERE = z.object({
     .nullable()
     .default(null)
     .describe(`${DTYPES.join(", ")} (default: the smallest that suits the device)`),
-  threads: atLeast(1).nullable().default(null).describe("default: one a processor that this process may use"),
-  batchRows: atLeast(2).default(32).describe("samples that decode at the same time, at least 2"),
-  contextLength: atLeast(16)
+  threads: wholeNumber(1).nullable().default(null).describe("default: the number of available processors"),
+  batchRows: wholeNumber(2).default(32).describe("samples decoded at the same time, at least 2"),
+  contextLength: wholeNumber(16)
     .nullable()
     .default(null)
     .describe("tokens of prompt and answer together (default: the student's, at most 4096)"),
 });
 const SERVER = z.object({
-  api: oneOf(["auto", "reason", "chat"]).default("auto").describe("auto, reason (ours) or chat (OpenAI's)"),
-  modelName: text("a model", "NAME").nullable().default(null).describe("default: the first that it lists"),
+  api: oneOf(["auto", "reason", "chat"])
+    .default("auto")
+    .describe("auto, reason (magdi's) or chat (OpenAI's)"),
+  modelName: text("a model", "NAME")
+    .nullable()
+    .default(null)
+    .describe("default: the first that the server lists"),
   keyVariable: text("a variable", "NAME")
     .default("MAGDI_API_KEY")
     .describe("environment variable that holds the API key"),
-  concurrency: atLeast(1)
+  concurrency: wholeNumber(1)
     .nullable()
     .default(null)
-    .describe("questions at once (default: as many as fill a batch)"),
+    .describe("questions at a time (default: enough to fill a batch)"),
 });
 const FLAGS = WHAT.extend({ ...HERE.shape, ...SERVER.shape });
 
-/** What the help of magdi eval says of them. */
 export const EVAL_FLAGS_HELP = `${helpLines(WHAT)}
 
 In this process:
 ${helpLines(HERE)}
 
-Of a server:
+On a server:
 ${helpLines(SERVER)}`;
 
 type Engine = Readonly<z.output<typeof HERE>>;
@@ -79,14 +83,14 @@ type Server = Readonly<z.output<typeof SERVER>>;
 export interface EvalRun extends Engine, Server {
   readonly out: string;
   readonly data: readonly string[];
-  /** Null for the shipped student. */
+  /** Null for the bundled student. */
   readonly model: string | null;
   readonly settings: Partial<EvalSettings>;
   readonly baselines: string | null;
   readonly fresh: boolean;
 }
 
-/** The flags as a run; what is left out keeps `base`. @throws MagdiError MAGDI_BAD_CONFIG naming the flag */
+/** Missing flags are taken from `base`. @throws MagdiError MAGDI_BAD_CONFIG naming the flag */
 export function evalRun(argv: readonly string[], base: Partial<EvalRun> = {}): EvalRun {
   const { values, given, words } = parseFlags("eval", argv, FLAGS, { words: true });
   // A shell expands --data DIR/*.jsonl into one flag and many words.
@@ -100,7 +104,7 @@ export function evalRun(argv: readonly string[], base: Partial<EvalRun> = {}): E
   return { ...run, out, data, settings, fresh: run.fresh ?? false };
 }
 
-/** Runs it; resolves to the exit code: 0, or 130 or 143 when a signal ended it. */
+/** Resolves to the exit code: 0, or 130 or 143 after a signal. */
 export async function runEvaluation(run: EvalRun): Promise<number> {
   const settings = evalSettings(run.settings);
   const files = await readQuestionFiles(run.data, settings);
@@ -139,7 +143,7 @@ export async function runEvaluation(run: EvalRun): Promise<number> {
   } catch (error) {
     progress.end();
     if (!stop.signal.aborted || !(error instanceof MagdiError)) throw error;
-    process.stderr.write(`magdi eval: ${error.message}; the same command goes on\n`);
+    process.stderr.write(`magdi eval: ${error.message}; run the same command again to continue\n`);
     return stop.exitCode;
   } finally {
     stop.close();
@@ -151,7 +155,7 @@ function resultLines(report: Report, timing: Timing): string {
   const lines = report.results.map((result) => {
     const interval = result.accuracy_ci95.map(percent).join("–");
     const ratio = result.debate.ratio === null ? "" : `, debate × ${result.debate.ratio.toFixed(1)}`;
-    return `${datasetTitle(result.dataset)}: ${percent(result.accuracy)} % (${interval}) of ${result.questions}, ${result.tokens_per_answer?.toFixed(1) ?? "untold"} tokens/answer, ${percent(result.unparsed)} % unparsed${ratio}`;
+    return `${datasetTitle(result.dataset)}: ${percent(result.accuracy)} % (${interval}) of ${result.questions}, ${result.tokens_per_answer?.toFixed(1) ?? "unknown"} tokens/answer, ${percent(result.unparsed)} % unparsed${ratio}`;
   });
   const rate = timing.tokens_per_second === null ? "" : `, ${timing.tokens_per_second.toFixed(0)} tokens/s`;
   return [...lines, `${durationText(timing.seconds)}${rate}`].join("\n");

@@ -1,5 +1,4 @@
-// magdi eval: a student or a server asked the questions of benchmarks, and a report of what came of it. Its
-// subcommands are loaded when they are called.
+// magdi eval: asks a student or a server the questions of benchmarks and writes a report.
 
 import { withSubcommands } from "./command.ts";
 import { EVAL_FLAGS_HELP, evalRun, runEvaluation } from "./eval-run.ts";
@@ -7,9 +6,9 @@ import { EVAL_FLAGS_HELP, evalRun, runEvaluation } from "./eval-run.ts";
 const HELP = `Usage: magdi eval --data FILE... --json OUT [--model DIR|URL] [options]
        magdi eval rerun REPORT | compare A B | report REPORT... | extraction FILE...
 
-Asks the questions of benchmarks and reports accuracy, tokens and what voting buys: OUT (JSON), and beside it a page
-in Markdown, figures in SVG, every answer (.answers.jsonl) and how long it took (.timing.json). A run that was cut goes
-on where it stopped when the same command is given again.
+Asks the questions of benchmarks and reports accuracy, tokens and the effect of voting: OUT (JSON), and next to it a
+Markdown page, SVG figures, all answers (.answers.jsonl) and the times (.timing.json). To continue an interrupted run,
+run the same command again.
 
 ${EVAL_FLAGS_HELP}
 `;

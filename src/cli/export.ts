@@ -1,36 +1,35 @@
-// magdi export: a base and an adapter in, the merged student's folder out.
+// magdi export: merges an adapter into its base and writes a student folder.
 
 import { z } from "zod";
 import { text } from "../base/settings/kinds.ts";
 import { helpLines } from "../base/settings/setting.ts";
 import { exportStudent } from "../train/adapter/export-student.ts";
-import type { Command } from "./command.ts";
-import { parseFlags, usageError } from "./flags.ts";
+import { type Command, parseFlags, usageError } from "./command.ts";
 import { writeStudent, writtenFlags } from "./written-student.ts";
 
 const FLAGS = z.object({
   adapter: text("a folder", "DIR")
     .exactOptional()
-    .describe(`a folder in PEFT's format (adapter_config.json, adapter_model.safetensors): what
-magdi train wrote, or an adapter from elsewhere; training heads are left behind`),
+    .describe(`a folder in PEFT's format (adapter_config.json, adapter_model.safetensors): from
+magdi train or elsewhere; training heads are left out`),
   base: text("a base", "SOURCE")
     .exactOptional()
     .describe(`the base it was trained on: a Hugging Face folder, a .gguf file, or a hub id,
 as for magdi import`),
   out: text("a folder", "DIR")
     .exactOptional()
-    .describe("the student folder to write; it appears whole or not at all"),
-  // As text: the export says what a level is.
+    .describe("the student folder to write; it appears complete or not at all"),
+  // As text: exportStudent checks it.
   level: text("a level", "N")
     .exactOptional()
     .describe(`the level of distillation, 1 to 4, for the card and the server
-(default: what the adapter says of itself)`),
+(default: from the adapter's config)`),
   recipe: text()
     .exactOptional()
-    .describe("the recipe of the training, for the card (default: what the adapter says)"),
+    .describe("the training recipe, for the card (default: from the adapter's config)"),
   data: text()
     .exactOptional()
-    .describe("what it learned from, for the card (default: what the adapter says)"),
+    .describe("the training data, for the card (default: from the adapter's config)"),
   ...writtenFlags("q8"),
 });
 

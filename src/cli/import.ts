@@ -1,25 +1,24 @@
-// magdi import: a Hugging Face folder, a GGUF file or a hub id in, a student folder out.
+// magdi import: turns a Hugging Face folder, a GGUF file or a hub id into a student folder.
 
 import { z } from "zod";
 import { text } from "../base/settings/kinds.ts";
 import { helpLines } from "../base/settings/setting.ts";
 import { importStudent } from "../student/write-student-folder.ts";
-import type { Command } from "./command.ts";
-import { parseFlags, usageError } from "./flags.ts";
+import { type Command, parseFlags, usageError } from "./command.ts";
 import { writeStudent, writtenFlags } from "./written-student.ts";
 
 const FORMATS = `
 q4: 4-bit blocks of 32 with float minimums; a GGUF's own grid is kept exactly
 int8: products of 8-bit rows, fastest for long prompts and many samples at once
-q8: 8-bit blocks; fp32: as they are
-fp16, q4f16: fp32 and q4 with all that is computed in float16, for GPUs
-auto: writes q4, int8 and q8, measures each here, and keeps one: the fastest of
-those that agree with float32 at 96 % of positions, else the one that agrees most`;
+q8: 8-bit blocks; fp32: unquantised
+fp16, q4f16: fp32 and q4 with float16 arithmetic, for GPUs
+auto: writes q4, int8 and q8, measures each here, and keeps one: the fastest that
+agrees with float32 at 96 % of positions, else the one that agrees most`;
 
 const FLAGS = z.object({
   out: text("a folder", "DIR")
     .exactOptional()
-    .describe("the student folder to write; it appears whole or not at all"),
+    .describe("the student folder to write; it appears complete or not at all"),
   ...writtenFlags("q4", FORMATS),
 });
 
@@ -30,10 +29,10 @@ Turns a base model into a student folder that magdi serve and transformers.js lo
 SOURCE is one of
   a Hugging Face folder (config.json, safetensors, tokenizer files)
   a .gguf file
-  a student folder that holds q4 or fp32, to make other formats of it
+  a student folder with q4 or fp32, to write other formats of it
   OWNER/NAME[@REVISION] on a Hugging Face hub, such as HuggingFaceTB/SmolLM2-135M-Instruct
-  OWNER/NAME[@REVISION]:FILE.gguf, one GGUF file of a repository there
-What exists on disk wins over the hub. Downloads are resumed and kept in $MAGDI_CACHE (default
+  OWNER/NAME[@REVISION]:FILE.gguf, one GGUF file of a hub repository
+Local paths take precedence over the hub. Downloads are resumed and kept in $MAGDI_CACHE (default
 ~/.cache/magdi); $HF_TOKEN opens gated models, $HF_ENDPOINT names another hub.
 Families: Llama, Mistral, Qwen2 and Qwen2.5, Qwen3.
 

@@ -1,11 +1,11 @@
-// The command magdi: finds the subcommand, runs it, and turns its errors into one line and an exit code.
+// The command magdi: runs the named command and turns its errors into one line and an exit code.
 
 import { MagdiError } from "../base/errors.ts";
 import { packageVersion } from "../base/package-version.ts";
 import { MagdiApiError, MagdiConnectionError } from "../client/client-error.ts";
 import type { Command } from "./command.ts";
 
-/** Each is loaded only when it is called: serving does not wait for what importing needs. */
+/** Each is loaded when it is called, so that serving does not wait for what importing needs. */
 const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
   serve: async () => {
     const [{ createServeCommand }, { openStudent }] = await Promise.all([
@@ -28,7 +28,7 @@ async function help(): Promise<string> {
   return `Usage: magdi COMMAND [options]\n\n${lines.join("\n")}\n\nmagdi COMMAND --help explains each.`;
 }
 
-/** Runs one command line; resolves to the exit code: 0 done, 1 failed, 2 not understood. */
+/** Runs one command line; resolves to the exit code: 0 done, 1 failed, 2 wrong usage. */
 export async function main(argv: readonly string[]): Promise<number> {
   const [name, ...rest] = argv;
   if (name === undefined || name === "--help" || name === "-h" || name === "help") {
@@ -41,7 +41,7 @@ export async function main(argv: readonly string[]): Promise<number> {
   }
   const load = Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined;
   if (load === undefined) {
-    console.error(`magdi: there is no command "${name}"; ${Object.keys(COMMANDS).join(", ")} there are`);
+    console.error(`magdi: unknown command "${name}"; expected one of ${Object.keys(COMMANDS).join(", ")}`);
     return 2;
   }
   const command = await load();

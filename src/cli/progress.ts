@@ -1,5 +1,4 @@
-// Progress of long work on a stream: one line rewritten in place on a terminal; elsewhere a plain line at each tenth, and
-// once a minute between them.
+// Prints progress: on a terminal one line rewritten in place, elsewhere a line at every tenth and every minute.
 
 import type { Writable } from "node:stream";
 import { type Clock, systemClock } from "../base/clock.ts";
@@ -7,9 +6,9 @@ import { type Clock, systemClock } from "../base/clock.ts";
 const QUIET_MS = 60_000;
 
 export interface Progress {
-  /** `note` stands behind the numbers. */
+  /** `note` is printed after the numbers. */
   report(stage: string, done: number, total: number, note?: string): void;
-  /** Ends the line that is being rewritten. */
+  /** Ends the line being rewritten. */
   end(): void;
 }
 

@@ -1,5 +1,5 @@
-// `magdi serve`: listens, loads the student, says when it is ready, and drains on a signal. It owns the process and
-// knows nothing of routes.
+// magdi serve: listens, loads the student, announces when it is ready, and drains on a signal.
+
 import type { AddressInfo } from "node:net";
 import { systemClock } from "../base/clock.ts";
 import { text } from "../base/settings/kinds.ts";
@@ -11,31 +11,29 @@ import type { Tracing } from "../server/observation/request-trace.ts";
 import { closeGracefully } from "../server/operations/graceful-shutdown.ts";
 import type { OpenStudent, ServedStudent } from "../server/served-student.ts";
 import { loadBaselines } from "../voting/baselines.ts";
-import type { Command } from "./command.ts";
+import { type Command, parseFlags } from "./command.ts";
 import { DEFAULT_STUDENT } from "./default-student.ts";
-import { parseFlags } from "./flags.ts";
 import { StopSignals } from "./signals.ts";
 
-/** What drain and close may take beyond the drain's own limit before the process ends anyway: two seconds each for who
- * does not read, three for the last spans, and a step of the model. */
+/** Time for drain and close beyond the drain timeout before the process is ended: two seconds each for clients that do
+ * not read, three for the last spans, and one engine step. */
 const DRAIN_GRACE_MS = 10_000;
-/** What answers get to be sent when the device has failed and all of them are errors. */
-const LAST_WORDS_MS = 2000;
+/** Time to send the errors of all requests after the device has failed. */
+const FAILURE_DRAIN_MS = 2000;
 
 const FLAGS = serverSettings.extend({
-  config: text("a file").exactOptional().describe("JSON file of settings, keys as in drainTimeoutMs"),
+  config: text("a file").exactOptional().describe("JSON file of settings, with keys such as drainTimeoutMs"),
 });
 
 const HELP = `Usage: magdi serve [--config FILE] [flags]
 
 Serves a student over HTTP: POST /v1/reason, OpenAI's /v1/chat/completions and /v1/completions, /v1/models,
-/health, /ready and /metrics. Each setting is a flag, a variable MAGDI_… or a key of the JSON file; a flag wins over
-a variable, a variable over the file.
+/health, /ready and /metrics. Each setting is a flag, a variable MAGDI_… or a key of the JSON file; flags
+take precedence over variables, and variables over the file.
 
 ${helpLines(FLAGS, "VALUE")}
 `;
 
-/** The command, for a way to open students. */
 export function createServeCommand(openStudent: OpenStudent): Command {
   return {
     name: "serve",
@@ -75,18 +73,18 @@ async function serve(config: ServerConfig, openStudent: OpenStudent): Promise<nu
     ...(tracing === null ? {} : { tracing }),
   });
 
-  // A device that was lost, or is out of memory, comes back with a new process: whoever supervises this one starts it.
+  // A device that was lost or ran out of memory needs a new process, which a supervisor starts.
   let onDevice = false;
   let stop: (exitCode: number) => void = () => {};
   const endOnLostDevice = async (): Promise<void> => {
     if (!onDevice) return;
-    say("the device failed: ending, for a supervisor to start anew");
-    await app.drain(LAST_WORDS_MS);
+    say("the device failed: exiting, so that a supervisor can restart the server");
+    await app.drain(FAILURE_DRAIN_MS);
     await app.close();
     stop(1);
   };
 
-  // Probes answer while the student loads, and a taken port is found out before the long work.
+  // Listen first: probes are answered while the student loads, and a port in use is noticed early.
   const stopped = new Promise<number>((resolve) => {
     stop = resolve;
     const closeFor = closeGracefully({
@@ -96,7 +94,7 @@ async function serve(config: ServerConfig, openStudent: OpenStudent): Promise<nu
         if (error !== null) app.log.fatal({ err: error }, "unexpected failure: shutting down");
         else
           say(
-            `${signal}: finishing what runs (requests: ${app.lifecycle.active}); once more ends it at once`,
+            `${signal}: finishing the running requests (${app.lifecycle.active}); a second signal exits at once`,
           );
         await app.drain(error === null ? config.drainTimeoutMs : 0);
         await app.close();
@@ -114,7 +112,7 @@ async function serve(config: ServerConfig, openStudent: OpenStudent): Promise<nu
   if (app.apiKeys === null && !isLoopback(config.host)) {
     app.log.warn(
       { host: config.host },
-      "no API keys are set: whoever reaches this address may ask; MAGDI_API_KEYS_FILE or MAGDI_API_KEYS sets some",
+      "no API keys are set: anyone who can reach this address can send requests; set MAGDI_API_KEYS_FILE or MAGDI_API_KEYS",
     );
   }
   try {
@@ -139,7 +137,7 @@ function isLoopback(host: string): boolean {
   return host === "localhost" || host === "::1" || /^127(\.\d{1,3}){3}$/.test(host);
 }
 
-/** The libraries are loaded only where a collector is set: that takes most of a second. */
+/** The libraries take most of a second to load, so only if a collector is set. */
 async function tracingOf(
   { otlpEndpoint }: ServerConfig,
   onExportProblem: (message: string, error: Error | null) => void,
@@ -161,7 +159,7 @@ function announce(student: ServedStudent, host: string, port: number, withKeys: 
   say(`curl -s ${url}/v1/reason${key} -H 'content-type: application/json' -d '${body}'`);
 }
 
-/** To the person who started the server; log lines go to stderr. */
+/** To stdout, for people; log lines go to stderr. */
 function say(line: string): void {
   process.stdout.write(`${line}\n`);
 }
@@ -170,12 +168,12 @@ function listenFailure(cause: unknown, { host, port }: ServerConfig): string {
   const code = cause instanceof Error && "code" in cause ? cause.code : undefined;
   switch (code) {
     case "EADDRINUSE":
-      return `port ${port} on ${host} is taken by another program; choose one with --port (0 takes a free one)`;
+      return `port ${port} on ${host} is in use; choose another with --port (0 picks a free one)`;
     case "EACCES":
-      return `port ${port} on ${host} may not be opened by this user; choose one above 1023 with --port`;
+      return `port ${port} on ${host} needs more privileges; choose one above 1023 with --port`;
     case "EADDRNOTAVAIL":
     case "ENOTFOUND":
-      return `--host ${host}: expected an address of this machine, found none such`;
+      return `--host ${host}: expected an address of this machine`;
     default:
       return `cannot listen on ${host} port ${port}: ${cause instanceof Error ? cause.message : String(cause)}`;
   }

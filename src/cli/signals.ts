@@ -1,13 +1,13 @@
-// What SIGINT and SIGTERM mean to a command that runs for long: the first asks it to stop, a second ends it at once.
+// SIGINT and SIGTERM for long-running commands: the first asks the command to stop, a second exits at once.
 
 import type { EventEmitter } from "node:events";
 import { type Clock, systemClock } from "../base/clock.ts";
 
-/** As shells tell of a program that a signal ended. */
+/** As shells report a program ended by a signal: 128 plus the signal's number. */
 const EXIT_CODES = { SIGINT: 130, SIGTERM: 143 } as const;
 type StopSignal = keyof typeof EXIT_CODES;
 const SIGNALS: readonly StopSignal[] = ["SIGINT", "SIGTERM"];
-/** npm passes on a Ctrl-C that the terminal has already sent to us: one key press, two signals. */
+/** npm forwards a Ctrl-C that the terminal has already sent to this process: one key press, two signals. */
 const SAME_SIGNAL_MS = 50;
 
 export class StopSignals {
@@ -15,7 +15,7 @@ export class StopSignals {
   #first: { readonly name: StopSignal; readonly atMs: number } | null = null;
   readonly #close: () => void;
 
-  /** `onFirst` is called once. The others are what a test puts in their places. */
+  /** `onFirst` is called once; tests pass the others. */
   constructor(
     onFirst: (name: StopSignal) => void = () => {},
     process: EventEmitter & Pick<NodeJS.Process, "exit"> = globalThis.process,
@@ -42,12 +42,12 @@ export class StopSignals {
     return this.#abort.signal;
   }
 
-  /** Of a command that a signal ended; 0 before any. */
+  /** 0 before any signal. */
   get exitCode(): number {
     return this.#first === null ? 0 : EXIT_CODES[this.#first.name];
   }
 
-  /** Signals mean to the process what they meant before. */
+  /** Restores the default handling. */
   close(): void {
     this.#close();
   }

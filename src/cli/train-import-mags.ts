@@ -1,4 +1,4 @@
-// magdi train import-mags: its arguments, and the files it writes. What importing means is import-mags'.
+// magdi train import-mags: arguments and output files; mag/import-mags.ts does the import.
 
 import { z } from "zod";
 import { TASKS } from "../answers/task.ts";
@@ -14,92 +14,84 @@ import { mergeMags } from "../mag/merge-mags.ts";
 import { isHeldOut } from "../mag/question-split.ts";
 import type { ImportCounts } from "../mag/record-to-mag.ts";
 import { type ImportResult, importText } from "../mag/text-report.ts";
-import type { Subcommand } from "./command.ts";
-import { parseFlags, usageError } from "./flags.ts";
+import { parseFlags, type Subcommand, usageError } from "./command.ts";
 
-/** What --with can ask of a MAG. */
+/** The requirements of --with. */
 const NEEDS = {
   right: { what: "a right node", has: ({ nodes }) => nodes.some(({ label }) => label === 1) },
   wrong: { what: "a wrong node", has: ({ nodes }) => nodes.some(({ label }) => label === 0) },
-  edges: { what: "an edge: somebody heard somebody", has: ({ edges }) => edges.length > 0 },
+  edges: { what: "an edge: one agent read another's answer", has: ({ edges }) => edges.length > 0 },
 } satisfies Record<string, { readonly what: string; readonly has: (mag: Mag) => boolean }>;
 
-// A table's keys are of its key type.
-const keysOf = <T extends string>(table: Readonly<Record<T, unknown>>): T[] => Object.keys(table) as T[];
+const keysOf = <T extends string>(table: Readonly<Record<T, unknown>>): T[] => Object.keys(table) as T[]; // its own keys
 
 const meanings = (table: Readonly<Record<string, string>>): string =>
   Object.entries(table)
     .map(([name, meaning]) => `\n  ${name.padEnd(12)} ${meaning}`)
     .join("");
 
-/** Errors show these numbers as texts, in quotes. */
-const quoted = <S extends z.ZodType<number, number>>(schema: S) =>
-  text("a number", "N").transform(Number).pipe(schema);
-
 const FLAGS = z.object({
   out: text("a file", "FILE")
     .exactOptional()
-    .describe("the MAGs, one a line; gzipped when it ends in .gz; it appears whole or not at all"),
+    .describe("the MAGs, one per line, gzipped if it ends in .gz; it appears complete or not at all"),
   format: oneOf(keysOf(IMPORT_FORMATS))
     .exactOptional()
-    .describe(`what the records look like (default: told by the first one)${meanings(IMPORT_FORMATS)}`),
+    .describe(`format of the records (default: detected from the first one)${meanings(IMPORT_FORMATS)}`),
   use: oneOf(USES)
     .default("train")
-    .describe("train or eval: records of the other use are never written, only counted"),
+    .describe("train or eval: records with the other use are counted but never written"),
   exclude: repeated("a file", "FILE")
     .default([])
-    .describe(
-      'questions never to be trained on: records with use "eval" of that file, or with none (repeatable)',
-    ),
+    .describe('file of questions to leave out: its records with use "eval" or without one (repeatable)'),
   edges: oneOf(keysOf(EDGE_RULES))
     .exactOptional()
     .describe(
-      `who heard whom (default: what the records or the source tell, else rounds)${meanings(EDGE_RULES)}`,
+      `which answers were read by which (default: as the records or their format tell, else rounds)${meanings(EDGE_RULES)}`,
     ),
   clean: oneOf(keysOf(CLEANINGS))
     .default("echoes")
-    .describe(`what is taken out of the reasoning${meanings(CLEANINGS)}`),
+    .describe(`what to remove from the reasoning${meanings(CLEANINGS)}`),
   answers: oneOf(["recorded", "reread"])
     .default("recorded")
-    .describe("recorded, or reread: what our extractor finds in the reasoning comes first"),
-  maxRound: quoted(wholeNumber(0)).default(3).describe("later rounds are left out"),
+    .describe("recorded, or reread: prefer the answer extracted from the reasoning"),
+  maxRound: wholeNumber(0).default(3).describe("the last round to import"),
   agents: listOf("an agent").exactOptional().describe("only these agents, separated by commas"),
-  merge: bareFlag().describe("one MAG a question, of all sources (which are then held in memory)"),
+  merge: bareFlag().describe("one MAG per question from all sources (held in memory)"),
   with: z
     .array(oneOf(keysOf(NEEDS)))
     .default([])
     .describe(
-      `only MAGs that have all of these, separated by commas:${meanings(Object.fromEntries(Object.entries(NEEDS).map(([name, { what }]) => [name, what])))}`,
+      `only MAGs with all of these, separated by commas:${meanings(Object.fromEntries(Object.entries(NEEDS).map(([name, { what }]) => [name, what])))}`,
     ),
-  limit: quoted(wholeNumber(0)).exactOptional().describe("at most so many MAGs, the first"),
+  limit: wholeNumber(0).exactOptional().describe("import only the first N MAGs"),
   validation: text("a file", "FILE")
     .exactOptional()
-    .describe("write some of the questions there instead: no question is in both files"),
-  validationShare: quoted(number(0, 1)).default(0.1).describe("about which share of them"),
-  seed: quoted(wholeNumber(0))
-    .default(1)
-    .describe("draws them, by the question's words: the same in every import"),
+    .describe("write some of the questions to this file instead; no question is in both"),
+  validationShare: number(0, 1).default(0.1).describe("approximate share of those questions"),
+  seed: wholeNumber(0).default(1).describe("seed of the split, which depends on the question's text alone"),
   broken: oneOf(["stop", "skip"])
     .default("stop")
-    .describe("stop at a broken record, or skip it: either way its file, line and fields are named"),
-  benchmark: text("a benchmark", "NAME").exactOptional().describe("the benchmark, where records do not tell"),
+    .describe("stop at a broken record or skip it; either way it is reported with file, line and fields"),
+  benchmark: text("a benchmark", "NAME")
+    .exactOptional()
+    .describe("the benchmark, if the records do not tell it"),
   task: oneOf(TASKS)
     .exactOptional()
-    .describe(`${TASKS.join(", ")} (default: told by choices and gold answer)`),
-  terms: text().exactOptional().describe("under which terms the texts may be used, kept with each MAG"),
-  json: bareFlag().describe("the counts as JSON"),
+    .describe(`${TASKS.join(", ")} (default: detected from choices and gold answer)`),
+  terms: text().exactOptional().describe("licence or terms of use of the texts, stored with each MAG"),
+  json: bareFlag().describe("print the counts as JSON"),
 });
 
 const HELP = `Usage: magdi train import-mags SOURCE... --out FILE [options]
 
-Makes interaction graphs (MAGs) of agents' outputs: one question, every answer to it round by round, who heard whom.
-SOURCE is a file of JSON records, one a line or all in one array, gzipped or not, of any size.
+Converts agents' outputs to interaction graphs (MAGs): a question, all answers to it by round, and which answers each
+agent had read. SOURCE is a file of JSON records, one per line or in one array, gzipped or not, of any size.
 
 ${helpLines(FLAGS)}
 `;
 
 /**
- * Runs the command; resolves to the exit code: 0 when the file was written, 1 when nothing was left to write.
+ * Resolves to the exit code: 0, or 1 if there was nothing to write.
  * @throws MAGDI_BAD_CONFIG for arguments, MAGDI_FILE_MISSING and MAGDI_BAD_FILE for sources
  */
 async function run(argv: readonly string[]): Promise<number> {
@@ -144,7 +136,7 @@ async function run(argv: readonly string[]): Promise<number> {
   return written.every(({ mags }) => mags === 0) ? 1 : 0;
 }
 
-/** All files appear, or none. */
+/** Writes all files or none. */
 async function writeAll(
   paths: readonly string[],
   write: (writers: readonly JsonLinesWriter[]) => Promise<void>,

@@ -1,28 +1,27 @@
-// magdi train report: runs' folders in, a page and an SVG of their curves out.
+// magdi train report: draws the curves of training runs as a page and an SVG.
 
 import path from "node:path";
 import { z } from "zod";
 import { text } from "../base/settings/kinds.ts";
 import { helpLines } from "../base/settings/setting.ts";
 import { writeReport } from "../train/report/report.ts";
-import type { Subcommand } from "./command.ts";
-import { parseFlags, usageError } from "./flags.ts";
+import { parseFlags, type Subcommand, usageError } from "./command.ts";
 
 const FLAGS = z.object({
   out: text("a folder", "DIR")
     .exactOptional()
     .describe(
-      "where report.svg and report.html go (default, for one run: RUN/report); the page\nholds everything it shows",
+      "where to write report.svg and report.html (default for one run: RUN/report);\nthe page is self-contained",
     ),
 });
 
 const HELP = `Usage: magdi train report RUN... [--out DIR]
 
 Draws the curves of training runs, finished or not: each loss, the accuracy of the node classifier
-beside that of always answering the commonest label, tokens per second, learning rate and gradient
-norm; several runs in the same charts, and side by side in a table.
+next to that of always predicting the more frequent label, tokens per second, learning rate and gradient
+norm; several runs share the charts and a table.
 
-RUN is a folder that magdi train wrote.
+RUN is the folder of a run of magdi train.
 
 ${helpLines(FLAGS)}
 `;

@@ -1,4 +1,4 @@
-// magdi train stats: its arguments, and the student's tokenizer when lengths are wanted in tokens.
+// magdi train stats: statistics of files of MAGs, in characters or a student's tokens.
 
 import { z } from "zod";
 import { renderPrompt } from "../asking/prompts.ts";
@@ -12,25 +12,24 @@ import { encodeChat } from "../text/chat-prompt.ts";
 import { openChatTemplate, plainChatTemplate } from "../text/chat-template.ts";
 import { openTokenizer } from "../text/tokenizer.ts";
 import { completionOf } from "../train/batches/completion.ts";
-import type { Subcommand } from "./command.ts";
-import { parseFlags, usageError } from "./flags.ts";
+import { parseFlags, type Subcommand, usageError } from "./command.ts";
 
 const FLAGS = z.object({
   model: text("a folder", "DIR")
     .exactOptional()
-    .describe("count tokens with the tokenizer and the chat template of this folder (default: characters)"),
-  json: bareFlag().describe("everything as JSON"),
+    .describe("count tokens with this folder's tokenizer and chat template (default: characters)"),
+  json: bareFlag().describe("print everything as JSON"),
 });
 
 const HELP = `Usage: magdi train stats FILE... [options]
 
-What files of interaction graphs (MAGs) hold: graph types (G0 to G3, by rounds), nodes by round, agent and label,
-contrastive pairs, lengths. Files for evaluation may be read, too.
+Statistics of files of interaction graphs (MAGs): graph types (G0 to G3, by rounds), nodes by round, agent and label,
+contrastive pairs, lengths. Files for evaluation are accepted too.
 
 ${helpLines(FLAGS)}
 `;
 
-/** Runs the command; resolves to the exit code 0. @throws MAGDI_BAD_CONFIG, MAGDI_FILE_MISSING, MAGDI_BAD_FILE */
+/** @throws MAGDI_BAD_CONFIG, MAGDI_FILE_MISSING, MAGDI_BAD_FILE */
 async function run(argv: readonly string[]): Promise<number> {
   const { values, words } = parseFlags("train stats", argv, FLAGS, { words: true });
   if (words.length === 0) throw usageError("train stats", "FILE...");
@@ -44,7 +43,7 @@ async function* allOf(files: readonly string[]): AsyncGenerator<Mag> {
   for (const file of files) yield* readMags(file, { use: null });
 }
 
-/** The prompt as the server sends it, and what a node is to teach without its end token. */
+/** The prompt as the server encodes it, and a node's training completion without the end token. */
 async function inTokens(folder: string): Promise<Measure> {
   const [tokenizer, template] = await Promise.all([openTokenizer(folder), openChatTemplate(folder)]);
   const chatTemplate = template ?? plainChatTemplate;

@@ -1,4 +1,4 @@
-// What a training run says while it goes on. It knows no streams.
+// The messages of a training run.
 
 import type { RunData } from "../train/run/run-data.ts";
 import type { ValidationLine } from "../train/run/run-log.ts";
@@ -7,7 +7,7 @@ import type { TrainingRunResult } from "../train/run/training-run.ts";
 import type { TrainingSettings } from "../train/run/training-settings.ts";
 import type { TrainingStep } from "../train/step/training-step.ts";
 
-/** What there is to learn from, and what of it may need attention: a line each. */
+/** A line on the training data, and one for each thing that may need attention. */
 export function dataTexts(
   { training, validation, alsoInValidation }: RunData,
   step: Pick<TrainingStep, "parameters">,
@@ -16,23 +16,23 @@ export function dataTexts(
   const { rows, tokens, promptsTooLong, rowsDropped, rowsCut, unsayableAnswers } = training.counts;
   const parameters = [...step.parameters.values()].reduce((sum, { length }) => sum + length, 0);
   const lines = [
-    `${training.mags} MAGs, ${rows} rows, ${tokens} tokens to learn from; ${validation?.mags ?? 0} MAGs to validate on; ${parameters.toLocaleString("en")} parameters`,
+    `${training.mags} MAGs, ${rows} rows, ${tokens} tokens for training; ${validation?.mags ?? 0} MAGs for validation; ${parameters.toLocaleString("en")} parameters`,
   ];
   if (promptsTooLong + rowsDropped + rowsCut + unsayableAnswers + alsoInValidation > 0) {
     lines.push(
-      `left out: ${promptsTooLong} MAGs with too long a prompt, ${rowsDropped} rows that are too long, ${unsayableAnswers} rows whose answer cannot be said, ${alsoInValidation} MAGs that validation has too; cut: ${rowsCut} rows`,
+      `left out: ${promptsTooLong} MAGs whose prompt is too long, ${rowsDropped} rows that are too long, ${unsayableAnswers} rows whose answer cannot be expressed in tokens, ${alsoInValidation} MAGs that are in the validation data too; cut: ${rowsCut} rows`,
     );
   }
   const largest = training.data.items.reduce((most, { rows, columns }) => Math.max(most, rows * columns), 0);
   if (largest > microBatchTokens) {
     lines.push(
-      `the largest graph has ${largest} tokens with padding, more than the ${microBatchTokens} that run at once: it runs alone, and memory grows with it; --max-tokens and --recompute true need less`,
+      `the largest graph has ${largest} tokens with padding, more than the ${microBatchTokens} of a micro-batch: it runs alone and needs more memory; --max-tokens and --recompute true reduce it`,
     );
   }
   return lines;
 }
 
-/** Behind the step's number. */
+/** Printed after the step's number. */
 export function stepText({ loss, tokensPerSecond, secondsLeft }: TrainingProgress): string {
   return `loss ${loss.toFixed(4)}, ${tokensPerSecond.toFixed(0)} tokens/s, ${duration(secondsLeft)} left`;
 }
@@ -45,11 +45,11 @@ export function validationText(
   const nodes =
     nodeAccuracy === null
       ? ""
-      : `, node classifier right on ${percent(nodeAccuracy)}${majorityAccuracy === null ? "" : ` (the commoner label: ${percent(majorityAccuracy)})`}`;
+      : `, node classifier right on ${percent(nodeAccuracy)}${majorityAccuracy === null ? "" : ` (the more frequent label: ${percent(majorityAccuracy)})`}`;
   return `validation after step ${step}: loss ${loss.toFixed(4)}, nll ${nll.toFixed(4)}${nodes}${isBest ? "; the best so far" : ""}`;
 }
 
-/** Where a run was interrupted, and the command that goes on with it. */
+/** Where a run was interrupted, and the command to resume it. */
 export function interruptedText(
   what: NonNullable<TrainingRunResult["interrupted"]>,
   outcome: TrainingOutcome | null,

@@ -1,20 +1,19 @@
-// magdi train verify: every quantity that training computes against a folder of reference results, as a table.
+// magdi train verify: compares the quantities that training computes with reference results, as a table.
 
 import { z } from "zod";
 import { helpLines } from "../base/settings/setting.ts";
 import { usableProcessors } from "../runtime/usable-processors.ts";
 import { type Check, hasFailed, verifyTraining } from "../train/verify/verify.ts";
-import type { Subcommand } from "./command.ts";
-import { parseFlags, usageError } from "./flags.ts";
+import { parseFlags, type Subcommand, usageError } from "./command.ts";
 import { threadsFlag } from "./written-student.ts";
 
 const FLAGS = z.object({ threads: threadsFlag("threads") });
 
 const HELP = `Usage: magdi train verify FOLDER [options]
 
-Checks training against reference results that another framework computed, and prints each quantity
-with its largest absolute and relative error (of arrays, the relative error is that of their norms).
-The exit code is 1 when one is out of tolerance, or its reference is broken.
+Checks training against reference results of another framework, and prints each quantity with its
+largest absolute and relative error (for arrays, relative to their norms). The exit code is 1 if one
+is out of tolerance, or its reference is broken.
 
 FOLDER must hold
   base/                              config.json, model.safetensors (or its shards)
@@ -22,12 +21,12 @@ FOLDER must hold
   heads.safetensors                  score.*, gcn.*, node.* (weights [out, in])
   mags.json                          graphs as token ids, pairs, weights of the losses
   expected.json                      losses by ADJACENCY/MODE, and steps of AdamW          within 1e-5
-and may hold, each compared where it is there
+and may hold, each compared if present
   forward.safetensors                input_ids [B, T], logits [B, T, V] of the base        within 1e-4
   adapter_forward.safetensors        logits of the base with the adapter                   within 1e-4
   grads.NAME.safetensors             gradients: ADJACENCY.MODE, or only-LOSS               within 1e-4, relative
   params.after3.safetensors          parameters after the steps of AdamW                   within 1e-5
-  merged_after3_forward.safetensors  logits of the base with these merged into it          within 1e-4
+  merged_after3_forward.safetensors  logits of the base with these merged in               within 1e-4
 ADJACENCY: directed, undirected, fully-connected. MODE: live, frozen. LOSS: nll, margin, node.
 
 ${helpLines(FLAGS)}
@@ -45,8 +44,7 @@ function line(check: Check): string {
   return `${name} ${number(errors.absolute)} ${number(errors.relative)}  ${verdict}${worst === null ? "" : `  worst: ${worst}`}`;
 }
 
-/** Resolves to 0 when every quantity that the folder has is within its tolerance, else to 1.
- * @throws MAGDI_BAD_CONFIG for wrong arguments; as verifyTraining. */
+/** Resolves to 0 if every quantity in the folder is within tolerance, else to 1. @throws MAGDI_BAD_CONFIG; as verifyTraining */
 async function run(argv: readonly string[]): Promise<number> {
   const { values, words } = parseFlags("train verify", argv, FLAGS, { words: true });
   const { threads = usableProcessors() } = values;
@@ -70,7 +68,7 @@ async function run(argv: readonly string[]): Promise<number> {
   }
   console.log(
     compared === 0
-      ? "\nnothing was compared: the folder has no reference of any quantity"
+      ? "\nnothing was compared: the folder has no reference for any quantity"
       : `\nall ${compared} quantities are within tolerance${others}`,
   );
   return compared === 0 ? 1 : 0;

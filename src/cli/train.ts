@@ -1,5 +1,4 @@
-// magdi train: settings from flags and a file, the run's progress on stderr, signals, exit codes. Its subcommands are
-// loaded when they are called.
+// magdi train: settings from flags and a file, progress on stderr, signals and exit codes.
 
 import { existsSync } from "node:fs";
 import path from "node:path";
@@ -20,8 +19,7 @@ import {
   stopIfAborted,
 } from "../train/run/training-run.ts";
 import { checkedSettings, resolveSettings, type TrainingSettings } from "../train/run/training-settings.ts";
-import { withSubcommands } from "./command.ts";
-import { parseFlags, usageError } from "./flags.ts";
+import { parseFlags, usageError, withSubcommands } from "./command.ts";
 import { type Progress, terminalProgress } from "./progress.ts";
 import { StopSignals } from "./signals.ts";
 import { dataTexts, interruptedText, stepText, validationText } from "./train-texts.ts";
@@ -30,12 +28,12 @@ import { measurement, printStudent } from "./written-student.ts";
 const OF_A_RUN = {
   settings: text("a file", "FILE")
     .exactOptional()
-    .describe('settings as a JSON object, {"learningRate": 0.0003}; flags win over it, it over the recipe'),
+    .describe('settings as a JSON object, such as {"learningRate": 0.0003}; over the recipe, under flags'),
   resume: text("a run's folder", "RUN")
     .exactOptional()
-    .describe(`go on with a run that was interrupted or killed, with the settings it was begun with; of
-them, --device and --threads may be given anew`),
-  noExport: bareFlag().describe("only the adapter, no student folder"),
+    .describe(`resume a run that was interrupted or killed, with its own settings; only --device and
+--threads may be changed`),
+  noExport: bareFlag().describe("write the adapter only, no student folder"),
   noMeasure: bareFlag().describe("do not compare the student's formats with float32"),
 };
 const FLAGS = trainingSettings.extend(OF_A_RUN);
@@ -44,7 +42,7 @@ const HELP = `Usage: magdi train --recipe NAME --data FILE --base SOURCE --out R
        magdi train --resume RUN
 
 Trains adapters and heads on interaction graphs (MAGs), and writes the merged student to RUN/${STUDENT_FOLDER}. The first
-interrupt ends the run after the batch that runs, with a checkpoint; the second ends it at once.
+interrupt stops the run after the current batch, with a checkpoint; a second exits at once.
 
 Recipes:
 ${RECIPES.map(({ name, summary }) => `  ${name.padEnd(HELP_COLUMN)} ${summary}`).join("\n")}
@@ -54,14 +52,14 @@ ${Object.entries(SETTING_GROUPS)
   .map(([heading, settings]) => `\nSettings: ${heading}\n${helpLines(z.object(settings), "VALUE")}\n`)
   .join("")}
 Commands:
-  import-mags                make MAGs of agents' outputs
-  stats                      what files of MAGs hold
+  import-mags                convert agents' outputs to MAGs
+  stats                      statistics of files of MAGs
   report                     draw the curves of training runs
   verify                     check training against a folder of reference results
 magdi train COMMAND --help explains each.
 `;
 
-/** Trains; resolves to 0, or to 130 or 143 when a signal ended it. @throws MagdiError as its parts do */
+/** Resolves to 0, or to 130 or 143 after a signal. @throws MagdiError */
 async function run(argv: readonly string[]): Promise<number> {
   const { values, typed } = parseFlags("train", argv, FLAGS);
   const { resume, noExport = false, noMeasure = false } = values;
@@ -71,7 +69,7 @@ async function run(argv: readonly string[]): Promise<number> {
   const folder = resume ?? settings.out;
   if (folder === null) throw usageError("train", "--out RUN");
   const progress = terminalProgress(process.stderr);
-  let stopping = "stopping after the batch that runs, with a checkpoint; once more ends it at once";
+  let stopping = "stopping after the current batch, with a checkpoint; a second signal exits at once";
   const stop = new StopSignals(() => {
     progress.end();
     say(stopping);
@@ -88,7 +86,7 @@ async function run(argv: readonly string[]): Promise<number> {
       ...measure,
       onStage: (stage, done, total) => progress.report(stage, done, total),
       onExport() {
-        stopping = "stopping before the student is written; once more ends it at once";
+        stopping = "stopping before the student is written; a second signal exits at once";
       },
       onDevice(choice) {
         progress.end();
@@ -115,7 +113,7 @@ async function run(argv: readonly string[]): Promise<number> {
         outcome.best === null
           ? ""
           : `; best validation loss ${outcome.best.loss.toFixed(4)} after step ${outcome.best.step}`;
-      const early = outcome.reason === "early-stop" ? ", early: validation got no better" : "";
+      const early = outcome.reason === "early-stop" ? ", early: validation no longer improved" : "";
       console.log(`${folder}: done after step ${outcome.step}${early}${best}`);
       console.log(`  adapter and heads: ${path.join(folder, "best")}`);
     }
@@ -127,7 +125,7 @@ async function run(argv: readonly string[]): Promise<number> {
   }
 }
 
-/** The same progress, which ends what it is told of once the signal has come. */
+/** Progress that throws in the reporting work once the signal is aborted. */
 const stoppable = (progress: Progress, signal: AbortSignal): Progress => ({
   ...progress,
   report(...state) {
@@ -136,7 +134,6 @@ const stoppable = (progress: Progress, signal: AbortSignal): Progress => ({
   },
 });
 
-/** Of `typed` flags over a file. */
 function freshSettings(typed: Readonly<Record<string, unknown>>, file: string | undefined): TrainingSettings {
   const sources = file === undefined ? [] : [settingsFile(file)];
   const settings = resolveSettings([...sources, fromFlags(trainingSettings, typed)]);
@@ -154,23 +151,20 @@ function freshSettings(typed: Readonly<Record<string, unknown>>, file: string | 
   };
 }
 
-/** What a run that goes on may have anew. */
-const OF_THE_MACHINE = ["device", "threads"] as const;
-
 function resumedSettings(folder: string, typed: Readonly<Record<string, unknown>>): TrainingSettings {
-  const allowed = new Set(["resume", "no-export", "no-measure", ...OF_THE_MACHINE]);
-  const other = Object.keys(typed).find((flag) => !allowed.has(flag));
+  const allowed = ["resume", "no-export", "no-measure", "device", "threads"];
+  const other = Object.keys(typed).find((flag) => !allowed.includes(flag));
   if (other !== undefined) {
     throw new MagdiError(
       "MAGDI_BAD_CONFIG",
-      `--${other}: a run goes on with the settings it was begun with; leave it out, or train into a new folder`,
+      `--${other}: a run is resumed with its own settings; leave the flag out, or train into a new folder`,
     );
   }
   const machine = fromFlags(trainingSettings, typed).values;
   return checkedSettings({ ...runSettings(folder), ...machine }, (key) => `--${key}`);
 }
 
-/** What a run wrote can be used again. */
+/** The settings.json of a run is accepted too. */
 function settingsFile(file: string): SettingsSource {
   const { nameOf, values } = fromFile(trainingSettings, file, "--settings");
   const { settings } = values;
@@ -185,7 +179,7 @@ function say(line: string): void {
 export const trainCommand = withSubcommands(
   {
     name: "train",
-    summary: "train a student on interaction graphs, and what belongs to it",
+    summary: "train a student on interaction graphs, and related commands",
     help: HELP,
     run,
   },

@@ -1,4 +1,4 @@
-// magdi vote: the votes over texts that somebody else generated, a JSON line each.
+// magdi vote: votes on texts that other models generated, as JSON lines.
 
 import { createReadStream } from "node:fs";
 import { createInterface } from "node:readline";
@@ -7,27 +7,26 @@ import { voteOnTexts } from "../asking/vote-texts.ts";
 import { MagdiError } from "../base/errors.ts";
 import { voteRequest } from "../server/reason/vote-schema.ts";
 import { parseBody } from "../server/transport/request-body.ts";
-import type { Command } from "./command.ts";
-import { parseFlags, usageError } from "./flags.ts";
+import { type Command, parseFlags, usageError } from "./command.ts";
 
 const HELP = `Usage: magdi vote [FILE]
 
-Reads the answers out of texts that any models wrote, compares them by value, and counts them. Each line of FILE, or of
+Extracts the answers from texts of any models, compares them by value, and counts them. Each line of FILE, or of
 standard input, is a JSON object:
 
   {"question": "What is 2 + 2?", "samples": [{"text": "So it is 4."}, {"text": "The answer is 4.0", "weight": 2}]}
 
-  samples    the texts; weight (default 1) is what a vote weighs, or with rule "confidence" a confidence from 0 to 1
-  question   what was asked; it tells the task
-  task       math, multiple-choice, yes-no or free, where the question does not tell
+  samples    the texts; weight (default 1) is the weight of the vote or, with rule "confidence" a confidence from 0 to 1
+  question   the question, from which the task is detected
+  task       math, multiple-choice, yes-no or free, if it cannot be detected
   choices    the options of a multiple-choice question: texts, or {"label", "text"}
   rule       majority (default) or confidence, rescaled as ReConcile does
 
-Each line of standard output is the vote on the line of that number:
+Each line of standard output is the vote on the same line of input:
 
   {"task": …, "answer": …, "votes": [{"answer", "count", "weight", "share"}], "tied": …, "samples": [{"answer"}]}
 
-The first line that cannot be read ends the command with 1, and is named.
+The first line that cannot be read is reported and ends the command with exit code 1.
 `;
 
 async function run(argv: readonly string[]): Promise<number> {
@@ -47,7 +46,7 @@ async function run(argv: readonly string[]): Promise<number> {
   } catch (error) {
     if (!(error instanceof Error)) throw error;
     if ("code" in error && error.code === "ENOENT") {
-      throw new MagdiError("MAGDI_FILE_MISSING", `${file}: there is no such file`, { cause: error });
+      throw new MagdiError("MAGDI_FILE_MISSING", `${file}: file not found`, { cause: error });
     }
     const { message } = error;
     throw new MagdiError("MAGDI_BAD_FILE", `${file ?? "standard input"} line ${line}: ${message}`, {
@@ -59,7 +58,7 @@ async function run(argv: readonly string[]): Promise<number> {
 
 export const voteCommand: Command = {
   name: "vote",
-  summary: "count the answers of texts that any models wrote",
+  summary: "count the answers in texts of any models",
   help: HELP,
   run,
 };

@@ -1,4 +1,4 @@
-// What the commands that write a student folder share: flags, its measurement and the summary they end with.
+// Shared by the commands that write a student folder: flags, measurement and summary.
 
 import type { z } from "zod";
 import { MagdiError } from "../base/errors.ts";
@@ -16,7 +16,7 @@ import { type Progress, terminalProgress } from "./progress.ts";
 export const threadsFlag = (what: string) =>
   wholeNumber(1).exactOptional().describe(`${what} (default: all cores)`);
 
-/** `more` is said of --dtype besides. */
+/** `more` is added to the description of --dtype. */
 export const writtenFlags = (dtype: string, more = "") => ({
   dtype: text("formats", "LIST")
     .default(dtype)
@@ -24,16 +24,16 @@ export const writtenFlags = (dtype: string, more = "") => ({
   name: text("a name", "NAME").exactOptional().describe("the student's name (default: the folder's)"),
   origin: text()
     .exactOptional()
-    .describe("where the base comes from, for the card (default: SOURCE's file name or hub id)"),
+    .describe("origin of the base, for the card (default: SOURCE's file name or hub id)"),
   threads: threadsFlag("threads for the measurements"),
   noMeasure: bareFlag().describe(
     "do not compare with float32 (agreement and perplexity, written into the card)",
   ),
-  force: bareFlag().describe("replace a student folder that is already there"),
+  force: bareFlag().describe("replace an existing student folder"),
 });
 type WrittenFlags = z.output<z.ZodObject<ReturnType<typeof writtenFlags>>>;
 
-/** Writes a student as its flags say, with progress on stderr and a summary. Resolves to the exit code 0. */
+/** Writes a student with progress on stderr and a summary. Resolves to the exit code 0. */
 export async function writeStudent(
   { out, dtype, noMeasure, threads = usableProcessors(), ...others }: WrittenFlags & { readonly out: string },
   write: (options: Omit<ImportOptions, "source" | "adapt">) => Promise<Manifest>,
@@ -62,8 +62,7 @@ export function measurement(threads: number, progress: Progress): NonNullable<Im
     measureQuality(reference, written, { folder, config, threads, onProgress: progress.report });
 }
 
-/** What --dtype and --no-measure ask for. @throws MAGDI_BAD_CONFIG for a dtype that there is not, and for auto without
- * measuring. */
+/** @throws MAGDI_BAD_CONFIG for an unknown dtype, and for auto without measuring */
 function writtenFormats(
   { dtype, measured }: { readonly dtype: string; readonly measured: boolean },
   threads: number,
@@ -73,7 +72,10 @@ function writtenFormats(
   const dtypes = auto ? AUTO_DTYPES : [...new Set(parseDtypes(dtype))];
   if (!measured && !auto) return { dtypes };
   if (!measured) {
-    throw new MagdiError("MAGDI_BAD_CONFIG", "--dtype: auto measures, found --no-measure; name a dtype");
+    throw new MagdiError(
+      "MAGDI_BAD_CONFIG",
+      "--dtype: auto needs measurements, found --no-measure; name a dtype",
+    );
   }
   return {
     dtypes,
@@ -96,7 +98,7 @@ function choiceLines({ choice }: Manifest): string[] {
   return [`kept ${choice.dtype}: ${choice.reason}`, ...lines];
 }
 
-/** Says what was written, and how to serve it. */
+/** Prints what was written and how to serve it. */
 export function printStudent(out: string, manifest: Manifest): void {
   console.log(`${out}: ${manifest.name}, ${(manifest.parameters / 1e6).toFixed(1)} million parameters`);
   for (const [dtype, { quality, weights }] of Object.entries(manifest.dtypes)) {
@@ -111,6 +113,6 @@ export function printStudent(out: string, manifest: Manifest): void {
   }
   for (const line of choiceLines(manifest)) console.log(`  ${line}`);
   if (manifest.files["tokenizer.json"] === undefined) {
-    console.log("  no tokenizer in the source: ONNX users can load it, magdi serve cannot");
+    console.log("  the source has no tokenizer: ONNX Runtime can load the student, magdi serve cannot");
   } else console.log(`Serve it with: npx magdi serve --model ${out}`);
 }

@@ -1,20 +1,20 @@
-// One question as it was answered, a line of the file that a report is counted from. Equal seeds give equal lines.
+// One answered question: a line of the file of answers that a report is computed from. Equal seeds give equal lines.
 
 import { createHash } from "node:crypto";
 import { z } from "zod";
 import { answersEqual } from "../answers/answer.ts";
 import { type FinishedSample, Voter } from "../voting/voter.ts";
 import type { Answered } from "./asker.ts";
-import type { Question } from "./question.ts";
+import type { Question } from "./question-formats.ts";
 import type { EvalSettings } from "./settings.ts";
 
 const sampleSchema = z.strictObject({
   index: z.number().int(),
   text: z.string(),
   answer: z.string().nullable(),
-  /** Null where the server tells none. */
+  /** Null if the server does not report them. */
   tokens: z.number().nullable(),
-  /** Null where there were no tokens, or the server tells none. */
+  /** Null without tokens, or if the server does not report it. */
   logprob_mean: z.number().nullable(),
   finish_reason: z.enum(["stop", "length"]),
 });
@@ -34,7 +34,7 @@ export const answerRecordSchema = z.strictObject({
 
 export type AnswerRecord = z.output<typeof answerRecordSchema>;
 
-/** The seed of a question, the same whatever is asked besides it; 31 bits, which every server takes. */
+/** A question's seed does not depend on the other questions; 31 bits, which every server accepts. */
 export function seedOf(settings: EvalSettings, { dataset, id }: Question): number {
   const hash = createHash("sha256")
     .update(JSON.stringify([settings.seed, dataset, id]))
@@ -42,7 +42,7 @@ export function seedOf(settings: EvalSettings, { dataset, id }: Question): numbe
   return hash.readUInt32BE(0) >>> 1;
 }
 
-/** What a question's samples say, read and voted on by the code that serves. */
+/** Reads and votes on a question's samples with the server's own code. */
 export function recordOf(
   question: Question,
   settings: EvalSettings,
@@ -71,14 +71,14 @@ export function recordOf(
       index,
       text,
       answer: read,
-      tokens: told(tokens),
-      logprob_mean: told(logprobMean),
+      tokens: orNull(tokens),
+      logprob_mean: orNull(logprobMean),
       finish_reason: finishReason === "length" ? "length" : "stop",
     })),
   };
 }
 
-function told(value: number): number | null {
+function orNull(value: number): number | null {
   return Number.isFinite(value) ? value : null;
 }
 
@@ -93,29 +93,20 @@ export function finishedSampleOf(sample: AnswerRecord["samples"][number]): Finis
   };
 }
 
-/** The same samples read and voted on again: a run that goes on with another version is read by one. */
+/** Reads and votes on a record's samples again, so that a run continued by another version is read by one version. */
 export function rereadRecord(question: Question, settings: EvalSettings, record: AnswerRecord): AnswerRecord {
   if (record.error !== undefined) return record;
   const samples = record.samples.map(finishedSampleOf);
   return recordOf(question, settings, record.seed, { samples, promptTokens: record.prompt_tokens });
 }
 
-/** A question that could not be asked counts as one without an answer. */
+/** A question whose prompt is too long counts as unanswered. */
 export function tooLongRecord({ dataset, id, gold }: Question, seed: number): AnswerRecord {
-  return {
-    dataset,
-    id,
-    seed,
-    gold,
-    answer: null,
-    correct: false,
-    prompt_tokens: null,
-    samples: [],
-    error: "context_length",
-  };
+  const none = { answer: null, correct: false, prompt_tokens: null, samples: [] };
+  return { dataset, id, seed, gold, ...none, error: "context_length" };
 }
 
-/** The name of a question within a run. */
+/** Identifies a question within a run. */
 export function questionKey({ dataset, id }: { readonly dataset: string; readonly id: string }): string {
   return JSON.stringify([dataset, id]);
 }

@@ -1,33 +1,32 @@
-// What an evaluation needs of whoever answers: samples for a question, and a name for the report. It knows neither
-// engine nor HTTP.
+// The interface of what an evaluation asks: samples for a question, and the model's identity for the report.
 
 import type { FinishedSample } from "../voting/voter.ts";
-import type { Question } from "./question.ts";
+import type { Question } from "./question-formats.ts";
 
 export interface Answered {
-  /** Tokens and log-probabilities are NaN where the answerer does not tell. */
+  /** Tokens and log-probabilities are NaN if the server does not report them. */
   readonly samples: readonly FinishedSample[];
-  /** Null where the answerer does not tell. */
+  /** Null if the server does not report them. */
   readonly promptTokens: number | null;
 }
 
 export interface ModelIdentity {
   readonly name: string;
-  /** A student folder opened here, a server of ours, or one that speaks OpenAI's API. */
+  /** A student in this process, a magdi server, or a server with OpenAI's API. */
   readonly kind: "folder" | "reason" | "chat";
   readonly dtype: string | null;
-  /** SHA-256 of each file of the student; null where the server does not tell. */
+  /** SHA-256 of each file of the student; null if the server does not report it. */
   readonly files: Readonly<Record<string, string>> | null;
-  /** Sampling fields that the server refused and that were left out. */
+  /** Sampling fields that were left out because the server rejects them. */
   readonly left_out: readonly string[];
-  /** Where a student folder ran; null for a server. */
+  /** Null for a server. */
   readonly device: string | null;
-  /** Tokens of prompt and answer together that a student folder was opened with; null for a server. */
+  /** Maximum tokens of prompt and answer together; null for a server. */
   readonly context_length: number | null;
 }
 
-/** For whoever tells nothing but a name. */
-export const NOTHING_TOLD = {
+/** Of a server that reports only a name. */
+export const UNKNOWN_IDENTITY = {
   dtype: null,
   files: null,
   left_out: [],
@@ -37,12 +36,12 @@ export const NOTHING_TOLD = {
 
 export interface Asker {
   readonly model: ModelIdentity;
-  /** What was chosen to run on, in a sentence, where that was a choice. */
+  /** With --device auto, a sentence on the device that was chosen. */
   readonly deviceChoice?: string;
-  /** Questions that keep it busy, asked `samples` times each. */
+  /** How many questions of `samples` samples to ask at once to keep it busy. */
   concurrency(samples: number): number;
   /**
-   * All samples of one question, to their ends.
+   * Generates all samples of one question completely.
    * @throws MagdiError MAGDI_CONTEXT_LENGTH when the prompt is too long; the signal's reason after an abort
    */
   ask(question: Question, seed: number, signal: AbortSignal): Promise<Answered>;

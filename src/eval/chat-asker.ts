@@ -1,5 +1,5 @@
-// Asks any server that speaks OpenAI's POST /v1/chat/completions: one request a sample, because many servers know no
-// `n` and none tells the tokens of each. What a server refuses of the sampling fields is left out and named.
+// Asks any server with OpenAI's POST /v1/chat/completions, one request per sample: many servers do not support `n`, and
+// none reports the tokens of each choice. Sampling fields that the server rejects are left out and reported.
 
 import { z } from "zod";
 import { renderPrompt } from "../asking/prompts.ts";
@@ -7,14 +7,14 @@ import { MagdiError } from "../base/errors.ts";
 import { MagdiApiError } from "../client/client-error.ts";
 import { HttpTransport, waitMs } from "../client/http-transport.ts";
 import type { FinishedSample } from "../voting/voter.ts";
-import { type Asker, NOTHING_TOLD } from "./asker.ts";
-import type { Question } from "./question.ts";
+import { type Asker, UNKNOWN_IDENTITY } from "./asker.ts";
+import type { Question } from "./question-formats.ts";
 import { clientOptions, contextLength, type ServerOptions } from "./reason-asker.ts";
 import { type EvalSettings, maxTokensOf } from "./settings.ts";
 
 const SAMPLES_IN_FLIGHT = 64;
 
-/** Fields that not every server takes, in the order in which they are tried. */
+/** Fields that not every server accepts, in the order in which they are tried. */
 const OPTIONAL = ["temperature", "top_p", "seed", "top_k", "logprobs"] as const;
 type Optional = (typeof OPTIONAL)[number];
 
@@ -36,7 +36,7 @@ const completion = z.object({
   usage: z.object({ prompt_tokens: z.number().nullish(), completion_tokens: z.number().nullish() }).nullish(),
 });
 
-/** @throws MagdiApiError, MagdiConnectionError, MagdiError MAGDI_UNSUPPORTED for answers of another shape */
+/** @throws MagdiApiError, MagdiConnectionError, MagdiError MAGDI_UNSUPPORTED for responses of another shape */
 export async function openChatAsker(options: ServerOptions, settings: EvalSettings): Promise<Asker> {
   const { baseUrl, fetch, maxRetries = 0, timeoutMs = 0 } = clientOptions(options);
   const http = new HttpTransport({
@@ -81,7 +81,7 @@ export async function openChatAsker(options: ServerOptions, settings: EvalSettin
   };
   return {
     model: {
-      ...NOTHING_TOLD,
+      ...UNKNOWN_IDENTITY,
       name: model,
       kind: "chat",
       left_out: OPTIONAL.filter((name) => !known.fields.includes(name)),
@@ -110,13 +110,13 @@ interface KnownFields {
   readonly fields: readonly Optional[];
 }
 
-/** Finds out with requests for one token which fields the server takes. */
+/** Finds out with requests for one token which fields the server accepts. */
 async function knownFields(
   model: string,
   call: (body: object) => Promise<unknown>,
   values: Readonly<Record<Optional, unknown>>,
 ): Promise<KnownFields> {
-  const takes = async (
+  const accepts = async (
     maxTokens: KnownFields["maxTokens"],
     fields: readonly Optional[],
   ): Promise<unknown> => {
@@ -126,17 +126,17 @@ async function knownFields(
       await call({ model, messages, [maxTokens]: 1, ...extra });
       return null;
     } catch (error) {
-      // 422: a body that does not validate, as FastAPI has it.
+      // 422 is FastAPI's status for an invalid body.
       if (error instanceof MagdiApiError && (error.status === 400 || error.status === 422)) return error;
       throw error;
     }
   };
-  if ((await takes("max_tokens", OPTIONAL)) === null) return { maxTokens: "max_tokens", fields: OPTIONAL };
-  const refused = await takes("max_tokens", []);
+  if ((await accepts("max_tokens", OPTIONAL)) === null) return { maxTokens: "max_tokens", fields: OPTIONAL };
+  const refused = await accepts("max_tokens", []);
   const maxTokens = refused === null ? "max_tokens" : "max_completion_tokens";
-  if (refused !== null && (await takes(maxTokens, [])) !== null) throw refused;
+  if (refused !== null && (await accepts(maxTokens, [])) !== null) throw refused;
   const fields: Optional[] = [];
-  for (const name of OPTIONAL) if ((await takes(maxTokens, [...fields, name])) === null) fields.push(name);
+  for (const name of OPTIONAL) if ((await accepts(maxTokens, [...fields, name])) === null) fields.push(name);
   return { maxTokens, fields };
 }
 
@@ -146,6 +146,6 @@ function parsed<T>(schema: z.ZodType<T>, body: unknown): T {
   const issue = result.error.issues[0];
   throw new MagdiError(
     "MAGDI_UNSUPPORTED",
-    `the server's answer: expected OpenAI's shape, found at ${issue?.path.join(".")}: ${issue?.message}`,
+    `the server's response: expected OpenAI's format, found at ${issue?.path.join(".")}: ${issue?.message}`,
   );
 }

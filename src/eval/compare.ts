@@ -1,17 +1,19 @@
-// Two runs over the same questions: is one better, by how much, and could it be chance?
+// Compares two runs on the same questions: the difference of accuracies and how it varies when the questions are
+// resampled (Efron and Tibshirani 1993; paired as in Koehn 2004).
 
+import { sampleRandom } from "../engine/random.ts";
 import { questionKey } from "./answer-record.ts";
-import { type PairedComparison, pairedBootstrap } from "./measures/paired-bootstrap.ts";
+import { mean, quantile } from "./measures/distribution.ts";
 import { readAnswers, readReport } from "./report.ts";
 
 export interface DatasetComparison extends PairedComparison {
-  /** A data set's name, or "all" for the questions of all. */
+  /** A data set's name, or "all". */
   readonly dataset: string;
 }
 
 /**
- * Compares the questions that both runs asked, each data set for itself and all together; those with another gold
- * answer are not the same. `seed` decides the resamples.
+ * Compares the questions that both runs asked with the same gold answer, per data set and over all. `seed` decides the
+ * resamples.
  * @throws MagdiError MAGDI_FILE_MISSING, MAGDI_BAD_FILE
  */
 export function compareReports(a: string, b: string, seed: number): DatasetComparison[] {
@@ -26,4 +28,49 @@ export function compareReports(a: string, b: string, seed: number): DatasetCompa
   const parts = names.map((name) => ({ name, of: pairs.filter(({ dataset }) => dataset === name) }));
   if (names.length > 1) parts.push({ name: "all", of: pairs });
   return parts.map(({ name, of }) => ({ dataset: name, ...pairedBootstrap(of, seed) }));
+}
+
+export interface PairedComparison {
+  readonly questions: number;
+  readonly accuracyA: number;
+  readonly accuracyB: number;
+  /** B's accuracy less A's. */
+  readonly difference: number;
+  /** 95 %, percentiles of the resampled differences. */
+  readonly interval: readonly [low: number, high: number];
+  /** Two-sided: twice the share of resamples on the other side of zero, at least 2 / (resamples + 1). */
+  readonly p: number;
+  /** Questions that only one of them answers rightly. */
+  readonly onlyA: number;
+  readonly onlyB: number;
+}
+
+/** `pairs`: for each question, whether A and B are right. The same seed gives the same numbers. */
+export function pairedBootstrap(
+  pairs: readonly { readonly a: boolean; readonly b: boolean }[],
+  seed: number,
+  resamples = 10_000,
+): PairedComparison {
+  const differences = pairs.map(({ a, b }) => Number(b) - Number(a));
+  const random = sampleRandom(seed, 0);
+  const size = differences.length;
+  const drawn: number[] = [];
+  for (let round = 0; round < resamples; round++) {
+    let sum = 0;
+    for (let at = 0; at < size; at++) sum += differences[Math.floor(random.nextFloat() * size)]!;
+    drawn.push(sum / size);
+  }
+  drawn.sort((x, y) => x - y);
+  const notAbove = drawn.filter((value) => value <= 0).length;
+  const notBelow = drawn.filter((value) => value >= 0).length;
+  return {
+    questions: size,
+    accuracyA: mean(pairs.map(({ a }) => Number(a))),
+    accuracyB: mean(pairs.map(({ b }) => Number(b))),
+    difference: mean(differences),
+    interval: [quantile(drawn, 0.025), quantile(drawn, 0.975)],
+    p: Math.min(1, (2 * (Math.min(notAbove, notBelow) + 1)) / (resamples + 1)),
+    onlyA: pairs.filter(({ a, b }) => a && !b).length,
+    onlyB: pairs.filter(({ a, b }) => b && !a).length,
+  };
 }

@@ -1,5 +1,4 @@
-// The benchmarks known by name: task, debate baseline and source. A file of another name is a benchmark of its own. It
-// reads no file.
+// The known benchmarks with their task, debate baseline and source.
 
 import type { Task } from "../answers/task.ts";
 
@@ -9,7 +8,7 @@ export interface DatasetInfo {
   readonly task: Task;
   /** Its name in the debate baselines; null when it has no baseline. */
   readonly baseline: string | null;
-  /** Matches file names and question ids that belong to it. */
+  /** Matches its file names and question ids. */
   readonly aliases: RegExp;
   /** Where its files are published. */
   readonly source: string;
@@ -75,15 +74,20 @@ export const DATASETS: readonly DatasetInfo[] = [
   },
 ];
 
-/** The data set that a file name or question id belongs to; null when it is none of these. */
+/** The data set that a file name or question id belongs to; null if unknown. */
 export function knownDataset(name: string): DatasetInfo | null {
   return DATASETS.find((info) => info.name === name || info.aliases.test(name)) ?? null;
 }
 
-/** The data set with this name or title, ignoring case, spaces and hyphens; null when it is none of these. */
+/** The data set with this name or title, ignoring case, spaces and hyphens; null if unknown. */
 export function namedDataset(name: string): DatasetInfo | null {
   const plain = (text: string) => text.toLowerCase().replace(/[-_\s]/g, "");
   return DATASETS.find((info) => [info.name, info.title].some((own) => plain(own) === plain(name))) ?? null;
+}
+
+/** A question with choices is multiple-choice whatever its data set. */
+export function knownTask(dataset: DatasetInfo | null, told: Task): Task {
+  return told === "multiple-choice" ? told : (dataset?.task ?? told);
 }
 
 export function datasetTitle(name: string): string {

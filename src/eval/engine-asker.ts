@@ -1,13 +1,13 @@
-// Asks a student folder in this process, as the server asks the one that it serves.
+// Asks a student in this process, as the server does.
 
 import { type AskableStudent, ask } from "../asking/ask.ts";
-import { resolveQuestion } from "../asking/question.ts";
+import { type AskedQuestion, resolveQuestion } from "../asking/question.ts";
 import { openStudent } from "../asking/student.ts";
 import type { DeviceSetting } from "../engine/engine-settings.ts";
 import type { Dtype } from "../student/dtype.ts";
 import type { Answered, Asker, ModelIdentity } from "./asker.ts";
-import type { Question } from "./question.ts";
-import { askedOf, type EvalSettings } from "./settings.ts";
+import type { Question } from "./question-formats.ts";
+import type { EvalSettings } from "./settings.ts";
 
 export interface EngineAskerOptions {
   readonly folder: string;
@@ -18,7 +18,7 @@ export interface EngineAskerOptions {
   readonly contextLength: number | null;
 }
 
-/** Questions waiting beyond those in the batch, as a multiple of it, so that no row is empty before the end. */
+/** Size of the queue behind the batch, as a multiple of it, so that rows stay full until the end. */
 const QUEUE_FACTOR = 2;
 
 /** @throws MagdiError MAGDI_FILE_MISSING, MAGDI_BAD_FILE, MAGDI_BAD_CONFIG, MAGDI_UNSUPPORTED */
@@ -48,7 +48,7 @@ export async function openEngineAsker(options: EngineAskerOptions, settings: Eva
   return options.device === "auto" ? { ...asker, deviceChoice: student.deviceChoice } : asker;
 }
 
-/** The asker over a student that is open; it closes the student's engine. */
+/** Asks an open student; closing the asker closes the student's engine. */
 export function engineAsker(
   student: AskableStudent,
   batchRows: number,
@@ -73,5 +73,20 @@ export function engineAsker(
       }
     },
     close: () => student.engine.close(),
+  };
+}
+
+/** A question as a server gets it from a request with these settings. */
+export function askedOf(settings: EvalSettings, question: Question, seed: number): AskedQuestion {
+  return {
+    ...question,
+    samples: settings.samples,
+    temperature: settings.temperature,
+    topP: settings.top_p,
+    topK: settings.top_k,
+    maxTokens: settings.max_tokens ?? undefined,
+    seed,
+    vote: settings.vote,
+    earlyStop: "off",
   };
 }

@@ -1,5 +1,4 @@
-// An evaluation from question files to a report with its page and figures. Who answers is given; what is printed is
-// the command's.
+// Runs an evaluation, from question files to a report with its page and figures.
 
 import { mkdirSync } from "node:fs";
 import path from "node:path";
@@ -7,13 +6,13 @@ import { type Clock, systemClock } from "../base/clock.ts";
 import { MagdiError } from "../base/errors.ts";
 import { writeWholeFile } from "../base/files/whole-file.ts";
 import type { Baselines } from "../voting/baselines.ts";
-import { type AnswerRecord, rereadRecord } from "./answer-record.ts";
+import { type AnswerRecord, questionKey, rereadRecord } from "./answer-record.ts";
 import type { Asker } from "./asker.ts";
 import { drawFigure, figuresOf } from "./figures.ts";
 import { Journal } from "./journal.ts";
 import { markdownPage, type NamedRun } from "./markdown.ts";
-import type { Question } from "./question.ts";
 import { limitQuestions, type QuestionFile, readQuestions } from "./question-file.ts";
+import type { Question } from "./question-formats.ts";
 import { answersText, type Report, reportText, runFiles, sha256, type Timing } from "./report.ts";
 import { type RunProgress, runQuestions } from "./runner.ts";
 import type { EvalSettings } from "./settings.ts";
@@ -25,12 +24,12 @@ export interface EvaluationOptions {
   readonly settings: EvalSettings;
   readonly files: readonly QuestionFile[];
   readonly asker: Asker;
-  /** As they were given on the command line, for a rerun. */
+  /** --model and --model-name as given, for a rerun. */
   readonly source: string | null;
   readonly askedName: string | null;
   readonly baselines: Baselines;
   readonly version: string;
-  /** Throw away what an earlier run left. */
+  /** Discard what an interrupted run left. */
   readonly fresh: boolean;
   readonly signal: AbortSignal;
   readonly clock?: Clock;
@@ -48,11 +47,11 @@ export async function readQuestionFiles(
   const files = limitQuestions(all, limit);
   const keys = new Map<string, string>();
   for (const { path: file, questions } of files) {
-    for (const { dataset: name, id } of questions) {
-      const key = JSON.stringify([name, id]);
+    for (const question of questions) {
+      const key = questionKey(question);
       const before = keys.get(key);
       if (before !== undefined) {
-        const message = `${file}: question ${id} of ${name} stands in ${before} too; name each file once, or tell data sets apart by their files' names`;
+        const message = `${file}: question ${question.id} of ${question.dataset} is in ${before} too; name each file once, or give data sets different file names`;
         throw new MagdiError("MAGDI_BAD_FILE", message);
       }
       keys.set(key, file);
@@ -67,13 +66,12 @@ export async function readQuestionFiles(
 }
 
 /**
- * Asks what is not answered yet, and writes the report and what belongs to it.
- * @throws MagdiError MAGDI_CANCELLED after an abort: calling it again goes on
+ * Asks the questions that are not answered yet, and writes the report and its other files.
+ * @throws MagdiError MAGDI_CANCELLED after an abort: calling it again continues
  */
 export async function evaluate(options: EvaluationOptions): Promise<{ report: Report; timing: Timing }> {
-  const { out, settings, files, asker, version } = options;
+  const { out, settings, files, asker, version, source, askedName } = options;
   const paths = runFiles(out);
-  const { source, askedName } = options;
   const head = {
     format: "magdi-eval-1" as const,
     magdi: version,
@@ -91,13 +89,10 @@ export async function evaluate(options: EvaluationOptions): Promise<{ report: Re
   const journal = Journal.open(paths.journal, head, { fresh: options.fresh });
   const questions = files.flatMap((file) => file.questions);
   const answered = await runQuestions({
+    ...options,
     questions,
-    settings,
-    asker,
     journal,
     clock: options.clock ?? systemClock,
-    signal: options.signal,
-    ...(options.onProgress === undefined ? {} : { onProgress: options.onProgress }),
   }).finally(() => journal.close());
   const records = answered.map((record, index) => rereadRecord(questions[index]!, settings, record));
   const answers = answersText(records);
@@ -110,7 +105,7 @@ export async function evaluate(options: EvaluationOptions): Promise<{ report: Re
   const timing = timingOf(journal);
   writeWholeFile(paths.answers, answers);
   writeWholeFile(paths.timing, reportText(timing));
-  // Reports read what was written: both pages come of the same numbers.
+  // From the written text, so that this page and later ones show the same numbers.
   const written = reportText(report);
   await writePage(paths.markdown, [
     { label: labelOf(report), report: JSON.parse(written) as Report, timing: null },
@@ -120,12 +115,12 @@ export async function evaluate(options: EvaluationOptions): Promise<{ report: Re
   return { report, timing };
 }
 
-/** How a run is called where nobody names it. */
+/** A run's default label. */
 export function labelOf({ model, settings }: Pick<Report, "model" | "settings">): string {
   return `${model.name}, n = ${settings.samples}`;
 }
 
-/** The page and its figures beside it. */
+/** Writes the page, and its figures next to it. */
 export async function writePage(file: string, runs: readonly NamedRun[]): Promise<void> {
   const figures = figuresOf(runs);
   const stem = file.replace(/\.md$/, "");
@@ -144,19 +139,13 @@ function summaries(
   settings: EvalSettings,
   baselines: Baselines,
 ): Report["results"] {
-  const names = [...new Set(questions.map(({ dataset }) => dataset))];
-  return names.map((name) => {
-    const indices = questions.flatMap(({ dataset }, index) => (dataset === name ? [index] : []));
-    return summarise(
-      indices.map((index) => questions[index]!),
-      indices.map((index) => records[index]!),
-      settings,
-      baselines,
-    );
+  return [...new Set(questions.map(({ dataset }) => dataset))].map((name) => {
+    const isOfIt = ({ dataset }: { readonly dataset: string }) => dataset === name;
+    return summarise(questions.filter(isOfIt), records.filter(isOfIt), settings, baselines);
   });
 }
 
-/** Each answer's time is what passed since the one before it: the work is never idle in between. */
+/** An answer takes the time since the one before it: questions overlap, and the engine is never idle in between. */
 function timingOf(journal: Journal): Timing {
   const spent = new Map<string, { seconds: number; tokens: number }>();
   const last = new Map<number, number>();

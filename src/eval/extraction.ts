@@ -1,12 +1,12 @@
-// How well answers are extracted from recorded outputs of language models: how often they agree with the answers that
-// were recorded with them and, where they differ, which of the two the gold answer supports.
+// Measures answer extraction on recorded outputs of language models: how often the extracted answer agrees with the
+// recorded one and, where they differ, which of the two is right.
 
 import { answersEqual, extractAnswer } from "../answers/answer.ts";
 import { findAnswerMarkers } from "../answers/markers.ts";
 import { type Choice, type Task, taskOf } from "../answers/task.ts";
 import { isObject } from "../base/files/json-file.ts";
 import { readJsonRecords } from "../base/files/json-records.ts";
-import { datasetTitle, knownDataset } from "./datasets.ts";
+import { datasetTitle, knownDataset, knownTask } from "./datasets.ts";
 import { table } from "./markdown.ts";
 
 /**
@@ -45,7 +45,7 @@ export interface JudgedOutput {
 
 /**
  * Judges every output with a recorded answer in a file of records `{question_id, question?, choices?, gold, agents:
- * [{agent, reasoning, answer}]}`. Records and outputs that are broken or of another shape are skipped.
+ * [{agent, reasoning, answer}]}`. Broken records and outputs are skipped.
  * @throws MagdiError MAGDI_FILE_MISSING, MAGDI_BAD_FILE
  */
 export async function* judgeOutputs(file: string): AsyncGenerator<JudgedOutput> {
@@ -53,8 +53,8 @@ export async function* judgeOutputs(file: string): AsyncGenerator<JudgedOutput> 
     if (!isObject(value) || typeof value.gold !== "string" || !Array.isArray(value.agents)) continue;
     const choices = choicesOf(value.choices);
     const known = knownDataset(String(value.question_id ?? ""));
-    const told = taskOf(typeof value.question === "string" ? value.question : "", choices, value.gold);
-    const task = told === "multiple-choice" ? told : (known?.task ?? told);
+    const question = typeof value.question === "string" ? value.question : "";
+    const task = knownTask(known, taskOf(question, choices, value.gold));
     for (const output of value.agents as readonly unknown[]) {
       if (!isObject(output) || typeof output.reasoning !== "string") continue;
       if (typeof output.answer !== "string" || output.answer === "") continue;
@@ -114,8 +114,7 @@ export interface ExtractionCounts extends Readonly<Record<ExtractionKind, number
 export function countOutputs(outputs: Iterable<JudgedOutput>): ExtractionCounts[] {
   const counts = new Map<string, Record<ExtractionKind, number> & { unstatedAgree: number }>();
   for (const { dataset, kind, agrees } of outputs) {
-    const none = Object.fromEntries(EXTRACTION_KINDS.map((one) => [one, 0]));
-    // It was just made with all kinds.
+    const none = Object.fromEntries(EXTRACTION_KINDS.map((one) => [one, 0])); // has all kinds
     const count = counts.get(dataset) ?? { ...(none as Record<ExtractionKind, number>), unstatedAgree: 0 };
     count[kind] += 1;
     if (kind === "unstated" && agrees) count.unstatedAgree += 1;
@@ -128,8 +127,8 @@ export function countOutputs(outputs: Iterable<JudgedOutput>): ExtractionCounts[
 }
 
 /**
- * Share of agreement among outputs that state an answer; `sound` leaves out recorded answers that are fragments, or wrong
- * where the extracted one is right.
+ * Share of agreement among outputs that state an answer; `sound` leaves out recorded answers that are fragments, or
+ * wrong while the extracted one is right.
  */
 export function agreementOf(counts: ExtractionCounts): { stated: number; sound: number } {
   const stated = counts.recorded - counts.program - counts.unstated;

@@ -1,5 +1,5 @@
-// The answers of a run that is not finished, beside its output: a line for the run, then one for each answered
-// question, in the order in which they came. A run that was cut goes on from it.
+// The journal of an unfinished run, from which it can be continued: a line for the run, then one for each answered
+// question in the order of the answers.
 
 import { rmSync } from "node:fs";
 import { z } from "zod";
@@ -8,7 +8,7 @@ import { AppendLog } from "../base/files/append-log.ts";
 import { type AnswerRecord, answerRecordSchema } from "./answer-record.ts";
 
 const lineSchema = z.strictObject({
-  /** Seconds since the work began or went on, and how often it had. */
+  /** Seconds since this session began, and the session's number. */
   at: z.number(),
   session: z.number().int(),
   record: answerRecordSchema,
@@ -31,16 +31,16 @@ export class Journal {
   }
 
   /**
-   * Goes on with the journal at `path`, or begins it. `run` says what decides the answers: another run's journal is
-   * not gone on with. A last line that was cut short is cut off, and nothing before it is written anew.
-   * @throws MagdiError MAGDI_BAD_CONFIG for another run's, MAGDI_BAD_FILE for what is no journal, MAGDI_NOT_WRITTEN
+   * Continues the journal at `path`, or begins it. `run` is what decides the answers: the journal of another run is
+   * refused.
+   * @throws MagdiError MAGDI_BAD_CONFIG for another run's journal, MAGDI_BAD_FILE, MAGDI_NOT_WRITTEN
    */
   static open(path: string, run: object, { fresh }: { readonly fresh: boolean }): Journal {
     const head = JSON.stringify(run);
     let lines: JournalLine[] = [];
     let begun = false;
     const log = AppendLog.open(path, ([first, ...answers], tail) => {
-      // Nothing, or a beginning that was cut before any answer.
+      // Empty, or truncated within the first line.
       if (fresh || (first === undefined && head.startsWith(tail))) return 0;
       if (first !== head) {
         throw new MagdiError(
@@ -67,7 +67,7 @@ export class Journal {
     this.#log.close();
   }
 
-  /** The run is whole: what it came to is in its report. Only after close. */
+  /** Deletes it, when the report is written. Only after close. */
   remove(): void {
     rmSync(this.#path, { force: true });
   }

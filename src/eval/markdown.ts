@@ -1,4 +1,4 @@
-// Reports as a Markdown page, several runs side by side. It counts nothing.
+// Reports as a Markdown page, with several runs side by side.
 
 import { datasetTitle } from "./datasets.ts";
 import type { Calibration } from "./measures/calibration.ts";
@@ -6,14 +6,14 @@ import type { Report, Timing } from "./report.ts";
 import type { DatasetSummary } from "./summary.ts";
 
 export interface NamedRun {
-  /** How the run is called in tables and figures. */
+  /** The run's name in tables and figures. */
   readonly label: string;
   readonly report: Report;
-  /** Null where times are left out. */
+  /** Null to leave times out. */
   readonly timing: Timing | null;
 }
 
-/** Figures are image files, named relative to the page. */
+/** `figures`: image files relative to the page. */
 export function markdownPage(
   runs: readonly NamedRun[],
   figures: readonly { title: string; file: string }[],
@@ -49,21 +49,22 @@ function settingsOf({ label, report }: NamedRun): string {
   return `- **${label}**: ${model.name}${dtype}, ${samples} ${samples === 1 ? "sample" : "samples"}, temperature ${temperature}, top-p ${top_p}, top-k ${top_k}, at most ${tokens} tokens, ${vote} vote, seed ${seed}, magdi ${magdi}${left}`;
 }
 
+const RUN_COLUMNS = ["data set", "run"];
+const ACCURACY_COLUMNS = [
+  ...RUN_COLUMNS,
+  "questions",
+  "accuracy",
+  "tokens/answer",
+  "unparsed",
+  "length",
+  "debate",
+  "ratio",
+];
+
 function accuracyTable(rows: readonly Row[]): string {
   const timed = rows.some(({ run }) => run.timing !== null);
   return table(
-    [
-      "data set",
-      "run",
-      "questions",
-      "accuracy",
-      "tokens/answer",
-      "unparsed",
-      "length",
-      "debate",
-      "ratio",
-      ...(timed ? ["tokens/s"] : []),
-    ],
+    [...ACCURACY_COLUMNS, ...(timed ? ["tokens/s"] : [])],
     rows.map(({ run, result }) => {
       const spread = result.tokens_per_answer_distribution;
       const speed = run.timing?.results.find(({ dataset }) => dataset === result.dataset)?.tokens_per_second;

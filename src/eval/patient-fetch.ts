@@ -1,26 +1,23 @@
-// fetch for an evaluation, which may wait: no limit on how long an answer takes to begin, and a server that has
-// answered before is asked again while it is away or refuses without saying when to come. It knows no endpoint.
+// A fetch for evaluations, which can wait: no timeout for responses, and retries for a server that has answered before
+// and is unreachable or overloaded now.
 
 import { Agent, fetch as undiciFetch } from "undici";
 import { waitMs } from "../client/http-transport.ts";
 
 const FIRST_DELAY_MS = 1000;
 const MAX_DELAY_MS = 60_000;
-/** What a gateway or a busy server says; others say 500 of a request that would fail again. */
-const PASSING = new Set([429, 502, 503, 504]);
+/** From a gateway or a busy server; a request that got a 500 would fail again. */
+const TRANSIENT = new Set([429, 502, 503, 504]);
 
 export interface PatienceOptions {
-  /** Times that one request is asked again: ten make about seven minutes. */
+  /** Per request; ten take about seven minutes. */
   readonly retries?: number;
   wait?(ms: number, signal: AbortSignal): Promise<void>;
 }
 
-/**
- * Each call makes one that remembers for itself whether its server has ever answered. What it rejects with and
- * responds is what the last attempt came to.
- */
+/** Each call makes one that remembers whether its server has ever answered. The last attempt's outcome is returned. */
 export function patientFetch({ retries = 10, wait = waitMs }: PatienceOptions = {}): typeof fetch {
-  // Node's own fetch gives up after five minutes without an answer's head, and cannot be told otherwise.
+  // Node's own fetch gives up after five minutes without response headers, and cannot be configured.
   const dispatcher = new Agent({ headersTimeout: 0, bodyTimeout: 0 });
   let known = false;
   const ask = async (input: string, init: RequestInit): Promise<Response> => {
@@ -28,10 +25,10 @@ export function patientFetch({ retries = 10, wait = waitMs }: PatienceOptions = 
     for (let attempt = 0; ; attempt++) {
       const isLast = attempt >= retries;
       try {
-        // The same standard twice: undici's types name its own classes.
+        // The same classes under undici's own type names.
         const response = (await undiciFetch(input, { ...init, dispatcher } as never)) as unknown as Response;
-        const passes = PASSING.has(response.status) && response.headers.get("retry-after") === null;
-        if (!passes || isLast || !known) {
+        const isTransient = TRANSIENT.has(response.status) && response.headers.get("retry-after") === null;
+        if (!isTransient || isLast || !known) {
           known ||= response.ok;
           return response;
         }

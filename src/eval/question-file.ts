@@ -1,19 +1,20 @@
-// The questions of a file: which benchmark it is, which of its records are asked, and what is done about broken ones.
+// Reads the questions of a benchmark's file or folder.
 
 import { createHash } from "node:crypto";
 import { createReadStream, existsSync } from "node:fs";
 import path from "node:path";
 import { taskOf } from "../answers/task.ts";
 import { MagdiError } from "../base/errors.ts";
+import { isObject, shown } from "../base/files/json-file.ts";
 import { type JsonRecord, jsonFilesIn, readJsonRecords } from "../base/files/json-records.ts";
-import { namedDataset } from "./datasets.ts";
-import type { Question } from "./question.ts";
+import { knownTask, namedDataset } from "./datasets.ts";
+import type { Question } from "./question-formats.ts";
 import { datasetOf, QUESTION_FORMATS, type RecordQuestion, WrongRecord } from "./question-formats.ts";
 
 export interface ReadingOptions {
-  /** The benchmark, where neither records nor the file's name tell it. */
+  /** The benchmark, if neither the records nor the file's name tell it. */
   readonly dataset: string | null;
-  /** Questions for this use; "eval" takes also those that say nothing; "all" takes every one. */
+  /** Questions with this use; "eval" includes those without one, "all" takes every question. */
   readonly use: string;
   readonly onBadRecord: "stop" | "skip";
 }
@@ -22,15 +23,13 @@ export interface QuestionFile {
   readonly path: string;
   readonly sha256: string;
   readonly questions: readonly Question[];
-  /** Records that were passed over, each with its place and what is wrong with it. */
+  /** Skipped records, each with its place and what is wrong with it. */
   readonly skipped: readonly string[];
   /** Records for another use. */
   readonly otherUse: number;
 }
 
-/**
- * @throws MagdiError MAGDI_FILE_MISSING, MAGDI_BAD_FILE naming the line, unless broken records are skipped
- */
+/** @throws MagdiError MAGDI_FILE_MISSING, MAGDI_BAD_FILE naming the line, unless broken records are skipped */
 export async function readQuestions(file: string, options: ReadingOptions): Promise<QuestionFile> {
   const skipped: string[] = [];
   const questions: Question[] = [];
@@ -55,7 +54,7 @@ export async function readQuestions(file: string, options: ReadingOptions): Prom
       const question = questionOf(raw, file, options, unnamed);
       const key = `${question.dataset} ${question.id}`;
       const before = seen.get(key);
-      if (before !== undefined) throw new WrongRecord(`id: expected one of its own, found that of ${before}`);
+      if (before !== undefined) throw new WrongRecord(`id: expected a unique one, found that of ${before}`);
       seen.set(key, raw.where);
       questions.push(question);
     } catch (error) {
@@ -63,7 +62,6 @@ export async function readQuestions(file: string, options: ReadingOptions): Prom
       onBroken(`${raw.where}: ${error.message}`);
     }
   }
-  // Of a folder, all its records in order.
   const hash = createHash("sha256");
   for (const one of jsonFilesIn(file) ?? [file]) {
     for await (const bytes of createReadStream(one)) hash.update(bytes);
@@ -76,35 +74,27 @@ function isFor(wanted: string, use: string | null): boolean {
 }
 
 function useOf(value: unknown): string | null {
-  const use = typeof value === "object" && value !== null && "use" in value ? value.use : null;
-  return typeof use === "string" ? use : null;
+  return isObject(value) && typeof value.use === "string" ? value.use : null;
 }
 
-/** `unnamed` counts what was met without an id. */
 function questionOf(
   raw: JsonRecord,
   file: string,
   options: ReadingOptions,
   unnamed: Map<string, number>,
 ): Question {
-  if (typeof raw.value !== "object" || raw.value === null || Array.isArray(raw.value)) {
-    throw new WrongRecord(
-      `expected a question's record, found ${(JSON.stringify(raw.value) ?? "nothing").slice(0, 60)}`,
-    );
-  }
-  // An object that is neither null nor an array; its values stay unknown.
-  const fields = raw.value as Readonly<Record<string, unknown>>;
-  const format = QUESTION_FORMATS.find((one) => one.holds(fields))!; // the last one holds every record
+  const fields = raw.value;
+  if (!isObject(fields)) throw new WrongRecord(`expected a question's record, found ${shown(fields)}`);
+  const format = QUESTION_FORMATS.find((one) => one.holds(fields))!; // the last one matches every record
   const read = format.read(fields);
   const stem = path.basename(file).replace(/(?:\.(?:jsonl?|gz))+$/, "");
   const known = options.dataset === null ? datasetOf(format, fields, stem) : namedDataset(options.dataset);
   const dataset = known?.name ?? options.dataset ?? stem;
-  const told = taskOf(read.question, read.choices, read.gold);
-  const task = told === "multiple-choice" ? told : (known?.task ?? told);
+  const task = knownTask(known, taskOf(read.question, read.choices, read.gold));
   return { ...read, dataset, id: read.id ?? `${dataset}-${raw.name ?? contentName(read, unnamed)}`, task };
 }
 
-/** What a question without an id is called by: its words, so that it is the same wherever it stands. */
+/** The id of a question without one: a hash of its words, so that it does not depend on its place. */
 function contentName({ question, passage, choices }: RecordQuestion, unnamed: Map<string, number>): string {
   const words = JSON.stringify([question, passage, choices]);
   const name = createHash("sha256").update(words).digest("hex").slice(0, 12);

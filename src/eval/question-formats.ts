@@ -1,30 +1,29 @@
-// What one record of a question file looks like, in our layout and as each benchmark is published. It reads no file.
+// Parses one record of a question file, in magdi's own format or as each benchmark is published.
 
 import { findBoxed } from "../answers/markers.ts";
-import type { Choice } from "../answers/task.ts";
-import { isObject, type JsonObject } from "../base/files/json-file.ts";
+import type { Choice, Task } from "../answers/task.ts";
+import { isObject, type JsonObject, shown } from "../base/files/json-file.ts";
 import { type DatasetInfo, knownDataset } from "./datasets.ts";
-import type { Question } from "./question.ts";
 
-/** What a record says; the rest is the file's business. */
+/** What a record says; the file adds the rest. */
 export type RecordQuestion = Omit<Question, "dataset" | "task" | "id"> & { readonly id: string | null };
 
 export interface QuestionFormat {
   readonly name: string;
-  /** The data set whose files look like this; null for a layout that all have in common. */
+  /** The data set with this format; null for a format that several share. */
   readonly dataset: string | null;
-  /** Whether a record looks like one of this format. */
+  /** Whether a record has this format. */
   holds(fields: JsonObject): boolean;
-  /** @throws WrongRecord saying what is wrong with it */
+  /** @throws WrongRecord */
   read(fields: JsonObject): RecordQuestion;
 }
 
-/** Why a record is no question; the reader adds where it stands. */
+/** Why a record is not a question; the reader adds its place. */
 export class WrongRecord extends Error {}
 
 const plain = { choices: null, passage: null };
 
-/** From the most telling to the least: the first that holds a record reads it. */
+/** From the most specific to the least: the first that matches a record reads it. */
 export const QUESTION_FORMATS: readonly QuestionFormat[] = [
   {
     name: "CommonsenseQA and ARC as published",
@@ -33,7 +32,7 @@ export const QUESTION_FORMATS: readonly QuestionFormat[] = [
     read(fields) {
       const { stem, choices } = isObject(fields.question) ? fields.question : {};
       return withLabel(
-        { ...plain, ...ids(fields), question: text(stem, "question.stem"), choices: choicesOf(choices) },
+        { ...plain, id: idOf(fields.id), question: text(stem, "question.stem"), choices: choicesOf(choices) },
         text(fields.answerKey, "answerKey"),
       );
     },
@@ -48,7 +47,7 @@ export const QUESTION_FORMATS: readonly QuestionFormat[] = [
       return withLabel(
         {
           ...plain,
-          ...ids(fields),
+          id: idOf(fields.id),
           question: text(fields.question, "question"),
           choices: choicesOf(
             choices.map((choice: unknown, index) => ({ text: choice, label: (labels as unknown[])[index] })),
@@ -124,7 +123,7 @@ export const QUESTION_FORMATS: readonly QuestionFormat[] = [
       typeof question === "string" && typeof answer === "string" && /####/.test(answer),
     read: (fields) => ({
       ...plain,
-      ...ids(fields),
+      id: idOf(fields.id),
       question: text(fields.question, "question"),
       gold: number(text(fields.answer, "answer").split("####").at(-1)?.trim(), "answer after ####"),
     }),
@@ -148,11 +147,10 @@ export const QUESTION_FORMATS: readonly QuestionFormat[] = [
     read(fields) {
       const read = {
         ...plain,
-        ...ids(fields),
+        id: idOf(fields.id),
         question: text(fields.question, "question"),
-        passage:
-          fields.passage === undefined || fields.passage === null ? null : text(fields.passage, "passage"),
-        choices: fields.choices === undefined || fields.choices === null ? null : choicesOf(fields.choices),
+        passage: (fields.passage ?? null) === null ? null : text(fields.passage, "passage"),
+        choices: (fields.choices ?? null) === null ? null : choicesOf(fields.choices),
       };
       const answer =
         typeof fields.answer === "number" ? String(fields.answer) : text(fields.answer, "answer");
@@ -161,13 +159,13 @@ export const QUESTION_FORMATS: readonly QuestionFormat[] = [
   },
 ];
 
-/** Files that are called by what they are for, not by what they hold. */
+/** File names that name a split, not a data set. */
 const SPLIT = /^(?:dev|test|train|val(?:id(?:ation)?)?)(?:$|[-_.])/i;
 
-/** The data set that a format, a file's name or a record's id names; null when none does. */
+/** The data set that the format, the record's id or the file's name tells; null if none does. */
 export function datasetOf(format: QuestionFormat, fields: JsonObject, fileName: string): DatasetInfo | null {
   const told = [format.dataset, fields.dataset, idOf(fields.id), fileName];
-  // BoolQ's published records have a passage, StrategyQA's a qid: their files are called dev and train alike.
+  // Both BoolQ and StrategyQA publish files called dev and train: the fields tell them apart.
   if (typeof fields.answer === "boolean")
     told.unshift("passage" in fields ? "boolq" : "qid" in fields ? "strategyqa" : null);
   const concept = isObject(fields.question) ? fields.question : fields;
@@ -195,10 +193,6 @@ function number(value: unknown, field: string): string {
 function yesNo(value: unknown, field: string): string {
   if (typeof value === "boolean") return value ? "yes" : "no";
   throw new WrongRecord(`${field}: expected true or false, found ${shown(value)}`);
-}
-
-function ids(fields: JsonObject): { id: string | null } {
-  return { id: idOf(fields.id) };
 }
 
 function idOf(value: unknown): string | null {
@@ -232,6 +226,14 @@ function withLabel<T extends { readonly choices: readonly Choice[] | null }>(
   throw new WrongRecord(`answer: expected a choice's label, found ${shown(answer)}`);
 }
 
-function shown(value: unknown): string {
-  return value === undefined ? "nothing" : (JSON.stringify(value) ?? String(value)).slice(0, 60);
+export interface Question {
+  readonly dataset: string;
+  /** Unique within its data set. */
+  readonly id: string;
+  readonly task: Task;
+  readonly question: string;
+  readonly choices: readonly Choice[] | null;
+  readonly passage: string | null;
+  /** A choice's label, yes or no, a number, an expression in LaTeX, or words. */
+  readonly gold: string;
 }

@@ -1,16 +1,16 @@
-// Asks a server of ours over POST /v1/reason.
+// Asks a magdi server over POST /v1/reason.
 
 import { MagdiError } from "../base/errors.ts";
 import { MagdiApiError } from "../client/client-error.ts";
 import { MagdiClient, type MagdiClientOptions } from "../client/magdi-client.ts";
-import { type Answered, type Asker, type ModelIdentity, NOTHING_TOLD } from "./asker.ts";
+import { type Answered, type Asker, type ModelIdentity, UNKNOWN_IDENTITY } from "./asker.ts";
 import { patientFetch } from "./patient-fetch.ts";
-import type { Question } from "./question.ts";
+import type { Question } from "./question-formats.ts";
 import { type EvalSettings, maxTokensOf } from "./settings.ts";
 
-/** Samples that are under way at once: enough for a full batch and a queue behind it. */
+/** Enough for a full batch and a queue behind it. */
 const SAMPLES_IN_FLIGHT = 64;
-/** A busy server is waited for. */
+/** So that a busy server is waited for. */
 const MAX_RETRIES = 1000;
 
 export interface ServerOptions {
@@ -61,7 +61,7 @@ function identityOf({ id, manifest }: { id: string; manifest: Record<string, unk
     if (typeof file === "object" && file !== null && "sha256" in file) hashes[name] = String(file.sha256);
   }
   return {
-    ...NOTHING_TOLD,
+    ...UNKNOWN_IDENTITY,
     name: id,
     kind: "reason",
     dtype: typeof dtype === "string" ? dtype : null,
@@ -102,7 +102,7 @@ async function ask(
     if (aborted !== undefined || samples.length < settings.samples) {
       throw new MagdiError(
         "MAGDI_CANCELLED",
-        `${question.dataset} ${question.id}: expected ${settings.samples} whole samples, found one that the server ended; its request timeout may be too short, or it shuts down`,
+        `${question.dataset} ${question.id}: expected ${settings.samples} whole samples, found one that the server ended; its request timeout may be too short, or it is shutting down`,
       );
     }
     return {
@@ -120,10 +120,10 @@ async function ask(
   }
 }
 
-/** A prompt that is too long is this question's matter, not the run's. */
+/** The error of a prompt that is too long, which fails this question but not the run; null for other errors. */
 export function contextLength(error: unknown): MagdiError | null {
   if (!(error instanceof MagdiApiError)) return null;
-  // Ours and OpenAI's code; llama.cpp's type; vLLM, DeepSeek and older llama.cpp say it in words.
+  // magdi's and OpenAI's code, llama.cpp's type, and the messages of vLLM, DeepSeek and older llama.cpp.
   const isTooLong =
     error.code === "context_length_exceeded" ||
     error.type === "exceed_context_size_error" ||

@@ -1,5 +1,5 @@
-// The report of a run as JSON: who was asked, with which settings, what, and what came of it. Equal seeds give equal
-// bytes: how long it took stands in a file of its own.
+// The report of a run as JSON: model, settings, data and results. Equal seeds give equal bytes, so times are in a file
+// of their own.
 
 import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
@@ -19,7 +19,7 @@ const headSchema = z.object({
     dtype: z.string().nullable(),
     files: z.record(z.string(), z.string()).nullable(),
     left_out: z.array(z.string()),
-    /** Null for a server, and in reports that did not tell yet. */
+    /** Null for a server, and in older reports. */
     device: z.string().nullable().default(null),
     context_length: z.number().int().nullable().default(null),
     /** As --model was given; null for the shipped student. */
@@ -47,9 +47,8 @@ const reportSchema = headSchema.extend({
 
 export type Report = z.output<typeof reportSchema>;
 
-/** Null where a server tells no tokens. */
+/** Null if the server reports no token counts. */
 const rateSchema = z.number().nullable();
-/** Seconds and tokens of each data set. */
 const timingSchema = z.object({
   seconds: z.number(),
   tokens_per_second: rateSchema,
@@ -67,11 +66,10 @@ export function runFiles(report: string) {
     timing: `${stem}.timing.json`,
     journal: `${stem}.partial.jsonl`,
     markdown: `${stem}.md`,
-    figure: (name: string) => `${stem}.${name}.svg`,
   };
 }
 
-/** Fractions to nine digits: enough for every use, and none of a sum's last bits. */
+/** Fractions are rounded to nine digits, so that a sum's last bits do not change the report. */
 export function reportText(value: object): string {
   const rounded = (_: string, item: unknown) =>
     typeof item === "number" && !Number.isInteger(item) ? Number(item.toPrecision(9)) : item;
@@ -91,7 +89,7 @@ export function readReport(file: string): Report {
   return checked(reportSchema, readJson(file, "a report of magdi eval"), file);
 }
 
-/** Null where the run's times were not kept. */
+/** Null if the file of times does not exist. */
 export function readTiming(report: string): Timing | null {
   try {
     const { timing } = runFiles(report);
@@ -102,7 +100,7 @@ export function readTiming(report: string): Timing | null {
   }
 }
 
-/** The answers beside a report. @throws MagdiError MAGDI_FILE_MISSING, MAGDI_BAD_FILE when they are others */
+/** The answers of a report. @throws MagdiError MAGDI_FILE_MISSING, MAGDI_BAD_FILE if they are another run's */
 export function readAnswers(file: string, report: Report): AnswerRecord[] {
   const { answers } = runFiles(file);
   let text: string;

@@ -1,5 +1,4 @@
-// Asks all questions that a journal lacks, as many at once as keep the answerer busy, and says how far it is. It knows
-// neither files nor models.
+// Asks all questions that the journal lacks, as many at once as the asker can use, and reports progress.
 
 import { setMaxListeners } from "node:events";
 import type { Clock } from "../base/clock.ts";
@@ -7,15 +6,15 @@ import { MagdiError } from "../base/errors.ts";
 import { type AnswerRecord, questionKey, recordOf, seedOf, tooLongRecord } from "./answer-record.ts";
 import type { Asker } from "./asker.ts";
 import type { Journal } from "./journal.ts";
-import type { Question } from "./question.ts";
+import type { Question } from "./question-formats.ts";
 import type { EvalSettings } from "./settings.ts";
 
 export interface RunProgress {
   readonly dataset: string;
-  /** Questions answered, those of earlier sessions included, and all. */
+  /** Answered questions, including those of earlier sessions. */
   readonly done: number;
   readonly total: number;
-  /** Of those answered. */
+  /** Of the answered questions. */
   readonly accuracy: number;
   readonly secondsLeft: number;
 }
@@ -31,8 +30,8 @@ export interface RunOptions {
 }
 
 /**
- * The answers in the order of the questions, whatever order they came in.
- * @throws MagdiError MAGDI_CANCELLED after an abort; whatever the answerer failed with: what was answered stays
+ * The answers in the order of the questions.
+ * @throws MagdiError MAGDI_CANCELLED after an abort, or the asker's error; the journal keeps what was answered
  */
 export async function runQuestions(options: RunOptions): Promise<AnswerRecord[]> {
   const { questions, settings, asker, journal, clock } = options;
@@ -41,7 +40,7 @@ export async function runQuestions(options: RunOptions): Promise<AnswerRecord[]>
   const startMs = clock.nowMs();
   const stop = new AbortController();
   const signal = AbortSignal.any([options.signal, stop.signal]);
-  setMaxListeners(0, signal); // each question under way listens
+  setMaxListeners(0, signal); // one listener per running question
   const before = answered.size;
   let correct = [...answered.values()].filter((record) => record.correct).length;
   let next = 0;
@@ -66,7 +65,7 @@ export async function runQuestions(options: RunOptions): Promise<AnswerRecord[]>
   };
   const workers = Array.from({ length: Math.min(open.length, asker.concurrency(settings.samples)) }, () =>
     work().catch((error: unknown) => {
-      stop.abort(error); // the others' work is let go of; the first error is the run's
+      stop.abort(error); // cancels the others; the first error is the run's
       throw error;
     }),
   );

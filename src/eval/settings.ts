@@ -1,43 +1,35 @@
-// The settings of an evaluation that decide its numbers: what is asked, how samples are drawn and voted on. How fast
-// it runs is no part of them.
+// The settings of an evaluation that decide its results; what only decides its speed is not among them.
 
 import { z } from "zod";
-import type { AskedQuestion } from "../asking/question.ts";
 import { DEFAULT_TOP_K, DEFAULT_TOP_P, defaultMaxTokens, samplingTemperature } from "../asking/sampling.ts";
 import { number, numberThat, oneOf, text, wholeNumber } from "../base/settings/kinds.ts";
 import { flagOf } from "../base/settings/setting.ts";
 import { readSettings } from "../base/settings/sources.ts";
 import { ADAPTIVE_THRESHOLD } from "../voting/early-stop.ts";
-import type { Question } from "./question.ts";
+import type { Question } from "./question-formats.ts";
 
-/** As the flags of magdi eval say it. */
-export const atLeast = (min: number) =>
-  wholeNumber(min, Number.MAX_SAFE_INTEGER, `a whole number of ${min} or more`);
-
-/** A report's settings, all of them, and flags of magdi eval: what is not given, evalSettings knows. */
+/** A report has all of these; flags of magdi eval may leave some out, see evalSettings. */
 export const settingsSchema = z.strictObject({
-  samples: atLeast(1).describe("samples of each question (default 1: greedy)"),
+  samples: wholeNumber(1).describe("samples of each question (default 1: greedy)"),
   temperature: number(0, 2).describe("default 0.7 for several samples, 0 for one"),
   top_p: numberThat("a number above 0 and at most 1", (share) => share > 0 && share <= 1).describe(
     `default ${DEFAULT_TOP_P}`,
   ),
-  top_k: atLeast(0).describe(`default ${DEFAULT_TOP_K}`),
-  max_tokens: atLeast(1)
-    .nullable()
-    .describe("of each sample (default 300, and 700 where a question is written in LaTeX)"),
-  seed: atLeast(0).describe("default 0; the same seed gives the same files"),
+  top_k: wholeNumber(0).describe(`default ${DEFAULT_TOP_K}`),
+  max_tokens: wholeNumber(1).nullable().describe("per sample (default 300, or 700 for questions in LaTeX)"),
+  seed: wholeNumber(0).describe("default 0; equal seeds give equal files"),
   vote: oneOf(["majority", "confidence"]).describe("majority (default) or confidence"),
   adaptive_threshold: numberThat(
     "a number above 0.5 and below 1",
     (share) => share > 0.5 && share < 1,
   ).describe(`certainty at which adaptive stopping would stop (default ${ADAPTIVE_THRESHOLD})`),
   use: text("a use", "NAME").describe(
-    "records for this use (default eval: those for evaluation, and those that say nothing); all",
+    "take records with this use (default eval, which includes records without one), or all",
   ),
-  limit: atLeast(1).nullable().describe("at most N questions of each data set, spread over it"),
+  limit: wholeNumber(1).nullable().describe("at most N questions of each data set, evenly spread"),
   dataset: text("a benchmark", "NAME")
     .nullable()
-    .describe("the benchmark, where neither records nor the file's name tell it"),
+    .describe("the benchmark, if neither the records nor the file's name tell it"),
   on_bad_line: oneOf(["stop", "skip"]).describe("stop (default) or skip"),
 });
 
@@ -45,7 +37,7 @@ export type EvalSettings = z.output<typeof settingsSchema>;
 
 /**
  * Settings with the defaults of the paper's evaluation.
- * @throws MagdiError MAGDI_BAD_CONFIG for samples at temperature 0, and for what no report may say
+ * @throws MagdiError MAGDI_BAD_CONFIG for several samples at temperature 0, and for values out of range
  */
 export function evalSettings(asked: Partial<EvalSettings>): EvalSettings {
   const samples = asked.samples ?? 1;
@@ -69,19 +61,4 @@ export function evalSettings(asked: Partial<EvalSettings>): EvalSettings {
 
 export function maxTokensOf(settings: EvalSettings, { task, question }: Question): number {
   return settings.max_tokens ?? defaultMaxTokens(task, question);
-}
-
-/** How a student in this process is asked one question: as a server makes it of a request with these settings. */
-export function askedOf(settings: EvalSettings, question: Question, seed: number): AskedQuestion {
-  return {
-    ...question,
-    samples: settings.samples,
-    temperature: settings.temperature,
-    topP: settings.top_p,
-    topK: settings.top_k,
-    maxTokens: settings.max_tokens ?? undefined,
-    seed,
-    vote: settings.vote,
-    earlyStop: "off",
-  };
 }

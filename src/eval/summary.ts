@@ -1,5 +1,5 @@
-// What the answers to one data set come to: accuracy, tokens, stops, calibration, and what the same samples tell of
-// fewer samples and of early stopping. It reads no file.
+// Summarises the answers to one data set: accuracy, tokens, stop reasons, calibration, and from the same samples the
+// accuracy of fewer samples and of early stopping.
 
 import { answersEqual, canonicalAnswer } from "../answers/answer.ts";
 import type { Baselines } from "../voting/baselines.ts";
@@ -11,7 +11,7 @@ import { type Distribution, distributionOf, mean } from "./measures/distribution
 import { replayEarlyStop } from "./measures/early-stop-replay.ts";
 import { type JudgedSample, subsetAccuracy } from "./measures/subset-accuracy.ts";
 import { wilsonInterval } from "./measures/wilson.ts";
-import type { Question } from "./question.ts";
+import type { Question } from "./question-formats.ts";
 import type { EvalSettings } from "./settings.ts";
 
 export interface EarlyStopSummary {
@@ -34,18 +34,18 @@ export interface DatasetSummary {
   readonly accuracy_ci95: readonly [number, number];
   /** Accuracy with each rule of voting. */
   readonly accuracy_by_vote: Readonly<Record<VoteRule, number>>;
-  /** Generated tokens of all samples of a question. What is counted in them is null where a server tells none. */
+  /** Generated tokens of all samples of a question; this and the next four are null if a server reports none. */
   readonly tokens_per_answer: number | null;
   readonly tokens_per_answer_distribution: Distribution | null;
   readonly tokens_per_sample: number | null;
   readonly tokens_per_sample_distribution: Distribution | null;
-  /** Null where the server does not tell. */
+  /** Null if the server does not report them. */
   readonly prompt_tokens_per_question: number | null;
   readonly total_tokens: number | null;
-  /** Shares of all samples: without an answer, and ended by the bound of tokens. */
+  /** Shares of all samples: those without an answer, and those that reached max_tokens. */
   readonly unparsed: number;
   readonly length_stops: number;
-  /** Share of questions without any answer, and those whose prompt is longer than the context. */
+  /** Share of questions without an answer, and the number of those whose prompt exceeds the context. */
   readonly unanswered: number;
   readonly too_long: number;
   readonly accuracy_by_samples: readonly {
@@ -55,9 +55,9 @@ export interface DatasetSummary {
   }[];
   readonly early_stop: { readonly exact: EarlyStopSummary; readonly adaptive: EarlyStopSummary } | null;
   readonly calibration: {
-    /** Of the winner's share of the votes; null for one sample. */
+    /** Of the winner's vote share; null for one sample. */
     readonly vote_share: Calibration | null;
-    /** Of the confidence of the sample that speaks for the answer; null where nobody tells log-probabilities. */
+    /** Of the confidence of the answer's best sample; null without log-probabilities. */
     readonly confidence: Calibration | null;
   };
   readonly debate: {
@@ -86,7 +86,7 @@ export function summarise(
   settings: EvalSettings,
   baselines: Baselines,
 ): DatasetSummary {
-  const first = questions[0]!; // a data set is named by its questions
+  const first = questions[0]!; // data sets are found by their questions
   const judged = questions.map((question, index) => judge(question, records[index]!));
   const all = judged.flatMap(({ record }) => record.samples);
   const isCounted = all.every(({ tokens: count }) => count !== null);
@@ -94,6 +94,7 @@ export function summarise(
   const perAnswer = isCounted ? mean(tokens) : null;
   const prompts = records.flatMap(({ prompt_tokens: count }) => (count === null ? [] : [count]));
   const correct = records.filter((record) => record.correct).length;
+  const promptTokens = prompts.length === 0 ? null : mean(prompts);
   const share = (count: number, of: number) => (of === 0 ? 0 : count / of);
   return {
     dataset: first.dataset,
@@ -111,7 +112,7 @@ export function summarise(
     tokens_per_answer_distribution: distributionOf(tokens),
     tokens_per_sample: isCounted ? share(sum(tokens), all.length) : null,
     tokens_per_sample_distribution: distributionOf(isCounted ? all.map((sample) => sample.tokens ?? 0) : []),
-    prompt_tokens_per_question: prompts.length === 0 ? null : mean(prompts),
+    prompt_tokens_per_question: promptTokens,
     total_tokens: isCounted ? sum(tokens) : null,
     unparsed: share(all.filter(({ answer }) => answer === null).length, all.length),
     length_stops: share(all.filter(({ finish_reason: reason }) => reason === "length").length, all.length),
@@ -123,11 +124,11 @@ export function summarise(
         ? null
         : { exact: earlyStop(judged, settings, "exact"), adaptive: earlyStop(judged, settings, "adaptive") },
     calibration: calibration(judged, settings),
-    debate: debateOf(first, baselines, perAnswer, prompts.length === 0 ? null : mean(prompts)),
+    debate: debateOf(first, baselines, perAnswer, promptTokens),
   };
 }
 
-/** Those that are told. */
+/** Samples without a token count count as 0. */
 function tokensOf(record: AnswerRecord): number {
   return sum(record.samples.map(({ tokens }) => tokens ?? 0));
 }
@@ -149,13 +150,12 @@ function judge(question: Question, record: AnswerRecord): Judged {
   return { record, question, ballots, samples };
 }
 
-function isRight({ ballots, samples }: Judged, rule: VoteRule): boolean {
-  const { key } = tally(ballots, rule);
-  return key !== null && samples.some(({ answer, correct }) => answer === key && correct);
-}
-
 function accuracyOf(judged: readonly Judged[], rule: VoteRule): number {
-  return judged.filter((one) => isRight(one, rule)).length / judged.length;
+  const right = judged.filter(({ ballots, samples }) => {
+    const { key } = tally(ballots, rule);
+    return key !== null && samples.some(({ answer, correct }) => answer === key && correct);
+  });
+  return right.length / judged.length;
 }
 
 function accuracyBySamples(

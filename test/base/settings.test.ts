@@ -130,7 +130,7 @@ test("what is wrong is one line with its place, what was expected and what was f
     ],
     [
       { nameOf: (key) => `run: ${key}`, values: { rows: 1 } },
-      `run: rows is no setting; there are ${Object.keys(schema.shape).join(", ")}`,
+      `run: rows is not a setting; the settings are ${Object.keys(schema.shape).join(", ")}`,
     ],
   ];
   for (const [source, message] of cases) {
@@ -161,7 +161,10 @@ test("a file that is none, no JSON or no object is named by the flag that named 
   const none = path.join(folder, "none.json");
   assert.throws(
     () => fromFile(schema, none, "--config"),
-    refused(`--config ${none}: expected a JSON file of settings, found none to read`, "MAGDI_FILE_MISSING"),
+    refused(
+      `--config ${none}: expected a JSON file of settings, found none that can be read`,
+      "MAGDI_FILE_MISSING",
+    ),
   );
   const file = fileOf([1]);
   assert.throws(
@@ -173,7 +176,7 @@ test("a file that is none, no JSON or no object is named by the flag that named 
     () => fromFile(schema, file, "--config"),
     (error) => {
       assert.ok(error instanceof MagdiError && error.code === "MAGDI_BAD_CONFIG");
-      assert.match(error.message, /found text that is no JSON$/);
+      assert.match(error.message, /found text that is not JSON$/);
       return true;
     },
   );

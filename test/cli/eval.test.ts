@@ -7,7 +7,7 @@ test("rows are two or more, as the engine has them: fewer are refused before any
   assert.equal(evalRun([...flags, "2"]).batchRows, 2);
   assert.throws(() => evalRun([...flags, "1"]), {
     code: "MAGDI_BAD_CONFIG",
-    message: "--batch-rows: expected a whole number of 2 or more, found 1",
+    message: "--batch-rows: expected a whole number from 2, found 1",
   });
 });
 

@@ -31,7 +31,7 @@ test("an import killed half way leaves no student, and the next one succeeds", a
   assert.equal(code, 0, stderr);
   assert.match(stderr, /writing q4: \d of 4\n/);
   assert.match(stdout, /student, 0\.1 million parameters\n {2}q4: not measured; .*\n {2}q8: not measured; /);
-  assert.match(stdout, /no tokenizer in the source: ONNX users can load it, magdi serve cannot/);
+  assert.match(stdout, /the source has no tokenizer: ONNX Runtime can load the student, magdi serve cannot/);
   assert.deepEqual(readdirSync(place), ["student"]);
 });
 
@@ -63,7 +63,16 @@ test("wrong flags are one line and the exit code 2, a wrong source one line and 
       "--dtype",
       "q4,int3",
     ],
-    [2, /--dtype: auto measures, found --no-measure/, TINY, "--out", out, "--dtype", "auto", "--no-measure"],
+    [
+      2,
+      /--dtype: auto needs measurements, found --no-measure/,
+      TINY,
+      "--out",
+      out,
+      "--dtype",
+      "auto",
+      "--no-measure",
+    ],
     [2, /--threads: expected a whole number from 1, found "none"/, TINY, "--out", out, "--threads", "none"],
     [2, /Unknown option '--outt'.*see: magdi import --help/, TINY, "--outt", out],
     [
@@ -96,5 +105,5 @@ test("the command lists its commands, explains one, and knows its version", asyn
   assert.match(help!.stdout, /--dtype LIST/);
   assert.match(version!.stdout, /^\d+\.\d+\.\d+\n$/);
   assert.equal(unknown?.code, 2);
-  assert.match(unknown.stderr, /no command "fly"; serve, import/);
+  assert.match(unknown.stderr, /unknown command "fly"; expected one of serve, import/);
 });

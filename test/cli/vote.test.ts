@@ -54,6 +54,6 @@ test("a line that cannot be read is named, and what came before it is there", as
   }
   const missing = await magdi("vote", path.join(folder, "none.jsonl"));
   assert.equal(missing.code, 1);
-  assert.match(missing.stderr, /none\.jsonl: there is no such file/);
+  assert.match(missing.stderr, /none\.jsonl: file not found/);
   assert.equal((await magdi("vote", "a", "b")).code, 2);
 });

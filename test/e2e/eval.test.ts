@@ -55,7 +55,7 @@ test("a server is evaluated, the run interrupted, gone on with, compared and rep
   while (!/questions: \d/.test(cut.stderr)) await once(cut.child.stderr!, "data");
   cut.kill("SIGINT");
   assert.equal(await cut.exited, 130, cut.stderr);
-  assert.match(cut.stderr, /stopped with \d+ of 40 questions answered; the same command goes on/);
+  assert.match(cut.stderr, /stopped with \d+ of 40 questions answered; run the same command again to continue/);
   assert.ok(!existsSync(out("cut.json")));
   await done(t, ...asked, "--json", out("cut.json"), "--concurrency", "1");
   assert.equal(text("cut.json"), text("whole.json"));
@@ -102,10 +102,10 @@ test("what is not understood is said in one line", async (t) => {
     [["--data", data], /expected --data FILE... and --json OUT/],
     [
       ["--data", data, "--json", "x.json", "--samples", "0"],
-      /--samples: expected a whole number of 1 or more, found 0/,
+      /--samples: expected a whole number from 1, found 0/,
     ],
     [["--data", data, "--json", "x.json"], /broken\.jsonl:1: answer: expected a text/],
-    [["--data", "nothing.jsonl", "--json", "x.json"], /nothing\.jsonl: expected a file of questions/],
+    [["--data", "nothing.jsonl", "--json", "x.json"], /nothing\.jsonl: expected a file of records/],
     [["compare", "one.json"], /expected two reports/],
     [
       ["--data", data, "--json", "x.json", "--on-bad-line", "skip"],

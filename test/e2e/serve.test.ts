@@ -82,13 +82,13 @@ test("what cannot start says why in one line and exits with 1", async (t) => {
   const file = join(folder, "settings.json");
   writeFileSync(file, '{"drainTimeout": 1}');
   const cases: [string[], NodeJS.ProcessEnv, RegExp][] = [
-    [["--port", String(port)], {}, /port \d+ on 127\.0\.0\.1 is taken.*--port/],
+    [["--port", String(port)], {}, /port \d+ on 127\.0\.0\.1 is in use.*--port/],
     [["--port", "0", "--model", "missing"], {}, /missing: expected a student folder/],
     [["--prot", "1"], {}, /--prot.*--help/],
     [["--port"], {}, /--port.*--help/],
     [["extra"], {}, /extra.*--help/],
     [["--port", "http"], {}, /--port: expected a whole number from 0 to 65535, found "http"/],
-    [["--config", file], {}, /drainTimeout is no setting/],
+    [["--config", file], {}, /drainTimeout is not a setting/],
     [["--config", join(folder, "none.json")], {}, /none\.json: expected a JSON file/],
     [[], { MAGDI_LOG_LEVEL: "loud" }, /MAGDI_LOG_LEVEL: expected one of .*, found "loud"/],
   ];

@@ -39,7 +39,7 @@ test("a recipe, files and a base become a student that is served with no further
   // Plain lines without a terminal: the beginning, the steps, the validations.
   assert.match(
     stderr,
-    /^18 MAGs, \d+ rows, \d+ tokens to learn from; 2 MAGs to validate on; [\d,]+ parameters$/m,
+    /^18 MAGs, \d+ rows, \d+ tokens for training; 2 MAGs for validation; [\d,]+ parameters$/m,
   );
   assert.match(stderr, /^training, steps: 6 of 6, loss \d+\.\d+, \d+ tokens\/s, 0 s left$/m);
   assert.match(stderr, /^validation after step 6: loss .*node classifier right on .* %\)/m);
@@ -76,7 +76,7 @@ test("an interrupt leaves a checkpoint and says how to go on, and going on does"
   assert.equal(await first.exited, 130, first.stderr);
   assert.match(
     first.stderr,
-    /stopping after the batch that runs, with a checkpoint; once more ends it at once/,
+    /stopping after the current batch, with a checkpoint; a second signal exits at once/,
   );
   const said = /stopped after step (\d+) of 120; go on with: npx magdi train --resume (\S+)/.exec(
     first.stderr,
@@ -123,7 +123,7 @@ test("what is wrong is one line and an exit code", async (t) => {
     [
       ["--resume", path.join(scratch, "none"), "--epochs", "2"],
       2,
-      /^magdi train: --epochs: a run goes on with/,
+      /^magdi train: --epochs: a run is resumed with/,
     ],
   ];
   const results = await Promise.all(cases.map(([args]) => ended(t, args)));

@@ -2,10 +2,10 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { pairedBootstrap } from "../../src/eval/compare.ts";
 import { calibrationOf } from "../../src/eval/measures/calibration.ts";
 import { distributionOf } from "../../src/eval/measures/distribution.ts";
 import { replayEarlyStop } from "../../src/eval/measures/early-stop-replay.ts";
-import { pairedBootstrap } from "../../src/eval/measures/paired-bootstrap.ts";
 import { type JudgedSample, subsetAccuracy } from "../../src/eval/measures/subset-accuracy.ts";
 import { wilsonInterval } from "../../src/eval/measures/wilson.ts";
 import type { FinishedSample } from "../../src/voting/voter.ts";

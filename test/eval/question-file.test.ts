@@ -242,7 +242,7 @@ test("a broken line is named, and passed over when told to be", async () => {
   );
   assert.equal(skipped.length, 4);
   assert.match(skipped[1]!, /broken\.jsonl:3: answer: expected a text, found null/);
-  assert.match(skipped[2]!, /broken\.jsonl:4: id: expected one of its own, found that of .*broken\.jsonl:1/);
+  assert.match(skipped[2]!, /broken\.jsonl:4: id: expected a unique one, found that of .*broken\.jsonl:1/);
   assert.match(skipped[3]!, /broken\.jsonl:5: expected a question's record/);
 });
 

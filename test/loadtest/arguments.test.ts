@@ -40,7 +40,10 @@ test("what makes no sense is refused in one line that says what was expected", (
     [["--scenario", "mixed", "--requests", "5", "--seconds", "5"], /found both/],
     [["--scenario", "drain", "--seconds", "5"], /counted in requests/],
     [["--scenario", "drain", "--url", "http://127.0.0.1:1"], /starts its own/],
-    [["--scenario", "mixed", "--url", "http://127.0.0.1:1", "--", "--port", "2"], /server of our own/],
+    [
+      ["--scenario", "mixed", "--url", "http://127.0.0.1:1", "--", "--port", "2"],
+      /server that the load test starts/,
+    ],
     [["--scenario", "mixed", "more"], /flags only, found more/],
   ];
   for (const [argv, message] of cases) {

@@ -169,11 +169,11 @@ test("scenarios that load a server which runs already", async (t) => {
     const report = await runScenario({ ...args, scenario }, { signal: interrupt.signal, say: () => {} });
     assert.equal(report.brokenOff, true);
     assert.equal(report.counters, null);
-    assert.match(renderReport(report), /broken off/);
+    assert.match(renderReport(report), /interrupted/);
   });
 });
 
-test("scenarios that choose the bounds of the waiting line", async (t) => {
+test("scenarios that choose the bounds of the waiting queue", async (t) => {
   const bounds = ["--batch-rows", "8", "--queue-samples", "16"];
   const server = new ServeProcess(t, [...TINY, "--port", "0", "--log-level", "warn", ...bounds]);
   const url = await server.ready();

@@ -88,9 +88,9 @@ test("wrong arguments are one line and the exit code 2", async () => {
       "right,left",
     ],
     [/--edges: expected one of rounds, turns, .*, found "all"/, DYLAN, "--out", out, "--edges", "all"],
-    [/--max-round: expected a whole number from 0, found "-1"/, DYLAN, "--out", out, "--max-round=-1"],
+    [/--max-round: expected a whole number from 0, found -1/, DYLAN, "--out", out, "--max-round=-1"],
     [
-      /--validation-share: expected a number from 0 to 1, found "2"/,
+      /--validation-share: expected a number from 0 to 1, found 2/,
       DYLAN,
       "--out",
       out,

@@ -150,6 +150,6 @@ test("what is no setting is named: in the file by its key", (t) => {
   const file = join(folder, "settings.json");
   for (const key of ["Port", "drain_timeout_ms", "constructor", "toString", ""]) {
     writeFileSync(file, JSON.stringify({ [key]: 1 }));
-    assert.ok(problemOf({ file }).includes(`${key} is no setting`), key);
+    assert.ok(problemOf({ file }).includes(`${key} is not a setting`), key);
   }
 });

@@ -237,7 +237,8 @@ test("a disk that takes no more is one error, which names the place", async () =
   const place = path.join(folder, "taken");
   writeFileSync(place, "in the way");
   const out = path.join(place, "student");
-  const notWritten = /student: cannot be written \(E.*\); what was there before is untouched: make room/;
+  const notWritten =
+    /student: cannot be written \(E.*\); what was there before is unchanged: free some space/;
   await assert.rejects(importTo(out), refused("MAGDI_NOT_WRITTEN", notWritten));
 
   if (!existsSync("/dev/full")) return;

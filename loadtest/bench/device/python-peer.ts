@@ -1,4 +1,4 @@
-// A peer in Python as a subject: a program of peers/ that reads workloads as lines of JSON and answers their times.
+// A Python program of peers/ as a subject, which reads workloads as lines of JSON and answers with times.
 
 import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
@@ -6,7 +6,7 @@ import { LineProcess } from "../../line-process.ts";
 import type { Subject, Workload, WorkloadTime } from "../workload.ts";
 
 export interface PythonPeer extends Subject {
-  /** What the program says of itself: version, device and number format. */
+  /** Version, device and number format, from the program. */
   readonly description: string;
   residentBytes(): Promise<number>;
 }

@@ -1,4 +1,4 @@
-// Our engine in the bench's own process tree, without HTTP.
+// magdi's engine without HTTP.
 import { openStudent } from "../../../src/asking/student.ts";
 import type { SamplingParams } from "../../../src/engine/request.ts";
 import { loadConfig } from "../../../src/server/config.ts";

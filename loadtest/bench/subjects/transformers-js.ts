@@ -1,4 +1,4 @@
-// Peer: transformers.js on the very student folder that our engine serves.
+// Peer: transformers.js on the same student folder.
 import path from "node:path";
 import { AutoModelForCausalLM, BaseStreamer, env, Tensor } from "@huggingface/transformers";
 import type { OpenSubject } from "../workload.ts";
@@ -9,7 +9,7 @@ class FirstTokenClock extends BaseStreamer {
   firstTokenMs: number | null = null;
 
   override put(): void {
-    // The first call brings the prompt back.
+    // The first call echoes the prompt.
     if (++this.#puts === 2) this.firstTokenMs = performance.now() - this.#startMs;
   }
 
@@ -37,7 +37,7 @@ export const openSubject: OpenSubject = async ({ model, dtype, threads }) => {
         new Tensor("int64", BigInt64Array.from(values.map(BigInt)), [rows.length, length]);
       const inputs = { input_ids: tensor(ids), attention_mask: tensor(mask) };
       const startMs = performance.now();
-      // It streams one row only; of several the first token is taken from a run of one.
+      // It can stream only one row, so the time to first token comes from a run with one row.
       const clock = rows.length === 1 ? new FirstTokenClock() : null;
       const output = await student.generate({
         ...inputs,

@@ -1,5 +1,4 @@
-// A file of JSON lines that grows while something runs, and that the next run goes on with: a last line that was cut
-// short is cut off, and nothing before it is written anew. It does not know what the lines are.
+// An append-only file of JSON lines that a later run can continue; a truncated last line is dropped.
 
 import { appendFileSync, closeSync, ftruncateSync, openSync, readFileSync } from "node:fs";
 import { writing } from "./disk-refusal.ts";
@@ -9,7 +8,6 @@ const NEWLINE = 10;
 export class AppendLog {
   readonly #file: string;
   readonly #descriptor: number;
-  /** What to do where the disk takes no more; see writing. */
   readonly #remedy: string | undefined;
 
   private constructor(file: string, descriptor: number, remedy: string | undefined) {
@@ -19,9 +17,9 @@ export class AppendLog {
   }
 
   /**
-   * Opens or begins the log of `file`. `keep` is given its whole lines and the tail without an end, and says how many
-   * of the lines stay; all behind them is cut off. When it throws, the file stays as it is.
-   * @throws MAGDI_NOT_WRITTEN, and whatever `keep` throws
+   * Opens or creates the log. `keep` gets its complete lines and the unterminated tail, and returns how many lines to
+   * keep; the rest is truncated. When `keep` throws, the file is unchanged. `remedy`: see `writing`.
+   * @throws MAGDI_NOT_WRITTEN, and what `keep` throws
    */
   static open(
     file: string,
@@ -48,9 +46,9 @@ export class AppendLog {
     );
   }
 
-  /** @throws MAGDI_NOT_WRITTEN; the line may stand there in part, which the next to open it cuts off */
+  /** @throws MAGDI_NOT_WRITTEN; a partial line may remain, which the next `open` drops */
   append(line: object): void {
-    // Not writeSync, which may write a part of the line and say so.
+    // Not writeSync, which may write only part of the line.
     const text = `${JSON.stringify(line)}\n`;
     writing(this.#file, () => appendFileSync(this.#descriptor, text), this.#remedy);
   }
@@ -60,13 +58,13 @@ export class AppendLog {
   }
 }
 
-/** The whole lines of a log, without what a crash cut short. The file system's errors pass. */
+/** The complete lines of a log, without a truncated last one. Throws the file system's errors. */
 export function readLogLines(file: string): string[] {
   return linesIn(readFileSync(file)).lines;
 }
 
 function linesIn(bytes: Buffer): { lines: string[]; tail: string } {
   const lines = bytes.toString("utf8").split("\n");
-  const tail = lines.pop() ?? ""; // a split has one part at least
+  const tail = lines.pop() ?? ""; // a split has at least one part
   return { lines, tail };
 }

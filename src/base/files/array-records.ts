@@ -1,5 +1,4 @@
-// The elements of a JSON array as texts, out of a file that is read piece by piece: where they end is found by counting
-// brackets outside of strings. What is in them is not looked at.
+// Splits a JSON array that is read in chunks into the texts of its elements, by counting brackets outside strings.
 
 import { MagdiError } from "../errors.ts";
 
@@ -11,7 +10,7 @@ export interface RecordText {
 export class ArrayRecords {
   readonly #file: string;
   #line = 1;
-  /** The line on which the element at hand begins. */
+  /** The line on which the current element begins. */
   #start = 1;
   #begun = false;
   #index = 0;
@@ -57,13 +56,13 @@ export class ArrayRecords {
     if (chunk.charCodeAt(at) !== OPEN_ARRAY || this.#index > 0) {
       throw new MagdiError(
         "MAGDI_BAD_FILE",
-        `${this.#file}:${this.#line}: expected nothing behind the array of records, found ${chunk.slice(at, at + 20)}`,
+        `${this.#file}:${this.#line}: expected nothing after the array of records, found ${chunk.slice(at, at + 20)}`,
       );
     }
     this.#depth = 1;
   }
 
-  /** From a place in a string to its end, or to that of the chunk: most of a file is text, and passed over fast. */
+  /** Skips to the end of the string, or of the chunk: most of a file is text, so this has to be fast. */
   #throughString(chunk: string, at: number): number {
     if (this.#escaped) {
       this.#escaped = false;
@@ -84,7 +83,7 @@ export class ArrayRecords {
     if (this.#depth === 0) return;
     throw new MagdiError(
       "MAGDI_BAD_FILE",
-      `${this.#file}:${this.#line}: expected ] at the end of the array of records, found the end of the file in record ${this.#index}; is the file whole?`,
+      `${this.#file}:${this.#line}: expected ] at the end of the array of records, found the end of the file in record ${this.#index}; is the file complete?`,
     );
   }
 

@@ -1,5 +1,4 @@
-// JSON out of a file that holds one value, and JSON as a schema has it, or one error that names every field that is
-// wrong. It does not know what the value says.
+// Reads a JSON file, and checks JSON against a schema with one error that names every wrong field.
 
 import { existsSync, readFileSync } from "node:fs";
 import type { z } from "zod";
@@ -11,7 +10,7 @@ export function isObject(value: unknown): value is JsonObject {
   return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
-/** What a file holds. @throws MAGDI_FILE_MISSING when there is none to read, MAGDI_BAD_FILE when that is no JSON */
+/** @throws MAGDI_FILE_MISSING when it cannot be read, MAGDI_BAD_FILE when it is not JSON */
 export function readJson(file: string, expected = "a JSON file"): unknown {
   let text: string;
   try {
@@ -28,14 +27,14 @@ export function readJson(file: string, expected = "a JSON file"): unknown {
   }
 }
 
-/** The same of an object. @throws as readJson, and MAGDI_BAD_FILE for another value */
+/** @throws as readJson, and MAGDI_BAD_FILE when the value is not an object */
 export function readJsonObject(file: string, expected = "a JSON object"): JsonObject {
   const value = readJson(file, expected);
   if (isObject(value)) return value;
   throw new MagdiError("MAGDI_BAD_FILE", `${file}: expected ${expected}, found ${shown(value)}`);
 }
 
-/** An empty one where there is no such file. @throws as readJsonObject */
+/** An empty object when there is no such file. @throws as readJsonObject */
 export function readJsonObjectIfThere(file: string): JsonObject {
   return existsSync(file) ? readJsonObject(file) : {};
 }
@@ -44,8 +43,8 @@ const MAX_PROBLEMS = 8;
 const MAX_SHOWN = 60;
 
 /**
- * `value` as `schema` has it.
- * @throws MAGDI_BAD_FILE: `where`, then field, what was expected and what was found, of every field that is wrong
+ * `value` parsed by `schema`.
+ * @throws MAGDI_BAD_FILE: `where`, then for each wrong field its path, what was expected and what was found
  * @example checked(magSchema, record, "mags.jsonl:7")
  *   // mags.jsonl:7: nodes.0.label: expected 1 or 0, found "right"; gold: expected text, found nothing
  */
@@ -62,7 +61,7 @@ export function checked<T extends z.ZodType>(schema: T, value: unknown, where: s
   );
 }
 
-/** What an issue says; a schema's own message comes before this. */
+/** The message of an issue whose schema has none of its own. */
 function problem(issue: z.core.$ZodRawIssue): string | undefined {
   const found = `found ${shown(issue.input)}`;
   switch (issue.code) {
@@ -98,7 +97,7 @@ const NAMES: Readonly<Record<string, string>> = {
   nonoptional: "a value",
 };
 
-/** A value as it stands in the file, cut short. */
+/** A value as JSON, truncated, for error messages. */
 export function shown(value: unknown): string {
   if (value === undefined) return "nothing";
   const text = JSON.stringify(value) ?? typeof value;

@@ -1,19 +1,19 @@
-// A file of JSON records, one a line, that appears whole or not at all. It does not know what the records are.
+// Writes JSON records, one per line, to a file that appears complete or not at all.
 
 import { gzipSync } from "node:zlib";
 import { WholeFile } from "./whole-file.ts";
 
-/** Lines are written, and compressed, so many characters at a time. */
+/** Lines are buffered, written and compressed in chunks of this size. */
 const CHUNK_CHARACTERS = 1 << 20;
 
-/** Writes beside `path`: close, then commit. Gzipped when `path` ends in .gz, each chunk as a member of its own. */
+/** Writes to a temporary file: close, then commit. Gzipped when `path` ends in .gz, one gzip member per chunk. */
 export class JsonLinesWriter {
   count = 0;
   readonly #file: WholeFile;
   #lines: string[] = [];
   #characters = 0;
 
-  /** @throws MAGDI_NOT_WRITTEN when there can be no such file, as do all that write it */
+  /** @throws MAGDI_NOT_WRITTEN, as do the methods that write */
   constructor(path: string) {
     this.#file = new WholeFile(path);
   }
@@ -37,18 +37,18 @@ export class JsonLinesWriter {
     this.#file.write(this.path.endsWith(".gz") ? gzipSync(text) : text);
   }
 
-  /** All is on the disk afterwards. */
+  /** Flushes everything to disk. */
   close(): void {
     this.#flush();
     this.#file.close();
   }
 
-  /** Takes the place of whatever had the name. Only after close. */
+  /** Replaces the file at `path`. Only after close. */
   commit(): void {
     this.#file.commit();
   }
 
-  /** Leaves nothing behind. */
+  /** Deletes the temporary file. */
   discard(): void {
     this.#file.discard();
   }

@@ -1,5 +1,5 @@
-// JSON records of a file, one a line or all in one array, gzipped or not, read piece by piece: a file may be larger than
-// memory. Or of one JSON document, or a folder of them. It does not know what the records are.
+// Reads JSON records from JSON Lines, an array, a document or a folder of documents, gzipped or not. Lines and arrays
+// are streamed: the file may be larger than memory.
 
 import {
   closeSync,
@@ -17,22 +17,20 @@ import { MagdiError } from "../errors.ts";
 import { ArrayRecords, type RecordText } from "./array-records.ts";
 
 export interface JsonRecord {
-  /** Where errors point to: FILE:LINE, in an array FILE:LINE[INDEX], in a document's list FILE[INDEX]; in a folder, its
-   * file. */
+  /** For errors: FILE:LINE, in an array FILE:LINE[INDEX], in a document's list FILE[INDEX], in a folder FILE. */
   readonly where: string;
-  /** Its path in a folder without the ending, which names it where it says no id; null in a file. */
+  /** Its path below the folder without .json, which serves as its id where it has none; null in a file. */
   readonly name: string | null;
   readonly value: unknown;
 }
 
-/** What becomes of a record that cannot be used: the error is thrown, or told and the record passed over. */
+/** Called for each record that cannot be used: it throws, or the record is skipped. */
 export type OnBroken = (error: MagdiError) => void;
 
 /**
- * The records of `file` in order: one a line, where empty lines are passed over; the elements of an array; one object
- * over several lines, or the list that it has as "examples", "data" or "questions"; of a folder, one for each .json
- * file below it. gzip is told by its first bytes, not by its name. A record that is no JSON goes to `onBroken`, which
- * throws when there is none.
+ * The records of `file` in order: one per line, skipping empty lines; the elements of an array; one object over
+ * several lines, or its list "examples", "data" or "questions"; for a folder, one for each .json file below it. gzip
+ * is detected by its first bytes. A record that is not JSON goes to `onBroken`, which throws by default.
  * @throws MAGDI_FILE_MISSING, MAGDI_BAD_FILE with the file and the line
  */
 export async function* readJsonRecords(file: string, onBroken: OnBroken = stop): AsyncGenerator<JsonRecord> {
@@ -55,12 +53,12 @@ export async function* readJsonRecords(file: string, onBroken: OnBroken = stop):
   }
 }
 
-/** Broken records end the reading. */
+/** Throws at the first broken record. */
 export const stop: OnBroken = (error) => {
   throw error;
 };
 
-/** The .json files below a folder in the order of their names, which go on from the folder's; null for a file. */
+/** The paths of the .json files below a folder, sorted; null for a file. */
 export function jsonFilesIn(folder: string): string[] | null {
   if (statSync(folder, { throwIfNoEntry: false })?.isDirectory() !== true) return null;
   const names = readdirSync(folder, { recursive: true, encoding: "utf8" })
@@ -69,7 +67,7 @@ export function jsonFilesIn(folder: string): string[] | null {
   return names.sort().map((name) => path.join(folder, name));
 }
 
-/** A record before or after it is parsed. */
+/** A record as text, or already parsed. */
 type Found = { readonly where: string } & (
   | { readonly text: string; readonly name?: string }
   | { readonly value: unknown }
@@ -91,38 +89,38 @@ async function* recordsIn(file: string): AsyncGenerator<Found> {
   }
 }
 
-/** A document is held whole; anything longer is lines of records, of which the first is broken. */
+/** A document is held in memory; anything longer is taken for lines, of which the first is broken. */
 const DOCUMENT_CHARACTERS = 2 ** 28;
 
 async function* recordsOf(file: string): AsyncGenerator<Found> {
   let records: LineRecords | ArrayRecords | null = null;
   let head = "";
-  let layout: Layout = "untold";
+  let layout: Layout = "unknown";
   for await (const chunk of textOf(file)) {
     if (records !== null) {
       yield* records.next(chunk);
       continue;
     }
     head += chunk;
-    // Looked at only where there is something new to tell, for that copies all of it.
-    if (layout === "untold" && (head === chunk || chunk.includes("\n"))) layout = layoutOf(head);
-    if (layout === "untold" || (layout === "document" && head.length < DOCUMENT_CHARACTERS)) continue;
+    // Only when there is something new to see: layoutOf copies the whole text.
+    if (layout === "unknown" && (head === chunk || chunk.includes("\n"))) layout = layoutOf(head);
+    if (layout === "unknown" || (layout === "document" && head.length < DOCUMENT_CHARACTERS)) continue;
     records = layout === "array" ? new ArrayRecords(file) : new LineRecords(file);
     yield* records.next(head);
   }
   yield* records === null ? documentRecords(file, head) : records.end();
 }
 
-/** Untold as long as all is one line. */
-type Layout = "array" | "lines" | "document" | "untold";
+/** Unknown until the first line has ended. */
+type Layout = "array" | "lines" | "document" | "unknown";
 
 function layoutOf(head: string): Layout {
   const text = head.trimStart();
-  if (text === "") return "untold";
+  if (text === "") return "unknown";
   if (text[0] === "[") return "array";
   if (text[0] !== "{") return "lines";
   const end = text.indexOf("\n");
-  if (end < 0 || text.slice(end).trim() === "") return "untold";
+  if (end < 0 || text.slice(end).trim() === "") return "unknown";
   return isJson(text.slice(0, end)) ? "lines" : "document";
 }
 
@@ -135,7 +133,7 @@ function isJson(text: string): boolean {
   }
 }
 
-/** One text of JSON; a first line that is broken looks like its beginning, and then it is lines after all. */
+/** One JSON document, or lines of records whose first line is broken and so looked like the start of a document. */
 function* documentRecords(file: string, text: string): Generator<Found> {
   let value: unknown;
   try {
@@ -144,7 +142,7 @@ function* documentRecords(file: string, text: string): Generator<Found> {
     const records = new LineRecords(file);
     const lines = [...records.next(text), ...records.end()];
     if (lines.length <= 1 || lines.some((line) => isJson(line.text))) return yield* lines;
-    const message = `${file}: expected JSON, found text that is none (${String(cause)}); is the file whole?`;
+    const message = `${file}: expected JSON, found text that is not JSON (${String(cause)}); is the file complete?`;
     throw new MagdiError("MAGDI_BAD_FILE", message, { cause });
   }
   const list = listIn(value);
@@ -158,7 +156,7 @@ function listIn(value: unknown): unknown[] | null {
   const found = Object.entries(value).find(
     ([key, item]) => ["examples", "data", "questions"].includes(key) && Array.isArray(item),
   );
-  return found === undefined ? null : (found[1] as unknown[]); // as was just asked
+  return found === undefined ? null : (found[1] as unknown[]); // checked above
 }
 
 class LineRecords {
@@ -192,11 +190,11 @@ class LineRecords {
   }
 }
 
-/** A file's text in pieces, unzipped, without a byte order mark. */
+/** A file's text in chunks, unzipped, without a byte order mark. */
 async function* textOf(file: string): AsyncGenerator<string> {
   const gzipped = startsAsGzip(file);
   const stored = createReadStream(file, { highWaterMark: 1 << 18 });
-  // The pipeline's error comes out of the reading; without a callback it would come twice.
+  // The error surfaces when reading; without a callback it would be thrown a second time.
   const bytes = gzipped ? pipeline(stored, createGunzip(), () => undefined) : stored;
   bytes.setEncoding("utf8");
   let characters = 0;
@@ -209,7 +207,7 @@ async function* textOf(file: string): AsyncGenerator<string> {
   } catch (cause) {
     throw new MagdiError(
       "MAGDI_BAD_FILE",
-      `${file}: cannot be read after ${characters} characters: ${String(cause)}; is the file whole?`,
+      `${file}: cannot be read after ${characters} characters: ${String(cause)}; is the file complete?`,
       { cause },
     );
   } finally {

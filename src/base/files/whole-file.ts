@@ -1,5 +1,4 @@
-// Files that are the old one or the whole new one, whatever happens while they are written: a full disk, a kill, a
-// power cut. It does not know what they hold.
+// Atomic file replacement: after a full disk, a kill or a power cut a file is the old one or the complete new one.
 
 import {
   closeSync,
@@ -16,23 +15,23 @@ import {
 import path from "node:path";
 import { writing } from "./disk-refusal.ts";
 
-/** One write call moves at most this much: the operating systems' limit is just below 2 GiB. */
+/** The operating systems' limit for one write call is just below 2 GiB. */
 const WRITE_CHUNK_BYTES = 2 ** 30;
 
 /**
- * A file that is written piece by piece, beside its place until it is committed. Its folder must be there. What the
- * file system refuses ends it: nothing is left beside its place, and what was there before is untouched.
+ * Writes to a temporary file next to `path`, which `commit` renames. The folder must exist. When a write fails, the
+ * temporary file is deleted and the existing file is unchanged.
  */
 export class WholeFile {
   readonly path: string;
-  readonly #beside: string;
+  readonly #temporary: string;
   #descriptor: number | null;
 
   /** @throws MAGDI_NOT_WRITTEN */
   constructor(file: string) {
     this.path = file;
-    this.#beside = `${file}.${process.pid}.part`;
-    this.#descriptor = writing(file, () => openSync(this.#beside, "w"));
+    this.#temporary = `${file}.${process.pid}.part`;
+    this.#descriptor = writing(file, () => openSync(this.#temporary, "w"));
   }
 
   /** @throws MAGDI_NOT_WRITTEN */
@@ -41,29 +40,29 @@ export class WholeFile {
     this.#step(() => {
       for (let done = 0; done < bytes.byteLength; ) {
         const length = Math.min(bytes.byteLength - done, WRITE_CHUNK_BYTES);
-        done += writeSync(this.#descriptor!, new Uint8Array(bytes.buffer, bytes.byteOffset + done, length)); // open until it is closed
+        done += writeSync(this.#descriptor!, new Uint8Array(bytes.buffer, bytes.byteOffset + done, length)); // not closed yet
       }
     });
   }
 
-  /** All is on the disk afterwards, still beside its place. Idempotent. @throws MAGDI_NOT_WRITTEN */
+  /** Flushes everything to disk, still under the temporary name. Idempotent. @throws MAGDI_NOT_WRITTEN */
   close(): void {
     this.#step(() => {
-      if (this.#descriptor !== null) whereSyncIs(() => fsyncSync(this.#descriptor!)); // as just asked
+      if (this.#descriptor !== null) ifSyncSupported(() => fsyncSync(this.#descriptor!)); // checked above
       this.#closeDescriptor();
     });
   }
 
-  /** Takes the place of whatever had the name. @throws MAGDI_NOT_WRITTEN */
+  /** Replaces the file at `path`. @throws MAGDI_NOT_WRITTEN */
   commit(): void {
     this.close();
-    this.#step(() => takePlace(this.#beside, this.path));
+    this.#step(() => takePlace(this.#temporary, this.path));
   }
 
-  /** Leaves nothing behind. Idempotent. */
+  /** Deletes the temporary file. Idempotent. */
   discard(): void {
     this.#closeDescriptor();
-    if (existsSync(this.#beside)) rmSync(this.#beside);
+    if (existsSync(this.#temporary)) rmSync(this.#temporary);
   }
 
   #closeDescriptor(): void {
@@ -83,8 +82,8 @@ export class WholeFile {
 }
 
 /**
- * Writes a file whole; its folder is made where there is none.
- * @throws MAGDI_NOT_WRITTEN: nothing is left beside it, and what was there before is untouched
+ * Replaces a file atomically, creating its folder.
+ * @throws MAGDI_NOT_WRITTEN, with the existing file unchanged
  */
 export function writeWholeFile(file: string, text: string): void {
   const isStream = writing(file, () => {
@@ -93,7 +92,7 @@ export function writeWholeFile(file: string, text: string): void {
     return found !== undefined && !found.isFile() && !found.isDirectory();
   });
   if (isStream) {
-    // A pipe or a terminal, such as /dev/stdout, is never whole, and must not be replaced by a file.
+    // A pipe or a terminal, such as /dev/stdout, must not be replaced by a file.
     writing(file, () => writeFileSync(file, text));
     return;
   }
@@ -102,24 +101,24 @@ export function writeWholeFile(file: string, text: string): void {
   whole.commit();
 }
 
-/** Renames what is written and flushed, and flushes the new name. The file system's errors pass. */
-export function takePlace(beside: string, file: string): void {
-  renameSync(beside, file);
+/** Renames a flushed file and flushes the new name. Throws the file system's errors. */
+export function takePlace(temporary: string, file: string): void {
+  renameSync(temporary, file);
   syncFolder(path.dirname(file));
 }
 
-/** Makes the names in a folder last through a power cut, where the system can. The file system's errors pass. */
+/** Flushes the names in a folder, where the system can. Throws the file system's errors. */
 export function syncFolder(folder: string): void {
-  if (process.platform !== "win32") syncPath(folder, "r"); // Windows opens no folders
+  if (process.platform !== "win32") syncPath(folder, "r"); // Windows cannot open folders
 }
 
-/** The same of what a file holds that somebody else has written. */
+/** Flushes a file that other code has written. */
 export function syncFile(file: string): void {
-  syncPath(file, "r+"); // Windows flushes nothing that is open for reading alone
+  syncPath(file, "r+"); // Windows only flushes files that are open for writing
 }
 
 function syncPath(place: string, flags: "r" | "r+"): void {
-  whereSyncIs(() => {
+  ifSyncSupported(() => {
     const descriptor = openSync(place, flags);
     try {
       fsyncSync(descriptor);
@@ -129,10 +128,10 @@ function syncPath(place: string, flags: "r" | "r+"): void {
   });
 }
 
-/** What file systems answer that have no such thing as flushing, or not of folders. */
+/** Errors of file systems that cannot flush, or cannot flush folders. */
 const NO_SYNC = ["EACCES", "EINVAL", "EISDIR", "ENOTSUP", "EPERM"];
 
-function whereSyncIs(sync: () => void): void {
+function ifSyncSupported(sync: () => void): void {
   try {
     sync();
   } catch (error) {

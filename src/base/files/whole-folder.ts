@@ -1,15 +1,14 @@
-// A folder that appears whole or not at all: it is written beside its place and renamed. It does not know what the
-// folder holds.
+// Atomic folder replacement: a folder is written under a temporary name and renamed.
 
 import { existsSync, mkdirSync, readdirSync, renameSync, rmSync } from "node:fs";
 import path from "node:path";
 import { writing } from "./disk-refusal.ts";
 import { syncFolder } from "./whole-file.ts";
 
-/** Where this process writes a folder before it gets its name; others may be writing to the same place. */
+/** The temporary name, with this process's id, for others may be writing the same folder. */
 export const partialPath = (out: string): string => `${out}.${process.pid}.partial`;
 
-/** Makes that folder anew, and removes those that processes which are no more left there. */
+/** Creates that folder empty, and deletes those that dead processes left. */
 export function makePartial(out: string): string {
   const own = partialPath(out);
   rmSync(own, { recursive: true, force: true });
@@ -28,14 +27,14 @@ function isRunning(pid: number): boolean {
     process.kill(pid, 0); // sends nothing
     return true;
   } catch (error) {
-    // Another user's process may not be asked.
+    // EPERM: another user's process.
     return !(error instanceof Error && "code" in error && error.code === "ESRCH");
   }
 }
 
 /**
- * Has `write` fill a folder of files that it flushes, and puts it in the place of `out`.
- * @throws MAGDI_NOT_WRITTEN, and whatever `write` throws: nothing is left beside `out`, and what was there stays
+ * Replaces the folder `out` by one that `write` fills with flushed files.
+ * @throws MAGDI_NOT_WRITTEN, and what `write` throws, with `out` unchanged
  */
 export function writeWholeFolder(out: string, write: (partial: string) => void, remedy?: string): void {
   writing(
@@ -55,12 +54,12 @@ export function writeWholeFolder(out: string, write: (partial: string) => void, 
   );
 }
 
-/** After a replacement that was killed between its two renames, what was there comes back. */
+/** Restores the old folder after a replacement that was killed between its two renames. */
 export function restoreReplaced(out: string): void {
   if (!existsSync(out) && existsSync(`${out}.replaced`)) renameSync(`${out}.replaced`, out);
 }
 
-/** Renames the finished folder to its place; what was there goes only when the new one is in, and its name on the disk. */
+/** Renames the finished folder to `out`; the old one is deleted only when the new name is on disk. */
 export function putInPlace(partial: string, out: string): void {
   const replaced = `${out}.replaced`;
   syncFolder(partial);

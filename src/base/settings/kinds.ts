@@ -1,17 +1,17 @@
-// The kinds of settings as Zod schemas. Each says in a few words what it takes: its errors, behind "expected", say that.
+// Zod schemas for the kinds of settings; each error message is what follows "expected".
 
 import { z } from "zod";
 
 export interface SettingFacts {
-  /** What stands for the value in a help text, as in --out DIR. */
+  /** The value's placeholder in a help text, as in --out DIR. */
   readonly placeholder?: string;
-  /** Given once for each item of a list, instead of once with commas between: items may hold commas. */
+  /** The flag is given once per item, not once with commas: items may contain commas. */
   readonly repeats?: true;
-  /** Read from the environment alone: flags show in the list of processes, a file of settings in backups. */
+  /** Read from the environment only: flags show in process listings, settings files in backups. */
   readonly secret?: true;
 }
 
-/** What a schema cannot say by itself of the setting that it is of. */
+/** What a schema cannot say itself. */
 export const settingFacts = z.registry<SettingFacts>();
 
 export const wholeNumber = (
@@ -32,7 +32,7 @@ export const numberThat = (what: string, holds: (value: number) => boolean) =>
 export const number = (min: number, max: number) =>
   numberThat(`a number from ${min} to ${max}`, (value) => value >= min && value <= max);
 
-/** Of at least one character. */
+/** At least one character. */
 export const text = (what = "a text", placeholder = "TEXT") =>
   z
     .string({ error: () => what })
@@ -44,13 +44,13 @@ export const oneOf = <const T extends readonly string[]>(values: T, what = `one 
 
 export const onOff = () => z.boolean({ error: () => "true or false" });
 
-/** A flag that takes no value: it is there or it is not. */
+/** A flag without a value. */
 export const bareFlag = () => z.literal(true).exactOptional();
 
 export const listOf = (what: string, holds: (item: string) => boolean = () => true) =>
   z.array(text(what).refine(holds, { error: () => what }), { error: () => `${what}, or several in a list` });
 
-/** What is named twice is taken once. */
+/** Duplicates are dropped. */
 export const someOf = <const T extends readonly string[]>(values: T, least = 0) =>
   z
     .array(oneOf(values, `some of ${values.join(", ")}`), {

@@ -1,5 +1,4 @@
-// What one schema of settings gives: each setting's names in the places it can come from, its type, its help. A setting
-// is a key of a Zod object, with its default and its description there.
+// Settings as a Zod object describes them: each key's flag, environment variable, type, default and help.
 
 import { z } from "zod";
 import { type SettingFacts, settingFacts } from "./kinds.ts";
@@ -8,14 +7,14 @@ export type SettingType = "text" | "number" | "integer" | "boolean" | "one of" |
 
 export interface Setting {
   readonly key: string;
-  /** Null for a secret, which is neither a flag nor a key of a file. */
+  /** Null for a secret, which has neither a flag nor a key in a file. */
   readonly flag: string | null;
   readonly variable: string;
   readonly type: SettingType;
   readonly description: string;
-  /** The values it takes, in words. */
+  /** The values it takes, as errors say it after "expected". */
   readonly expected: string;
-  /** Undefined where there is none. */
+  /** Undefined if there is none. */
   readonly default: unknown;
   readonly facts: SettingFacts;
 }
@@ -31,7 +30,7 @@ export function settingsOf(schema: z.ZodObject): readonly Setting[] {
       variable: variableOf(key),
       type: typeOf(one),
       description: layers.find(({ description }) => description !== undefined)?.description ?? "",
-      // As the error of a value that no setting takes has it.
+      // The error for a value that no setting accepts.
       expected: one.safeParse({}).error?.issues[0]?.message ?? "",
       default: one.safeParse(undefined).data,
       facts,
@@ -49,7 +48,7 @@ export function variableOf(key: string): string {
   return `MAGDI_${flagOf(key).replaceAll("-", "_").toUpperCase()}`;
 }
 
-/** A schema and what it wraps: defaults, null and transforms around the values that are written. */
+/** A schema and the schemas inside its defaults, nullables, optionals and transforms, outermost first. */
 function layersOf(schema: z.ZodType): z.ZodType[] {
   const inner =
     schema instanceof z.ZodPipe
@@ -60,7 +59,7 @@ function layersOf(schema: z.ZodType): z.ZodType[] {
           schema instanceof z.ZodExactOptional
         ? schema.unwrap()
         : null;
-  return inner === null ? [schema] : [schema, ...layersOf(inner as z.ZodType)]; // Zod types it as its core's
+  return inner === null ? [schema] : [schema, ...layersOf(inner as z.ZodType)]; // typed as zod's core type
 }
 
 export function typeOf(schema: z.ZodType): SettingType {
@@ -72,11 +71,11 @@ export function typeOf(schema: z.ZodType): SettingType {
   return written instanceof z.ZodLiteral ? "bare flag" : "text";
 }
 
-/** A fraction is let through, for its error to show a number. */
+/** Accepts a fraction too, so that the error shows a number. */
 const WHOLE = /^-?\d+(\.\d+)?$/;
 const DECIMAL = /^-?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i;
 
-/** A flag's or variable's text as the setting's type; as it is where it is nothing of the kind, for the schema to refuse. */
+/** A flag's or variable's text as a value of the setting's type; unchanged if it is none, for the schema to reject. */
 export function fromText(schema: z.ZodType, given: string): unknown {
   switch (typeOf(schema)) {
     case "integer":
@@ -92,7 +91,7 @@ export function fromText(schema: z.ZodType, given: string): unknown {
   }
 }
 
-/** Empty where there is nothing to show. */
+/** Empty without a default. */
 export function shownDefault({ default: value }: Pick<Setting, "default">): string {
   return Array.isArray(value) ? value.join(",") : String(value ?? "");
 }
@@ -108,7 +107,7 @@ const PLACEHOLDERS: Readonly<Record<SettingType, string>> = {
 };
 export const HELP_COLUMN = 28;
 
-/** A line for each setting, and more where a description has several; `placeholder` stands for every value. */
+/** One line per line of each setting's description; `placeholder` replaces every value's own. */
 export function helpLines(schema: z.ZodObject, placeholder?: string): string {
   const lines = settingsOf(schema).map((setting) => {
     const { flag, variable, type, description, facts } = setting;

@@ -1,17 +1,17 @@
-// Where values of settings come from, and which one wins: a file, the environment, flags. Each wrong value is one line
-// that names its place as the user wrote it.
+// Reads settings from a file, the environment and flags in order of precedence; errors name the source of a wrong value.
 
 import { readFileSync } from "node:fs";
 import type { z } from "zod";
 import { MagdiError } from "../errors.ts";
+import { isObject } from "../files/json-file.ts";
 import { flagOf, fromText, type Setting, settingsOf, variableOf } from "./setting.ts";
 
-/** Values by key, from one place. */
+/** Values by key. */
 export interface SettingsSource {
-  /** How an error names a key there: "--learning-rate", "settings.json: learningRate". */
+  /** A key's name in errors: "--learning-rate", "settings.json: learningRate". */
   readonly nameOf: (key: string) => string;
   readonly values: Readonly<Record<string, unknown>>;
-  /** The user wrote texts, not JSON: of a list, an error shows the item that is wrong. */
+  /** From texts, not JSON: for a list, errors show the wrong item alone. */
   readonly areTexts?: true;
 }
 
@@ -25,7 +25,10 @@ export function readSettings<S extends z.core.$ZodLooseShape>(
     for (const key of Object.keys(source.values)) {
       if (!Object.hasOwn(schema.shape, key)) {
         const known = Object.keys(schema.shape).join(", ");
-        throw new MagdiError("MAGDI_BAD_CONFIG", `${source.nameOf(key)} is no setting; there are ${known}`);
+        throw new MagdiError(
+          "MAGDI_BAD_CONFIG",
+          `${source.nameOf(key)} is not a setting; the settings are ${known}`,
+        );
       }
       places.set(key, source);
     }
@@ -46,7 +49,7 @@ export function readSettings<S extends z.core.$ZodLooseShape>(
   );
 }
 
-/** `given` by flag: texts as typed; true for a flag without a value, a list for one that repeats. Others are left out. */
+/** `given` by flag: a text, true for a flag without a value, a list for a repeated one. Unknown flags are ignored. */
 export function fromFlags(schema: z.ZodObject, given: Readonly<Record<string, unknown>>): SettingsSource {
   return fromTexts(
     schema,
@@ -55,7 +58,7 @@ export function fromFlags(schema: z.ZodObject, given: Readonly<Record<string, un
   );
 }
 
-/** A variable without text is not set. */
+/** An empty variable counts as unset. */
 export function fromEnvironment(
   schema: z.ZodObject,
   environment: Readonly<Record<string, string | undefined>>,
@@ -76,7 +79,7 @@ function fromTexts(
   return { nameOf, values: Object.fromEntries(values), areTexts: true };
 }
 
-/** `flag` is the one that named the file. @throws MAGDI_FILE_MISSING, and MAGDI_BAD_CONFIG for what is no JSON object */
+/** `flag` names the file in errors. @throws MAGDI_FILE_MISSING, and MAGDI_BAD_CONFIG if it is not a JSON object */
 export function fromFile(schema: z.ZodObject, path: string, flag: string): SettingsSource {
   let content: unknown;
   try {
@@ -84,13 +87,13 @@ export function fromFile(schema: z.ZodObject, path: string, flag: string): Setti
   } catch (cause) {
     const [code, found] =
       cause instanceof SyntaxError
-        ? (["MAGDI_BAD_CONFIG", "text that is no JSON"] as const)
-        : (["MAGDI_FILE_MISSING", "none to read"] as const);
+        ? (["MAGDI_BAD_CONFIG", "text that is not JSON"] as const)
+        : (["MAGDI_FILE_MISSING", "none that can be read"] as const);
     throw new MagdiError(code, `${flag} ${path}: expected a JSON file of settings, found ${found}`, {
       cause,
     });
   }
-  if (typeof content !== "object" || content === null || Array.isArray(content)) {
+  if (!isObject(content)) {
     throw new MagdiError("MAGDI_BAD_CONFIG", `${flag} ${path}: expected a JSON object of settings`);
   }
   for (const { key, variable, facts } of settingsOf(schema)) {
@@ -101,5 +104,5 @@ export function fromFile(schema: z.ZodObject, path: string, flag: string): Setti
       );
     }
   }
-  return { nameOf: (key) => `${path}: ${key}`, values: content as Record<string, unknown> }; // an object's entries
+  return { nameOf: (key) => `${path}: ${key}`, values: content };
 }

@@ -1,5 +1,4 @@
-// Whether a number between 0 and 1 tells how often answers are right: reliability, expected calibration error, and the
-// area under the ROC curve. It knows not where the number comes from.
+// How well a score between 0 and 1 predicts correctness: reliability bins, expected calibration error and AUROC.
 
 /** An answer's score, 0 to 1, and whether it is right. */
 export interface Judgement {
@@ -21,7 +20,7 @@ export interface Calibration {
   readonly bins: readonly ReliabilityBin[];
   /** Expected calibration error (Naeini et al. 2015); null without answers. */
   readonly ece: number | null;
-  /** The chance that a right answer scores above a wrong one, ties half; null where one of the two is missing. */
+  /** The chance that a right answer scores above a wrong one, ties counting half; null without both kinds. */
   readonly auroc: number | null;
 }
 
@@ -48,11 +47,11 @@ export function calibrationOf(judgements: readonly Judgement[]): Calibration {
 }
 
 function binOf(score: number): number {
-  // 0.7 * 10 is 7.000000000000001 and 0.29 * 100 is 28.999…: scores are shares of few votes, so round first.
+  // 0.7 * 10 is 7.000000000000001 and 0.29 * 100 is 28.999…, so round first.
   return Math.min(BINS - 1, Math.floor(Math.round(score * BINS * 1e9) / 1e9));
 }
 
-/** Mann and Whitney's statistic over the pairs of a right and a wrong answer. */
+/** The Mann–Whitney statistic over the pairs of a right and a wrong answer. */
 function auroc(judgements: readonly Judgement[]): number | null {
   const sorted = judgements.toSorted((a, b) => a.score - b.score);
   const right = judgements.filter(({ correct }) => correct).length;

@@ -1,4 +1,4 @@
-// How numbers are spread: mean and quantiles. It knows not what they count.
+// Mean and quantiles of numbers.
 
 export interface Distribution {
   readonly mean: number;

@@ -1,6 +1,5 @@
-// What early stopping would have answered and saved, from samples that all ran to their end: they are counted in the
-// order in which a server counts them, by length and index, and the others stop where they stand when the vote is
-// decided. The vote is the one that serves.
+// Replays early stopping on samples that all ran to their end: what it would have answered, and the tokens it would
+// have saved.
 
 import type { Choice, Task } from "../../answers/task.ts";
 import type { EarlyStop } from "../../voting/early-stop.ts";
@@ -17,15 +16,15 @@ export interface ReplayOptions {
 
 export interface Replay {
   readonly answer: string | null;
-  /** Samples finished when the vote was settled. */
+  /** Finished samples when the vote was decided. */
   readonly decidedAt: number;
-  /** Tokens generated until then, those of the stopped samples included. */
+  /** Tokens generated until then, including those of the stopped samples. */
   readonly tokens: number;
 }
 
 /**
- * Replays one question's samples as if all had decoded side by side: a step gives every running sample one token, in
- * order of index, so a sample behind the one that decided is one token short of those before it.
+ * Replays one question's samples as if all had decoded in one batch: each step adds a token to every running sample in
+ * order of index, so samples after the deciding one are one token shorter.
  */
 export function replayEarlyStop(samples: readonly FinishedSample[], options: ReplayOptions): Replay {
   const { task, choices, rule, earlyStop, adaptiveThreshold } = options;

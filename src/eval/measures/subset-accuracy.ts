@@ -1,5 +1,5 @@
-// What fewer samples would have answered: the mean over the subsets of the samples that there are, so that one run of
-// N tells every n ≤ N without bias. The vote is the one that serves.
+// The accuracy of votes of fewer samples, as the mean over subsets: one run of N samples gives an unbiased estimate for
+// every n ≤ N.
 
 import { sampleRandom } from "../../engine/random.ts";
 import { standings, type VoteRule } from "../../voting/vote.ts";
@@ -13,12 +13,12 @@ export interface JudgedSample {
   readonly correct: boolean;
 }
 
-/** Up to here all subsets are voted on; of more, this many are drawn. */
+/** Up to this number all subsets are taken; beyond it, this many are drawn. */
 const MAX_SUBSETS = 1024;
 
 /**
  * The chance that a vote of `size` samples, drawn without replacement, is right: exact where there are at most 1024
- * subsets, else the mean over 1024 drawn ones, which has no bias either. `seed` decides which are drawn.
+ * subsets, else the mean over 1024 drawn by `seed`, which is unbiased too.
  */
 export function subsetAccuracy(
   samples: readonly JudgedSample[],
@@ -67,7 +67,7 @@ function* allSubsets<T>(items: readonly T[], size: number, from: number): Genera
   }
 }
 
-export function combinations(items: number, size: number): number {
+function combinations(items: number, size: number): number {
   let count = 1;
   for (let step = 1; step <= size; step++) count = (count * (items - size + step)) / step;
   return Math.round(count);

@@ -1,4 +1,4 @@
-// The Wilson score interval of a share (Wilson 1927): what a finite number of questions says about accuracy.
+// The Wilson score interval of a share (Wilson 1927), for accuracies.
 
 /** The 0.975 quantile of the standard normal distribution. */
 const Z_95 = 1.959963984540054;

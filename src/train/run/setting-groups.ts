@@ -1,5 +1,4 @@
-// Every setting of a training run as a table: its default, what it means, what it may be. It knows no flags, no files and
-// no recipes.
+// The table of a training run's settings: default, meaning and allowed values.
 
 import { z } from "zod";
 import {
@@ -23,157 +22,147 @@ const MOST = 1_000_000_000;
 const wholeNumber = (min: number, max = MOST) =>
   wholeNumberTo(min, max, max === MOST ? `a whole number from ${min}` : undefined);
 
-/** Where the settings name none and the base has as many positions. */
+/** The default maxTokens of bases with at least as many positions. */
 export const MAX_TOKENS = 1024;
 const LOSSES = ["nll", "margin", "node"] as const;
 
-/** By heading, in the order of the help text. Keys are a settings file's; --learning-rate is learningRate as a flag. */
+/** By heading, in the order of the help text. */
 export const SETTING_GROUPS = {
   "what goes in": {
-    recipe: text("a recipe").default("magdi").describe("the recipe, whose settings replace these defaults"),
+    recipe: text("a recipe").default("magdi").describe("the recipe, which replaces some of these defaults"),
     data: listOf("a file of MAGs")
       .default([])
-      .describe("files of MAGs to learn from, as magdi train import-mags writes them"),
+      .describe("files of MAGs for training, from magdi train import-mags"),
     base: text("a folder, a .gguf file or a hub id").nullable().default(null).describe("the base model"),
-    out: text("a folder").nullable().default(null).describe("the run's folder, which must be new"),
-    validation: listOf("a file of MAGs")
-      .default([])
-      .describe("files of MAGs to validate on, instead of a share of data"),
-    validationShare: number(0, 0.9)
-      .default(0.1)
-      .describe("share of the questions, drawn by the seed, that is kept for validation"),
-    mags: wholeNumber(1)
+    out: text("a folder")
       .nullable()
       .default(null)
-      .describe("learn from so many MAGs at most, drawn by the seed"),
-    agents: listOf("an agent").default([]).describe("only these agents' nodes; none named: all"),
-    nodes: oneOf(["correct", "all"]).default("all").describe("nodes to keep: correct ones alone, or all"),
+      .describe("the folder of the run, which must be new or empty"),
+    validation: listOf("a file of MAGs")
+      .default([])
+      .describe("files of MAGs for validation, instead of a share of data"),
+    validationShare: number(0, 0.9)
+      .default(0.1)
+      .describe("share of the questions that is held out for validation, by the seed"),
+    mags: wholeNumber(1).nullable().default(null).describe("maximum number of MAGs, drawn by the seed"),
+    agents: listOf("an agent").default([]).describe("only the nodes of these agents (default: all)"),
+    nodes: oneOf(["correct", "all"]).default("all").describe("nodes to keep: only the correct ones, or all"),
     rounds: oneOf(["first", "all"])
       .default("all")
-      .describe("rounds to keep: first is before anyone heard anyone"),
+      .describe("rounds to keep: the first, before agents read each other, or all"),
     leaveOutGraphs: listOf("a graph type such as G3", (name) => /^G\d+$/.test(name))
       .default([])
-      .describe("graph types to leave out, such as G3: the number counts the rounds after the first"),
+      .describe("graph types to leave out, such as G3, with three rounds after the first"),
     balance: oneOf(["none", "files"])
       .default("none")
-      .describe("files: repeat the smaller files' MAGs until each file has as many"),
+      .describe("files: repeat the MAGs of smaller files until all files have equally many"),
     chains: oneOf(["whole", "two-tasks"])
       .default("whole")
-      .describe(
-        "whole: the reasoning and the answer; two-tasks: that, and the bare answer on its own prompt",
-      ),
+      .describe("whole: reasoning and answer; two-tasks: also the answer alone, with its own prompt"),
     maxTokens: wholeNumber(8)
       .nullable()
       .default(null)
-      .describe(`longest prompt and completion together; without it, ${MAX_TOKENS} or the base's positions`),
+      .describe(`maximum tokens of prompt and completion; default ${MAX_TOKENS}, or the base's positions`),
     tooLong: oneOf(["drop", "cut"])
       .default("drop")
       .describe(
-        "nodes with more: dropped with their edges, or cut, so that their end is not learned; a bare answer is always dropped",
+        "longer nodes: drop them and their edges, or cut their end off; answers alone are always dropped",
       ),
   },
   losses: {
     losses: someOf(LOSSES)
       .default([...LOSSES])
-      .describe("the losses: likelihood, contrast of scores, node classifier"),
-    nllWeight: number(0, 1000).default(1).describe("weight of the likelihood"),
+      .describe("losses: likelihood, margin between scores, node classifier"),
+    nllWeight: number(0, 1000).default(1).describe("weight of the likelihood loss"),
     marginWeight: number(0, 1000).default(0.1).describe("weight of the margin loss"),
     nodeWeight: number(0, 1000).default(1).describe("weight of the node loss"),
-    margin: number(0, 2).default(1).describe("how far a correct score should be above an incorrect one"),
+    margin: number(0, 2).default(1).describe("margin between the scores of correct and incorrect nodes"),
     scoreHead: oneOf(["linear", "mlp"])
       .default("linear")
       .describe("score head: the paper's, or the released code's"),
     scoreWidth: wholeNumber(1)
       .nullable()
       .default(null)
-      .describe("width of an mlp score head; without it, the base's"),
+      .describe("width of an mlp score head; default: the base's hidden size"),
     nodeClassifier: oneOf(NODE_CLASSIFIERS)
       .default("gcn")
-      .describe(
-        "how nodes hear each other: graph convolutions, or attention over the nodes or the tokens that a node heard",
-      ),
+      .describe("graph convolutions, or attention over the nodes, or the tokens, that a node had read"),
     gcnWidth: wholeNumber(1).default(256).describe("width of the node classifier"),
     nodeHead: oneOf(["linear", "none"])
       .default("linear")
       .describe(
-        "what gives the node classifier's logits: a linear layer behind it, or, of graph convolutions, the second one itself, as in the released code",
+        "linear: a linear layer computes the logits; none: the second graph convolution, as in the released code",
       ),
     missingNodes: oneOf(["left-out", "third-class"])
       .default("left-out")
       .describe(
-        "answers that are not in a MAG: no nodes, or a node of a third class for each agent in each of four rounds, as in the released code",
+        "third-class: pad to three agents and four rounds with nodes of a third class, as in the released code",
       ),
     gcnDropout: number(0, 0.95)
       .default(0)
-      .describe("share dropped behind the node classifier's first layer; 0.5 in the released code"),
+      .describe("dropout after the node classifier's first layer; 0.5 in the released code"),
     gcnDropoutWhenValidating: onOff()
       .default(false)
-      .describe("drop when validating too, as the released code does"),
+      .describe("apply it in validation too, as the released code does"),
     nodeFeatures: oneOf(["live", "frozen"])
       .default("live")
-      .describe(
-        "live: the node loss reaches the student; frozen: only its classifier, on each step's vectors (the released code's are the base's, computed once)",
-      ),
+      .describe("live: the node loss trains the student; frozen: only the node classifier"),
     edges: oneOf(ADJACENCIES)
       .default("directed")
-      .describe("edges as the debate had them, both ways, or all with all"),
+      .describe("edges as in the debate, both ways, or between all nodes"),
     pooling: oneOf(["tokens", "padded"])
       .default("tokens")
       .describe(
-        "a token's weight in a pooled vector: its place in its row, or, padding on the left counted too, in the batch, as in the released code",
+        "pooling weights: positions of tokens, or with left padding counted, as in the released code",
       ),
     pooledCentre: oneOf(["measured", "none"])
       .default("measured")
       .describe(
-        "measured: what pooled vectors have in common before the first step is taken off before the heads, which learn sooner; none: heads get it too, as in the released code",
+        "measured: subtract the mean of pooled vectors before training; none: as in the released code",
       ),
     questions: oneOf(["together", "apart"])
       .default("together")
-      .describe(
-        "losses of a step over the same questions, or each over questions of its own, nearly as in the released code",
-      ),
+      .describe("all losses of a step over the same questions, or apart, much as in the released code"),
     pairing: oneOf(["drawn", "in-order"])
       .default("drawn")
-      .describe("pairs of one question: drawn anew each time, or in order, as in the released code"),
-    lossOnPrompt: onOff().default(false).describe("learn the prompt's tokens too, as in the released code"),
+      .describe("pairs of a question: drawn each time, or in order, as in the released code"),
+    lossOnPrompt: onOff()
+      .default(false)
+      .describe("train on the prompt's tokens too, as in the released code"),
   },
   adapter: {
     loraRank: wholeNumber(1, 4096).default(16).describe("rank of the adapters"),
-    loraAlpha: number(1e-3, 100_000).default(32).describe("an adapter's output is scaled by alpha / rank"),
-    loraDropout: number(0, 0.95).default(0.05).describe("share of its input that an adapter does not see"),
+    loraAlpha: number(1e-3, 100_000).default(32).describe("adapters' output is scaled by alpha / rank"),
+    loraDropout: number(0, 0.95).default(0.05).describe("dropout on the adapters' input"),
     loraTargets: someOf(LORA_TARGETS, 1)
       .default(["q_proj", "v_proj"])
       .describe(`modules with an adapter: ${LORA_TARGETS.join(", ")}`),
   },
   optimiser: {
-    learningRate: number(0, 1)
-      .default(2e-4)
-      .describe("highest learning rate; 2e-4 suits 135M, 5e-6 suits 7B"),
+    learningRate: number(0, 1).default(2e-4).describe("peak learning rate; 2e-4 suits 135M, 5e-6 suits 7B"),
     headLearningRate: number(0, 1)
       .nullable()
       .default(null)
-      .describe("highest learning rate of the score head and the node classifier; without it, the adapters'"),
-    schedule: oneOf(SCHEDULES).default("cosine").describe("learning rate after the warm-up"),
-    warmupShare: number(0, 1).default(0.03).describe("share of all steps in which the rate rises"),
-    finalShare: number(0, 1).default(0).describe("share of the highest rate that a falling one ends at"),
+      .describe("peak learning rate of score head and node classifier; default: learningRate"),
+    schedule: oneOf(SCHEDULES).default("cosine").describe("learning rate schedule after the warm-up"),
+    warmupShare: number(0, 1).default(0.03).describe("share of the steps that are warm-up"),
+    finalShare: number(0, 1).default(0).describe("final learning rate as a share of the peak"),
     weightDecay: number(0, 10).default(0).describe("decoupled weight decay of AdamW"),
-    beta1: number(0, 0.999_999).default(0.9).describe("decay of AdamW's mean of gradients"),
-    beta2: number(0, 0.999_999_9).default(0.999).describe("decay of AdamW's mean of squared gradients"),
-    // 0 would divide a gradient of zero by itself.
+    beta1: number(0, 0.999_999).default(0.9).describe("AdamW's decay of the first moment"),
+    beta2: number(0, 0.999_999_9).default(0.999).describe("AdamW's decay of the second moment"),
+    // With 0, a zero gradient would be 0 / 0.
     epsilon: number(1e-15, 1).default(1e-8).describe("added to AdamW's denominator"),
-    clipNorm: number(0, 1e9).default(1).describe("gradients longer than this are shortened to it; 0 never"),
-    batchSize: wholeNumber(1)
-      .default(16)
-      .describe("MAGs of an optimiser step; chains, where the losses are nll alone"),
-    epochs: wholeNumber(1).default(10).describe("times that everything is seen"),
-    maxSteps: wholeNumber(1).nullable().default(null).describe("optimiser steps at most"),
-    seed: wholeNumber(0, 4_294_967_295).default(0).describe("seed of everything that is drawn"),
+    clipNorm: number(0, 1e9).default(1).describe("maximum gradient norm; 0: no clipping"),
+    batchSize: wholeNumber(1).default(16).describe("MAGs per optimiser step; chains if nll is the only loss"),
+    epochs: wholeNumber(1).default(10).describe("passes over the training data"),
+    maxSteps: wholeNumber(1).nullable().default(null).describe("maximum number of optimiser steps"),
+    seed: wholeNumber(0, 4_294_967_295).default(0).describe("seed of all random draws"),
   },
   "validation and stopping": {
     validateEvery: wholeNumber(0).default(0).describe("steps between validations; 0: after each epoch"),
     patience: wholeNumber(0)
       .default(3)
-      .describe("stop after so many validations without a better one; 0: never"),
+      .describe("validations without improvement before stopping; 0: never stop early"),
     checkpointEvery: wholeNumber(0)
       .default(50)
       .describe("steps between checkpoints; 0: after each epoch only"),
@@ -181,33 +170,29 @@ export const SETTING_GROUPS = {
   machine: {
     microBatchTokens: wholeNumber(16)
       .default(1024)
-      .describe(
-        "tokens, padding counted, that run at once; a batch is cut so and its gradients are added up",
-      ),
+      .describe("tokens per micro-batch, including padding; gradients are accumulated"),
     microBatchRows: wholeNumber(1)
       .default(64)
-      .describe("chains that run at once at most; a MAG is never cut"),
+      .describe("maximum chains per micro-batch; a MAG is never split"),
     sharedPrompts: onOff()
       .default(true)
-      .describe("compute the prompt that a MAG's chains have in common once; the same losses and gradients"),
+      .describe("compute the prompt of a MAG's chains only once; losses and gradients are the same"),
     recompute: onOff()
       .default(false)
-      .describe("compute activations again on the way back: a third more time, a fraction of the memory"),
+      .describe("recompute activations in the backward pass: a third more time, far less memory"),
     baseDtype: oneOf(["fp32", "fp16"])
       .default("fp32")
-      .describe(
-        "what the base is kept and multiplied in; fp16 halves its memory on a device; adapters and sums stay in float32",
-      ),
+      .describe("number format of the base; fp16 halves its memory; adapters and sums stay in float32"),
     device: oneOf(DEVICE_SETTINGS)
       .default("cpu")
-      .describe("what computes: auto is the first of cuda, webgpu and cpu that works here"),
+      .describe("device; auto is the first of cuda, webgpu and cpu that works here"),
     threads: wholeNumber(1, 1024)
       .nullable()
       .default(null)
-      .describe("threads; without it, what the device takes"),
+      .describe("threads (default: chosen by the device)"),
   },
   "what comes out": {
-    export: onOff().default(true).describe("merge the adapter and write the student folder at the end"),
+    export: onOff().default(true).describe("write the merged student folder at the end"),
     dtypes: someOf(DTYPES, 1).default(["q8"]).describe("formats of the student folder"),
   },
 } as const;

@@ -1,5 +1,4 @@
-// The settings of a training run: resolved from recipe, file and flags, checked, and settled by a base. What there is to
-// set stands in setting-groups.ts.
+// Resolves and checks a training run's settings from recipe, file and flags; setting-groups.ts has the table of them.
 
 import { z } from "zod";
 import { MagdiError } from "../../base/errors.ts";
@@ -11,15 +10,14 @@ import { findRecipe } from "../recipes.ts";
 import { MAX_TOKENS, SETTING_GROUPS, type TrainingSettings, trainingSettings } from "./setting-groups.ts";
 
 export type { TrainingSettings } from "./setting-groups.ts";
-/** Settings of a run whose base is known. */
+/** Settings with the defaults that depend on the base. */
 export type SettledSettings = TrainingSettings & { readonly maxTokens: number; readonly scoreWidth: number };
 
-/** What runs at once at most. */
 export const batchLimits = (
   settings: Pick<TrainingSettings, "microBatchRows" | "microBatchTokens">,
 ): BatchLimits => ({ maxRows: settings.microBatchRows, maxTokens: settings.microBatchTokens });
 
-/** Defaults < the recipe < the sources in their order. @throws MAGDI_BAD_CONFIG naming the key, its place and value */
+/** Defaults < the recipe < the sources in their order. @throws MAGDI_BAD_CONFIG naming the key, its source and value */
 export function resolveSettings(sources: readonly SettingsSource[]): TrainingSettings {
   const chosen = sources.findLast(({ values }) => values.recipe !== undefined)?.values.recipe;
   const name = String(chosen ?? trainingSettings.shape.recipe.parse(undefined));
@@ -28,7 +26,7 @@ export function resolveSettings(sources: readonly SettingsSource[]): TrainingSet
   return readSettings(trainingSettings, [ofRecipe, ...sources]);
 }
 
-/** What a base decides where the settings leave it open. @throws MAGDI_BAD_CONFIG for more tokens than positions */
+/** Fills in the defaults that depend on the base. @throws MAGDI_BAD_CONFIG for settings that it does not allow */
 export function settledSettings(
   settings: TrainingSettings,
   { config, source }: Pick<BaseModel, "config" | "source">,
@@ -50,7 +48,7 @@ export function settledSettings(
   );
 }
 
-/** Settings as a run's file has them, whatever its recipe. @throws MAGDI_BAD_CONFIG naming the first wrong one */
+/** Settings of a run's settings.json, without its recipe. @throws MAGDI_BAD_CONFIG naming the first wrong one */
 export function checkedSettings(
   values: SettingsSource["values"],
   nameOf: SettingsSource["nameOf"],
@@ -58,7 +56,7 @@ export function checkedSettings(
   return readSettings(trainingSettings, [{ nameOf, values }]);
 }
 
-/** What a help text and a page of settings are made of; groups are headings. */
+/** For the docs; `group` is the heading. */
 export const TRAINING_SETTINGS: readonly (Setting & { readonly group: string })[] = Object.entries(
   SETTING_GROUPS,
 ).flatMap(([group, settings]) => settingsOf(z.object(settings)).map((setting) => ({ ...setting, group })));

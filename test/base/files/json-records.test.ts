@@ -132,7 +132,7 @@ describe("a document", () => {
     const at = file('{\n  "examples": [\n    {"a": ');
     await assert.rejects(
       read(at, () => undefined),
-      { code: "MAGDI_BAD_FILE", message: /records-\d+: expected JSON, .*; is the file whole\?$/ },
+      { code: "MAGDI_BAD_FILE", message: /records-\d+: expected JSON, .*; is the file complete\?$/ },
     );
     const told: string[] = [];
     const lines = await read(file('{"a": \n\n{"a": 2}\n{"a": '), ({ message }) => told.push(message));
@@ -197,9 +197,9 @@ describe("broken records", () => {
   test("are told from a file that is cut off, which is an error either way", async () => {
     const whole = gzipSync(`${JSON.stringify(RECORDS[0])}\n`.repeat(5000));
     for (const [content, pattern] of [
-      [whole.subarray(0, whole.length - 12), /cannot be read after \d+ characters: .*is the file whole\?/],
-      ['[{"a": 1}, {"a": ', /:1: expected \] at the end .* in record 1; is the file whole\?/],
-      ['[{"a": 1}] {"a": 2}', /:1: expected nothing behind the array of records, found \{"a": 2\}/],
+      [whole.subarray(0, whole.length - 12), /cannot be read after \d+ characters: .*is the file complete\?/],
+      ['[{"a": 1}, {"a": ', /:1: expected \] at the end .* in record 1; is the file complete\?/],
+      ['[{"a": 1}] {"a": 2}', /:1: expected nothing after the array of records, found \{"a": 2\}/],
     ] as const) {
       await assert.rejects(
         read(file(content), () => undefined),

@@ -130,7 +130,7 @@ test("a disk that fills up is one error with place, cause and what to do, and no
   assert.equal(found.code, "MAGDI_NOT_WRITTEN");
   assert.match(
     found.message,
-    /full.data: cannot be written \(EFBIG.*\); what was there before is untouched: make/,
+    /full.data: cannot be written \(EFBIG.*\); what was there before is unchanged: free/,
   );
   assert.equal(readFileSync(file, "utf8"), "before");
   assert.deepEqual(readdirSync(place), ["data"]);

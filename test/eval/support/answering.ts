@@ -2,15 +2,15 @@
 
 import path from "node:path";
 import { systemClock } from "../../../src/base/clock.ts";
-import { type Asker, type ModelIdentity, NOTHING_TOLD } from "../../../src/eval/asker.ts";
+import { type Asker, type ModelIdentity, UNKNOWN_IDENTITY } from "../../../src/eval/asker.ts";
 import { engineAsker } from "../../../src/eval/engine-asker.ts";
 import { type EvaluationOptions, evaluate } from "../../../src/eval/evaluation.ts";
-import type { Question } from "../../../src/eval/question.ts";
+import type { Question } from "../../../src/eval/question-formats.ts";
 import { type EvalSettings, evalSettings } from "../../../src/eval/settings.ts";
 import { loadBaselines } from "../../../src/voting/baselines.ts";
 import type { TinyStudent } from "../../server/support/tiny-student.ts";
 
-export const TINY: ModelIdentity = { ...NOTHING_TOLD, name: "tiny", kind: "folder" };
+export const TINY: ModelIdentity = { ...UNKNOWN_IDENTITY, name: "tiny", kind: "folder" };
 
 /** What is answered is the script in the question; [..] is one of these with equal chances. */
 export function scripted(id: string, script: string, gold: string, dataset = "tiny"): Question {

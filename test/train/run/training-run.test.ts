@@ -156,7 +156,7 @@ test("a student that cannot be written is one error that names its place, and a 
     assert.ok(error instanceof MagdiError && error.code === "MAGDI_NOT_WRITTEN", String(error));
     assert.match(
       error.message,
-      /full.student: cannot be written \(ENOTDIR.*make room or give leave, then run it again$/,
+      /full.student: cannot be written \(ENOTDIR.*free some space or fix the permissions, then run it again$/,
     );
     return true;
   });

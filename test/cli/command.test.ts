@@ -1,10 +1,10 @@
-// A command's arguments: what becomes of flags and words, and what is said of those that are not understood.
+// Parsing a command's arguments: flags, positional arguments, and the errors for wrong ones.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { z } from "zod";
 import { bareFlag, repeated, text, wholeNumber } from "../../src/base/settings/kinds.ts";
-import { parseFlags, usageError } from "../../src/cli/flags.ts";
+import { parseFlags, usageError } from "../../src/cli/command.ts";
 
 const FLAGS = z.object({
   out: text("a file", "FILE").exactOptional(),

@@ -3,7 +3,7 @@
 //   npx tsx examples/in-process.ts models/smollm2-135m-instruct "Tom has 3 apples and buys 4 more. How many has he now?"
 import { openStudent } from "magdi";
 
-const folder = process.argv[2] ?? "models/smollm2-135m-instruct";
+const folder = process.argv[2]; // without one, the student that ships
 const question = process.argv[3] ?? "Tom has 3 apples and buys 4 more. How many apples has he now?";
 
 const student = await openStudent(folder);

@@ -1,7 +1,7 @@
 // The default student's engine in this process with the server's settings, as the baseline for HTTP.
 import { parseArgs } from "node:util";
 import { openStudent } from "../src/asking/student.ts";
-import { DEFAULT_STUDENT } from "../src/cli/default-student.ts";
+import { DEFAULT_STUDENT } from "../src/base/package-files.ts";
 import { loadConfig } from "../src/server/config.ts";
 import type { BareEngine } from "./scenarios/scenario.ts";
 

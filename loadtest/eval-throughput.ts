@@ -9,7 +9,7 @@ import { renderPrompt } from "../src/asking/prompts.ts";
 import { resolveQuestion } from "../src/asking/question.ts";
 import { openStudent } from "../src/asking/student.ts";
 import { systemClock } from "../src/base/clock.ts";
-import { DEFAULT_STUDENT } from "../src/cli/default-student.ts";
+import { DEFAULT_STUDENT } from "../src/base/package-files.ts";
 import { seedOf } from "../src/eval/answer-record.ts";
 import { UNKNOWN_IDENTITY } from "../src/eval/asker.ts";
 import { askedOf, engineAsker } from "../src/eval/engine-asker.ts";

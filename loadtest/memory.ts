@@ -3,7 +3,7 @@
 // context. The server is a process of its own.
 
 import { parseArgs } from "node:util";
-import { DEFAULT_STUDENT } from "../src/cli/default-student.ts";
+import { DEFAULT_STUDENT } from "../src/base/package-files.ts";
 import { weightBytes } from "../src/student/manifest.ts";
 import { cachedTokenBytes, openStudentFolder } from "../src/student/open-student-folder.ts";
 import { MetricsSnapshot } from "./server/metrics-snapshot.ts";

@@ -4,7 +4,7 @@
 import { parseArgs } from "node:util";
 import { renderPrompt } from "../src/asking/prompts.ts";
 import { openStudent } from "../src/asking/student.ts";
-import { DEFAULT_STUDENT } from "../src/cli/default-student.ts";
+import { DEFAULT_STUDENT } from "../src/base/package-files.ts";
 import type { GenerationEngine, GenerationResult } from "../src/engine/request.ts";
 import { loadConfig } from "../src/server/config.ts";
 import { encodeChat } from "../src/text/chat-prompt.ts";

@@ -2,7 +2,7 @@
 // by the number of samples and the rule of stopping, in alternating rounds on one server of its own.
 import { readFileSync } from "node:fs";
 import { parseArgs } from "node:util";
-import { DEFAULT_STUDENT } from "../src/cli/default-student.ts";
+import { DEFAULT_STUDENT } from "../src/base/package-files.ts";
 import { spreadOf } from "./bench/statistics.ts";
 import { MAGDI_SERVE, ServerProcess } from "./server/server-process.ts";
 

@@ -4,6 +4,7 @@ import { statSync } from "node:fs";
 import path from "node:path";
 import { TASKS } from "../answers/task.ts";
 import type { FinishReason } from "../base/finish-reason.ts";
+import { DEFAULT_STUDENT } from "../base/package-files.ts";
 import type { EngineSettings } from "../engine/engine-settings.ts";
 import { type OpenedEngine, openEngine, tellChoice } from "../engine/open-engine.ts";
 import type { GenerationEngine, SamplingParams } from "../engine/request.ts";
@@ -68,15 +69,18 @@ export interface GenerateEvent {
 }
 
 /**
- * Opens a student folder.
+ * Opens a student folder; without one, the student that ships with the package.
  *
  * @throws MagdiError MAGDI_FILE_MISSING, MAGDI_BAD_FILE, MAGDI_BAD_CONFIG, MAGDI_UNSUPPORTED
  * @example
- * const student = await openStudent("models/smollm2-135m-instruct");
+ * const student = await openStudent("models/mine");
  * const { answer } = await student.ask({ question: "What is 17 * 3?", samples: 5 }).result;
  * await student.close();
  */
-export async function openStudent(folder: string, settings: Partial<EngineSettings> = {}): Promise<Student> {
+export async function openStudent(
+  folder: string = DEFAULT_STUDENT,
+  settings: Partial<EngineSettings> = {},
+): Promise<Student> {
   return new Student(await openEngine(folder, { ...DEFAULTS, ...settings }));
 }
 

@@ -3,8 +3,8 @@
 import { parseArgs } from "node:util";
 import type { z } from "zod";
 import { MagdiError } from "../base/errors.ts";
+import { fromFlags, readSettings } from "../base/settings/read-settings.ts";
 import { settingsOf } from "../base/settings/setting.ts";
-import { fromFlags, readSettings } from "../base/settings/sources.ts";
 
 export interface Command {
   readonly name: string;

@@ -2,6 +2,7 @@
 
 import { existsSync } from "node:fs";
 import { z } from "zod";
+import { DEFAULT_STUDENT } from "../base/package-files.ts";
 import { bareFlag, oneOf, text } from "../base/settings/kinds.ts";
 import { helpLines } from "../base/settings/setting.ts";
 import { examine } from "../doctor/examination.ts";
@@ -16,7 +17,6 @@ import { DTYPES, type Dtype } from "../student/dtype.ts";
 import { weightBytes } from "../student/manifest.ts";
 import { openStudentFolder } from "../student/open-student-folder.ts";
 import { type Command, parseFlags } from "./command.ts";
-import { DEFAULT_STUDENT } from "./default-student.ts";
 
 const FLAGS = z.object({
   device: oneOf([...DEVICES, "any", "auto"], `${DEVICES.join(", ")} or any`)

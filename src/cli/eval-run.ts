@@ -2,7 +2,7 @@
 
 import { z } from "zod";
 import { MagdiError } from "../base/errors.ts";
-import { packageVersion } from "../base/package-version.ts";
+import { DEFAULT_STUDENT, packageVersion } from "../base/package-files.ts";
 import { bareFlag, oneOf, repeated, text, wholeNumber } from "../base/settings/kinds.ts";
 import { helpLines } from "../base/settings/setting.ts";
 import { DEVICE_SETTINGS } from "../engine/engine-settings.ts";
@@ -15,7 +15,6 @@ import { type EvalSettings, evalSettings, settingsSchema } from "../eval/setting
 import { DTYPES } from "../student/dtype.ts";
 import { loadBaselines } from "../voting/baselines.ts";
 import { parseFlags, usageError } from "./command.ts";
-import { DEFAULT_STUDENT } from "./default-student.ts";
 import { terminalProgress } from "./progress.ts";
 import { StopSignals } from "./signals.ts";
 

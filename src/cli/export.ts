@@ -5,7 +5,7 @@ import { text } from "../base/settings/kinds.ts";
 import { helpLines } from "../base/settings/setting.ts";
 import { exportStudent } from "../train/adapter/export-student.ts";
 import { type Command, parseFlags, usageError } from "./command.ts";
-import { writeStudent, writtenFlags } from "./written-student.ts";
+import { writeStudent, writtenFlags } from "./student-output.ts";
 
 const FLAGS = z.object({
   adapter: text("a folder", "DIR")

@@ -5,7 +5,7 @@ import { text } from "../base/settings/kinds.ts";
 import { helpLines } from "../base/settings/setting.ts";
 import { importStudent } from "../student/write-student-folder.ts";
 import { type Command, parseFlags, usageError } from "./command.ts";
-import { writeStudent, writtenFlags } from "./written-student.ts";
+import { writeStudent, writtenFlags } from "./student-output.ts";
 
 const FORMATS = `
 q4: 4-bit blocks of 32 with float minimums; a GGUF's own grid is kept exactly

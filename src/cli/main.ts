@@ -1,7 +1,7 @@
 // The command magdi: runs the named command and turns its errors into one line and an exit code.
 
 import { MagdiError } from "../base/errors.ts";
-import { packageVersion } from "../base/package-version.ts";
+import { packageVersion } from "../base/package-files.ts";
 import { MagdiApiError, MagdiConnectionError } from "../client/client-error.ts";
 import type { Command } from "./command.ts";
 

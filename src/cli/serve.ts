@@ -2,6 +2,7 @@
 
 import type { AddressInfo } from "node:net";
 import { systemClock } from "../base/clock.ts";
+import { DEFAULT_STUDENT } from "../base/package-files.ts";
 import { text } from "../base/settings/kinds.ts";
 import { helpLines } from "../base/settings/setting.ts";
 import { buildApp } from "../server/app.ts";
@@ -12,7 +13,6 @@ import { closeGracefully } from "../server/operations/graceful-shutdown.ts";
 import type { OpenStudent, ServedStudent } from "../server/served-student.ts";
 import { loadBaselines } from "../voting/baselines.ts";
 import { type Command, parseFlags } from "./command.ts";
-import { DEFAULT_STUDENT } from "./default-student.ts";
 import { StopSignals } from "./signals.ts";
 
 /** Time for drain and close beyond the drain timeout before the process is ended: two seconds each for clients that do

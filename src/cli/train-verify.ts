@@ -5,7 +5,7 @@ import { helpLines } from "../base/settings/setting.ts";
 import { usableProcessors } from "../runtime/usable-processors.ts";
 import { type Check, hasFailed, verifyTraining } from "../train/verify/verify.ts";
 import { parseFlags, type Subcommand, usageError } from "./command.ts";
-import { threadsFlag } from "./written-student.ts";
+import { threadsFlag } from "./student-output.ts";
 
 const FLAGS = z.object({ threads: threadsFlag("threads") });
 

@@ -5,8 +5,8 @@ import path from "node:path";
 import { z } from "zod";
 import { MagdiError } from "../base/errors.ts";
 import { bareFlag, text } from "../base/settings/kinds.ts";
+import { fromFile, fromFlags, type SettingsSource } from "../base/settings/read-settings.ts";
 import { HELP_COLUMN, helpLines } from "../base/settings/setting.ts";
-import { fromFile, fromFlags, type SettingsSource } from "../base/settings/sources.ts";
 import { usableProcessors } from "../runtime/usable-processors.ts";
 import { hubSettings } from "../student/hub.ts";
 import { RECIPES } from "../train/recipes.ts";
@@ -22,8 +22,8 @@ import { checkedSettings, resolveSettings, type TrainingSettings } from "../trai
 import { parseFlags, usageError, withSubcommands } from "./command.ts";
 import { type Progress, terminalProgress } from "./progress.ts";
 import { StopSignals } from "./signals.ts";
-import { dataTexts, interruptedText, stepText, validationText } from "./train-texts.ts";
-import { measurement, printStudent } from "./written-student.ts";
+import { measurement, printStudent } from "./student-output.ts";
+import { dataTexts, interruptedText, stepText, validationText } from "./train-messages.ts";
 
 const OF_A_RUN = {
   settings: text("a file", "FILE")

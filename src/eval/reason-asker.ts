@@ -4,8 +4,8 @@ import { MagdiError } from "../base/errors.ts";
 import { MagdiApiError } from "../client/client-error.ts";
 import { MagdiClient, type MagdiClientOptions } from "../client/magdi-client.ts";
 import { type Answered, type Asker, type ModelIdentity, UNKNOWN_IDENTITY } from "./asker.ts";
-import { patientFetch } from "./patient-fetch.ts";
 import type { Question } from "./question-formats.ts";
+import { retryingFetch } from "./retrying-fetch.ts";
 import { type EvalSettings, maxTokensOf } from "./settings.ts";
 
 /** Enough for a full batch and a queue behind it. */
@@ -29,7 +29,7 @@ export function clientOptions({
   return {
     baseUrl: baseUrl.replace(/\/+$/, "").replace(/\/v1$/, ""),
     ...(apiKey === null ? {} : { apiKey }),
-    fetch: patientFetch(),
+    fetch: retryingFetch(),
     maxRetries: MAX_RETRIES,
     timeoutMs: 3_600_000,
   };

@@ -3,8 +3,8 @@
 import { z } from "zod";
 import { DEFAULT_TOP_K, DEFAULT_TOP_P, defaultMaxTokens, samplingTemperature } from "../asking/sampling.ts";
 import { number, numberThat, oneOf, text, wholeNumber } from "../base/settings/kinds.ts";
+import { readSettings } from "../base/settings/read-settings.ts";
 import { flagOf } from "../base/settings/setting.ts";
-import { readSettings } from "../base/settings/sources.ts";
 import { ADAPTIVE_THRESHOLD } from "../voting/early-stop.ts";
 import type { Question } from "./question-formats.ts";
 

@@ -4,14 +4,14 @@ import { isIP } from "node:net";
 import { z } from "zod";
 import { MagdiError } from "../base/errors.ts";
 import { listOf, numberThat, oneOf, onOff, settingFacts, text, wholeNumber } from "../base/settings/kinds.ts";
-import { settingsOf } from "../base/settings/setting.ts";
 import {
   fromEnvironment,
   fromFile,
   fromFlags,
   readSettings,
   type SettingsSource,
-} from "../base/settings/sources.ts";
+} from "../base/settings/read-settings.ts";
+import { settingsOf } from "../base/settings/setting.ts";
 import { DEVICE_SETTINGS } from "../engine/engine-settings.ts";
 import { DTYPES } from "../student/dtype.ts";
 import { type ApiKey, parseKeyList } from "./access/api-keys.ts";

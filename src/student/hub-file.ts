@@ -7,8 +7,8 @@ import { type FileHandle, open } from "node:fs/promises";
 import path from "node:path";
 import { pipeline } from "node:stream/promises";
 import { MagdiError } from "../base/errors.ts";
-import { NotWritten } from "../base/files/disk-refusal.ts";
 import { takePlace } from "../base/files/whole-file.ts";
+import { NotWritten } from "../base/files/write-errors.ts";
 import { byteCount, type HubClient, type RemoteFile, TransientFailure, unquotedEtag } from "./hub-client.ts";
 
 /** Bytes of the file so far, and its size if the hub states it. */

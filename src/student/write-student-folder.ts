@@ -3,9 +3,9 @@
 import { readdirSync, rmSync, statSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { MagdiError } from "../base/errors.ts";
-import { writingMeanwhile } from "../base/files/disk-refusal.ts";
 import { syncFile, writeWholeFile } from "../base/files/whole-file.ts";
 import { makePartial, partialPath, putInPlace, restoreReplaced } from "../base/files/whole-folder.ts";
+import { writingMeanwhile } from "../base/files/write-errors.ts";
 import { usableProcessors } from "../runtime/usable-processors.ts";
 import type { BaseModel } from "./base-model.ts";
 import { calibrationTokens } from "./calibration.ts";

@@ -18,6 +18,7 @@ import {
   text,
   wholeNumber,
 } from "../../src/base/settings/kinds.ts";
+import { fromEnvironment, fromFile, fromFlags, readSettings } from "../../src/base/settings/read-settings.ts";
 import {
   flagOf,
   fromText,
@@ -27,7 +28,6 @@ import {
   typeOf,
   variableOf,
 } from "../../src/base/settings/setting.ts";
-import { fromEnvironment, fromFile, fromFlags, readSettings } from "../../src/base/settings/sources.ts";
 import { scratchFolder } from "../support/scratch-folder.ts";
 
 const schema = z.object({

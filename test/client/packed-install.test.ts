@@ -93,7 +93,7 @@ test("the packed package, installed with what its ranges allow, starts and answe
   await t.test("a student without a server, and the vote of a pipe", async () => {
     const script = `
       import { openStudent } from "magdi";
-      const student = await openStudent("node_modules/magdi/models/smollm2-135m-instruct", { contextLength: 256 });
+      const student = await openStudent(undefined, { contextLength: 256 });
       const { answer, samples } = await student.ask({ question: "What is 2 + 2?", samples: 2, maxTokens: 8 }).result;
       console.log(JSON.stringify([answer, samples.length]));
       await student.close();`;

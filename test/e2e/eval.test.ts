@@ -55,7 +55,10 @@ test("a server is evaluated, the run interrupted, gone on with, compared and rep
   while (!/questions: \d/.test(cut.stderr)) await once(cut.child.stderr!, "data");
   cut.kill("SIGINT");
   assert.equal(await cut.exited, 130, cut.stderr);
-  assert.match(cut.stderr, /stopped with \d+ of 40 questions answered; run the same command again to continue/);
+  assert.match(
+    cut.stderr,
+    /stopped with \d+ of 40 questions answered; run the same command again to continue/,
+  );
   assert.ok(!existsSync(out("cut.json")));
   await done(t, ...asked, "--json", out("cut.json"), "--concurrency", "1");
   assert.equal(text("cut.json"), text("whole.json"));

@@ -7,8 +7,8 @@ import { type TestContext, test } from "node:test";
 import Fastify from "fastify";
 import type { Asker } from "../../src/eval/asker.ts";
 import { openAsker } from "../../src/eval/open-asker.ts";
-import { patientFetch } from "../../src/eval/patient-fetch.ts";
 import { readReport } from "../../src/eval/report.ts";
+import { retryingFetch } from "../../src/eval/retrying-fetch.ts";
 import type { Json } from "../server/support/running-app.ts";
 import { scratchFolder } from "../support/scratch-folder.ts";
 import { run, settings } from "./support/answering.ts";
@@ -149,7 +149,7 @@ test("a server that has answered is asked again while it is away, and one that n
         body: "{}",
       })
     ).status;
-  const patient = patientFetch({ retries: 3, wait });
+  const patient = retryingFetch({ retries: 3, wait });
   assert.equal(await post(patient), 200);
   assert.equal(await post(patient), 200);
   assert.deepEqual(waits, [1000, 2000]);
@@ -159,7 +159,7 @@ test("a server that has answered is asked again while it is away, and one that n
   await assert.rejects(post(patient, "http://127.0.0.1:1"));
   assert.equal(waits.length, 8, "a connection that breaks");
   replies = [503];
-  assert.equal(await post(patientFetch({ retries: 3, wait })), 503);
-  await assert.rejects(post(patientFetch({ retries: 3, wait }), "http://127.0.0.1:1"));
+  assert.equal(await post(retryingFetch({ retries: 3, wait })), 503);
+  await assert.rejects(post(retryingFetch({ retries: 3, wait }), "http://127.0.0.1:1"));
   assert.equal(waits.length, 8);
 });

@@ -1,7 +1,7 @@
 // An append-only file of JSON lines that a later run can continue; a truncated last line is dropped.
 
 import { appendFileSync, closeSync, ftruncateSync, openSync, readFileSync } from "node:fs";
-import { writing } from "./disk-refusal.ts";
+import { writing } from "./write-errors.ts";
 
 const NEWLINE = 10;
 

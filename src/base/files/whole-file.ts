@@ -13,7 +13,7 @@ import {
   writeSync,
 } from "node:fs";
 import path from "node:path";
-import { writing } from "./disk-refusal.ts";
+import { writing } from "./write-errors.ts";
 
 /** The operating systems' limit for one write call is just below 2 GiB. */
 const WRITE_CHUNK_BYTES = 2 ** 30;

@@ -2,8 +2,8 @@
 
 import { existsSync, mkdirSync, readdirSync, renameSync, rmSync } from "node:fs";
 import path from "node:path";
-import { writing } from "./disk-refusal.ts";
 import { syncFolder } from "./whole-file.ts";
+import { writing } from "./write-errors.ts";
 
 /** The temporary name, with this process's id, for others may be writing the same folder. */
 export const partialPath = (out: string): string => `${out}.${process.pid}.partial`;

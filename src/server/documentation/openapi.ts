@@ -3,7 +3,7 @@ import fastifySwagger from "@fastify/swagger";
 import Fastify from "fastify";
 import { createJsonSchemaTransform } from "fastify-type-provider-zod";
 import { type ZodType, z } from "zod";
-import { packageVersion } from "../../base/package-version.ts";
+import { packageVersion } from "../../base/package-files.ts";
 import { errorResponse } from "../transport/error-schema.ts";
 import { errorResponsesOf } from "./error-responses.ts";
 import { EXAMPLES } from "./examples.ts";

@@ -8,7 +8,7 @@ import {
   type FinishReason,
   requestEndOf,
 } from "../../base/finish-reason.ts";
-import { packageVersion } from "../../base/package-version.ts";
+import { packageVersion } from "../../base/package-files.ts";
 import type { EngineStats, GenerationResult, StepReport } from "../../engine/request.ts";
 import { FAILURE_REASONS, type FailureReason } from "../transport/http-errors.ts";
 import { EngineMetrics, SHORT_SECONDS } from "./engine-metrics.ts";

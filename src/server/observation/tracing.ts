@@ -14,7 +14,7 @@ import {
   ATTR_SERVICE_VERSION,
 } from "@opentelemetry/semantic-conventions";
 import type { Clock } from "../../base/clock.ts";
-import { packageVersion } from "../../base/package-version.ts";
+import { packageVersion } from "../../base/package-files.ts";
 import type { GenerationTiming } from "../../engine/request.ts";
 import type { InferenceEnd, InferenceStart, RequestSpan, Tracing } from "./request-trace.ts";
 import { LossReportingExporter } from "./span-exporter.ts";

@@ -4,7 +4,7 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { MagdiError } from "../../base/errors.ts";
-import { OTHER_SCRATCH, writing } from "../../base/files/disk-refusal.ts";
+import { OTHER_SCRATCH, writing } from "../../base/files/write-errors.ts";
 import type { BaseModel } from "../../student/base-model.ts";
 import { endTokens } from "../../student/open-student-folder.ts";
 import { openChatTemplate, plainChatTemplate } from "../../text/chat-template.ts";

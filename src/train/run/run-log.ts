@@ -5,7 +5,7 @@ import { existsSync } from "node:fs";
 import { z } from "zod";
 import { MagdiError } from "../../base/errors.ts";
 import { AppendLog, readLogLines } from "../../base/files/append-log.ts";
-import { RESUME } from "../../base/files/disk-refusal.ts";
+import { RESUME } from "../../base/files/write-errors.ts";
 
 const losses = { loss: z.number(), nll: z.number(), margin: z.number(), node: z.number() };
 

@@ -2,8 +2,8 @@
 
 import { z } from "zod";
 import { MagdiError } from "../../base/errors.ts";
+import { readSettings, type SettingsSource } from "../../base/settings/read-settings.ts";
 import { type Setting, settingsOf } from "../../base/settings/setting.ts";
-import { readSettings, type SettingsSource } from "../../base/settings/sources.ts";
 import type { BaseModel } from "../../student/base-model.ts";
 import type { BatchLimits } from "../batches/training-data.ts";
 import { findRecipe } from "../recipes.ts";

@@ -4,7 +4,7 @@
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
-import { OTHER_SCRATCH, writing, writingMeanwhile } from "../../base/files/disk-refusal.ts";
+import { OTHER_SCRATCH, writing, writingMeanwhile } from "../../base/files/write-errors.ts";
 import type { DecoderConfig } from "../../nn/decoder-config.ts";
 import { expectedTensors } from "../../nn/decoder-config.ts";
 import type { WeightLoader } from "../../nn/serving-graph.ts";

@@ -13,8 +13,8 @@ import {
 } from "node:fs";
 import path from "node:path";
 import { test } from "node:test";
-import { NotWritten, writing } from "../../../src/base/files/disk-refusal.ts";
 import { WholeFile, writeWholeFile } from "../../../src/base/files/whole-file.ts";
+import { NotWritten, writing } from "../../../src/base/files/write-errors.ts";
 import { NO_LIMITS, withFilesUpTo } from "../../support/limited-process.ts";
 import { scratchFolder } from "../../support/scratch-folder.ts";
 import { watchSyncs } from "../../support/watched-syncs.ts";

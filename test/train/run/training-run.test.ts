@@ -5,7 +5,7 @@ import { existsSync, readdirSync, readFileSync, renameSync, writeFileSync } from
 import path from "node:path";
 import { test } from "node:test";
 import { MagdiError } from "../../../src/base/errors.ts";
-import { interruptedText } from "../../../src/cli/train-texts.ts";
+import { interruptedText } from "../../../src/cli/train-messages.ts";
 import { POOLED_CENTRE } from "../../../src/nn/training-graph.ts";
 import { openBase } from "../../../src/student/open-base.ts";
 import { readHeads } from "../../../src/train/adapter/heads-file.ts";

@@ -16,7 +16,7 @@ export interface PatienceOptions {
 }
 
 /** Each call makes one that remembers whether its server has ever answered. The last attempt's outcome is returned. */
-export function patientFetch({ retries = 10, wait = waitMs }: PatienceOptions = {}): typeof fetch {
+export function retryingFetch({ retries = 10, wait = waitMs }: PatienceOptions = {}): typeof fetch {
   // Node's own fetch gives up after five minutes without response headers, and cannot be configured.
   const dispatcher = new Agent({ headersTimeout: 0, bodyTimeout: 0 });
   let known = false;

@@ -108,7 +108,7 @@ test("what is not understood is said in one line", async (t) => {
       /--samples: expected a whole number from 1, found 0/,
     ],
     [["--data", data, "--json", "x.json"], /broken\.jsonl:1: answer: expected a text/],
-    [["--data", "nothing.jsonl", "--json", "x.json"], /nothing\.jsonl: expected a file of records/],
+    [["--data", "nothing.jsonl", "--json", "x.json"], /nothing\.jsonl: expected a file of questions/],
     [["compare", "one.json"], /expected two reports/],
     [
       ["--data", data, "--json", "x.json", "--on-bad-line", "skip"],

@@ -11,6 +11,7 @@ export const ERROR_CODES = {
   MAGDI_CONTEXT_LENGTH: "a prompt is longer than the student's context",
   MAGDI_UNAUTHENTICATED: "a request has no API key, or one that is not known",
   MAGDI_FORBIDDEN_ORIGIN: "a page in a browser may not do this from where it comes",
+  MAGDI_FORBIDDEN_HOST: "without API keys the server is not reached under this host name",
   MAGDI_RATE_LIMIT: "a caller has made all the requests of a minute",
   MAGDI_QUEUE_FULL: "the waiting line is full, counted in samples",
   MAGDI_TOO_MANY_REQUESTS: "more requests at once, or in a time, than the server takes of one client",

@@ -7,6 +7,7 @@ import { type Baselines, loadBaselines } from "../voting/baselines.ts";
 import { ANYBODY, openApiKeys } from "./access/api-keys.ts";
 import { initialCaller, installAuthentication } from "./access/authentication.ts";
 import { installBrowserAccess } from "./access/browser-access.ts";
+import { installHostCheck } from "./access/host-names.ts";
 import { installRequestLimits, limitOptions } from "./access/http-limits.ts";
 import { installRateLimit } from "./access/rate-limit.ts";
 import type { ServingContext } from "./app-context.ts";
@@ -139,6 +140,7 @@ export function buildApp(options: AppOptions): FastifyInstance {
   // Hooks run in this order.
   connections.watch(app);
   installRequestLimits(app, config);
+  installHostCheck(app, config);
   installBrowserAccess(app, config.corsOrigins);
   app.after(() => {
     installAuthentication(app);

@@ -91,6 +91,7 @@ export function buildApp(options: AppOptions): FastifyInstance {
     // The hook below logs one line a request, when its response is closed, in place of Fastify's two.
     logController: new LogController({ disableRequestLogging: true }),
     genReqId: requestIdOf,
+    routerOptions: { ignoreTrailingSlash: true },
     http: { ...limits.http, IncomingMessage: upgradableRequest([REASON_WEBSOCKET_PATH]) },
     forceCloseConnections: "idle",
     trustProxy: config.trustProxy.length === 0 ? false : [...config.trustProxy],
@@ -104,7 +105,7 @@ export function buildApp(options: AppOptions): FastifyInstance {
   app.decorate("drain", (timeoutMs: number) => lifecycle.drain(timeoutMs));
   app.setValidatorCompiler(compileValidator);
   app.setSerializerCompiler(serializerCompiler);
-  installJsonBodies(app);
+  installJsonBodies(app, config.bodyLimitBytes);
   const routes = collectRoutes(app);
   installErrorHandlers(app, metrics, routes);
 

@@ -10,6 +10,7 @@ export const ERROR_CODES = {
   MAGDI_CONTEXT_LENGTH: "a prompt is longer than the student's context",
   MAGDI_UNAUTHENTICATED: "a request has no API key, or an unknown one",
   MAGDI_FORBIDDEN_ORIGIN: "the origin of a browser page is not allowed",
+  MAGDI_FORBIDDEN_HOST: "without API keys the server does not answer under this host name",
   MAGDI_RATE_LIMIT: "a caller has used up its requests per minute",
   MAGDI_QUEUE_FULL: "the waiting queue is full, counted in samples",
   MAGDI_TOO_MANY_REQUESTS:

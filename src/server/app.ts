@@ -7,6 +7,7 @@ import { type Baselines, loadBaselines } from "../voting/baselines.ts";
 import { ANYBODY, openApiKeys } from "./access/api-keys.ts";
 import { initialCaller, installAuthentication } from "./access/authentication.ts";
 import { installBrowserAccess } from "./access/browser-access.ts";
+import { installHostCheck } from "./access/host-names.ts";
 import { installRequestLimits, limitOptions } from "./access/http-limits.ts";
 import { installRateLimit } from "./access/rate-limit.ts";
 import type { ServingContext } from "./app-context.ts";
@@ -90,6 +91,7 @@ export function buildApp(options: AppOptions): FastifyInstance {
     // The hook below logs one line a request, when its response is closed, in place of Fastify's two.
     logController: new LogController({ disableRequestLogging: true }),
     genReqId: requestIdOf,
+    routerOptions: { ignoreTrailingSlash: true },
     http: { ...limits.http, IncomingMessage: upgradableRequest([REASON_WEBSOCKET_PATH]) },
     forceCloseConnections: "idle",
     trustProxy: config.trustProxy.length === 0 ? false : [...config.trustProxy],
@@ -103,7 +105,7 @@ export function buildApp(options: AppOptions): FastifyInstance {
   app.decorate("drain", (timeoutMs: number) => lifecycle.drain(timeoutMs));
   app.setValidatorCompiler(compileValidator);
   app.setSerializerCompiler(serializerCompiler);
-  installJsonBodies(app);
+  installJsonBodies(app, config.bodyLimitBytes);
   const routes = collectRoutes(app);
   installErrorHandlers(app, metrics, routes);
 
@@ -139,6 +141,7 @@ export function buildApp(options: AppOptions): FastifyInstance {
   // Hooks run in this order.
   connections.watch(app);
   installRequestLimits(app, config);
+  installHostCheck(app, config);
   installBrowserAccess(app, config.corsOrigins);
   app.after(() => {
     installAuthentication(app);

@@ -21,6 +21,10 @@ const milliseconds = () => wholeNumber(0, 86_400_000);
 /** As a browser writes it: nothing after the host and port. */
 const isOrigin = (item: string) => item === "*" || (URL.canParse(item) && new URL(item).origin === item);
 
+/** As in a host header: a name or an address, with a port or without. */
+const isHostName = (item: string) =>
+  item === "*" || (/^[^\s/?#@]+$/.test(item) && URL.canParse(`http://${item}`));
+
 function isNetwork(item: string): boolean {
   const [address = "", bits = "0", ...rest] = item.split("/");
   const most = isIP(address) === 4 ? 32 : isIP(address) === 6 ? 128 : -1;
@@ -133,6 +137,11 @@ export const serverSettings = z.object({
   corsOrigins: listOf("an origin such as https://example.org or *", isOrigin)
     .default([])
     .describe("origins whose pages may call the server, separated by commas; * is any"),
+  allowedHosts: listOf("a host name such as magdi.example.org or *", isHostName)
+    .default([])
+    .describe(
+      "further host names to answer under without API keys, separated by commas; * is any. Default: on a loopback address localhost alone, on others any",
+    ),
   trustProxy: listOf("an address or network such as 10.0.0.0/8", isNetwork)
     .default([])
     .describe("proxies whose X-Forwarded-For is believed, separated by commas"),

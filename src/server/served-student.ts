@@ -50,14 +50,15 @@ export function assertSampleCount(student: ServedStudent, samples: number, param
 
 interface RequestMessage {
   readonly role: "system" | "developer" | "user" | "assistant";
-  readonly content: string | readonly { readonly text: string }[];
+  /** Null only of an assistant's message without text. */
+  readonly content: string | readonly { readonly text: string }[] | null;
 }
 
 /** Chat messages from a request's: `developer`, OpenAI's newer name, becomes `system`, and text parts are joined. */
 export function messagesOf(messages: readonly RequestMessage[]): Message[] {
   return messages.map(({ role, content }) => ({
     role: role === "developer" ? "system" : role,
-    content: typeof content === "string" ? content : content.map((part) => part.text).join(""),
+    content: typeof content === "string" ? content : (content ?? []).map((part) => part.text).join(""),
   }));
 }
 

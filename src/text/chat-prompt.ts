@@ -25,6 +25,7 @@ interface EncodeChatOptions {
 
 /**
  * The prompt tokens of a conversation, up to the assistant's next message: the same in serving, training and evaluation.
+ * Only the template's own parts become special tokens: their texts in a message are text.
  *
  * @throws TooManyTokensError for a long conversation of more than `atMost` tokens
  */
@@ -37,9 +38,9 @@ export function encodeChat(
     atMost = Number.POSITIVE_INFINITY,
   }: EncodeChatOptions = {},
 ): Int32Array {
-  const rendered = messages.map(({ role, content }) => ({ role, content }));
-  const prompt = chatTemplate.render(rendered, { addGenerationPrompt });
-  const tokens = tokenizer.encode(prompt, { addSpecialTokens, atMost });
+  const quoted = messages.map(({ role, content }) => ({ role, content: tokenizer.quoteSpecial(content) }));
+  const prompt = chatTemplate.render(quoted, { addGenerationPrompt });
+  const tokens = tokenizer.encode(prompt, { addSpecialTokens, atMost, quoted: true });
   // A template writes BOS itself; plain text has none.
   if (chatTemplate.source !== null || addSpecialTokens || tokenizer.startTokenIds.length === 0) return tokens;
   return Int32Array.of(...tokenizer.startTokenIds, ...tokens);

@@ -23,7 +23,7 @@ interface RenderOptions {
 export interface ChatTemplate {
   /**
    * The prompt's text, for encodeChat. It contains the special tokens that the template writes, BOS among them; plain
-   * concatenation writes none. Messages are not escaped: a special token's text in one becomes that token.
+   * concatenation writes none. Messages are not escaped: encodeChat quotes special tokens' texts in them.
    * @throws MAGDI_BAD_REQUEST (param "messages") with the template's message when it raises an exception
    */
   render(messages: readonly ChatMessage[], options: RenderOptions): string;

@@ -7,12 +7,16 @@ import { isObject, type JsonObject, readJsonObject, readJsonObjectIfThere } from
 import { byteOfCharacter } from "./byte-level-alphabet.ts";
 import { BytePairEncoder } from "./byte-pair-encoder.ts";
 import { createWordSplitter, preTokenizerSteps } from "./pre-tokenizers.ts";
+import { SpecialTokenQuotes } from "./special-token-quotes.ts";
 import { readTokenDecoder } from "./token-decoder.ts";
 import { TokenLimit } from "./token-limit.ts";
 import { type AddedToken, addedTokens, namedSpecialTokens, vocabularyIds } from "./tokenizer-json.ts";
 
 /** Texts up to this length are encoded in some ten milliseconds, so their tokens are always counted exactly. */
 const SHORT_TEXT_UNITS = 32_768;
+
+/** Added tokens that some files do not call special though chat templates mark turns with them. */
+const TURN_MARK = /^<[|｜].*[|｜]>$|^<(?:start|end)_of_turn>$/s;
 
 interface EncodeOptions {
   /** Whether the post-processor adds its tokens (BOS, EOS). False for a rendered chat, whose template wrote them. */
@@ -22,6 +26,8 @@ interface EncodeOptions {
    * may still be encoded, and a short one always is. Default: no limit.
    */
   readonly atMost?: number;
+  /** Whether the text has marks that `quoteSpecial` put there. Default false. */
+  readonly quoted?: boolean;
 }
 
 export interface DecodeOptions {
@@ -34,11 +40,16 @@ export interface DecodeOptions {
  * UTF-8. */
 export interface Tokenizer {
   /**
-   * A special token's text inside `text` becomes that token, as in Transformers, vLLM and llama.cpp: remove it first from
-   * untrusted text where that matters. O(n log n), a second or two for 1 MB.
+   * A special token's text inside `text` becomes that token, as in Transformers, vLLM and llama.cpp, unless it is quoted.
+   * O(n log n), a second or two for 1 MB.
    * @throws TooManyTokensError for a long text of more than `atMost` tokens
    */
   encode(text: string, options: EncodeOptions): Int32Array;
+  /**
+   * `text` with a mark in place of each special token's text (and of each turn's mark, special or not), for untrusted
+   * parts of a prompt that is encoded with `quoted`: there the text is tokenised like any other. Text without special tokens is given back as it is.
+   */
+  quoteSpecial(text: string): string;
   /** Bytes that are not UTF-8 become U+FFFD by the WHATWG rules; unknown ids are skipped. */
   decode(ids: ArrayLike<number>, options: DecodeOptions): string;
   /** The greatest id + 1. A model's embedding may be padded beyond it. */
@@ -114,6 +125,10 @@ export function createTokenizer(tokenizer: JsonObject, config: JsonObject, origi
     const id = idOf.get(token);
     if (id !== undefined) specialTokenIds.add(id);
   }
+  const quotes = new SpecialTokenQuotes(
+    added.filter(({ id, content }) => specialTokenIds.has(id) || TURN_MARK.test(content)),
+  );
+  quotes.readIn(inner);
   const bytes: (Uint8Array | undefined)[] = new Array(vocabSize);
   const nothing = new Uint8Array(0);
   const tokenBytes = (id: number): Uint8Array => {
@@ -132,8 +147,11 @@ export function createTokenizer(tokenizer: JsonObject, config: JsonObject, origi
       const bounded = countable && text.length > SHORT_TEXT_UNITS;
       const most = (bounded ? options.atMost : undefined) ?? Number.POSITIVE_INFINITY;
       const encoding = { add_special_tokens: options.addSpecialTokens };
-      return limit.during(most, () => Int32Array.from(inner.encode(text, encoding).ids));
+      return limit.during(most, () =>
+        quotes.during(options.quoted ?? false, () => Int32Array.from(inner.encode(text, encoding).ids)),
+      );
     },
+    quoteSpecial: (text) => quotes.quote(text),
     decode(ids, options) {
       const parts: Uint8Array[] = [];
       for (let i = 0; i < ids.length; i++) {
@@ -158,7 +176,11 @@ export function createTokenizer(tokenizer: JsonObject, config: JsonObject, origi
 /** The part of the library's tokenizer in use: its own declarations do not resolve under Node's module resolution. */
 interface LibraryTokenizer {
   readonly model: { bpe: (word: string) => readonly string[] };
-  pre_tokenizer: (((text: string) => string[]) & { tokenizers?: readonly { pattern?: RegExp }[] }) | null;
+  pre_tokenizer:
+    | (((text: string, options?: unknown) => readonly string[]) & {
+        tokenizers?: readonly { pattern?: RegExp }[];
+      })
+    | null;
   readonly post_processor: {
     post_process(
       tokens: string[],

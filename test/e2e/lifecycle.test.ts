@@ -96,9 +96,9 @@ test("behaviour 41: connections that idle, were kept alive, or have sent half a 
     return { socket, closed };
   };
   const silent = await open("");
-  const keptAlive = await open("GET /health HTTP/1.1\r\nhost: x\r\n\r\n");
+  const keptAlive = await open("GET /health HTTP/1.1\r\nhost: localhost\r\n\r\n");
   await once(keptAlive.socket, "data");
-  const half = await open("POST /v1/reason HTTP/1.1\r\nhost: x\r\ncontent-length: 100\r\n\r\n{");
+  const half = await open("POST /v1/reason HTTP/1.1\r\nhost: localhost\r\ncontent-length: 100\r\n\r\n{");
   server.child.kill("SIGTERM");
   assert.equal(await server.exited, 0);
   for (const { socket, closed } of [silent, keptAlive, half]) {

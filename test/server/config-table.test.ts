@@ -64,6 +64,7 @@ const TRIALS: Readonly<Record<string, Trial>> = {
   apiKeysFile: someText,
   requestsPerMinute: whole(0, 1_000_000),
   corsOrigins: someList("https://example.org"),
+  allowedHosts: someList("magdi.example.org"),
   trustProxy: someList("10.0.0.0/8"),
   receiveTimeoutMs: whole(100, 86_400_000),
   maxConnections: whole(1, 1_000_000),

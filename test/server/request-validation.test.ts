@@ -100,7 +100,7 @@ test("behaviours 14 and 15: stop texts and logit biases", async (t) => {
   const { server } = await runTiny(t);
   const cases: [object, string][] = [
     [{ stop: "" }, "stop"],
-    [{ stop: [] }, "stop"],
+    [{ stop: [[]] }, "stop[0]"],
     [{ stop: [""] }, "stop[0]"],
     [{ stop: ["a", ""] }, "stop[1]"],
     [{ stop: ["a", 3] }, "stop[1]"],

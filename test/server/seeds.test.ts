@@ -94,3 +94,38 @@ test("behaviour 38: a stream's seed gives the whole answer", async (t) => {
   const { body: whole } = await server.post(CHAT, { ...body, seed: chunks[0].seed });
   for (const { index, message } of whole.choices) assert.equal(streamedText(chunks, index), message.content);
 });
+
+for (const path of INFERENCE) {
+  test(`seeds up to 2^63-1 are taken; the reported one gives the samples again (${path})`, async (t) => {
+    const { server } = await runTiny(t);
+    const post = async (seed: string) => {
+      const body = JSON.stringify(ask(path, "Say it.", 4, { seed: 77 })).replace(
+        '"seed":77',
+        `"seed":${seed}`,
+      );
+      const answer = await server.post(path, body);
+      assert.equal(answer.status, 200, JSON.stringify(answer.body));
+      const { seed: reported, choices, samples } = answer.body;
+      assert.ok(Number.isSafeInteger(reported));
+      return { reported, texts: (samples ?? choices).map((one: Json) => one.text ?? one.message.content) };
+    };
+    const seen = new Set<number>();
+    for (const seed of [
+      "9007199254740991",
+      "9007199254740992",
+      "4611686018427387905",
+      "9223372036854775807",
+    ]) {
+      const first = await post(seed);
+      assert.deepEqual(await post(seed), first);
+      assert.deepEqual(await post(String(first.reported)), first);
+      seen.add(first.reported);
+    }
+    assert.equal(seen.size, 4);
+    for (const seed of [1e19, 2 ** 64, -1, 0.5]) {
+      const refused = await server.post(path, ask(path, "Say it.", 1, { seed }));
+      assert.equal(refused.status, 400);
+      assert.match(refused.body.error.message, /seed: expected a whole number from 0 to 2\^63-1/);
+    }
+  });
+}

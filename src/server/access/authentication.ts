@@ -34,7 +34,9 @@ export function installAuthentication(app: FastifyInstance): void {
   if (app.apiKeys === null) return;
   app.addHook("onRequest", async (request) => {
     const problem = authenticate(request);
-    if (problem !== null && !request.routeOptions.config.open) throw problem;
+    // Open are the probes under their exact paths, as orchestrators ask them.
+    const exact = !/^[^?]*\/(?:\?|$)/.test(request.url);
+    if (problem !== null && !(exact && request.routeOptions.config.open)) throw problem;
   });
 }
 

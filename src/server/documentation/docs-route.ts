@@ -29,7 +29,11 @@ export const docsRoute: FastifyPluginAsyncZod<RouteOptions> = async (app) => {
         },
       },
     },
-    async (_request, reply) => reply.header("content-type", "text/html; charset=utf-8").send(DOCS_PAGE),
+    async (request, reply) => {
+      // The page's URLs are relative to the path without a slash.
+      if (/^[^?]*\/(?:\?|$)/.test(request.url)) return reply.redirect("../docs", 308);
+      return reply.header("content-type", "text/html; charset=utf-8").send(DOCS_PAGE);
+    },
   );
   app.get("/docs/docs.js", { schema: { hide: true } }, async (_request, reply) =>
     reply.header("content-type", "text/javascript; charset=utf-8").send(DOCS_SCRIPT),

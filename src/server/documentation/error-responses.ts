@@ -24,6 +24,7 @@ export function errorCodesOf({ config, schema }: DescribedRoute): ErrorCode[] {
     codes.add("MAGDI_ENGINE_FAILED");
   }
   if (!config?.open) codes.add("MAGDI_UNAUTHENTICATED");
+  codes.add("MAGDI_FORBIDDEN_HOST");
   return [...codes];
 }
 

@@ -16,8 +16,8 @@ import { answerCompletion } from "./completion.ts";
 import { chatShape } from "./response-format.ts";
 import { openAiSampling } from "./sampling.ts";
 
-const DESCRIPTION = `OpenAI's chat completions, with vLLM's \`top_k\`, \`min_p\`, \`min_tokens\` and \`ignore_eos\`. Unknown
-fields are ignored; fields that would change the answer and are not implemented are rejected. With \`stream\`, chunks are
+const DESCRIPTION = `OpenAI's chat completions, with vLLM's \`top_k\`, \`min_p\`, \`min_tokens\` and \`ignore_eos\`. Fields
+that would change the answer and are not implemented are rejected by name; unknown ones are ignored. With \`stream\`, chunks are
 sent as server-sent events, ending with \`[DONE]\`; an error after the stream has begun is an event with an \`error\`.`;
 
 export const chatCompletionsRoute: FastifyPluginAsyncZod<RouteOptions> = async (app, { context }) => {

@@ -6,10 +6,10 @@ import {
   completionFinish,
   completionHead,
   completionUsage,
-  neutralOnly,
   openAiSamplingShape,
   streamedUsage,
 } from "./shared-schema.ts";
+import { unsupportedChatFields, unsupportedFields, unsupportedMessageFields } from "./unsupported-fields.ts";
 
 const MAX_MESSAGES = 1024;
 
@@ -25,13 +25,23 @@ const content = z.union(
   },
 );
 
-const message = z.object(
-  {
-    role: fields.choiceField(["system", "developer", "user", "assistant"]).describe("The author."),
-    content: content.describe("A string, or a list of text parts."),
-  },
-  { error: (issue) => (issue.code === "invalid_type" ? 'expected {"role": …, "content": …}' : undefined) },
-);
+const message = z
+  .object(
+    {
+      role: fields.choiceField(["system", "developer", "user", "assistant"]).describe("The author."),
+      content: content
+        .nullable()
+        .describe(
+          "A string, or a list of text parts. Null, of an assistant's earlier turn, is an empty one.",
+        ),
+      ...unsupportedMessageFields,
+    },
+    { error: (issue) => (issue.code === "invalid_type" ? 'expected {"role": …, "content": …}' : undefined) },
+  )
+  .refine(({ role, content }) => content !== null || role === "assistant", {
+    path: ["content"],
+    error: 'expected a text, or a list of {"type": "text", "text": …}',
+  });
 
 export const messages = z
   .array(message, { error: 'required: expected a list of {"role": …, "content": …}' })
@@ -43,6 +53,7 @@ export function chatCompletionRequest(maxSamples: number) {
   return z.object({
     messages,
     ...openAiSamplingShape(maxSamples),
+    ...unsupportedFields,
     max_completion_tokens: fields.maxTokens
       .nullish()
       .describe("OpenAI's newer name for max_tokens; takes precedence over it."),
@@ -62,28 +73,8 @@ export function chatCompletionRequest(maxSamples: number) {
       .nullish()
       .describe("Accepted and ignored."),
     store: fields.booleanField().nullish().describe("Accepted; nothing is stored."),
-    tools: neutralOnly("tools", isEmptyList),
-    tool_choice: neutralOnly("tool_choice", isNoTool),
-    functions: neutralOnly("functions", isEmptyList),
-    function_call: neutralOnly("function_call", isNoTool),
-    response_format: neutralOnly("response_format", isTextFormat),
-    modalities: neutralOnly("modalities", (value) => Array.isArray(value) && value.join() === "text"),
-    audio: neutralOnly("audio", () => false),
-    web_search_options: neutralOnly("web_search_options", () => false),
+    ...unsupportedChatFields,
   });
-}
-
-function isEmptyList(value: unknown): boolean {
-  return Array.isArray(value) && value.length === 0;
-}
-
-/** What clients send without tools. */
-function isNoTool(value: unknown): boolean {
-  return value === "none" || value === "auto";
-}
-
-function isTextFormat(value: unknown): boolean {
-  return typeof value === "object" && value !== null && "type" in value && value.type === "text";
 }
 
 export type ChatCompletionRequest = z.output<ReturnType<typeof chatCompletionRequest>>;

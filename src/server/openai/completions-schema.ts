@@ -6,10 +6,10 @@ import {
   completionFinish,
   completionHead,
   completionUsage,
-  neutralOnly,
   openAiSamplingShape,
   streamedUsage,
 } from "./shared-schema.ts";
+import { unsupportedFields, unsupportedTextFields } from "./unsupported-fields.ts";
 
 const MAX_PROMPTS = 32;
 
@@ -32,8 +32,8 @@ export function textCompletionRequest(maxSamples: number) {
       .integerField(`a whole number from 0 to ${fields.MAX_TOP_LOGPROBS}`, 0, fields.MAX_TOP_LOGPROBS)
       .nullish()
       .describe("Report each token's log-probability, with this many of the most likely tokens."),
-    echo: neutralOnly("echo", (value) => value === false),
-    suffix: neutralOnly("suffix", (value) => value === ""),
+    ...unsupportedFields,
+    ...unsupportedTextFields,
     best_of: fields
       .orNull(fields.samplesField(maxSamples))
       .describe("Not supported: only the value of n is accepted."),

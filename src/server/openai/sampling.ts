@@ -2,6 +2,7 @@
 
 import { badField, randomSeed } from "../../asking/sampling.ts";
 import type { SamplingParams } from "../../engine/request.ts";
+import { engineSeed } from "../transport/request-fields.ts";
 
 /** The fields that both kinds of completion share; null and undefined both mean absent. */
 export interface OpenAiSamplingFields {
@@ -46,7 +47,7 @@ export function openAiSampling(
     minTokens,
     ignoreEos: fields.ignore_eos ?? false,
     stop: stop === undefined || stop === null ? [] : typeof stop === "string" ? [stop] : stop,
-    seed: fields.seed ?? randomSeed(),
+    seed: engineSeed(fields.seed ?? randomSeed()),
     topLogprobs: limits.topLogprobs,
     logitBias: logitBias(fields.logit_bias ?? {}, limits.vocabSize),
   };

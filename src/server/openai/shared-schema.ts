@@ -14,6 +14,10 @@ export function neutralOnly(name: string, isNeutral: (value: unknown) => boolean
     .describe("Not supported: only a value without effect is accepted.");
 }
 
+function isTextFormat(value: unknown): boolean {
+  return typeof value === "object" && value !== null && "type" in value && value.type === "text";
+}
+
 /** Request fields of both routes; null means absent, as OpenAI's clients send it. */
 export function openAiSamplingShape(maxSamples: number) {
   return {
@@ -40,6 +44,7 @@ export function openAiSamplingShape(maxSamples: number) {
     seed: fields.orNull(fields.seed),
     logit_bias: fields.orNull(fields.logitBias),
     user: fields.textField("a text").nullish().describe("Accepted and ignored."),
+    response_format: neutralOnly("response_format", isTextFormat),
     presence_penalty: neutralOnly("presence_penalty", (value) => value === 0),
     frequency_penalty: neutralOnly("frequency_penalty", (value) => value === 0),
   };

@@ -76,16 +76,22 @@ export const tokenizeRoute: FastifyPluginAsyncZod<RouteOptions> = async (app, { 
 
 function encoded(student: ServedStudent, body: TokenizeRequest): Int32Array {
   const { prompt, content, messages } = body;
-  const given = (["prompt", "content", "messages"] as const).filter((name) => (body[name] ?? null) !== null);
-  const [first, second] = given;
+  const named = (["prompt", "content", "messages"] as const).filter((name) => (body[name] ?? null) !== null);
+  const [first, second] = named;
   if (first === undefined || second !== undefined) {
     const param = second ?? "prompt";
-    const found = first === undefined ? "none" : given.join(" and ");
+    const found = first === undefined ? "none" : named.join(" and ");
     throw badField(param, `expected one of prompt, content and messages, found ${found}`);
   }
   const special = body.add_special_tokens ?? body.add_special;
   return withinContext(student.engine, first, (atMost) => {
     if (messages) {
+      if (body.parse_special) {
+        throw badField(
+          "parse_special",
+          "is for prompt and content: in messages special tokens are always text",
+        );
+      }
       return encodeChat(student, messagesOf(messages), {
         addGenerationPrompt: body.add_generation_prompt ?? true,
         addSpecialTokens: special ?? false,
@@ -94,6 +100,9 @@ function encoded(student: ServedStudent, body: TokenizeRequest): Int32Array {
     }
     // The defaults differ: llama.cpp (content) adds no special tokens, vLLM (prompt) does.
     const addSpecialTokens = special ?? first === "prompt";
-    return student.tokenizer.encode(prompt ?? content ?? "", { addSpecialTokens, atMost });
+    const text = prompt ?? content ?? "";
+    const quoted = body.parse_special === false;
+    const given = quoted ? student.tokenizer.quoteSpecial(text) : text;
+    return student.tokenizer.encode(given, { addSpecialTokens, atMost, quoted });
   });
 }

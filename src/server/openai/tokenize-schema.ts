@@ -19,6 +19,12 @@ export const tokenizeRequest = z.object({
       "Add the tokenizer's special tokens, such as BOS. Default: true for prompt, false for content and messages.",
     ),
   add_special: fields.booleanField().nullish().describe("llama.cpp's name for add_special_tokens."),
+  parse_special: fields
+    .booleanField()
+    .nullish()
+    .describe(
+      "Read the texts of special tokens in prompt or content as those tokens, as llama.cpp does; false reads them as text. Default: true. In messages they are always text.",
+    ),
   add_generation_prompt: fields
     .booleanField()
     .nullish()

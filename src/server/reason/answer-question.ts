@@ -7,6 +7,7 @@ import { type InferenceRun, newId, type ServingContext } from "../app-context.ts
 import { generationLimits, generationMeter } from "../generation-meter.ts";
 import { type InferenceEnd, RequestTrace } from "../observation/request-trace.ts";
 import { assertSampleCount, assertServes, type ServedStudent } from "../served-student.ts";
+import { engineSeed } from "../transport/request-fields.ts";
 import { wireFinishReason } from "../wire-finish-reason.ts";
 import type { ReasonFrame } from "./frames.ts";
 import { frameOf, reasonResponseOf } from "./response.ts";
@@ -32,10 +33,18 @@ export function answerQuestion(
   trace: RequestTrace = new RequestTrace(),
 ): ReasonRun {
   assertServes(student, request.model);
-  const { top_p: topP, top_k: topK, max_tokens: maxTokens, early_stop: earlyStop, ...named } = request;
+  const { top_p: topP, top_k: topK, max_tokens: maxTokens, early_stop: earlyStop, seed, ...named } = request;
   const { baselines, config, metrics } = context;
   const question = resolveQuestion(
-    { ...named, topP, topK, maxTokens, earlyStop, adaptiveThreshold: config.adaptiveThreshold },
+    {
+      ...named,
+      topP,
+      topK,
+      maxTokens,
+      earlyStop,
+      adaptiveThreshold: config.adaptiveThreshold,
+      seed: seed === undefined ? seed : engineSeed(seed),
+    },
     baselines,
   );
   const { task, samples, sampling } = question;

@@ -5,6 +5,7 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Socket } from "node:net";
 import type { ConnectionError, FastifyInstance } from "fastify";
 import type { Clock } from "../../base/clock.ts";
+import { keepHalfClosed, probeHalfClosed } from "./half-closed.ts";
 import { errorBody } from "./http-errors.ts";
 import { REQUEST_ID_HEADER } from "./request-headers.ts";
 
@@ -31,6 +32,7 @@ export class HttpConnections {
   }
 
   watch(app: FastifyInstance): void {
+    keepHalfClosed(app);
     app.server.on("connection", (socket: Socket) => {
       if (this.#closing) {
         socket.destroy();
@@ -38,6 +40,11 @@ export class HttpConnections {
       }
       const connection: Connection = { latest: null, pending: new Set(), rejected: false };
       this.#open.set(socket, connection);
+      socket.once("end", () => {
+        const request = connection.latest?.request;
+        const upgraded = request !== undefined && "upgrade" in request && request.upgrade === true;
+        if (!upgraded) probeHalfClosed(socket, connection.pending);
+      });
       socket.once("close", () => {
         this.#open.delete(socket);
         for (const response of connection.pending) closeDetached(response);

@@ -56,6 +56,12 @@ const SHAPES: Partial<Record<ErrorCode, HttpShape>> = {
     code: "forbidden_origin",
     reason: "invalid",
   },
+  MAGDI_FORBIDDEN_HOST: {
+    status: 403,
+    type: "permission_error",
+    code: "forbidden_host",
+    reason: "invalid",
+  },
   MAGDI_RATE_LIMIT: {
     status: 429,
     type: "rate_limit_error",

@@ -79,9 +79,25 @@ export const minTokens = integerField("a whole number, 0 or more", 0, 1_000_000_
   "Minimum tokens of each sample.",
 );
 
-export const seed = integerField("a whole number from 0 to 2^53-1", 0, Number.MAX_SAFE_INTEGER).describe(
-  "The same seed gives the same samples, whatever else is running. Default: a random one, which is reported.",
-);
+const seedMessage = expecting("a whole number from 0 to 2^63-1");
+
+export const seed = z
+  .number(seedMessage)
+  .multipleOf(1, seedMessage)
+  .min(0, seedMessage)
+  // 2^63-1 as a JSON number becomes 2^63.
+  .max(2 ** 63, seedMessage)
+  .describe(
+    "The same seed gives the same samples, whatever else is running. Up to 2^63-1; one above 2^53-1 stands for the smaller seed that is reported. Default: a random one, which is reported.",
+  );
+
+/** The greatest prime below 2^53. */
+const SEED_MODULUS = 2n ** 53n - 111n;
+
+/** The engine's seed, of 53 bits: a greater one is rounded to a double, as JSON numbers are, and taken modulo a prime. */
+export function engineSeed(given: number): number {
+  return given <= Number.MAX_SAFE_INTEGER ? given : Number(BigInt(given) % SEED_MODULUS);
+}
 
 export const tokenId = integerField("a token id", 0, 2 ** 31 - 1);
 
@@ -100,13 +116,12 @@ export const stop = z
     [
       stopString,
       z
-        .array(stopString, expecting("a text, or a list of 1 to 4 texts"))
-        .min(1, "expected a text, or a list of 1 to 4 texts, found an empty list")
+        .array(stopString, expecting("a text, or a list of up to 4 texts"))
         .max(MAX_STOP_STRINGS, `expected at most ${MAX_STOP_STRINGS} stop texts`),
     ],
-    { error: `expected a text that is not empty, or a list of 1 to ${MAX_STOP_STRINGS} of them` },
+    { error: `expected a text that is not empty, or a list of up to ${MAX_STOP_STRINGS} of them` },
   )
-  .describe("Strings that end a sample; not included in its text.");
+  .describe("Strings that end a sample; not included in its text. An empty list is none.");
 
 export const logitBias = z
   .record(

@@ -114,7 +114,7 @@ export function upgradableRequest(paths: readonly string[]): typeof IncomingMess
     }
 
     #wantsWebSocket(): boolean {
-      const path = this.url?.split("?", 1)[0] ?? "";
+      const path = this.url?.split("?", 1)[0]?.replace(/\/$/, "") ?? "";
       return (
         this.method === "GET" && paths.includes(path) && this.headers.upgrade?.toLowerCase() === "websocket"
       );

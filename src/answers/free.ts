@@ -2,7 +2,8 @@
 
 import { canonicalLatex } from "./latex/equivalence.ts";
 import { type AnswerMarker, NO_ABBREVIATION } from "./markers.ts";
-import { parseNumberWords } from "./numbers/numeral.ts";
+import { parseNumberWords } from "./numbers/number-words.ts";
+import { toLatex } from "./numbers/rational.ts";
 
 const MAX_ANSWER_LENGTH = 400;
 
@@ -43,7 +44,7 @@ export function canonicalFree(raw: string): string | null {
     .trim();
   if (/^[-−$£€]?[\d.,/]+%?\.?$/.test(words)) return canonicalLatex(words) || null;
   const named = parseNumberWords(words);
-  if (named !== null) return String(named);
+  if (named !== null) return toLatex(named);
   const key = words
     .replace(/[^\p{L}\p{N}]+/gu, " ")
     .trim()

@@ -124,7 +124,7 @@ const PHRASE = new RegExp(
     `[*_"'”’]{0,3}`,
     String.raw`(?:\s?\([^()\n]{0,40}\))?`,
     String.raw`(?:\s(?:choice|option|here|then|therefore|thus))?`,
-    String.raw`(?:[*_]{0,3}\s?[:=][*_]{0,3}`,
+    String.raw`(?:[*_]{0,3}\s?[:：=][*_]{0,3}`,
     String.raw`|(?:\s(?:to|for|of|in|from|among|(?<!solutions?\s)(?:that|which))\s(?:(?!answers?\s(?:is|was)\b)[^.:?!\n]){1,100}?)?,?\s(?:is|are|was|would be|should be|must be|will be|has to be|equals|would most likely be)\b:?)`,
   ].join(""),
   "gi",

@@ -91,6 +91,12 @@ function withoutNegation(statement: string): string | null {
 /** Begins a reason or a condition. */
 const REASON = /\b(?:since|because|given|if|when|where)\b/;
 
+/** The number or formula that a sentence begins with, up to its first word of prose; "" when it begins with none. */
+export function leadingFormula(sentence: string): string {
+  const lead = leadingExpression(sentence).trim();
+  return trimOpen(lead, lead !== sentence.trim());
+}
+
 function readDirect(raw: string): string | null {
   const sentence = raw
     .replaceAll("**", "")

@@ -55,7 +55,9 @@ export function choiceTexts(choices: readonly Choice[]): readonly ChoiceText[] {
 
 /** Whether a text has digits or symbols that it would be another without; hyphens and dots of words are none. */
 function hasSymbols(text: string): boolean {
-  return /[\p{N}+<>=√^%~±×÷·≤≥≠≈∞π|\\#°]|(?<!\p{L})[-−–](?=\S)|[-−–*](?=$|[\s,;)])/u.test(text.replace(/\s[-–]\s/g, " "));
+  return /[\p{N}+<>=√^%~±×÷·≤≥≠≈∞π|\\#°]|(?<!\p{L})[-−–](?=\S)|[-−–*](?=$|[\s,;)])/u.test(
+    text.replace(/\s[-–]\s/g, " "),
+  );
 }
 
 /** The letters behind a number, up to a further one. */
@@ -71,6 +73,7 @@ export function withoutLayout(raw: string): string {
   return withoutCommands(raw)
     .replace(/\\[ ,;!()[\]]/g, " ")
     .replace(/\\?[$]|[`"“”]|\*\*/g, "")
+    .replace(/(?<![\w<)])<(\w)>/g, "($1)")
     .replace(/(?<![\w)])\*(\S[^*\n]{0,200}?)\*(?!\w)/g, "$1")
     .replace(/_/g, "")
     .replace(/\s+/g, " ")
@@ -102,24 +105,29 @@ export function withoutCommands(raw: string): string {
   if (!/[\\^_]/.test(raw)) return raw;
   return raw
     .replace(/\\(?:text|mathrm|textbf|mbox|mathbf|textit)\s?\{([^{}]*)\}/g, "$1")
-    .replace(/\\[dt]?frac\s?\{\s?(-?\w{1,20})\s?\}\s?\{\s?(\w{1,20})\s?\}|\\[dt]?frac\s?(\d)\s?(\d)/g, (_, a, b, c, d) =>
-      a === undefined ? `${c}/${d}` : `${a}/${b}`,
+    .replace(
+      /\\[dt]?frac\s?\{\s?(-?\w{1,20})\s?\}\s?\{\s?(\w{1,20})\s?\}|\\[dt]?frac\s?(\d)\s?(\d)/g,
+      (_, a, b, c, d) => (a === undefined ? `${c}/${d}` : `${a}/${b}`),
     )
     .replace(/\\sqrt\s?\{\s?(\w{1,20})\s?\}/g, "√$1")
     .replace(/\^\s?\{?\s?\\circ\s?\}?/g, "°")
     .replace(/\\([a-z]{2,6})(?![a-z])\s?/g, (command, name: string) => COMMANDS[name] ?? command)
-    .replace(/\^\{\s?([-+]?\w{1,20}[-+]?)\s?\}/g, "^$1")
+    .replace(/\^\{\s?([-+]?\w{1,20}[-+]?|[-+])\s?\}/g, "^$1")
     .replace(/_\{(\w{1,20})\}/g, "$1");
 }
 
 /** A text as it is compared letter by letter: without spaces around signs, quotes and a full stop at its end. */
 function spelled(text: string): string {
-  return text
-    .replace(/[−–]/g, "-")
-    .replace(/\s*([-+*/×·÷=<>≤≥≠≈^(),:])\s*/g, "$1")
-    // Charges: Ca^2+ and Ca2+.
-    .replace(/\^(?=\d?[-+](?!\w))/g, "")
-    .replace(/^[\s'‘’]+|(?<=.)[\s.;:!?'’]+$/g, "");
+  return (
+    text
+      .replace(/[−–]/g, "-")
+      // Initials: A. S. Byatt and A.S. Byatt.
+      .replace(/(?<=\p{Lu}\.)\s(?=\p{Lu})/gu, "")
+      .replace(/\s*([-+*/×·÷=<>≤≥≠≈^(),:])\s*/g, "$1")
+      // Charges: Ca^2+ and Ca2+.
+      .replace(/\^(?=\d?[-+](?!\w))/g, "")
+      .replace(/^[\s'‘’]+|(?<=.)[\s.;:!?'’]+$/g, "")
+  );
 }
 
 /** The choice whose whole text `raw` is: with its case, then without it, then in words; null when there is none. */
@@ -131,7 +139,9 @@ export function choiceSpelled(raw: string, texts: readonly ChoiceText[]): Choice
     texts.find(({ text }) => spelled(text).toLowerCase() === lower) ??
     (plain(raw) === ""
       ? undefined
-      : texts.find(({ isFormal, choice }) => !isFormal && !hasSymbols(exact) && plain(choice.text) === plain(raw)));
+      : texts.find(
+          ({ isFormal, choice }) => !isFormal && !hasSymbols(exact) && plain(choice.text) === plain(raw),
+        ));
   return found?.choice ?? null;
 }
 
@@ -167,20 +177,24 @@ function isPart(text: string, start: number, end: number): boolean {
   const before = text.slice(Math.max(0, start - 4), start);
   const after = text.slice(end, end + 5);
   // 5 - √2: the minus subtracts.
-  const subtracts = /^[-−–]/.test(text.slice(start, start + 1)) && /[\p{L}\p{N})]\s?$/u.test(before);
+  const subtracts =
+    /^[-−–]/.test(text.slice(start, start + 1)) && /(?:[\d)]|(?<!\p{L})\p{L})\s?$/u.test(before);
   return subtracts || PART_BEFORE.test(before) || PART_BEHIND.test(after);
 }
 
 const PART_BEFORE =
   /[\p{L}\p{N}√^_]$|\d[.,]$|[-−–+±]$|(?:[\d)]|(?<!\p{L})\p{L})\s?[-−+*/×·÷]\s?$|[*/×·÷<>≤≥]\s?$|\p{L}\($/u;
 const PART_BEHIND =
-  /^(?:[\p{L}\p{N}_^√({]|[.,]\d|[-−–+#*]+(?!\p{L})|\s?[+*×·÷/^]\s?[\d\p{L}\\(√]|\s?x\s?\d|\s?[-−]\s?[\d(√]|\s[-−]\s\p{L}(?!\p{L})|\s?[<>≤≥])/u;
+  /^(?:[\p{L}\p{N}_^√({]|[.,:]\d|[-−–+#*]+(?!\p{L})|\s?[+*×·÷/^]\s?[\d\p{L}\\(√]|\s?x\s?\d|\s?[-−]\s?[\d(√]|\s[-−]\s\p{L}(?!\p{L})|\s?[<>≤≥])/u;
 
 /**
  * What a statement that begins with a number or a formula says: the choice with its value, or "none" when that is no
  * choice's. Null when it begins with words.
  */
-export function expressionAt(statement: string, texts: readonly ChoiceText[]): { choice: Choice; length: number } | "none" | null {
+export function expressionAt(
+  statement: string,
+  texts: readonly ChoiceText[],
+): { choice: Choice; length: number } | "none" | null {
   if (!texts.some(({ key }) => key !== null)) return null;
   const unsigned = /^(?:negative|minus)\s(?=[\d√\\])/i.exec(statement);
   const signed = unsigned === null ? statement : `-${statement.slice(unsigned[0].length)}`;
@@ -198,7 +212,10 @@ export function expressionAt(statement: string, texts: readonly ChoiceText[]): {
 }
 
 /** "twelve", "two fifths of it". */
-function readSaid(statement: string, texts: readonly ChoiceText[]): { choice: Choice; length: number } | null {
+function readSaid(
+  statement: string,
+  texts: readonly ChoiceText[],
+): { choice: Choice; length: number } | null {
   const words = readNumberWords(statement);
   if (words === null || /^one (?:of|that|which)\b/i.test(statement)) return null;
   const choice = choiceByValue(words, "", texts);
@@ -232,12 +249,17 @@ const UNITS = new Map(
 function unitSymbol(unit: string): string | null {
   const word = /^\p{L}+/u.exec(unit)?.[0] ?? "";
   if (UNITS.has(word.toLowerCase())) return unit.toLowerCase().replace(/\s/g, "");
-  for (const [symbol, name] of UNITS) if (name.test(word)) return symbol + unit.slice(word.length).toLowerCase();
+  for (const [symbol, name] of UNITS)
+    if (name.test(word)) return symbol + unit.slice(word.length).toLowerCase();
   return null;
 }
 
 /** The only choice with an expression's value; of several, that with its unit. A different unit is a different value. */
-export function choiceByValue(expression: string, behind: string, texts: readonly ChoiceText[]): Choice | null {
+export function choiceByValue(
+  expression: string,
+  behind: string,
+  texts: readonly ChoiceText[],
+): Choice | null {
   if (expression.length > MAX_FORMULA_LENGTH || expression === "") return null;
   const key = canonicalLatex(expression);
   if (key === "") return null;
@@ -245,7 +267,7 @@ export function choiceByValue(expression: string, behind: string, texts: readonl
   if (same.length === 0) return null;
   const first = same[0];
   if (first === undefined || !first.isAmount) return same.length === 1 ? (first?.choice ?? null) : null;
-  const said = unitBehind(`${expression}${behind}`.replace(/^[^\d]*/, "").replace(/[.,;:!?)].*$/s, ""));
+  const said = unitBehind(`${expression}${behind}`.replace(/^[^\d]*/, "").replace(/[.,;:!?)](?!\d).*$/s, ""));
   const alike = same.filter(({ unit }) => unit !== "" && sameUnit(unit, said));
   if (alike.length === 1) return alike[0]?.choice ?? null;
   if (same.length > 1) return said === "" ? only(same.filter(({ unit }) => unit === "")) : null;
@@ -274,7 +296,8 @@ export function findChoiceTexts(text: string, texts: readonly ChoiceText[]): Tex
   if (texts.some(({ isAmount }) => isAmount)) matches.push(...findAmounts(text, texts));
   if (texts.some(({ key }) => key !== null)) {
     for (const { start, end, content } of findMathSpans(text).slice(-MAX_SPANS)) {
-      const choice = choiceByValue(content, text.slice(end, end + 20), texts);
+      const choice =
+        choiceByValue(content, text.slice(end, end + 20), texts) ?? choiceSpelled(content, texts);
       if (choice !== null) matches.push({ choice, at: start, length: end - start });
     }
   }
@@ -296,7 +319,8 @@ function findAmounts(text: string, texts: readonly ChoiceText[]): TextMatch[] {
     // Where amounts count things, their number alone is no mention of them.
     const unit = texts.find((one) => one.choice === choice)?.unit ?? "";
     const behind = text.slice(end, end + 20);
-    if (choice === null || (unit !== "" && /^\s?\p{L}/u.test(behind) && !sameUnit(unit, unitBehind(behind)))) continue;
+    if (choice === null || (unit !== "" && /^\s?\p{L}/u.test(behind) && !sameUnit(unit, unitBehind(behind))))
+      continue;
     matches.push({ choice, at: start, length: end - start });
   }
   return matches;

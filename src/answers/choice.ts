@@ -121,10 +121,7 @@ function repeatsText(behind: string, choice: Choice, texts: readonly ChoiceText[
 }
 
 /** The label that a statement begins with: followed by punctuation, or bare and not the article "A" or the word "I". */
-function labelAt(
-  statement: string,
-  texts: readonly ChoiceText[],
-): { choice: Choice; length: number } | null {
+function labelAt(statement: string, texts: readonly ChoiceText[]): { choice: Choice; length: number } | null {
   for (const { choice } of texts) {
     const { label } = choice;
     if (statement.slice(0, label.length).toLowerCase() !== label.toLowerCase()) continue;
@@ -134,7 +131,10 @@ function labelAt(
     // Digits, signs and apostrophes go on with a number, a symbol (C++) or a word (I'd).
     if (/^[\p{L}\p{N}'’+#^*√°%²³<>−-]/u.test(rest) || /^[.,]\d/.test(rest)) continue;
     if (/^\d/.test(label) && /^\s?[-−+*/×·÷=^x%]\s?[\d(]|^\s?[<>]/.test(rest)) continue;
-    if (REJECTED.test(rest) || (label === "I" && /^,\s(?:too|for one|however|myself|personally)\b/i.test(rest)))
+    if (
+      REJECTED.test(rest) ||
+      (label === "I" && /^,\s(?:too|for one|however|myself|personally)\b/i.test(rest))
+    )
       continue;
     const closed = rest === "" || /^\s?[).:,;\]}=/]/.test(rest);
     if (closed) return { choice, length };
@@ -161,14 +161,18 @@ function alsoNames(rest: string, texts: readonly ChoiceText[], first: Choice): b
   const from = own !== undefined && startsWithText(behind, own) ? behind.slice(own.text.length) : rest;
   // "(B) wall (E) table" joins two choices without a word.
   const joined =
-    /^\s?[)\]}]{0,2},?\s?(?:(?:and|or|&|\/|,)\s?(?:(?:and|or)\s)?[([{'‘]{0,2}|[([{](?=[^()[\]{}]{1,3}[)\]}]))/i.exec(from);
+    /^\s?[)\]}]{0,2},?\s?(?:(?:and|or|&|\/|,)\s?(?:(?:and|or)\s)?[([{'‘]{0,2}|[([{](?=[^()[\]{}]{1,3}[)\]}]))/i.exec(
+      from,
+    );
   if (joined === null) return false;
   const second = from.slice(joined[0].length);
   return texts.some((one) => {
     if (one.choice === first) return false;
     if (startsWithText(second, one)) return true;
     const { label } = one.choice;
-    return second.startsWith(label) && /^['’]?(?:$|[)\]}.,;:]|\s(?:are|and|or)\b)/.test(second.slice(label.length));
+    return (
+      second.startsWith(label) && /^['’]?(?:$|[)\]}.,;:]|\s(?:are|and|or)\b)/.test(second.slice(label.length))
+    );
   });
 }
 
@@ -182,9 +186,10 @@ function findMentions(text: string, choices: readonly Choice[]): Mention[] {
   const written = findChoiceTexts(text, texts).map((match) => ({ ...match, byLabel: false }));
   const mentions: Mention[] = [];
   for (const match of text.matchAll(labelPattern(choices))) {
-    const label = match[1] ?? match[2] ?? match[3] ?? "";
+    const label = match[1] ?? match[2] ?? match[3] ?? match[4] ?? "";
     const choice = choices.find((one) => one.label.toLowerCase() === label.toLowerCase());
     if (choice === undefined || (choice.label === "I" && label !== "I")) continue;
+    if (match[4] !== undefined && label !== choice.label) continue;
     const end = match.index + match[0].length;
     // "the answer I chose", "an answer a child gives"
     const isSmall = match[2] !== undefined && (label === "I" || label === "a") && !match[0].includes("(");
@@ -205,7 +210,7 @@ function labelPattern(choices: readonly Choice[]): RegExp {
   if (known !== undefined) return known;
   const labels = choices.map((choice) => escapeRegExp(choice.label)).join("|");
   const pattern = new RegExp(
-    `[([{](${labels})[)\\]}]|\\b(?:option|choice|answer)\\s\\(?(${labels})\\b(?![+#'’])|(?:^|\\n)\\s{0,4}(${labels})(?:[.):]|\\s?(?:$|\\n))`,
+    `[([{](${labels})[)\\]}]|\\b(?:option|choice|answer)\\s\\(?(${labels})\\b(?![+#'’])|(?:^|\\n)\\s{0,4}(${labels})(?:[.):]|\\s?(?:$|\\n))|\\b(?:take|pick|picked|choose|chose|select|selected|say|guess|with|is|be|prefer)\\s(${labels})(?=\\s?(?:[.,;!?)\\n]|$))`,
     "gi",
   );
   labelPatterns.set(choices, pattern);
@@ -226,7 +231,10 @@ const AFFIRMED_BEHIND =
  */
 export function readChoiceFallback(text: string, choices: readonly Choice[]): Choice | null {
   const whole = withoutLayout(text.slice(0, 400));
-  const only = text.length < 400 ? choices.find((choice) => choice.label === whole.replace(/^[([{]+|[)\]}.]+$/g, "")) : undefined;
+  const only =
+    text.length < 400
+      ? choices.find((choice) => choice.label === whole.replace(/^[([{]+|[)\]}.]+$/g, ""))
+      : undefined;
   if (only !== undefined) return only;
   const isOneSentence = whole.length < 80 && !/[.!?]\s/.test(whole.slice(4));
   const start = isOneSentence ? readStart(whole, choices) : null;

@@ -28,7 +28,7 @@ const READ_LENGTH = 65_536;
  */
 export function extractAnswer(task: Task, text: string, context: AnswerContext = {}): string | null {
   const end = text.slice(-READ_LENGTH);
-  const read = task === "math" || task === "multiple-choice" ? plainNumbers(end) : end;
+  const read = task === "math" || task === "multiple-choice" ? plainNumbers(end).slice(-READ_LENGTH) : end;
   const markers = findAnswerMarkers(read);
   switch (task) {
     case "math":

@@ -262,12 +262,16 @@ export function choiceByValue(
 ): Choice | null {
   if (expression.length > MAX_FORMULA_LENGTH || expression === "") return null;
   const key = canonicalLatex(expression);
-  if (key === "") return null;
+  return key === "" ? null : choiceWithKey(key, `${expression}${behind}`, texts);
+}
+
+/** `written` is the expression with what stands behind it. */
+function choiceWithKey(key: string, written: string, texts: readonly ChoiceText[]): Choice | null {
   const same = texts.filter((one) => one.key === key);
   if (same.length === 0) return null;
   const first = same[0];
   if (first === undefined || !first.isAmount) return same.length === 1 ? (first?.choice ?? null) : null;
-  const said = unitBehind(`${expression}${behind}`.replace(/^[^\d]*/, "").replace(/[.,;:!?)](?!\d).*$/s, ""));
+  const said = unitBehind(written.replace(/^[^\d]*/, "").replace(/[.,;:!?)](?!\d).*$/s, ""));
   const alike = same.filter(({ unit }) => unit !== "" && sameUnit(unit, said));
   if (alike.length === 1) return alike[0]?.choice ?? null;
   if (same.length > 1) return said === "" ? only(same.filter(({ unit }) => unit === "")) : null;
@@ -315,7 +319,7 @@ function findAmounts(text: string, texts: readonly ChoiceText[]): TextMatch[] {
         ? String(numerator)
         : `${numerator < 0n ? "-" : ""}\\frac{${numerator < 0n ? -numerator : numerator}}{${denominator}}`;
     if (!keys.has(key)) continue;
-    const choice = choiceByValue(key, text.slice(end, end + 20), texts);
+    const choice = choiceWithKey(key, text.slice(start, end + 20), texts);
     // Where amounts count things, their number alone is no mention of them.
     const unit = texts.find((one) => one.choice === choice)?.unit ?? "";
     const behind = text.slice(end, end + 20);

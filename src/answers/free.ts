@@ -49,6 +49,7 @@ export function canonicalFree(raw: string): string | null {
   const written = plainNumbers(raw)
     .toLowerCase()
     .replace(/_\{(\w+)\}/g, "$1")
+    .replace(/\^\{([-+\w]+)\}/g, "^$1")
     .normalize("NFKC")
     .replace(/[−‒–]/g, "-")
     .replace(/^\s*(?:negative|minus)\s(?=[\d.])/, "-");

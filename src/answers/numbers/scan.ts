@@ -51,6 +51,8 @@ export function* scanNumbers(text: string): Generator<NumberToken> {
 function isPartOfName(text: string, at: number): boolean {
   const before = text[at - 1] ?? "";
   if (/_$|_\{$|\^[{(]$/.test(text.slice(Math.max(0, at - 3), at))) return true;
+  // 12 m^2
+  if (before === "^" && /\d\s?(?:[cdkm]?m|in|ft)\^$/.test(text.slice(Math.max(0, at - 6), at))) return true;
   if (before === "#" && text[at - 2] !== "#") return true;
   if (!/[a-z]/i.test(before) || /[a-z]/i.test(text[at - 2] ?? "")) return false;
   return !(before.toLowerCase() === "x" && /\d/.test(text[at - 2] ?? ""));

@@ -626,6 +626,7 @@ test("an amount is the same with the symbol of its unit or currency", () => {
     "48 F",
     "48 C",
     "Rs. 48",
+    "\\text{Rs. }48",
     "48 Rs.",
     "48 rupees",
     "US$48",

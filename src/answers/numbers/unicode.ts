@@ -55,6 +55,8 @@ const CURRENCY = new RegExp(
   "gu",
 );
 
+const CURRENCY_IN_TEXT = /\\(?:text|mathrm)\s?\{\s?(?:Rs\.?|USD|EUR|GBP|INR)\s?\}\s?(?:\\,)?(?=[-−]?\d)/g;
+
 /** Full-width ASCII, and the brackets and colons used with it. Each becomes one character. */
 const WIDE = /[\uff01-\uff5e\u3010\u3011\u3014\u3015\ufe55]/g;
 const WIDE_BRACKETS: Record<string, string> = { "【": "[", "】": "]", "〔": "[", "〕": "]", "﹕": ":" };
@@ -64,7 +66,7 @@ const WIDE_BRACKETS: Record<string, string> = { "【": "[", "】": "]", "〔": "
  */
 export function plainNumbers(text: string): string {
   const ascii = /[^\p{ASCII}]/u.test(text) ? plainCharacters(text) : text;
-  return ascii.replace(CURRENCY, "");
+  return ascii.replace(CURRENCY_IN_TEXT, "").replace(CURRENCY, "");
 }
 
 function plainCharacters(text: string): string {

@@ -7,6 +7,7 @@ import { canonicalLatex, latexEquivalent } from "./latex/equivalence.ts";
 import { type AnswerMarker, findAnswerMarkers } from "./markers.ts";
 import { readMathMarker, readMathStatement } from "./math.ts";
 import { readMathFallback } from "./math-fallback.ts";
+import { plainNumbers } from "./numbers/unicode.ts";
 import type { Choice, Task } from "./task.ts";
 import { readYesNoFallback, readYesNoLastLine, readYesNoMarker, readYesNoWord } from "./yes-no.ts";
 
@@ -26,7 +27,8 @@ const READ_LENGTH = 65_536;
  * @example extractAnswer("math", "She has 3 + 4 = 7. The answer is $7.00.") // "7"
  */
 export function extractAnswer(task: Task, text: string, context: AnswerContext = {}): string | null {
-  const read = text.slice(-READ_LENGTH);
+  const end = text.slice(-READ_LENGTH);
+  const read = task === "math" || task === "multiple-choice" ? plainNumbers(end).slice(-READ_LENGTH) : end;
   const markers = findAnswerMarkers(read);
   switch (task) {
     case "math":

@@ -1,173 +1,220 @@
 // Reads which choice a text decides for: by its label, its text, or both. It does not know the question.
 
+import {
+  type ChoiceText,
+  choiceByValue,
+  choiceSpelled,
+  choiceTexts,
+  escapeRegExp,
+  expressionAt,
+  findChoiceTexts,
+  startsWithText,
+  type TextMatch,
+  textAt,
+  withoutCommands,
+  withoutLayout,
+} from "./choice-text.ts";
 import type { AnswerMarker } from "./markers.ts";
+import { plainNumbers } from "./numbers/unicode.ts";
 import type { Choice } from "./task.ts";
 
 /** "several" stands for a statement of several choices or "none of the above": no answer, and none before it counts. */
 export type ChoiceReading = Choice | "several" | null;
 
 /** Words after an "A" that show it is a label and not the article. */
-const AFTER_LABEL =
-  /^(?:is|was|because|since|as|for|which|and|or|but|with|would|seems|would|due|are|has|based)\b/i;
+const AFTER_A =
+  /^(?:is|isn't|was|because|since|as|for|which|and|or|but|with|would|seems|due|are|has|based|fits|matches)\b/i;
+/** Words after an "I" that show it is a label and not the speaker. */
+const AFTER_I = /^(?:is|isn't|because|since|which|and|or|seems|fits|matches|has)\b/i;
 
 /** The choice that an answer names by label, `B` or `(b)`, or by text; null when it names none or several. */
 export function findChoice(raw: string, choices: readonly Choice[]): Choice | null {
-  const bare = raw.trim().replace(/^[\s(["'“‘*$]+|[\s)\]."'”’*:$]+$/g, "");
-  const byLabel = choices.find((choice) => choice.label.toLowerCase() === bare.toLowerCase());
-  if (byLabel !== undefined) return byLabel;
-  const byText = choices.find((choice) => plain(choice.text) === plain(raw));
-  if (byText !== undefined) return byText;
-  const reading = readChoiceStatement(raw, choices);
+  const texts = choiceTexts(choices);
+  const given = plainNumbers(raw);
+  const byLabel = bareLabel(given, choices);
+  if (byLabel !== null) return byLabel;
+  const byText = choiceSpelled(given, texts) ?? choiceByValue(withoutLayout(given), "", texts);
+  if (byText !== null) return byText;
+  const reading = readChoiceStatement(given, choices);
   return reading === "several" ? null : reading;
 }
 
+/** The choice whose label is all of a text: B, (b), [[C]], "D.". */
+function bareLabel(raw: string, choices: readonly Choice[]): Choice | null {
+  const bare = raw.trim().replace(/^[\s([{"'“‘*$]+|[\s)\]}."'”’*:$]+$/g, "");
+  return choices.find((choice) => choice.label.toLowerCase() === bare.toLowerCase()) ?? null;
+}
+
 export function readChoiceMarker(marker: AnswerMarker, choices: readonly Choice[]): ChoiceReading {
-  if (marker.kind === "hashes") return readStart(clean(marker.content), choices);
-  const content = clean(marker.content);
+  if (marker.kind === "hashes") return readStart(withoutLayout(marker.content), choices);
+  const content = withoutLayout(marker.content);
   const negated = /^(?:not|neither|never)\b/i.exec(content);
   if (negated === null) return readChoiceStatement(marker.content, choices);
   const but = content.search(/\bbut\s/i);
   return but < 0 ? null : readChoiceStatement(content.slice(but + 4), choices);
 }
 
-/** The choice that a sentence begins with, else the only one that it mentions. */
+/** The choice that a sentence is or begins with, else the only one that it mentions and does not rule out. */
 export function readChoiceStatement(raw: string, choices: readonly Choice[]): ChoiceReading {
-  const sentence = clean(raw);
-  if (/^\(?(?:none|all|any) of\b/i.test(sentence) && textAt(sentence, choices) === null) return "several";
+  const texts = choiceTexts(choices);
+  const sentence = withoutLayout(raw);
+  const whole = bareLabel(sentence, choices) ?? choiceSpelled(sentence, texts);
+  if (whole !== null) return whole;
+  if (/^\(?(?:none|all|any) of\b/i.test(sentence) && textAt(sentence, texts) === null) return "several";
   const start = readStart(sentence, choices);
-  if (start !== null) return start;
-  const mentioned = new Set(findMentions(sentence, choices).map(({ choice }) => choice));
+  if (start !== null && start !== "several") return start;
+  if (start === "several") {
+    // "7.5, so (C)": a label behind a value that is no choice's.
+    const named = findMentions(sentence, choices).filter(({ byLabel }) => byLabel);
+    const isValue = expressionAt(withoutLead(sentence), texts) === "none";
+    return isValue && named.length === 1 ? (named[0]?.choice ?? start) : start;
+  }
+  const kept = findMentions(sentence, choices).filter((mention) => !isRuledOut(sentence, mention));
+  const mentioned = new Set(kept.map(({ choice }) => choice));
   if (mentioned.size > 1) return "several";
   return [...mentioned][0] ?? null;
 }
 
-/** Drops layout: bold, the braces of \text{…}, dollars, spacing commands, quotes. Case is kept. */
-function clean(raw: string): string {
-  return raw
-    .replace(/\\(?:text|mathrm|textbf|mbox|mathbf)\s?\{([^{}]*)\}/g, "$1")
-    .replace(/\\[ ,;!()[\]]/g, " ")
-    .replace(/[*$`_"“”]/g, "")
-    .replace(/\s+/g, " ")
-    .trim();
+const LEAD =
+  /^(?:[\s:.'‘([{]|[-–]\s|[-–](?=\p{L})|(?:the|an?|option|choice|letter|answer|most|likely|probably|clearly|definitely|therefore|either|both|indeed|simply|best|correct|about|approximately|exactly|to|in|at|on)\s(?=.))/iu;
+const MAX_LEADS = 8;
+
+function withoutLead(statement: string): string {
+  let rest = statement;
+  for (let words = 0; words < MAX_LEADS; words++) rest = rest.replace(LEAD, "");
+  return rest;
 }
 
-const LEAD =
-  /^(?:[\s:.'‘(-]|(?:the|an?|option|choice|letter|answer|most|likely|probably|clearly|definitely|therefore|either|both|indeed|simply|best|correct|to|in|at|on)\s(?=.))/i;
-
-/** The choice whose label or text a statement begins with, after introducing words such as "most likely option". */
+/**
+ * The choice whose label or text a statement begins with, after introducing words such as "most likely option". It is
+ * "several" for two joined choices, and for a number or a formula that is no choice's.
+ */
 function readStart(statement: string, choices: readonly Choice[]): ChoiceReading {
+  const texts = choiceTexts(choices);
   let rest = statement;
-  for (let words = 0; words < 8; words++) {
-    const label = labelAt(rest, choices);
-    if (label !== null)
-      return alsoNames(rest.slice(label.length), choices, label.choice) ? "several" : label.choice;
-    const text = textAt(rest, choices);
-    if (text !== null) return alsoNames(rest.slice(text.text.length), choices, text) ? "several" : text;
+  for (let words = 0; words < MAX_LEADS; words++) {
+    const label = labelAt(rest, texts);
+    const text = textAt(rest, texts);
+    // A choice's own text wins over a label that it begins with: "D flat".
+    const isText = text !== null && text.text.length > (label?.length ?? 0);
+    if (label !== null && (!isText || repeatsText(rest.slice(label.length), label.choice, texts)))
+      return read(label.choice, rest.slice(label.length), texts);
+    const value = /^[([{]\s?\d/.test(rest) ? null : expressionAt(rest, texts);
+    if (text !== null && (value === null || value === "none" || text.text.length >= value.length))
+      return read(text.choice, rest.slice(text.text.length), texts);
+    if (value !== null && value !== "none") return read(value.choice, rest.slice(value.length), texts);
     const lead = LEAD.exec(rest);
-    if (lead === null) return null;
+    if (lead === null) return value === "none" && texts.every(({ isFormal }) => isFormal) ? "several" : null;
     rest = rest.slice(lead[0].length);
   }
   return null;
 }
 
+function read(choice: Choice, rest: string, texts: readonly ChoiceText[]): ChoiceReading {
+  return alsoNames(rest, texts, choice) ? "several" : choice;
+}
+
+/** Whether a label's own text follows it. */
+function repeatsText(behind: string, choice: Choice, texts: readonly ChoiceText[]): boolean {
+  const rest = behind.replace(/^[\s).:\]}]{0,4}/, "");
+  return texts.some((one) => one.choice === choice && startsWithText(rest, one));
+}
+
 /** The label that a statement begins with: followed by punctuation, or bare and not the article "A" or the word "I". */
-function labelAt(statement: string, choices: readonly Choice[]): { choice: Choice; length: number } | null {
-  for (const choice of choices) {
+function labelAt(statement: string, texts: readonly ChoiceText[]): { choice: Choice; length: number } | null {
+  for (const { choice } of texts) {
     const { label } = choice;
     if (statement.slice(0, label.length).toLowerCase() !== label.toLowerCase()) continue;
     const quoted = /^['’](?!\p{L})/u.test(statement.slice(label.length));
     const length = label.length + (quoted ? 1 : 0);
     const rest = statement.slice(length);
-    if (/^[\p{L}\p{N}'’-]/u.test(rest) || /^\.\d/.test(rest)) continue;
+    // Digits, signs and apostrophes go on with a number, a symbol (C++) or a word (I'd).
+    if (/^[\p{L}\p{N}'’+#^*√°%²³<>−-]/u.test(rest) || /^[.,]\d/.test(rest)) continue;
+    if (/^\d/.test(label) && /^\s?[-−+*/×·÷=^x%]\s?[\d(]|^\s?[<>]/.test(rest)) continue;
+    if (
+      REJECTED.test(rest) ||
+      (label === "I" && /^,\s(?:too|for one|however|myself|personally)\b/i.test(rest))
+    )
+      continue;
     const closed = rest === "" || /^\s?[).:,;\]}=/]/.test(rest);
     if (closed) return { choice, length };
     if (statement[0] !== label[0]) continue;
-    const after = rest.trimStart();
-    const repeated = startsWithText(after, choice.text);
-    const isArticle = (label === "A" || label === "I") && !AFTER_LABEL.test(after);
-    if (repeated || !isArticle) return { choice, length };
+    if (repeatsText(rest, choice, texts) || !isWord(label, rest)) return { choice, length };
   }
   return null;
 }
 
-/** The longest choice text that a statement begins with. */
-function textAt(statement: string, choices: readonly Choice[]): Choice | null {
-  let best: Choice | null = null;
-  for (const choice of choices) {
-    if (startsWithText(statement, choice.text) && choice.text.length > (best?.text.length ?? 0))
-      best = choice;
-  }
-  return best;
+/** Whether "A" is the article and "I" the speaker, by what follows. */
+function isWord(label: string, rest: string): boolean {
+  const after = rest.trimStart();
+  return (label === "A" && !AFTER_A.test(after)) || (label === "I" && !AFTER_I.test(after));
 }
 
-function startsWithText(statement: string, text: string): boolean {
-  if (text === "" || statement.slice(0, text.length).toLowerCase() !== text.toLowerCase()) return false;
-  return !/^[\p{L}\p{N}]/u.test(statement.slice(text.length, text.length + 1));
-}
+/** "was ruled out": a label behind which this stands is not the answer. */
+const REJECTED =
+  /^['’"”)\].:]{0,3}\s(?:(?:is|was|are|were|has been|have been|can be|could be|being|must be)\s)(?:(?:already|also|clearly|thus|then)\s)?(?:(?:ruled|crossed) out|eliminated|excluded|dismissed|rejected|discarded|wrong|incorrect|false|out|not (?:correct|right|it|the answer|possible))\b/i;
 
 /** Whether another choice is joined to the first: "B and C", "(A) ocean or (D) river". */
-function alsoNames(rest: string, choices: readonly Choice[], first: Choice): boolean {
-  const behind = rest.replace(/^[\s).:]{0,4}/, "");
-  const own = startsWithText(behind, first.text) ? behind.slice(first.text.length) : rest;
+function alsoNames(rest: string, texts: readonly ChoiceText[], first: Choice): boolean {
+  const behind = rest.replace(/^[\s).:\]}]{0,4}/, "");
+  const own = texts.find(({ choice }) => choice === first);
+  const from = own !== undefined && startsWithText(behind, own) ? behind.slice(own.text.length) : rest;
   // "(B) wall (E) table" joins two choices without a word.
-  const joined = /^\s?\)?,?\s?(?:(?:and|or|&|\/|,)\s?(?:(?:and|or)\s)?[('‘]?|\((?=[^()]{1,3}\)))/i.exec(own);
+  const joined =
+    /^\s?[)\]}]{0,2},?\s?(?:(?:and|or|&|\/|,)\s?(?:(?:and|or)\s)?[([{'‘]{0,2}|[([{](?=[^()[\]{}]{1,3}[)\]}]))/i.exec(
+      from,
+    );
   if (joined === null) return false;
-  const second = own.slice(joined[0].length);
-  return choices.some((choice) => {
-    if (choice === first) return false;
-    if (startsWithText(second, choice.text)) return true;
+  const second = from.slice(joined[0].length);
+  return texts.some((one) => {
+    if (one.choice === first) return false;
+    if (startsWithText(second, one)) return true;
+    const { label } = one.choice;
     return (
-      second.startsWith(choice.label) &&
-      /^['’]?(?:$|[).,;:]|\s(?:are|and|or)\b)/.test(second.slice(choice.label.length))
+      second.startsWith(label) && /^['’]?(?:$|[)\]}.,;:]|\s(?:are|and|or)\b)/.test(second.slice(label.length))
     );
   });
 }
 
-interface Mention {
-  readonly choice: Choice;
-  readonly at: number;
-  readonly length: number;
+interface Mention extends TextMatch {
   readonly byLabel: boolean;
 }
 
-/** Where a text mentions choices: "(B)", "option B", "B." at the start of a line, or a choice's text. */
+/** Where a text mentions choices: "(B)", "[B]", "option B", "B." at the start of a line, or a choice's text. */
 function findMentions(text: string, choices: readonly Choice[]): Mention[] {
+  const texts = choiceTexts(choices);
+  const written = findChoiceTexts(text, texts).map((match) => ({ ...match, byLabel: false }));
   const mentions: Mention[] = [];
-  const labels = choices.map((choice) => escapeRegExp(choice.label)).join("|");
-  const labelled = new RegExp(
-    `\\((${labels})\\)|\\b(?:option|choice|answer)\\s\\(?(${labels})\\b|(?:^|\\n)\\s{0,4}(${labels})(?:[.):]|\\s?(?:$|\\n))`,
-    "gi",
-  );
-  for (const match of text.matchAll(labelled)) {
-    const label = (match[1] ?? match[2] ?? match[3] ?? "").toLowerCase();
-    const choice = choices.find((one) => one.label.toLowerCase() === label);
-    if (choice !== undefined)
-      mentions.push({ choice, at: match.index, length: match[0].length, byLabel: true });
+  for (const match of text.matchAll(labelPattern(choices))) {
+    const label = match[1] ?? match[2] ?? match[3] ?? match[4] ?? "";
+    const choice = choices.find((one) => one.label.toLowerCase() === label.toLowerCase());
+    if (choice === undefined || (choice.label === "I" && label !== "I")) continue;
+    if (match[4] !== undefined && label !== choice.label) continue;
+    const end = match.index + match[0].length;
+    // "the answer I chose", "an answer a child gives"
+    const isSmall = match[2] !== undefined && (label === "I" || label === "a") && !match[0].includes("(");
+    const after = text.slice(end, end + 20);
+    if (isSmall && isWord(label.toUpperCase(), after) && /^\s[\p{L}\d]/u.test(after)) continue;
+    const at = end - match[0].trimStart().length;
+    // "C. P. Snow", which is a choice's text, names nothing by its first letter.
+    if (written.some((one) => one.at >= match.index && one.at <= at && one.at + one.length > end)) continue;
+    mentions.push({ choice, at: match.index, length: match[0].length, byLabel: true });
   }
-  return [...mentions, ...findTexts(text, choices)].sort((a, b) => a.at - b.at);
+  return [...mentions, ...written].sort((a, b) => a.at - b.at);
 }
 
-/** Where the choices' texts stand as whole words; of two that overlap, the longer one. */
-function findTexts(text: string, choices: readonly Choice[]): Mention[] {
-  const written = choices.filter((choice) => /[\p{L}\p{N}]/u.test(choice.text));
-  if (written.length === 0) return [];
-  const alternatives = written
-    .toSorted((a, b) => b.text.length - a.text.length)
-    .map((choice) => `${escapeRegExp(choice.text.trim()).replace(/\s+/g, "\\s+")}`);
+const labelPatterns = new WeakMap<readonly Choice[], RegExp>();
+
+function labelPattern(choices: readonly Choice[]): RegExp {
+  const known = labelPatterns.get(choices);
+  if (known !== undefined) return known;
+  const labels = choices.map((choice) => escapeRegExp(choice.label)).join("|");
   const pattern = new RegExp(
-    `(?<![\\p{L}\\p{N}])(?:${alternatives.join("|")})(?:e?s)?(?![\\p{L}\\p{N}])`,
-    "giu",
+    `[([{](${labels})[)\\]}]|\\b(?:option|choice|answer)\\s\\(?(${labels})\\b(?![+#'’])|(?:^|\\n)\\s{0,4}(${labels})(?:[.):]|\\s?(?:$|\\n))|\\b(?:take|pick|picked|choose|chose|select|selected|say|guess|with|is|be|prefer)\\s(${labels})(?=\\s?(?:[.,;!?)\\n]|$))`,
+    "gi",
   );
-  const mentions: Mention[] = [];
-  for (const match of text.matchAll(pattern)) {
-    const found = plain(match[0]);
-    const choice =
-      written.find((one) => plain(one.text) === found) ??
-      written.find((one) => [`${plain(one.text)}s`, `${plain(one.text)}es`].includes(found));
-    if (choice !== undefined)
-      mentions.push({ choice, at: match.index, length: match[0].length, byLabel: false });
-  }
-  return mentions;
+  labelPatterns.set(choices, pattern);
+  return pattern;
 }
 
 /** Words that rule out the choice mentioned, before and behind it. */
@@ -183,13 +230,16 @@ const AFFIRMED_BEHIND =
  * last one mentioned by its text. Choices that the text rules out do not count.
  */
 export function readChoiceFallback(text: string, choices: readonly Choice[]): Choice | null {
-  const whole = clean(text);
-  const only = choices.find((choice) => choice.label === whole.replace(/^[(]|[).]+$/g, ""));
+  const whole = withoutLayout(text.slice(0, 400));
+  const only =
+    text.length < 400
+      ? choices.find((choice) => choice.label === whole.replace(/^[([{]+|[)\]}.]+$/g, ""))
+      : undefined;
   if (only !== undefined) return only;
   const isOneSentence = whole.length < 80 && !/[.!?]\s/.test(whole.slice(4));
   const start = isOneSentence ? readStart(whole, choices) : null;
   if (start !== null && start !== "several") return start;
-  const unbold = text.replace(/\*\*/g, "");
+  const unbold = withoutCommands(text.replace(/\*\*/g, ""));
   const mentions = findMentions(unbold, choices).filter((mention) => !isRuledOut(unbold, mention));
   const affirmed = mentions.findLast(({ at }) => AFFIRMED_BEHIND.test(unbold.slice(at, at + 160)));
   const chosen = affirmed ?? mentions.findLast(({ byLabel }) => byLabel) ?? mentions.at(-1);
@@ -201,15 +251,4 @@ function isRuledOut(text: string, { at, length }: Mention): boolean {
     RULED_OUT_BEFORE.test(text.slice(Math.max(0, at - 40), at)) ||
     RULED_OUT_BEHIND.test(text.slice(at + length, at + length + 100))
   );
-}
-
-function plain(text: string): string {
-  return text
-    .toLowerCase()
-    .replace(/[^\p{L}\p{N}]+/gu, " ")
-    .trim();
-}
-
-function escapeRegExp(text: string): string {
-  return text.replace(/[.*+?^${}()|[\]\\]/g, "\\$&");
 }

@@ -1,6 +1,8 @@
 // Finds where a text announces its answer: \boxed{…}, <answer>…</answer>, {"answer": …}, "#### …", "the answer is …",
 // "Answer: …". Each kind is found in one pass with a bounded look ahead. It does not know what an answer looks like.
 
+import { isInitial, NO_ABBREVIATION } from "./sentences.ts";
+
 /**
  * "boxed" is anything that encloses an answer: a box, a tag, a field of JSON. "hashes" is "####", "phrase" a sentence
  * that names the answer, and "solution" one that names a solution, which is often only a step.
@@ -20,9 +22,6 @@ export interface AnswerMarker {
 
 /** Longer content is cut off, and a longer box is not read. */
 const MAX_CONTENT_LENGTH = 400;
-
-/** Matches before a full stop that ends a sentence, and not before that of an abbreviation such as "Mrs." */
-export const NO_ABBREVIATION = String.raw`(?<!\b(?:Mr|Mrs|Ms|Dr|Prof|St|Mt|Jr|Sr|vs))`;
 
 /** All markers, by start. */
 export function findAnswerMarkers(text: string): AnswerMarker[] {
@@ -124,7 +123,7 @@ const PHRASE = new RegExp(
     `[*_"'”’]{0,3}`,
     String.raw`(?:\s?\([^()\n]{0,40}\))?`,
     String.raw`(?:\s(?:choice|option|here|then|therefore|thus))?`,
-    String.raw`(?:[*_]{0,3}\s?[:=][*_]{0,3}`,
+    String.raw`(?:[*_]{0,3}\s?[:：=][*_]{0,3}`,
     String.raw`|(?:\s(?:to|for|of|in|from|among|(?<!solutions?\s)(?:that|which))\s(?:(?!answers?\s(?:is|was)\b)[^.:?!\n]){1,100}?)?,?\s(?:is|are|was|would be|should be|must be|will be|has to be|equals|would most likely be)\b:?)`,
   ].join(""),
   "gi",
@@ -168,7 +167,8 @@ function sentenceFrom(text: string, from: number): { content: string; start: num
     const close = window.indexOf(closer, display[0].length);
     if (close > 0) SENTENCE_END.lastIndex = close;
   }
-  const stop = SENTENCE_END.exec(window);
+  let stop = SENTENCE_END.exec(window);
+  while (stop !== null && isInitial(window, stop.index)) stop = SENTENCE_END.exec(window);
   const content = stop === null ? window : window.slice(0, stop.index);
   return { content: content.trim(), start, end: start + content.length };
 }

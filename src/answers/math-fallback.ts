@@ -3,8 +3,8 @@
 
 import { tidyExpression } from "./latex/expression.ts";
 import { findMathSpans, type MathSpan } from "./latex/spans.ts";
-import { NO_ABBREVIATION } from "./markers.ts";
 import { type NumberToken, scanNumbers } from "./numbers/scan.ts";
+import { NO_ABBREVIATION } from "./sentences.ts";
 
 /** Without any marker: the last side of the last formula, or the number of the last sentence, whichever comes later. */
 export function readMathFallback(text: string): string | null {

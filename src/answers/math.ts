@@ -5,7 +5,7 @@ import { tidyExpression } from "./latex/expression.ts";
 import { findMathSpans } from "./latex/spans.ts";
 import type { AnswerMarker } from "./markers.ts";
 import { readMathFallback } from "./math-fallback.ts";
-import { readNumberWords, SCALE_WORDS } from "./numbers/numeral.ts";
+import { readNumberWords, SCALE_WORDS } from "./numbers/number-words.ts";
 
 /** Words of three letters or more that can be part of an expression. */
 const CONTINUES = new RegExp(`^(?:and|or|sin|cos|tan|cot|sec|csc|log|sqrt|infinity|${SCALE_WORDS})$`, "i");
@@ -91,6 +91,12 @@ function withoutNegation(statement: string): string | null {
 /** Begins a reason or a condition. */
 const REASON = /\b(?:since|because|given|if|when|where)\b/;
 
+/** The number or formula that a sentence begins with, up to its first word of prose; "" when it begins with none. */
+export function leadingFormula(sentence: string): string {
+  const lead = leadingExpression(sentence).trim();
+  return trimOpen(lead, lead !== sentence.trim());
+}
+
 function readDirect(raw: string): string | null {
   const sentence = raw
     .replaceAll("**", "")
@@ -100,11 +106,16 @@ function readDirect(raw: string): string | null {
       "",
     )
     .replace(/^(?:negative|minus)\s(?=[\d$\\(])/i, "-");
+  // "6 and a half" goes on behind its numeral.
+  if (/^[-−]?\d[\d,.]*[\s-]and[\s-]/.test(sentence)) {
+    const mixed = readNumberWords(sentence);
+    if (mixed !== null) return mixed;
+  }
   const formulas = leadingFormulas(sentence);
   if (formulas !== null) return tidyExpression(formulas);
   const lead = leadingExpression(sentence).trim();
   const isExpression =
-    /[\d\\]/.test(lead) || (lead === sentence.trim() && /^[^a-z]*[a-z][^a-z]*$/i.test(lead));
+    /[\d\\^]/.test(lead) || (lead === sentence.trim() && /^[^a-z]*[a-z][^a-z]*$/i.test(lead));
   // "32 ounces - 30 ounces = 2 ounces" and "8 pens will cost $12" do not begin with their answer.
   const [further = ""] = sentence.trimStart().slice(trimOpen(lead).length).split(REASON);
   const isComputation =

@@ -1,8 +1,10 @@
 // The canonical form of a mathematical answer, so that equal answers are equal strings: the rules that MATH is scored
 // by (Hendrycks et al. 2021, arXiv 2103.03874), and numbers by value. It does no algebra: x + 1 is not 1 + x.
 
-import { joinSpacedThousands, parseNumberWords } from "../numbers/numeral.ts";
+import { parseNumberWords, readNumberWords } from "../numbers/number-words.ts";
+import { joinSpacedThousands } from "../numbers/numeral.ts";
 import { toLatex } from "../numbers/rational.ts";
+import { plainNumbers } from "../numbers/unicode.ts";
 import { fraction, numberPiece, numericValue, type Piece, reduce, render, symbol } from "./pieces.ts";
 import { type LatexToken, MAX_LATEX_LENGTH, tokenizeLatex } from "./tokens.ts";
 
@@ -27,7 +29,7 @@ const HEDGES = new Set([
  * 5\text{ cm}, 5 apples and x = 5; for \left( \right) and ( ). Tuples, sets and lists keep their order.
  */
 export function canonicalLatex(raw: string): string {
-  const inner = raw
+  const inner = plainNumbers(raw)
     .trim()
     .replace(/^(?:\\[([]|\$+)|(?:\\[)\]]|\$+)$/g, "")
     .trim();
@@ -37,13 +39,22 @@ export function canonicalLatex(raw: string): string {
     // Some answers of MATH stand behind their choice: \text{(C) } 4.2.
     .replace(/^\\text(?:bf)?\s?\{\s?\([A-F]\)\s?\}(?:\\\s)?(?=\s*[^\s.])/, "");
   if (text.length > MAX_LATEX_LENGTH) return text.replace(/\s+/g, "");
-  const words = parseNumberWords(text);
-  if (words !== null) return String(words);
+  const words = parseNumberWords(SAID.exec(text)?.[1] ?? text);
+  if (words !== null) return toLatex(words);
+  const said = SAID_PART.test(text) ? readNumberWords(text) : null;
+  if (said !== null) return canonicalLatex(said);
   const elements = new Reader(tokenizeLatex(text.replace(/[\s.,;:!?]+(?=\}?$)/, ""))).list(new Set(), 0);
   const canonical = elements.filter((element) => element !== "").join(", ");
-  // (5), (\text{B}): brackets around a single element mean nothing.
-  return /^\(([^()[\],]+)\)$/.exec(canonical)?.[1] ?? canonical;
+  // (5), [5], (\text{B}): brackets around a single element mean nothing.
+  return /^(?:\(|\[{1,2})([^()[\],]+)(?:\)|\]{1,2})$/.exec(canonical)?.[1] ?? canonical;
 }
+
+/** A number in words with a fraction or decimals and what it counts: five and a half miles. */
+const SAID_PART =
+  /^(?=[a-z\d, -]{1,120}$)(?:\d+|[a-z]+(?:[ -][a-z]+){0,4})[ -](?:and (?:a|one|two|three|four|five|six|seven|eight|nine)[ -](?:half|thirds?|quarters?|[a-z]{1,5}ths?)|point (?:zero|oh|one|two|three|four|five|six|seven|eight|nine))\b/i;
+
+/** A number in words, perhaps within \text{…} and before a full stop. */
+const SAID = /^(?:\\text\s?\{)?\s{0,4}([a-z\d][a-z\d\s,-]{0,199}?)\s{0,4}\}?[.!]?$/i;
 
 /**
  * Whether two answers have the same canonical form, or one is the other's number without its unit: 2:00 pm and 2, 2600g
@@ -57,8 +68,9 @@ export function latexEquivalent(a: string, b: string): boolean {
 /** The number before am or pm, or before a unit such as g or m/s, which canonicalLatex reads as variables; else null. */
 function bareNumber(canonical: string): string | null {
   return (
-    /^(-?(?:\d+|\\frac\{\d+\}\{\d+\}))(?:[gmshlL](?:\/[a-z](?:\^\{2\})?)?|[ap]m)$/.exec(canonical)?.[1] ??
-    null
+    /^(-?(?:\d+|\\frac\{\d+\}\{\d+\}))(?:[gmshlLJNVWK](?:\^\{[23]\})?(?:\/[a-zL](?:\^\{[23]\})?)?|[ap]m)$/.exec(
+      canonical,
+    )?.[1] ?? null
   );
 }
 
@@ -106,7 +118,7 @@ class Reader {
       }
       case "^":
       case "_": {
-        const script = render(this.#peekIsNumber() ? this.#pieces(depth + 1) : this.#argument(depth + 1));
+        const script = token.text === "^" ? this.#exponent(depth + 1) : this.#script(depth + 1);
         if (script === "\\circ" || script === "") return [];
         return [{ text: `${token.text}{${script}}`, kind: "script" }];
       }
@@ -123,6 +135,21 @@ class Reader {
     if (closing === undefined) return [symbol(token.text)];
     const inner = this.list(new Set(closing), depth + 1).join(",");
     return [symbol(`${token.text}${inner}${this.#tokens[this.#at++]?.text ?? ""}`)];
+  }
+
+  /** An exponent, also without braces: ^-3, ^(-3). */
+  #exponent(depth: number): string {
+    const next = this.#peek();
+    if (next === "-" || next === "+") {
+      this.#at += 1;
+      return (next === "-" ? "-" : "") + this.#script(depth);
+    }
+    if (next === "(") return render(this.#group(")", depth));
+    return this.#script(depth);
+  }
+
+  #script(depth: number): string {
+    return render(this.#peekIsNumber() ? this.#pieces(depth) : this.#argument(depth));
   }
 
   /** The argument of a command such as \frac: a group in braces, else one digit, one symbol or one command. */

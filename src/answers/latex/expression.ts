@@ -26,8 +26,10 @@ function lastSides(expression: string): string {
   return expression.slice(before + 1);
 }
 
-/** An integer or decimal without unit, currency and thousands separators; null for a fraction or anything else. */
+/** An integer or decimal without unit, currency and thousands separators; null for a fraction, a power of
+ * ten or anything else. */
 function plainNumber(text: string): string | null {
+  if (/^[-−]?10\s?\^(?!\s?\{?\\)/.test(text)) return null;
   const key = canonicalLatex(text);
   if (/^-?\d+$/.test(key)) return key;
   if (!/^-?\\frac\{\d+\}\{\d+\}$/.test(key) || /\/|frac/.test(text)) return null;

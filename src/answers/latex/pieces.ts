@@ -1,7 +1,8 @@
 // The pieces of an expression in canonical form, and how they combine to numbers by value: fractions, mixed numbers,
 // products with powers of ten. It does not parse.
 
-import { readNumeral, scaleOf } from "../numbers/numeral.ts";
+import { scaleOf } from "../numbers/number-words.ts";
+import { readNumeral } from "../numbers/numeral.ts";
 import type { Rational } from "../numbers/rational.ts";
 import { divide, mixedNumber, multiply, negate, powerOfTen, toLatex } from "../numbers/rational.ts";
 
@@ -85,6 +86,13 @@ export function reduce(pieces: readonly Piece[]): Piece[] {
       out.push(...valuePieces(scaled));
       at += inWords === null ? 2 : 0;
     } else pushNumber(out, [piece]);
+  }
+  // 10^4 alone, or behind a sign.
+  const [ten, exponent] = out.slice(out[0]?.text === "-" ? 1 : 0);
+  const power = /^\^\{(-?\d{1,2})\}$/.exec(exponent?.text ?? "");
+  if (power !== null && ten?.text === "10" && exponent === out.at(-1)) {
+    const value = powerOfTen(Number(power[1]));
+    if (value !== null) out.splice(-2, 2, ...valuePieces(value));
   }
   const [a, slash, b] = out;
   if (out.length === 3 && slash?.text === "/" && a !== undefined && b !== undefined && b.kind !== "word")

@@ -23,6 +23,8 @@ const SYNONYMS: Record<string, string> = {
   dfrac: "frac",
   tfrac: "frac",
   cfrac: "frac",
+  lt: "<",
+  gt: ">",
   le: "leq",
   ge: "geq",
   ne: "neq",
@@ -60,20 +62,18 @@ const UNICODE: Record<string, string> = {
   "∈": "\\in ",
   "±": "\\pm ",
   θ: "\\theta ",
-  "²": "^2",
-  "³": "^3",
-  "½": "\\frac12 ",
-  "¼": "\\frac14 ",
-  "¾": "\\frac34 ",
   "°": "",
+  "℃": "",
+  "℉": "",
   "“": "",
   "”": "",
   "’": "'",
-  "€": "",
-  "£": "",
-  "¥": "",
-  "₹": "",
 };
+
+/** Signs of currencies are dropped, before a number and behind it. */
+function plainCharacter(character: string): string {
+  return UNICODE[character] ?? (/\p{Sc}/u.test(character) ? "" : character);
+}
 
 const FUNCTIONS = new Set(
   "sin cos tan cot sec csc log ln exp arcsin arccos arctan min max gcd lcm det".split(" "),
@@ -83,6 +83,19 @@ const FUNCTIONS = new Set(
 const SHORT_UNITS = new Set(
   "cm mm km ft kg mg ml lb oz hr mi yd mph kph sq st nd rd th kb mb gb tb".split(" "),
 );
+
+/** Symbols of units of at least two letters that are units even right behind a number, and all symbols of units. */
+const LONG_SYMBOL = String.raw`[kMGTm]?(?:Hz|Pa|eV|Wh)|[kMG][JNVWA]|kcal|mol|rpm|dB|[cmk]?m(?=\^)`;
+const SYMBOL = String.raw`(?:${LONG_SYMBOL}|[kcdmnµμMGT]?(?:[mgsJNVWKAClL]|Ω|\\Omega)|Ah|mAh|cal|bar|min|hr|ft|in|lb|oz|mi|day|kg|ha|hp|psi|ppm|Rs\.?|kr|[hFT])`;
+const POWERED = String.raw`(?:\\(?:mathrm|rm|text|textrm)\s?\{\s?)?${SYMBOL}(?![a-z])\s?\}?(?:\s?\^\s?\{?\s?[-−]?[1-4]\s?\}?)?\s?\}?`;
+const UNIT_END = String.raw`(?=[\s.)}\]$*]{0,8}(?:$|[,;]|(?:and|or|of|per)\b))`;
+/** A unit of symbols behind a space, with the end of the answer behind it: 48 kW, 9.8 m/s^2, 3 N m, 4.2 J/(kg K). */
+const SPACED_UNIT = new RegExp(
+  String.raw`^(?:[\s~]|\\[ ,;:!]){1,8}${POWERED}(?:\s?(?:[*/]|\\cdot|\\times|)\s?\(?${POWERED}\)?){0,3}${UNIT_END}`,
+);
+const JOINED_UNIT = new RegExp(String.raw`^(?:${LONG_SYMBOL})(?:\^\{?[23]\}?)?${UNIT_END}`);
+/** What an amount can be written with. */
+const AMOUNT = /^(?:[-+*/^{}()]|\\(?:frac|times|cdot|pi|sqrt|pm))$/;
 
 /** Degrees Celsius and Fahrenheit: 18^\circ C. */
 const DEGREES_OF_A_SCALE = /\^\s?\{?\s?\\circ\s?\}?\s?(?:\\(?:text|mathrm)\s?\{\s?[CF]\s?\}|[CF](?![a-z]))/gi;
@@ -97,7 +110,8 @@ export const MAX_LATEX_LENGTH = 2000;
 export function tokenizeLatex(raw: string): LatexToken[] {
   const text = raw
     .replace(/°\s?[CF](?![a-z])/gi, "")
-    .replace(/[^\p{ASCII}]/gu, (character) => UNICODE[character] ?? character)
+    .replace(/[^\p{ASCII}]/gu, plainCharacter)
+    .replace(/([<>])=/g, (_, relation) => (relation === "<" ? "\\leq " : "\\geq "))
     // 1, \! 000 is one number, and \\frac is \frac with its backslash escaped.
     .replace(/,\s*\\!\s*(?=\d)/g, ",")
     .replace(/\\!/g, "")
@@ -116,6 +130,8 @@ export function tokenizeLatex(raw: string): LatexToken[] {
 }
 
 function readToken(rest: string, before: readonly LatexToken[]): [length: number, tokens: LatexToken[]] {
+  const unit = behindAmount(before) ? (SPACED_UNIT.exec(rest) ?? JOINED_UNIT.exec(rest)) : null;
+  if (unit !== null) return [unit[0].length, [{ kind: "word", text: "unit" }]];
   const space = /^(?:\s+|[~$%`]|\*\*)/.exec(rest);
   if (space !== null) return [space[0].length, []];
   const inList = /^\d{1,3},/.test(rest) && openBrackets(before) > 0;
@@ -126,7 +142,7 @@ function readToken(rest: string, before: readonly LatexToken[]): [length: number
   }
   if (rest.startsWith("\\")) return readCommand(rest);
   // 1.5 x 10^3: an x between two numbers and followed by a space multiplies.
-  if (/^x\s+\d/i.test(rest) && before.at(-1)?.kind === "number")
+  if (/^x(?:\s+\d|10\s?\^)/i.test(rest) && before.at(-1)?.kind === "number")
     return [1, [{ kind: "command", text: "\\times" }]];
   const word = /^[a-z]+/i.exec(rest)?.[0] ?? "";
   const isTime = before.at(-1)?.kind === "number" && TIME_UNIT.test(rest);
@@ -136,6 +152,17 @@ function readToken(rest: string, before: readonly LatexToken[]): [length: number
   if (/^[ap]m$/i.test(word)) return [2, [{ kind: "symbol", text: word.toLowerCase() }]];
   if (FUNCTIONS.has(word)) return [word.length, [{ kind: "command", text: `\\${word}` }]];
   return [1, [{ kind: "symbol", text: rest[0] ?? "" }]];
+}
+
+/** Whether the last element so far is an amount and no expression with variables. */
+function behindAmount(before: readonly LatexToken[]): boolean {
+  const last = before.at(-1);
+  if (last === undefined || !(last.kind === "number" || last.text === "}")) return false;
+  for (const { kind, text } of before.slice(-20).reverse()) {
+    if (text === "," || text === ";" || text === "=" || text === "\\approx" || kind === "word") return true;
+    if (kind !== "number" && !AMOUNT.test(text)) return false;
+  }
+  return true;
 }
 
 function openBrackets(tokens: readonly LatexToken[]): number {
@@ -170,7 +197,7 @@ function readCommand(rest: string): [length: number, tokens: LatexToken[]] {
     return [length, []];
   }
   const meaning = SYNONYMS[command] ?? command;
-  if (/^[|[\]]$/.test(meaning)) return [length, [{ kind: "symbol", text: meaning }]];
+  if (/^[|[\]<>]$/.test(meaning)) return [length, [{ kind: "symbol", text: meaning }]];
   if (/^[{}]$/.test(meaning)) return [length, [{ kind: "symbol", text: `\\${meaning}` }]];
   return [length, [{ kind: "command", text: `\\${meaning}` }]];
 }

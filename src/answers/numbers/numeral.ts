@@ -1,7 +1,7 @@
 // How one number is written, in running text and in LaTeX alike: digits with thousands separators, a decimal part and
-// an exponent, scales (million), and number words. It knows neither signs nor fractions.
+// an exponent. It knows neither signs nor fractions.
 
-import { multiply, parseDecimal, powerOfTen, type Rational, rational } from "./rational.ts";
+import { multiply, parseDecimal, powerOfTen, type Rational } from "./rational.ts";
 
 export interface Numeral {
   /** Where it ends in the text. */
@@ -62,84 +62,4 @@ export function joinSpacedThousands(text: string): string {
     /^([-−]?[$£€]?\d{1,3})((?:[ \u00a0\u202f]\d{3})+)(?!\d)/,
     (_, head: string, groups: string) => head + groups.replace(/[^\d]/g, ""),
   );
-}
-
-const UNITS = new Map(
-  "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen eighteen nineteen"
-    .split(" ")
-    .map((word, value) => [word, value]),
-);
-const TENS = new Map(
-  "twenty thirty forty fifty sixty seventy eighty ninety".split(" ").map((word, i) => [word, 20 + 10 * i]),
-);
-const SCALES = new Map([
-  ["hundred", 100],
-  ["thousand", 1_000],
-  ["million", 1_000_000],
-  ["billion", 1_000_000_000],
-  ["trillion", 1_000_000_000_000],
-]);
-
-/** The words that name a scale, as alternatives of a pattern. */
-export const SCALE_WORDS = [...SCALES.keys()].join("|");
-
-/** The value of a scale, such as the million of 1.5 million; null for any other word. */
-export function scaleOf(word: string): Rational | null {
-  const scale = SCALES.get(word.toLowerCase());
-  return scale === undefined ? null : rational(BigInt(scale));
-}
-
-/**
- * The value of "twelve", "forty-two", "a hundred" or "three hundred and five"; null when a word belongs to no number,
- * or the words do not make one number, as in "five six".
- */
-export function parseNumberWords(text: string): number | null {
-  const words = text
-    .toLowerCase()
-    .split(/[\s-]+/)
-    .filter((word) => word !== "");
-  if (words.length === 0 || words.length > 12) return null;
-  if (/^an?$/.test(words[0] ?? "") && SCALES.has(words[1] ?? "")) words[0] = "one";
-  let total = 0;
-  let group = 0;
-  let lastScale = Number.POSITIVE_INFINITY;
-  for (const [at, word] of words.entries()) {
-    const value = UNITS.get(word) ?? TENS.get(word);
-    const scale = SCALES.get(word);
-    if (word === "and") {
-      if (!SCALES.has(words[at - 1] ?? "") || at === words.length - 1) return null;
-    } else if (value !== undefined) {
-      if (at > 0 && !canFollow(group, value)) return null;
-      group += value;
-    } else if (scale === 100) {
-      if (group >= 100) return null;
-      group = (group || 1) * 100;
-    } else if (scale !== undefined) {
-      if (scale >= lastScale) return null;
-      lastScale = scale;
-      total += (group || 1) * scale;
-      group = 0;
-    } else return null;
-  }
-  return total + group;
-}
-
-/** Whether a value can be added to the words before it: a unit to tens, units or tens to hundreds. */
-function canFollow(group: number, value: number): boolean {
-  if (value === 0) return false;
-  return value < 10 ? group % 10 === 0 && group % 100 !== 10 : group % 100 === 0;
-}
-
-const MAX_NUMBER_WORDS = 10;
-
-/** The longest number in words that a sentence begins with, with its sign: "minus three hundred and fifty dollars". */
-export function readNumberWords(sentence: string): string | null {
-  const said = /^[a-z]+(?:[\s-][a-z]+)*/i.exec(sentence)?.[0].split(/\s/) ?? [];
-  const negative = /^(?:negative|minus)$/i.test(said[0] ?? "");
-  const words = said.slice(negative ? 1 : 0, MAX_NUMBER_WORDS);
-  for (let size = words.length; size > 0; size--) {
-    const value = parseNumberWords(words.slice(0, size).join(" "));
-    if (value !== null) return String(negative ? -value : value);
-  }
-  return null;
 }

@@ -35,6 +35,10 @@ export function powerOfTen(exponent: number): Rational | null {
   return exponent < 0 ? rational(1n, power) : rational(power);
 }
 
+export function add(a: Rational, b: Rational): Rational {
+  return rational(a.numerator * b.denominator + b.numerator * a.denominator, a.denominator * b.denominator);
+}
+
 export function multiply(a: Rational, b: Rational): Rational {
   return rational(a.numerator * b.numerator, a.denominator * b.denominator);
 }

@@ -1,7 +1,8 @@
 // Finds the numbers in running text, with sign, currency, fraction, mixed number, power of ten and scale, and clock
 // times. One pass with a bounded look ahead at each number. It does not know which one is an answer.
 
-import { matchAt, parseExponent, readNumeral, SCALE_WORDS, scaleOf, THOUSANDS_SEPARATOR } from "./numeral.ts";
+import { parseNumberWords, SCALE_WORDS, scaleOf } from "./number-words.ts";
+import { matchAt, parseExponent, readNumeral, THOUSANDS_SEPARATOR } from "./numeral.ts";
 import type { Rational } from "./rational.ts";
 import { divide, mixedNumber, multiply, negate, parseDecimal, powerOfTen, toDecimal } from "./rational.ts";
 
@@ -23,10 +24,15 @@ const CLOCK = /(:\d+(?::\d+)?)(?:[ ]?([ap])\.?m\b\.?)?/iy;
 const DENOMINATOR = new RegExp(String.raw`\/(\d+)(?![\d/]|\.\d|${THOUSANDS_SEPARATOR}\d{3})`, "y");
 /** The fraction of a mixed number. */
 const FRACTION = new RegExp(String.raw` (\d+)${DENOMINATOR.source}`, "y");
-const POWER_OF_TEN = /\s?(?:[x×*·]|\\times|\\cdot)\s?10\s?\^\s?\{?\s?([-−+]?\d{1,3})\s?\}?/iy;
+const POWER_OF_TEN = /\s?(?:[x×*·]|\\times|\\cdot)\s?10\s?\^\s?[{(]?\s?([-−+]?\d{1,3})\s?[})]?/iy;
+/** An exponent behind digits. */
+const POWER = /\^(?:\{([^{}\\]{1,12})\}|\(?([-−+]?\d{1,3})\)?)/y;
+/** The fraction in words of "6 and a half". */
+const SAID_FRACTION = /[ -]and[ -]((?:an?|one|two|three|four|five|six|seven|eight|nine)[ -][a-z]{4,10})\b/iy;
 const SCALE_WORD = new RegExp(String.raw`[ \u00a0-](${SCALE_WORDS})\b`, "iy");
 
-/** All numbers of `text` in order. Digits that are part of a name (`x2`, `A1`, `a_1`) are left out. */
+/** All numbers of `text` in order. Digits that are part of a name (`x2`, `A1`, `a_1`) or
+ * an exponent in braces are left out. */
 export function* scanNumbers(text: string): Generator<NumberToken> {
   let at = 0;
   for (;;) {
@@ -44,7 +50,10 @@ export function* scanNumbers(text: string): Generator<NumberToken> {
 /** A single letter, an underscore or "#" right before the digits. An "x" between digits is a multiplication sign. */
 function isPartOfName(text: string, at: number): boolean {
   const before = text[at - 1] ?? "";
-  if (before === "_" || (before === "#" && text[at - 2] !== "#")) return true;
+  if (/_$|_\{$|\^[{(]$/.test(text.slice(Math.max(0, at - 3), at))) return true;
+  // 12 m^2
+  if (before === "^" && /\d\s?(?:[cdkm]?m|in|ft)\^$/.test(text.slice(Math.max(0, at - 6), at))) return true;
+  if (before === "#" && text[at - 2] !== "#") return true;
   if (!/[a-z]/i.test(before) || /[a-z]/i.test(text[at - 2] ?? "")) return false;
   return !(before.toLowerCase() === "x" && /\d/.test(text[at - 2] ?? ""));
 }
@@ -59,7 +68,8 @@ function readNumber(text: string, at: number): NumberToken | null {
     return { start: at, end: end + clock[0].length, display: digits + clock[1] + half, value: null };
   }
   const start = startOfSign(text, at);
-  const size = numeral.value === null ? null : readSize(text, end, numeral.value, digits);
+  const size =
+    numeral.value === null ? null : (readPower(text, numeral) ?? readSize(text, end, numeral.value, digits));
   const { display, value } = size ?? { display: digits, value: null };
   const negative = MINUS.includes(text[start] ?? " ");
   const sign = negative && !/^0(?:\.0*)?$/.test(display) ? "-" : "";
@@ -74,7 +84,18 @@ function readNumber(text: string, at: number): NumberToken | null {
 interface Size {
   readonly end: number;
   readonly display: string;
-  readonly value: Rational;
+  readonly value: Rational | null;
+}
+
+/** 10^4 by value, and 2^{5} as it is written; null when the digits have no exponent. */
+function readPower(text: string, { digits, end: at }: { digits: string; end: number }): Size | null {
+  const match = matchAt(POWER, text, at);
+  if (match === null) return null;
+  const end = at + match[0].length;
+  if (digits !== "10" && match[1] === undefined) return null;
+  const exponent = /^[-−+]?\d{1,3}$/.exec(match[1] ?? match[2] ?? "");
+  const value = digits === "10" && exponent !== null ? powerOfTen(parseExponent(exponent[0])) : null;
+  return { end, display: digits + match[0], value };
 }
 
 /** A numeral together with the denominator, fraction or power of ten that follows it. */
@@ -87,6 +108,17 @@ function readSize(text: string, end: number, value: Rational, digits: string): S
     return { end: end + denominator[0].length, display: display + denominator[0], value: quotient };
   const mixed = readMixed(text, end, value);
   if (mixed !== null) return { ...mixed, display: display + text.slice(end, mixed.end) };
+  const said = matchAt(SAID_FRACTION, text, end);
+  const part = said === null ? null : parseNumberWords(said[1] ?? "");
+  const sum = part === null ? null : mixedNumber(value, part);
+  if (said !== null && sum !== null) {
+    const { numerator, denominator } = sum;
+    return {
+      end: end + said[0].length,
+      display: toDecimal(sum) ?? `${numerator}/${denominator}`,
+      value: sum,
+    };
+  }
   const scale = readScale(text, end);
   if (scale === null) return { end, display, value };
   const scaled = multiply(value, scale.value);

@@ -8,7 +8,7 @@ const AGAIN = "what was there before is unchanged: free some space or fix the pe
 export const RESUME =
   "what was written before is unchanged: free some space or fix the permissions, then resume";
 /** For the system's temporary folder. */
-export const OTHER_SCRATCH = "free some space there, or set TMPDIR to another folder";
+export const OTHER_SCRATCH = "free some space there, or name another folder in TMPDIR";
 
 /** System calls that only writing makes. */
 const WRITING_CALLS = new Set(["mkdir", "write", "fsync", "ftruncate"]);

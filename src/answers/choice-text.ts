@@ -14,6 +14,8 @@ export interface ChoiceText {
   readonly choice: Choice;
   /** The text without layout. */
   readonly text: string;
+  /** The text as it is compared letter by letter. */
+  readonly spelling: string;
   /** Numbers, formulas and symbols: texts that would be others without their signs. */
   readonly isFormal: boolean;
   /** The canonical form of a formula or a number; null for words. */
@@ -47,7 +49,7 @@ export function choiceTexts(choices: readonly Choice[]): readonly ChoiceText[] {
     const key = isFormal || isSaid ? canonicalLatex(text) || null : null;
     const isAmount = key !== null && AMOUNT.test(key) && !/[a-z]\s*=/i.test(text.replace(/^[a-z]\s*=/i, ""));
     const unit = isAmount && !isSaid ? unitBehind(text.replace(/^[^\d]*/, "")) : "";
-    return { choice, text, isFormal, key, isAmount, unit };
+    return { choice, text, spelling: spelled(text), isFormal, key, isAmount, unit };
   });
   prepared.set(choices, texts);
   return texts;
@@ -135,8 +137,8 @@ export function choiceSpelled(raw: string, texts: readonly ChoiceText[]): Choice
   const exact = spelled(withoutLayout(raw));
   const lower = exact.toLowerCase();
   const found =
-    texts.find(({ text }) => spelled(text) === exact) ??
-    texts.find(({ text }) => spelled(text).toLowerCase() === lower) ??
+    texts.find(({ spelling }) => spelling === exact) ??
+    texts.find(({ spelling }) => spelling.toLowerCase() === lower) ??
     (plain(raw) === ""
       ? undefined
       : texts.find(
@@ -345,8 +347,8 @@ function findWritten(text: string, texts: readonly ChoiceText[]): TextMatch[] {
   for (const match of text.matchAll(pattern)) {
     const found = spelled(match[0].replace(/\s+/g, " "));
     const one =
-      written.find((text) => spelled(text.text) === found) ??
-      written.find((text) => spelled(text.text).toLowerCase() === found.toLowerCase()) ??
+      written.find(({ spelling }) => spelling === found) ??
+      written.find(({ spelling }) => spelling.toLowerCase() === found.toLowerCase()) ??
       written.find(({ text }) => [`${plain(text)}s`, `${plain(text)}es`].includes(plain(found)));
     if (one === undefined) continue;
     const isStrict = one.isFormal || one.text.length < 3;

@@ -136,14 +136,13 @@ function spelled(text: string): string {
 export function choiceSpelled(raw: string, texts: readonly ChoiceText[]): Choice | null {
   const exact = spelled(withoutLayout(raw));
   const lower = exact.toLowerCase();
+  const words = plain(raw);
   const found =
     texts.find(({ spelling }) => spelling === exact) ??
     texts.find(({ spelling }) => spelling.toLowerCase() === lower) ??
-    (plain(raw) === ""
+    (words === "" || hasSymbols(exact)
       ? undefined
-      : texts.find(
-          ({ isFormal, choice }) => !isFormal && !hasSymbols(exact) && plain(choice.text) === plain(raw),
-        ));
+      : texts.find(({ isFormal, choice }) => !isFormal && plain(choice.text) === words));
   return found?.choice ?? null;
 }
 

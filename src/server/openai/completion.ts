@@ -79,6 +79,7 @@ export function startCompletion<Body extends CompletionBody>(
   for (const [index, { length }] of input.prompts.entries()) {
     withPromptParam(promptParams[index]!, () => checkPromptLength(length, student.engine.contextLength));
   }
+  const limits = generationLimits(context, input.caller);
   const runs: WatchedGeneration[] = [];
   const cancel = (reason: CancelReason) => {
     for (const run of runs) run.cancel(reason);
@@ -99,7 +100,6 @@ export function startCompletion<Body extends CompletionBody>(
         },
       };
       const { continuesText } = shape;
-      const limits = generationLimits(context, caller);
       const request = { ...limits, id: `${id}-${prompt}`, promptTokens, samples: n, sampling, continuesText };
       runs.push(
         watchGeneration(

@@ -5,6 +5,7 @@ import { type Clock, systemClock } from "../base/clock.ts";
 import { MagdiError } from "../base/errors.ts";
 import type { Tokenizer } from "../text/tokenizer.ts";
 import { ActiveRequest, type RequestHooks } from "./active-request.ts";
+import { type EngineCaller, ONE_CALLER } from "./fair-shares.ts";
 import type { ModelRunner, StepOutput } from "./model-runner.ts";
 import { PrefixCache } from "./prefix-cache.ts";
 import type {
@@ -79,9 +80,9 @@ export class Engine implements GenerationEngine {
     };
   }
 
-  assertRoom(samples: number): void {
+  assertRoom(samples: number, caller: EngineCaller = ONE_CALLER): void {
     this.#assertServing();
-    this.#scheduler.assertRoom(samples);
+    this.#scheduler.assertRoom(samples, caller);
   }
 
   submit(request: GenerationRequest, listener: GenerationListener = {}): Generation {
@@ -89,7 +90,7 @@ export class Engine implements GenerationEngine {
     const { vocabSize } = this.#runner;
     const { contextLength, maxSamplesPerRequest } = this;
     checkRequest(request, { contextLength, vocabSize, maxSamplesPerRequest });
-    this.#scheduler.assertRoom(request.samples);
+    this.#scheduler.assertRoom(request.samples, request.caller ?? ONE_CALLER);
 
     const { sampling } = request;
     const promptTokens = Int32Array.from(request.promptTokens);
@@ -100,9 +101,9 @@ export class Engine implements GenerationEngine {
       sequences.push(new Sequence(index, promptTokens.length, maxTokens, sampling, context));
     }
     const active = new ActiveRequest(request, promptTokens, sequences, listener, this.#hooks);
-    // A queue timeout of 0 means not to wait for other requests; the running step has to end all the same.
-    if (request.queueTimeoutMs === 0 && this.#scheduler.prefillIsFree) active.waitLimitMs = this.#stallMs;
     this.#scheduler.enqueue(active);
+    // A queue timeout of 0 means not to wait for other requests; the running step has to end all the same.
+    if (request.queueTimeoutMs === 0 && this.#scheduler.isNext(active)) active.waitLimitMs = this.#stallMs;
     this.#setTimers(active);
     this.#loop ??= this.#run();
     return active;

@@ -1,38 +1,56 @@
 // The running batch: which sequence has which decode row of the KV cache. Rows in use stay contiguous from 0: the last
 // one moves into the row that becomes free.
 
+import type { ActiveRequest } from "./active-request.ts";
 import type { ModelRunner } from "./model-runner.ts";
 import type { Sequence } from "./sequence.ts";
 
+interface Holder {
+  readonly request: ActiveRequest;
+  readonly sequence: Sequence;
+}
+
 export class RunningBatch {
   readonly #runner: ModelRunner;
-  readonly #sequences: (Sequence | null)[];
+  readonly #holders: (Holder | null)[];
   #count = 0;
 
   constructor(runner: ModelRunner) {
     this.#runner = runner;
-    this.#sequences = new Array(runner.maxRows).fill(null);
+    this.#holders = new Array(runner.maxRows).fill(null);
   }
 
   get count(): number {
     return this.#count;
   }
 
+  get free(): number {
+    return this.#runner.maxRows - this.#count;
+  }
+
   get full(): boolean {
-    return this.#count === this.#runner.maxRows;
+    return this.free === 0;
   }
 
   /** The sequence of row `row` < count. */
   at(row: number): Sequence {
-    return this.#sequences[row]!;
+    return this.#holders[row]!.sequence;
   }
 
-  /** Gives the next row to a sequence and copies the first `promptTokens` tokens of the prompt row to it. */
-  fork(sequence: Sequence, promptTokens: number): void {
-    const row = this.#count++;
-    this.#runner.copyRow(this.#runner.promptRow, row, promptTokens);
-    this.#sequences[row] = sequence;
-    sequence.row = row;
+  /** The request of row `row` < count. */
+  requestAt(row: number): ActiveRequest {
+    return this.#holders[row]!.request;
+  }
+
+  /** Gives the next row to a sequence of the request in the prompt row, whose prompt is copied. */
+  fork(request: ActiveRequest, sequence: Sequence): void {
+    this.#fork(request, sequence, this.#count++);
+  }
+
+  /** The same with a row that another sequence has: it is left without one, to be computed anew. */
+  takeOver(request: ActiveRequest, sequence: Sequence, row: number): void {
+    this.at(row).row = -1;
+    this.#fork(request, sequence, row);
   }
 
   /** Removes ended sequences and moves the last rows into the free ones. */
@@ -45,8 +63,8 @@ export class RunningBatch {
       this.#runner.copyRow(this.#count - 1, row, moved.cachedTokens);
       this.at(row).row = -1;
       this.#count--;
-      this.#sequences[this.#count] = null;
-      this.#sequences[row] = moved;
+      this.#holders[row] = this.#holders[this.#count]!;
+      this.#holders[this.#count] = null;
       moved.row = row;
     }
   }
@@ -58,9 +76,16 @@ export class RunningBatch {
     return tokens;
   }
 
+  #fork(request: ActiveRequest, sequence: Sequence, row: number): void {
+    this.#runner.copyRow(this.#runner.promptRow, row, request.promptTokens.length);
+    this.#holders[row] = { request, sequence };
+    sequence.row = row;
+    sequence.restart();
+  }
+
   #freeLast(): void {
     this.#count--;
     this.at(this.#count).row = -1;
-    this.#sequences[this.#count] = null;
+    this.#holders[this.#count] = null;
   }
 }

@@ -80,7 +80,8 @@ export class Scheduler {
 
   /** Whether a waiting request is prefilled next, without waiting for others. */
   isNext(request: ActiveRequest): boolean {
-    const next = this.#promptRow.request === null ? this.#turns.first() : this.#turns.rivalOf(this.#promptRow);
+    const next =
+      this.#promptRow.request === null ? this.#turns.first() : this.#turns.rivalOf(this.#promptRow);
     return next === request;
   }
 

@@ -60,7 +60,8 @@ export class WaitingQueue {
     let excess = waiting + samples - this.#maxSamples;
     while (excess > 0) {
       let longest = { requests: [] as ActiveRequest[], samples: own + samples, weight: caller.weight };
-      for (const line of lines) if (line.samples / line.weight > longest.samples / longest.weight) longest = line;
+      for (const line of lines)
+        if (line.samples / line.weight > longest.samples / longest.weight) longest = line;
       const last = longest.requests.pop();
       if (last === undefined) throw this.#full(waiting, samples);
       longest.samples -= last.liveSamples;

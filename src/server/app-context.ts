@@ -41,6 +41,8 @@ declare module "fastify" {
   interface FastifyContextConfig {
     /** True for routes whose failures count as failed inference requests. */
     inference?: boolean;
+    /** True for routes that are no inference, and count as requests for the rate limit all the same. */
+    limited?: boolean;
     /** For the OpenAPI document: errors that cannot be derived from the other options. */
     errors?: readonly ErrorCode[];
     /** For the OpenAPI document, on routes that can stream: the data of one event. */

@@ -4,9 +4,10 @@ import Fastify, { type FastifyInstance, LogController } from "fastify";
 import { serializerCompiler, type ZodTypeProvider } from "fastify-type-provider-zod";
 import { type Clock, systemClock } from "../base/clock.ts";
 import { type Baselines, loadBaselines } from "../voting/baselines.ts";
-import { ANYBODY, openApiKeys } from "./access/api-keys.ts";
+import { openApiKeys } from "./access/api-keys.ts";
 import { initialCaller, installAuthentication } from "./access/authentication.ts";
 import { installBrowserAccess } from "./access/browser-access.ts";
+import { ANYBODY } from "./access/caller.ts";
 import { installHostCheck } from "./access/host-names.ts";
 import { installRequestLimits, limitOptions } from "./access/http-limits.ts";
 import { installRateLimit } from "./access/rate-limit.ts";
@@ -81,7 +82,7 @@ export function buildApp(options: AppOptions): FastifyInstance {
   };
   const { lifecycle, metrics } = context;
   const apiKeys = openApiKeys(config);
-  metrics.traffic.initialiseKeys(apiKeys?.names ?? [ANYBODY.name]);
+  metrics.traffic.initialiseKeys(apiKeys?.names ?? [ANYBODY]);
   const limits = limitOptions(config);
   const connections = new HttpConnections(clock);
 
@@ -110,7 +111,7 @@ export function buildApp(options: AppOptions): FastifyInstance {
   installErrorHandlers(app, metrics, routes);
 
   app.addHook("onRequest", async (request, reply) => {
-    request.caller = initialCaller(apiKeys);
+    request.caller = initialCaller(apiKeys, request.ip);
     reply.header(REQUEST_ID_HEADER, request.id);
     const parent = parseTraceparent(request.headers.traceparent);
     const { url: route, config: kind } = request.routeOptions;

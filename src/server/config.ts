@@ -93,8 +93,10 @@ export const serverSettings = z.object({
       "most that weights, keys and values may take together, in millions of bytes, or the server does not start; default: no limit",
     ),
   isolatePrefixes: onOff()
-    .default(false)
-    .describe("true: what one API key's prompts left computed is never reused for another's"),
+    .default(true)
+    .describe(
+      "what one API key's prompts left computed is never reused for another's; false shares it, and gives away what keys ask: by cached_tokens and by time, a key can guess another's prompts piece by piece",
+    ),
   maxSamples: wholeNumber(1, 1024).default(32).describe("most samples of one request"),
   queueSamples: wholeNumber(1, 1_000_000)
     .default(256)
@@ -129,11 +131,15 @@ export const serverSettings = z.object({
   apiKeysFile: text("a file of API keys")
     .nullable()
     .default(null)
-    .describe('file of API keys: {"name": "key"} or lines of name:key; only who has one may ask'),
+    .describe(
+      'file of API keys: {"name": "key"} or lines of name:key, with a weight and rights where need be; only who has one may ask',
+    ),
   apiKeys: keyList.nullable().default(null).describe("API keys as name:key,name:key, besides the file's"),
   requestsPerMinute: wholeNumber(0, 1_000_000)
     .default(0)
-    .describe("requests a minute of one API key, or of one address without keys; 0 is no limit"),
+    .describe(
+      "requests a minute of one API key, or of one address without keys: questions, completions, votes, texts to tokenise; 0 is no limit",
+    ),
   corsOrigins: listOf("an origin such as https://example.org or *", isOrigin)
     .default([])
     .describe("origins whose pages may call the server, separated by commas; * is any"),

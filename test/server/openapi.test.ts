@@ -92,7 +92,7 @@ test("every operation has a name of its own, a tag, a summary, a description and
     if (!open) assert.ok(operation.responses["401"], name);
     assert.equal(
       "429" in operation.responses,
-      route?.config?.inference ?? false,
+      route?.config?.inference ?? route?.config?.limited ?? false,
       `${name}: only work is limited`,
     );
     assert.ok(operation.responses["500"], name);

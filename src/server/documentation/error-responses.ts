@@ -23,7 +23,9 @@ export function errorCodesOf({ config, schema }: DescribedRoute): ErrorCode[] {
     codes.add("MAGDI_MODEL_LOADING").add("MAGDI_SHUTTING_DOWN").add("MAGDI_ENGINE_STALLED");
     codes.add("MAGDI_ENGINE_FAILED");
   }
+  if (config?.limited) codes.add("MAGDI_RATE_LIMIT");
   if (!config?.open) codes.add("MAGDI_UNAUTHENTICATED");
+  if (!config?.open && config?.right !== "any") codes.add("MAGDI_FORBIDDEN");
   codes.add("MAGDI_FORBIDDEN_HOST");
   return [...codes];
 }

@@ -51,6 +51,16 @@ export class EngineMetrics {
       "Prompt tokens reused from the prefix cache.",
       (stats) => stats.prefixHitTokens,
     );
+    counter(
+      "preemptions_total",
+      "Rows that samples gave back to a caller below its share.",
+      (stats) => stats.preemptions,
+    );
+    counter(
+      "recomputed_tokens_total",
+      "Tokens computed again after their row had been given back.",
+      (stats) => stats.recomputedTokens,
+    );
     const state = () => this.#stats?.().state ?? "loading";
     factory.stateGauge("engine_state", "1 for the engine's state, 0 for the others.", STATES, state);
   }

@@ -2,6 +2,8 @@
 import type { MetricFactory } from "./metric-factory.ts";
 
 const TOKEN_KINDS = ["prompt", "generation"] as const;
+/** Few, because each is a series for each key. */
+const WAIT_SECONDS = [0.1, 1, 5, 10, 30, 60];
 /** The label of paths without a route. */
 const NO_ROUTE = "other";
 const SWITCHING_PROTOCOLS = 101;
@@ -12,6 +14,7 @@ export class TrafficMetrics {
   readonly #responses;
   readonly #keyRequests;
   readonly #keyTokens;
+  readonly #keyQueueTime;
 
   constructor(factory: MetricFactory) {
     this.#responses = factory.counter(
@@ -29,12 +32,19 @@ export class TrafficMetrics {
       "Prompt and generated tokens, by the API key's name; anybody if no keys are set.",
       ["key", "kind"],
     );
+    this.#keyQueueTime = factory.histogram(
+      "key_queue_time_seconds",
+      "From submission to prefill, or to the end of a request that never began, by the API key's name; anybody if no keys are set.",
+      WAIT_SECONDS,
+      ["key"],
+    );
   }
 
   /** Starts the counters of all keys at 0, so that rate() sees the first event. */
   initialiseKeys(names: readonly string[]): void {
     for (const key of names) {
       this.#keyRequests.inc({ key }, 0);
+      this.#keyQueueTime.zero({ key });
       for (const kind of TOKEN_KINDS) this.#keyTokens.inc({ key, kind }, 0);
     }
   }
@@ -47,6 +57,10 @@ export class TrafficMetrics {
 
   countRequest(key: string): void {
     this.#keyRequests.inc({ key });
+  }
+
+  observeWait(key: string, seconds: number): void {
+    this.#keyQueueTime.observe({ key }, seconds);
   }
 
   countTokens(key: string, kind: (typeof TOKEN_KINDS)[number], tokens: number): void {

@@ -7,7 +7,7 @@ import { type WatchedGeneration, watchGeneration } from "../../asking/watched-ge
 import type { CancelReason } from "../../base/finish-reason.ts";
 import type { GenerationListener, GenerationResult, SamplingParams } from "../../engine/request.ts";
 import { checkPromptLength } from "../../engine/request.ts";
-import type { Caller } from "../access/api-keys.ts";
+import type { Caller } from "../access/caller.ts";
 import { type InferenceRun, newId, type ServingContext } from "../app-context.ts";
 import { generationLimits, generationMeter } from "../generation-meter.ts";
 import { answerStreamed, answerWhole } from "../inference-route.ts";

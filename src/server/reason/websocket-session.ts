@@ -3,7 +3,7 @@
 import type { FastifyBaseLogger } from "fastify";
 import { badField } from "../../asking/sampling.ts";
 import { MagdiError } from "../../base/errors.ts";
-import type { Caller } from "../access/api-keys.ts";
+import type { Caller } from "../access/caller.ts";
 import type { ServingContext } from "../app-context.ts";
 import type { RequestTrace } from "../observation/request-trace.ts";
 import { type ErrorBody, toHttpError } from "../transport/http-errors.ts";

@@ -50,6 +50,12 @@ const SHAPES: Partial<Record<ErrorCode, HttpShape>> = {
     code: "invalid_api_key",
     reason: "unauthenticated",
   },
+  MAGDI_FORBIDDEN: {
+    status: 403,
+    type: "permission_error",
+    code: "missing_right",
+    reason: "unauthenticated",
+  },
   MAGDI_FORBIDDEN_ORIGIN: {
     status: 403,
     type: "permission_error",

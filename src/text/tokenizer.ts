@@ -12,8 +12,7 @@ import { readTokenDecoder } from "./token-decoder.ts";
 import { TokenLimit, TooManyTokensError } from "./token-limit.ts";
 import { type AddedToken, addedTokens, namedSpecialTokens, vocabularyIds } from "./tokenizer-json.ts";
 
-/** Texts up to this length are encoded in some ten milliseconds, so their tokens are counted exactly; no other limit on
- * tokens is below this. */
+/** Texts up to this length are encoded in some ten milliseconds, so their tokens are always counted exactly. */
 export const SHORT_TEXT_UNITS = 32_768;
 
 /** Added tokens that some files do not call special though chat templates mark turns with them. */
@@ -24,8 +23,7 @@ interface EncodeOptions {
   readonly addSpecialTokens: boolean;
   /**
    * Stop encoding a long text as soon as it is certain to have more tokens than this. A text that exceeds it by few tokens
-   * may still be encoded, and a short one always is, but what is given back has at most this many tokens, or 32768 from a
-   * short text. Default: no limit.
+   * may still be encoded, and a short one always is. Default: no limit.
    */
   readonly atMost?: number;
   /** Whether the text has marks that `quoteSpecial` put there. Default false. */
@@ -44,7 +42,7 @@ export interface Tokenizer {
   /**
    * A special token's text inside `text` becomes that token, as in Transformers, vLLM and llama.cpp, unless it is quoted.
    * O(n log n), a second or two for 1 MB.
-   * @throws TooManyTokensError for a long text of more than `atMost` tokens, or a short one of more than that and 32768
+   * @throws TooManyTokensError for a long text of more than `atMost` tokens
    */
   encode(text: string, options: EncodeOptions): Int32Array;
   /**
@@ -147,14 +145,12 @@ export function createTokenizer(tokenizer: JsonObject, config: JsonObject, origi
     encode(text, options) {
       if (text === "") return emptyEncoding(inner, options);
       const { atMost = Number.POSITIVE_INFINITY, addSpecialTokens, quoted = false } = options;
-      const isLong = text.length > SHORT_TEXT_UNITS;
-      const { ids } = limit.during(countable && isLong ? atMost : Number.POSITIVE_INFINITY, () =>
+      const most = countable && text.length > SHORT_TEXT_UNITS ? atMost : Number.POSITIVE_INFINITY;
+      const { ids } = limit.during(most, () =>
         quotes.during(quoted, () => inner.encode(text, { add_special_tokens: addSpecialTokens })),
       );
-      // The limit counts words' pieces alone: special tokens are none, and a normaliser can make a short text long.
-      if (ids.length > (isLong ? atMost : Math.max(atMost, SHORT_TEXT_UNITS))) {
-        throw new TooManyTokensError(ids.length);
-      }
+      // The limit counts the pieces of words alone, and special tokens are none.
+      if (ids.length > most) throw new TooManyTokensError(ids.length);
       return Int32Array.from(ids);
     },
     quoteSpecial: (text) => quotes.quote(text),

@@ -216,6 +216,30 @@ test("a caller alone has all rows, and whoever asks small things without end sta
   assert.equal(toy.engine.stats().preemptions, 0, "what ends with its first token needs no row");
 });
 
+test("rows that become free are kept for those who wait for their share", async () => {
+  const toy = toyEngine({ maxRows: 8, contextLength: 128 });
+  const all = [12, 60].map((maxTokens) =>
+    toy.engine.submit(greedy("greedy", { samples: 8, sampling: { maxTokens } })),
+  );
+  // While the last step of the first request runs, the second waits for the eight rows.
+  during(toy, 13, () => {
+    const light = { caller: caller("light"), samples: 4, promptTokens: prompt(4, 20) };
+    all.push(toy.engine.submit(toyRequest({ ...light, sampling: { maxTokens: 30 } })));
+  });
+  await Promise.all(all.map(({ done }) => done));
+  await all[2]?.done;
+  assert.deepEqual(
+    toy.runner.steps.slice(13, 17).map(({ phase, rows }) => [phase, rows]),
+    [
+      ["prefill", 1],
+      ["decode", 8],
+      ["decode", 8],
+      ["decode", 8],
+    ],
+  );
+  assert.equal(toy.engine.stats().preemptions, 0, "nobody had to give a row back");
+});
+
 test("with more callers than rows each is served in its turn", async () => {
   const toy = toyEngine({ ...ROWS, maxRows: 2 });
   const order: string[] = [];

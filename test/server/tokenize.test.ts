@@ -103,6 +103,9 @@ test("what is answered is bounded, special tokens and spelled-out texts too", as
     assert.equal(answer.body.error.context_length, 512);
     assert.ok(answer.body.error.prompt_tokens > 512);
   }
+  // Each of these characters is three bytes, and each byte a token.
+  const wide = await server.post(TOKENIZE, { prompt: "\u65e5".repeat(30_000) });
+  assert.deepEqual([wide.status, wide.body.error.prompt_tokens], [400, 90_000]);
   // A short text is counted to the end, as any is.
   const { count } = await tokens(server, { prompt: "<|im_end|>".repeat(3000) });
   assert.equal(count, 3000);

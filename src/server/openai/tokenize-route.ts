@@ -3,6 +3,7 @@ import type { FastifyPluginAsyncZod } from "fastify-type-provider-zod";
 import { withinContext } from "../../asking/prompt-tokens.ts";
 import { badField } from "../../asking/sampling.ts";
 import { encodeChat } from "../../text/chat-prompt.ts";
+import { TooManyTokensError } from "../../text/token-limit.ts";
 import { SHORT_TEXT_UNITS } from "../../text/tokenizer.ts";
 import type { RouteOptions } from "../app-context.ts";
 import { assertServes, assertTokens, messagesOf, type ServedStudent } from "../served-student.ts";
@@ -71,7 +72,7 @@ export const tokenizeRoute: FastifyPluginAsyncZod<RouteOptions> = async (app, { 
     async ({ body }) => {
       const student = context.lifecycle.requireStudent();
       assertServes(student, body.model);
-      const most = Math.max(student.engine.contextLength, SHORT_TEXT_UNITS);
+      const most = mostTokens(student);
       if (body.tokens.length > most) {
         throw badField("tokens", `expected at most ${most} token ids, found ${body.tokens.length}`);
       }
@@ -80,6 +81,9 @@ export const tokenizeRoute: FastifyPluginAsyncZod<RouteOptions> = async (app, { 
     },
   );
 };
+
+/** Most tokens of an answer or a request here: the context's, or as many as a short text has characters. */
+const mostTokens = ({ engine }: ServedStudent): number => Math.max(engine.contextLength, SHORT_TEXT_UNITS);
 
 function encoded(student: ServedStudent, body: TokenizeRequest): Int32Array {
   const { prompt, content, messages } = body;
@@ -91,7 +95,7 @@ function encoded(student: ServedStudent, body: TokenizeRequest): Int32Array {
     throw badField(param, `expected one of prompt, content and messages, found ${found}`);
   }
   const special = body.add_special_tokens ?? body.add_special;
-  return withinContext(student.engine, first, (atMost) => {
+  const encode = (atMost: number): Int32Array => {
     if (messages) {
       if (body.parse_special) {
         throw badField(
@@ -111,5 +115,11 @@ function encoded(student: ServedStudent, body: TokenizeRequest): Int32Array {
     const quoted = body.parse_special === false;
     const given = quoted ? student.tokenizer.quoteSpecial(text) : text;
     return student.tokenizer.encode(given, { addSpecialTokens, atMost, quoted });
+  };
+  return withinContext(student.engine, first, (atMost) => {
+    const tokens = encode(atMost);
+    // A short text is encoded whole, and a character of it may be several tokens.
+    if (tokens.length > mostTokens(student)) throw new TooManyTokensError(tokens.length);
+    return tokens;
   });
 }

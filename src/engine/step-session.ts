@@ -2,6 +2,7 @@
 
 import { readFileSync } from "node:fs";
 import path from "node:path";
+import { MagdiError } from "../base/errors.ts";
 import type { DecoderConfig } from "../nn/decoder-config.ts";
 import { attentionInHalf } from "../nn/half-attention.ts";
 import { KEY_TILE_TOKENS } from "../nn/native-graph.ts";
@@ -23,7 +24,6 @@ export async function openStepSession(
   config: DecoderConfig,
   options: SessionOptions,
 ): Promise<StepSession> {
-  const stored = readFileSync(graphPath);
   const inFolder: SessionOptions = {
     ...options,
     config: {
@@ -38,12 +38,21 @@ export async function openStepSession(
   });
   // ONNX Runtime's attention on CUDA has kernels for float16 and bfloat16 only; in float32 it would run on the CPU, and the
   // whole KV cache would cross the bus at every step.
-  if (options.device === "cuda") return stock("on cuda", attentionInHalf(stored));
+  if (options.device === "cuda") return stock("on cuda", attentionInHalf(readGraph(graphPath, options.label)));
   if (options.device === "webgpu") return stock("on webgpu");
   const kernels = openKernels();
   if (kernels.kind === "stock") return stock(kernels.reason);
-  const native = nativeStepGraph(stored, config);
+  const native = nativeStepGraph(readGraph(graphPath, options.label), config);
   if ("reason" in native) return stock(native.reason);
   const session = await Session.open(native.graph, { ...inFolder, operatorLibrary: kernels.libraryPath });
   return { session, kernels, keyTileTokens: KEY_TILE_TOKENS };
+}
+
+function readGraph(graphPath: string, label: string): Uint8Array {
+  try {
+    return readFileSync(graphPath);
+  } catch (cause) {
+    const found = cause instanceof Error ? cause.message : String(cause);
+    throw new MagdiError("MAGDI_RUNTIME", `session ${label}: ${found}`, { cause });
+  }
 }

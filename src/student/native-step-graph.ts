@@ -43,7 +43,8 @@ export function nativeStepGraph(
 function areBlocks(stored: GraphWeights, config: DecoderConfig): boolean {
   const inBlocks = (module: string): boolean => {
     const group = stored.groupOf(module);
-    return group !== undefined && stored.has(`${group.name}.weight.codes`);
+    // int8 codes are those of whole rows.
+    return stored.initializers.get(`${group?.name}.weight.codes`)?.type === "uint8";
   };
   const modules = Array.from({ length: config.layers }, (_, layer) =>
     JOINED.flat().map((module) => `model.layers.${layer}.${module}`),

@@ -38,7 +38,8 @@ export async function openStepSession(
   });
   // ONNX Runtime's attention on CUDA has kernels for float16 and bfloat16 only; in float32 it would run on the CPU, and the
   // whole KV cache would cross the bus at every step.
-  if (options.device === "cuda") return stock("on cuda", attentionInHalf(readGraph(graphPath, options.label)));
+  if (options.device === "cuda")
+    return stock("on cuda", attentionInHalf(readGraph(graphPath, options.label)));
   if (options.device === "webgpu") return stock("on webgpu");
   const kernels = openKernels();
   if (kernels.kind === "stock") return stock(kernels.reason);

@@ -3,8 +3,8 @@
 import { existsSync } from "node:fs";
 import path from "node:path";
 import koffi, { type LibraryHandle } from "koffi";
-import { NATIVE_BINARIES } from "../base/package-files.ts";
 import { MagdiError } from "../base/errors.ts";
+import { NATIVE_BINARIES } from "../base/package-files.ts";
 
 /** What computes a graph's products and attention: our operators with an instruction set, or ONNX Runtime's. */
 export type Kernels =
@@ -17,6 +17,8 @@ export const describeKernels = (kernels: Kernels): string =>
 
 /** Chooses an instruction set, or `stock`: for tests and comparisons. The library reads it too. */
 const CHOICE = "MAGDI_KERNELS";
+
+const PLAIN = "plain";
 
 const stock = (reason: string): Kernels => ({ kind: "stock", reason });
 
@@ -55,13 +57,17 @@ export function openKernels(libraryPath = kernelLibraryPath()): Kernels {
     }
     instructionSet = String(library.func("const char *magdi_kernels()")());
   } catch (error) {
-    return stock(`${path.basename(libraryPath)} does not load: ${error instanceof Error ? error.message : error}`);
+    return stock(
+      `${path.basename(libraryPath)} does not load: ${error instanceof Error ? error.message : error}`,
+    );
   }
   if (choice !== "" && choice !== instructionSet) {
     throw new MagdiError(
       "MAGDI_BAD_CONFIG",
-      `${CHOICE}: expected stock, or an instruction set that this processor has (it would choose ${instructionSet}), found "${choice}"`,
+      `${CHOICE}: expected stock, plain or an instruction set that this processor has, found "${choice}"`,
     );
   }
+  // Plain C is the reference for the others, and slower than ONNX Runtime.
+  if (choice === "" && instructionSet === PLAIN) return stock("the processor has no instruction set of ours");
   return { kind: "native", instructionSet, libraryPath };
 }

@@ -52,7 +52,9 @@ function areBlocks(stored: GraphWeights, config: DecoderConfig): boolean {
   const vocabulary = config.tiedHead ? [EMBEDDING] : [EMBEDDING, "lm_head"];
   const floats = stored.initializers.get("rotary.cosine")?.type;
   return (
-    floats === "float32" && [...modules, ...vocabulary].every(inBlocks) && !stored.has(`${EMBEDDING}.weight.mins`)
+    floats === "float32" &&
+    [...modules, ...vocabulary].every(inBlocks) &&
+    !stored.has(`${EMBEDDING}.weight.mins`)
   );
 }
 

@@ -17,7 +17,7 @@ const readyStatus = status
       .string()
       .optional()
       .describe(
-        'What computes the student\'s steps, once it is loaded: the instruction set of magdi\'s own operators, or "stock" for ONNX Runtime\'s and why.',
+        "What computes the student's steps, once it is loaded: the instruction set of magdi's own operators, or \"stock\" for ONNX Runtime's and why.",
       ),
   })
   .meta({ title: "ReadyStatus" });

@@ -1,6 +1,8 @@
 // Sixteen floats or integers as plain arrays: the reference for the other lanes. `fused` rounds once on any processor.
 #include <math.h>
 
+#include "compute.h"
+
 #define EACH for (int j = 0; j < 16; j++)
 
 typedef struct { float v[16]; } lanes;

@@ -49,6 +49,9 @@ static inline bool same(const float *a, const float *b, size_t count) {
   return true;
 }
 
+// The instruction set under test.
+extern const struct compute *tested;
+
 void check_arithmetic(void);
 void check_linear(void);
 void check_attention(void);

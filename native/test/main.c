@@ -1,14 +1,19 @@
-// Runs every instruction set that this processor has against plain C, and plain C against double precision. The seed is
-// fixed. Prints one line a subject and one that names the instruction sets.
+// Checks an instruction set against plain C, or plain C against double precision; without an argument prints the names of
+// those that this processor has. The seed is fixed.
 #include "check.h"
 
-int main(void) {
-  check_arithmetic();
+const struct compute *tested;
+
+int main(int count, char **arguments) {
+  if (count < 2) {
+    for (const struct compute *const *set = available_sets(); *set; set++) printf("%s\n", (*set)->name);
+    return 0;
+  }
+  tested = choose_set(arguments[1]);
+  EXPECT(tested, "this processor has no %s", arguments[1]);
+  if (tested == &compute_plain) check_arithmetic();
   check_linear();
   check_attention();
   check_candidates();
-  printf("instruction sets:");
-  for (const struct compute *const *set = available_sets(); *set; set++) printf(" %s", (*set)->name);
-  printf("\n");
   return 0;
 }

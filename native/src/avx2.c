@@ -1,5 +1,12 @@
 // AVX2: products of 4-bit codes and activations in 16-bit sums, which eight additions cannot overflow (8·2·15·127 < 2^15).
+#if defined(__x86_64__)
+#include <immintrin.h>
+
 #include "compute.h"
+#include "scratch.h"
+#include "target.h"
+
+BEGIN_TARGET("avx2,fma,f16c")
 #include "lanes-avx2.h"
 
 #define ROWS 4
@@ -55,3 +62,6 @@ static inline __attribute__((always_inline)) void dot8(int rows, const uint8_t *
 }
 
 #include "compute-lanes.h"
+
+END_TARGET
+#endif

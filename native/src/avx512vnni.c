@@ -1,5 +1,12 @@
 // AVX-512 with VNNI: products of four codes and activations summed into each lane by one instruction.
+#if defined(__x86_64__)
+#include <immintrin.h>
+
 #include "compute.h"
+#include "scratch.h"
+#include "target.h"
+
+BEGIN_TARGET("avx2,fma,f16c,avx512f,avx512bw,avx512dq,avx512vl,avx512vnni")
 #include "lanes-avx512.h"
 
 #define ROWS 8
@@ -34,3 +41,6 @@ static inline __attribute__((always_inline)) void dot8(int rows, const uint8_t *
 }
 
 #include "compute-lanes.h"
+
+END_TARGET
+#endif

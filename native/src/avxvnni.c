@@ -1,5 +1,12 @@
 // AVX-VNNI: the products of AVX-512 VNNI in registers half as wide.
+#if defined(__x86_64__)
+#include <immintrin.h>
+
 #include "compute.h"
+#include "scratch.h"
+#include "target.h"
+
+BEGIN_TARGET("avx2,fma,f16c,avxvnni")
 #include "lanes-avx2.h"
 
 #define ROWS 4
@@ -38,3 +45,6 @@ static inline __attribute__((always_inline)) void dot8(int rows, const uint8_t *
 }
 
 #include "compute-lanes.h"
+
+END_TARGET
+#endif

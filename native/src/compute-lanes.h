@@ -1,6 +1,8 @@
 // The functions of one instruction set, over its lanes (lanes_…, ints_…) and its integer products (dot4, dot8): included
 // once by each, after ROWS, the most rows that share a weight, WIDTH and NAME.
+#ifndef INLINE
 #define INLINE static inline __attribute__((always_inline))
+#endif
 
 #include "exponential.h"
 #include "rounding.h"

@@ -1,7 +1,14 @@
 // Sixteen floats or integers as plain arrays: the reference for the other lanes. `fused` rounds once on any processor.
 #include <math.h>
 
-#define EACH for (int j = 0; j < 16; j++)
+#include "compute.h"
+
+// Not unrolled: the reference need not be fast, and would be the largest part of the library.
+#ifdef __clang__
+#define EACH _Pragma("clang loop unroll(disable)") for (int j = 0; j < 16; j++)
+#else
+#define EACH _Pragma("GCC unroll 1") for (int j = 0; j < 16; j++)
+#endif
 
 typedef struct { float v[16]; } lanes;
 typedef struct { int32_t v[16]; } ints;

@@ -2,7 +2,8 @@
 #include "compute.h"
 #include "lanes-plain.h"
 
-#define ROWS 2
+#define ROWS 1
+#define INLINE static
 #define WIDTH 1
 #define NAME plain
 

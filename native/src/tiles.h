@@ -46,8 +46,8 @@ INLINE void product(int rows, int bits, bool minimums, const struct tile *tile, 
 
 typedef void products(const struct tile *tile, const struct linear_call *call, size_t row, lanes *out);
 PRODUCTS(1)
-PRODUCTS(2)
 #if ROWS >= 4
+PRODUCTS(2)
 PRODUCTS(3)
 PRODUCTS(4)
 #endif
@@ -58,9 +58,9 @@ PRODUCTS(7)
 PRODUCTS(8)
 #endif
 static products *const products_of[] = {
-    products1, products2,
+    products1,
 #if ROWS >= 4
-    products3, products4,
+    products2, products3, products4,
 #endif
 #if ROWS >= 8
     products5, products6, products7, products8,

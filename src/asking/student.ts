@@ -89,20 +89,24 @@ export class Student implements AskableStudent {
   readonly engine: GenerationEngine;
   readonly tokenizer: Tokenizer;
   readonly chatTemplate: ChatTemplate;
-  /** The folder's student.json, and the dtype and device in use. */
-  readonly manifest: Manifest & { readonly dtype: Dtype; readonly device: OpenedEngine["device"]["device"] };
+  /** The folder's student.json, and the dtype, device and kernels in use. */
+  readonly manifest: Manifest & {
+    readonly dtype: Dtype;
+    readonly device: OpenedEngine["device"]["device"];
+    readonly kernels: string;
+  };
   /** One sentence: the device it runs on, and why others that were tried did not work. */
   readonly deviceChoice: string;
   /** Unix seconds. */
   readonly created: number;
   #runs = 0;
 
-  constructor({ folder, device, engine, tokenizer, chatTemplate }: OpenedEngine) {
+  constructor({ folder, device, kernels, engine, tokenizer, chatTemplate }: OpenedEngine) {
     this.id = folder.manifest.name;
     this.engine = engine;
     this.tokenizer = tokenizer;
     this.chatTemplate = chatTemplate;
-    this.manifest = { ...folder.manifest, dtype: folder.dtype, device: device.device };
+    this.manifest = { ...folder.manifest, dtype: folder.dtype, device: device.device, kernels };
     this.deviceChoice = tellChoice(device);
     this.created = Math.floor(statSync(path.join(folder.path, MANIFEST_FILE)).mtimeMs / 1000);
   }

@@ -122,7 +122,8 @@ async function serve(config: ServerConfig, openStudent: OpenStudent): Promise<nu
     // A listening TCP server's address is an object.
     const { port } = app.server.address() as AddressInfo;
     if (opened.deviceChoice !== undefined) {
-      app.log.info({ device: opened.manifest.device, dtype: opened.manifest.dtype }, opened.deviceChoice);
+      const { device, dtype, kernels } = opened.manifest;
+      app.log.info({ device, dtype, kernels }, opened.deviceChoice);
       if (config.device === "auto") say(`${opened.id} ${opened.deviceChoice}`);
     }
     announce(opened, config.host, port, app.apiKeys !== null);

@@ -10,7 +10,7 @@ import { float16Check } from "./float16.ts";
 import type { Host } from "./host.ts";
 import { nvidiaChecks } from "./nvidia.ts";
 import { instructionCheck, quotaCheck } from "./processor.ts";
-import { nodeCheck, runtimeCheck } from "./programs.ts";
+import { kernelCheck, nodeCheck, runtimeCheck } from "./programs.ts";
 import { descriptorCheck, diskCheck, memoryCheck, type StudentNeeds } from "./resources.ts";
 import { vulkanChecks } from "./vulkan.ts";
 
@@ -78,7 +78,7 @@ export async function examine(options: ExaminationOptions): Promise<Examination>
 const describe = ({ name, found }: Check): string => `${name}: ${found}`;
 
 function checksOf(device: Device, host: Host, library: boolean): Check[] {
-  if (device === "cpu") return [instructionCheck(host), quotaCheck(host)];
+  if (device === "cpu") return [instructionCheck(host), kernelCheck(), quotaCheck(host)];
   if (device === "webgpu") return vulkanChecks(host);
   const place = library
     ? { folder: path.dirname(libraryPath()), version: OrtLibrary.load().version }

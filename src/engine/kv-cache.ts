@@ -1,6 +1,6 @@
 // The KV cache: one buffer for each layer's keys and values, [rows, keyValueHeads, capacity, headSize], updated in
-// place by the step graph. Here its interface, and the cache in host memory, which copies words of 32 bits: a float32
-// or two float16s.
+// place by the step graph. Here its interface, and the cache in host memory, which copies words of 32 bits (a float32 or two
+// float16s) and whole tiles of keys.
 
 import { MagdiError } from "../base/errors.ts";
 import { OrtTensor, type Tensor } from "../runtime/ort-tensor.ts";
@@ -11,7 +11,10 @@ export interface KvCacheShape {
   readonly layers: number;
   readonly rows: number;
   readonly keyValueHeads: number;
+  /** A multiple of keyTileTokens. */
   readonly capacityTokens: number;
+  /** Our own attention keeps keys in tiles of 16 positions, of which a part cannot be copied; stock attention one by one. */
+  readonly keyTileTokens: number;
   /** Even. */
   readonly headSize: number;
   readonly floats: FloatType;
@@ -58,11 +61,19 @@ export function throwOutOfMemory(shape: KvCacheShape, bufferBytes: number, cause
   );
 }
 
+/** The keys or values of a layer. */
+interface Buffer {
+  readonly name: string;
+  readonly data: Float32Array<ArrayBuffer>;
+  /** Tokens that are copied together, from a multiple of this on. */
+  readonly tileTokens: number;
+}
+
 export class HostKvCache implements KvCache {
   readonly hasPendingCopies = false;
   readonly shape: KvCacheShape;
   /** The system maps a page when a token is first written to it. */
-  readonly #buffers: readonly { readonly name: string; readonly data: Float32Array<ArrayBuffer> }[];
+  readonly #buffers: readonly Buffer[];
   readonly #tensors: OrtTensor[] = [];
   /** Words of one token's keys or values in one head. */
   readonly #headWords: number;
@@ -77,6 +88,7 @@ export class HostKvCache implements KvCache {
       this.#buffers = bufferNames(shape).map((name) => ({
         name,
         data: new Float32Array(new ArrayBuffer(bytes)),
+        tileTokens: name.endsWith(".key") ? shape.keyTileTokens : 1,
       }));
     } catch (cause) {
       throwOutOfMemory(shape, bytes, cause);
@@ -113,10 +125,11 @@ export class HostKvCache implements KvCache {
   copyRow(from: number, to: number, length: number): void {
     const { keyValueHeads, capacityTokens } = this.shape;
     const headLength = capacityTokens * this.#headWords;
-    for (const { data } of this.#buffers) {
+    for (const { data, tileTokens } of this.#buffers) {
+      const words = roundUp(length, tileTokens) * this.#headWords;
       for (let head = 0; head < keyValueHeads; head++) {
         const source = (from * keyValueHeads + head) * headLength;
-        data.copyWithin((to * keyValueHeads + head) * headLength, source, source + length * this.#headWords);
+        data.copyWithin((to * keyValueHeads + head) * headLength, source, source + words);
       }
     }
   }
@@ -126,22 +139,22 @@ export class HostKvCache implements KvCache {
     return this.#buffers.length * this.shape.keyValueHeads * this.#headWords;
   }
 
-  /** Blocks are [layers × 2, keyValueHeads, block tokens, words of a head]. */
+  /** Blocks are [layers × 2, keyValueHeads, block tokens in whole tiles, words of a head]. */
   newBlock(tokens: number): Float32Array {
-    return new Float32Array(this.#tokenLength * tokens);
+    return new Float32Array(this.#tokenLength * roundUp(tokens, this.shape.keyTileTokens));
   }
 
   save(from: number, count: number, block: KvBlock, at: number): void {
     const words = hostBlock(block);
-    this.#eachHead(from, words, at, (data, start, target) => {
-      words.set(data.subarray(start, start + count * this.#headWords), target);
+    this.#eachHead(from, count, words, at, (data, inRow, inBlock, length) => {
+      words.set(data.subarray(inRow, inRow + length), inBlock);
     });
   }
 
   load(from: number, count: number, block: KvBlock): void {
     const words = hostBlock(block);
-    this.#eachHead(from, words, 0, (data, start, source) => {
-      data.set(words.subarray(source, source + count * this.#headWords), start);
+    this.#eachHead(from, count, words, 0, (data, inRow, inBlock, length) => {
+      data.set(words.subarray(inBlock, inBlock + length), inRow);
     });
   }
 
@@ -153,22 +166,27 @@ export class HostKvCache implements KvCache {
     return numbers;
   }
 
-  /** Calls `copy` for each layer's keys and values and each head, with the offsets of position `from` of the prompt row
-   * and of position `at` of the block. */
+  /** Calls `copy` for each layer's keys and values and each head, with the places in words of `count` tokens from position
+   * `from` of the prompt row and from position `at` of the block on, in whole tiles. `from` and `at` lie at the same place in
+   * their tiles. */
   #eachHead(
     from: number,
+    count: number,
     block: Float32Array,
     at: number,
-    copy: (data: Float32Array, inRow: number, inBlock: number) => void,
+    copy: (data: Float32Array, inRow: number, inBlock: number, length: number) => void,
   ): void {
     const { rows, keyValueHeads, capacityTokens } = this.shape;
     const headSize = this.#headWords;
     const blockTokens = block.length / this.#tokenLength;
     let blockHead = 0;
-    for (const { data } of this.#buffers) {
+    for (const { data, tileTokens } of this.#buffers) {
+      const before = from % tileTokens;
+      const length = roundUp(before + count, tileTokens) * headSize;
       for (let head = 0; head < keyValueHeads; head++) {
         const rowHead = (rows - 1) * keyValueHeads + head;
-        copy(data, (rowHead * capacityTokens + from) * headSize, (blockHead++ * blockTokens + at) * headSize);
+        const inRow = (rowHead * capacityTokens + from - before) * headSize;
+        copy(data, inRow, (blockHead++ * blockTokens + at - before) * headSize, length);
       }
     }
   }
@@ -177,6 +195,8 @@ export class HostKvCache implements KvCache {
     for (const tensor of this.#tensors.splice(0)) tensor.release();
   }
 }
+
+const roundUp = (count: number, step: number): number => Math.ceil(count / step) * step;
 
 function hostBlock(block: KvBlock): Float32Array {
   if (block instanceof Float32Array) return block;

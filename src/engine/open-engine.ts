@@ -3,6 +3,7 @@
 import { MagdiError } from "../base/errors.ts";
 import { chooseDevice, type DeviceChoice } from "../runtime/device.ts";
 import { returnFreedMemory } from "../runtime/malloc-trim.ts";
+import { describeKernels } from "../runtime/native-kernels.ts";
 import { usableProcessors } from "../runtime/usable-processors.ts";
 import { openStudentFolder, type StudentFolder } from "../student/open-student-folder.ts";
 import { type ChatTemplate, openChatTemplate, plainChatTemplate } from "../text/chat-template.ts";
@@ -20,6 +21,8 @@ const PREFILL_CHUNK_TOKENS = 128;
 export interface OpenedEngine {
   readonly folder: StudentFolder;
   readonly device: DeviceChoice;
+  /** What computes its steps: the instruction set of our own operators, or "stock" and why. */
+  readonly kernels: string;
   readonly engine: Engine;
   readonly tokenizer: Tokenizer;
   readonly chatTemplate: ChatTemplate;
@@ -66,5 +69,12 @@ export async function openEngine(path: string, settings: EngineSettings): Promis
     stallMs: settings.stallTimeoutMs,
     ...(settings.onStep === undefined ? {} : { onStep: settings.onStep }),
   });
-  return { folder, device, engine, tokenizer, chatTemplate: chatTemplate ?? plainChatTemplate };
+  return {
+    folder,
+    device,
+    kernels: describeKernels(runner.kernels),
+    engine,
+    tokenizer,
+    chatTemplate: chatTemplate ?? plainChatTemplate,
+  };
 }

@@ -10,7 +10,7 @@ export interface ServedStudent extends ChatSpeaker {
   /** The name that clients put into `model`. */
   readonly id: string;
   readonly engine: GenerationEngine;
-  /** The student folder's student.json, and the dtype and device that serve. */
+  /** The student folder's student.json, and the dtype, device and kernels that serve. */
   readonly manifest: Readonly<Record<string, unknown>>;
   /** One sentence: the device it runs on, and why others that were tried did not work. */
   readonly deviceChoice?: string;

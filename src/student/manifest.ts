@@ -81,6 +81,8 @@ export const manifestSchema = z.strictObject({
   tasks: z.array(z.string()),
   /** Absent without training. */
   training: trainingSchema.optional(),
+  /** What was read otherwise than one may expect; absent where nothing was. */
+  notes: z.array(z.string()).optional(),
   /** Absent unless the import chose the dtype. */
   choice: choiceSchema.optional(),
   dtypes: z.partialRecord(z.enum(DTYPES), dtypeSchema),

@@ -74,6 +74,7 @@ pipeline_tag: text-generation
 ${kind(manifest)}: ${(manifest.parameters / 1e6).toFixed(0)} million parameters, family ${manifest.family}, context ${manifest.contextLength} tokens.
 ${origin(manifest)} Licence: ${manifest.licence ?? "not stated by the source"}.
 
+${(manifest.notes ?? []).map((note) => `- ${note}\n`).join("")}
 ${qualityTable(manifest)}
 ${choiceTable(manifest)}
 Agreement: the share of positions at which the most likely token is float32's, teacher-forced on float32's own greedy

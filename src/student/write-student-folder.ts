@@ -127,6 +127,7 @@ async function writeStudent(out: string, options: ImportOptions): Promise<Manife
     // Importing a student converts its format, so the manifest keeps what the student's own says.
     const parent = isStudent(source.path) ? readManifest(source.path) : null;
     const training = adapted?.training ?? parent?.training;
+    const notes = [...(parent?.notes ?? []), ...(base.notes ?? [])];
     const manifest: Manifest = {
       format: 1,
       name: options.name ?? path.basename(out),
@@ -138,6 +139,7 @@ async function writeStudent(out: string, options: ImportOptions): Promise<Manife
       level: adapted?.level ?? parent?.level ?? null,
       tasks: parent?.tasks ?? [],
       ...(training === undefined ? {} : { training }),
+      ...(notes.length === 0 ? {} : { notes }),
       ...(choice === null ? {} : { choice }),
       dtypes: Object.fromEntries(
         written.map(({ dtype, manifest }) => [dtype, { ...manifest, quality: quality.get(dtype) ?? null }]),

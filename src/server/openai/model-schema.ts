@@ -11,7 +11,7 @@ export const model = z
     max_samples: z.number().describe("Maximum samples of one request."),
     manifest: z
       .record(z.string(), z.unknown())
-      .describe("The student folder's student.json, with the `dtype` and `device` in use."),
+      .describe("The student folder's student.json, with the `dtype`, `device` and `kernels` in use."),
   })
   .meta({ title: "Model" });
 

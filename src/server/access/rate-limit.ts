@@ -1,8 +1,8 @@
 // Rate limiting (429): a token bucket for each API key, or for each client address if no keys are set.
-import { isIPv6 } from "node:net";
 import type { FastifyInstance, FastifyRequest } from "fastify";
 import type { Clock } from "../../base/clock.ts";
 import { MagdiError } from "../../base/errors.ts";
+import { networkOf } from "./client-network.ts";
 
 const MINUTE_MS = 60_000;
 /** Beyond this the least recently used bucket is dropped, which starts full again. */
@@ -120,16 +120,6 @@ function assertAllowed({ allowed, limit, retryMs }: Allowance): void {
     `rate limit of ${limit} requests a minute reached; retry in ${seconds} s`,
     { details: { retry_after_seconds: seconds } },
   );
-}
-
-/** An IPv6 client usually has a whole /64 to itself, so the limit is per /64. */
-function networkOf(ip: string): string {
-  if (!isIPv6(ip) || ip.startsWith("::ffff:")) return ip;
-  const [head = "", tail = ""] = ip.split("%", 1)[0]!.split("::"); // split gives at least one part
-  const front = head.split(":");
-  const back = tail === "" ? [] : tail.split(":");
-  const groups = [...front, ...Array<string>(Math.max(0, 8 - front.length - back.length)).fill("0"), ...back];
-  return `${groups.slice(0, 4).join(":")}::/64`;
 }
 
 /** As OpenAI writes it: 12ms, 3s, 1m30s. */

@@ -10,14 +10,16 @@ export interface ConnectionRoom {
 
 /** The model's files, pipes, the log, the tracer's connections, connections that are being closed. */
 const OTHER_DESCRIPTORS = 96;
-/** As many as the kernel has waiting at most, which are all accepted at one moment. */
-const PROBE_CONNECTIONS = 512;
+/** At most as many as the kernel has waiting, which are all accepted at one moment. */
+const MAX_PROBES = 512;
+const MIN_PROBES = 64;
 
 /** `descriptors` is what the process may have open; null if that is unknown. */
 export function connectionRoom(maxConnections: number, descriptors: number | null): ConnectionRoom {
-  if (descriptors === null) return { connections: maxConnections, probes: PROBE_CONNECTIONS };
+  const wanted = Math.min(MAX_PROBES, Math.max(MIN_PROBES, Math.ceil(maxConnections / 8)));
+  if (descriptors === null) return { connections: maxConnections, probes: wanted };
   const free = Math.max(16, descriptors - OTHER_DESCRIPTORS);
-  const probes = Math.min(PROBE_CONNECTIONS, Math.ceil(free / 8));
+  const probes = Math.min(wanted, Math.ceil(free / 8));
   return { connections: Math.min(maxConnections, free - probes), probes };
 }
 

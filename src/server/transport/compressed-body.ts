@@ -74,9 +74,9 @@ export function installBodyReading(app: FastifyInstance, options: BodyOptions): 
       });
     } catch (error) {
       held.release();
-      // What is left of it is not waited for.
-      if (!request.raw.complete) reply.raw.shouldKeepAlive = false;
       if (error instanceof MagdiError) {
+        // What is left of a body in tiny chunks is not even read to be thrown away.
+        if (error.code === "MAGDI_BAD_REQUEST" && !request.raw.complete) reply.raw.shouldKeepAlive = false;
         if (error.code === "MAGDI_OVERLOADED") limits.reached("bodies");
         if (error.code === "MAGDI_TOO_MANY_REQUESTS") limits.reached("client_bodies");
       }

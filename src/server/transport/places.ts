@@ -39,7 +39,8 @@ export class Places<T extends object> {
   take(holder: T, client: string | null): Shortage | null {
     const { total, perClient } = this.#options;
     const group = client === null ? undefined : this.#groups.get(client);
-    if (group !== undefined && group.held >= perClient && !this.#freeOne(group)) return "client";
+    const full = group !== undefined && perClient < total && group.held >= perClient;
+    if (full && !this.#freeOne(group)) return "client";
     if (this.#all.held >= total && !this.#freeOne(this.#all)) return "total";
     this.#clientOf.set(holder, client);
     for (const one of this.#groupsOf(client)) one.held++;

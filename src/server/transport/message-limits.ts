@@ -57,8 +57,12 @@ export class MessageLimits {
   arrived(chunk: Uint8Array): void {
     if (this.#refused) return;
     const frames = this.#frames;
+    const nowMs = this.#options.clock.nowMs();
+    if (nowMs >= this.#controlPeriod.endMs) {
+      this.#controlPeriod = { endMs: nowMs + CONTROL_PERIOD_MS, framesBefore: frames.controlFrames };
+    }
     frames.read(chunk);
-    if (!this.#controlFramesAreFew()) {
+    if (frames.controlFrames - this.#controlPeriod.framesBefore > MAX_CONTROL_FRAMES) {
       const seconds = CONTROL_PERIOD_MS / 1000;
       this.#reached("control_frames", `more than ${MAX_CONTROL_FRAMES} pings and pongs in ${seconds} s`);
     } else if (frames.fragments > MAX_FRAGMENTS) {
@@ -103,16 +107,6 @@ export class MessageLimits {
     this.#stopTimer();
     this.#held?.release();
     this.#held = null;
-  }
-
-  #controlFramesAreFew(): boolean {
-    const { controlFrames } = this.#frames;
-    const nowMs = this.#options.clock.nowMs();
-    if (nowMs >= this.#controlPeriod.endMs) {
-      this.#controlPeriod = { endMs: nowMs + CONTROL_PERIOD_MS, framesBefore: controlFrames };
-      return true;
-    }
-    return controlFrames - this.#controlPeriod.framesBefore <= MAX_CONTROL_FRAMES;
   }
 
   #reached(limit: Limit, reason: string, busy = false): void {

@@ -149,7 +149,7 @@ export const serverSettings = z.object({
     .default(30_000)
     .describe("time that a request, or a message of a WebSocket, may take to arrive"),
   writeTimeoutMs: wholeNumber(100, 86_400_000)
-    .default(30_000)
+    .default(60_000)
     .describe("time in which a client must read some of its answer; who reads nothing is cut off"),
   maxConnections: wholeNumber(1, 1_000_000)
     .default(4096)

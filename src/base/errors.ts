@@ -17,6 +17,7 @@ export const ERROR_CODES = {
   MAGDI_TOO_MANY_REQUESTS:
     "more concurrent requests, or requests in a period, than the server accepts from one client",
   MAGDI_QUEUE_TIMEOUT: "a request waited in the queue longer than allowed",
+  MAGDI_OVERLOADED: "the server holds as many connections, or bytes that arrive, as it may",
   MAGDI_CANCELLED: "the caller cancelled the request",
   MAGDI_SHUTTING_DOWN: "the server is draining and accepts no new requests",
   MAGDI_MODEL_LOADING: "the student is still being loaded",

@@ -8,9 +8,11 @@ import type { CancelReason } from "../base/finish-reason.ts";
 import type { Baselines } from "../voting/baselines.ts";
 import type { ServerConfig } from "./config.ts";
 import type { DescribedRoute } from "./documentation/route-list.ts";
+import type { LimitWatch } from "./observation/limit-watch.ts";
 import type { Metrics } from "./observation/metrics.ts";
 import type { Tracing } from "./observation/request-trace.ts";
 import type { Lifecycle } from "./operations/lifecycle.ts";
+import type { ByteBudget } from "./transport/byte-budget.ts";
 import type { OpenWebSockets } from "./transport/websocket-upgrades.ts";
 
 export interface ServingContext {
@@ -35,6 +37,9 @@ export interface RouteOptions {
   /** All routes of the app. */
   readonly routes: readonly DescribedRoute[];
   readonly sockets: OpenWebSockets;
+  /** For WebSocket messages that arrive, and bodies. */
+  readonly bodyBudget: ByteBudget;
+  readonly limits: LimitWatch;
 }
 
 declare module "fastify" {

@@ -153,8 +153,35 @@ export const serverSettings = z.object({
     .describe("proxies whose X-Forwarded-For is believed, separated by commas"),
   receiveTimeoutMs: wholeNumber(100, 86_400_000)
     .default(30_000)
-    .describe("time that a request may take to arrive"),
-  maxConnections: wholeNumber(1, 1_000_000).default(4096).describe("open connections; more are closed"),
+    .describe("time that a request, or a message of a WebSocket, may take to arrive"),
+  writeTimeoutMs: wholeNumber(100, 86_400_000)
+    .default(60_000)
+    .describe("time in which a client must read some of its answer; who reads nothing is cut off"),
+  maxConnections: wholeNumber(1, 1_000_000)
+    .default(4096)
+    .describe(
+      "open connections; then the longest idle is closed, or a further one answered 503; /health and /ready are always answered",
+    ),
+  maxWebSockets: wholeNumber(1, 1_000_000)
+    .default(1024)
+    .describe(
+      "open WebSockets; then one that was idle for a minute is closed, or a further one answered 503",
+    ),
+  bodyBufferBytes: wholeNumber(1024, 1_099_511_627_776)
+    .default(67_108_864)
+    .describe(
+      "bytes of bodies of all requests under way, and of WebSocket messages that arrive; more are answered 503",
+    ),
+  answerBufferBytes: wholeNumber(1024, 1_099_511_627_776)
+    .default(67_108_864)
+    .describe(
+      "bytes of all answers that clients have not read; beyond it who has not read for the longest is cut off",
+    ),
+  clientShare: numberThat("a number above 0 and at most 1", (share) => share > 0 && share <= 1)
+    .default(0.25)
+    .describe(
+      "share of connections, WebSockets and buffered bytes that one address (IPv6: /64) may take; more are answered 429. Addresses that proxies of trustProxy forward count, not the proxies'",
+    ),
   otlpEndpoint: httpUrl
     .nullable()
     .default(null)

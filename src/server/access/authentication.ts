@@ -6,7 +6,7 @@ import { MagdiError } from "../../base/errors.ts";
 import type { ApiKeys } from "./api-keys.ts";
 import { isCrossOrigin } from "./browser-access.ts";
 import { anybody, type Caller, type Right } from "./caller.ts";
-import { networkOf } from "./network.ts";
+import { networkOf } from "./client-network.ts";
 
 /** The caller until a valid key was found. */
 const UNAUTHENTICATED: Caller = { name: "unauthenticated", rights: [], weight: 1, account: "" };

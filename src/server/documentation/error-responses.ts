@@ -24,7 +24,8 @@ export function errorCodesOf({ config, schema }: DescribedRoute): ErrorCode[] {
     codes.add("MAGDI_ENGINE_FAILED");
   }
   if (config?.limited) codes.add("MAGDI_RATE_LIMIT");
-  if (!config?.open) codes.add("MAGDI_UNAUTHENTICATED");
+  if (!config?.open)
+    codes.add("MAGDI_TOO_MANY_REQUESTS").add("MAGDI_OVERLOADED").add("MAGDI_UNAUTHENTICATED");
   if (!config?.open && config?.right !== "any") codes.add("MAGDI_FORBIDDEN");
   codes.add("MAGDI_FORBIDDEN_HOST");
   return [...codes];

@@ -1,4 +1,5 @@
-// Traffic metrics: HTTP responses by route and status; requests and tokens by API key.
+// Traffic metrics: HTTP responses by route and status; requests and tokens by API key; limits that were reached.
+import { LIMITS, type Limit } from "./limits.ts";
 import type { MetricFactory } from "./metric-factory.ts";
 
 const TOKEN_KINDS = ["prompt", "generation"] as const;
@@ -10,13 +11,29 @@ const SWITCHING_PROTOCOLS = 101;
 /** nginx's status for a client that disconnected before its answer. */
 const CLIENT_CLOSED_REQUEST = 499;
 
+export interface Holdings {
+  connections(): number;
+  webSockets(): number;
+  bodyBytes(): number;
+  unreadBytes(): number;
+}
+
 export class TrafficMetrics {
   readonly #responses;
   readonly #keyRequests;
   readonly #keyTokens;
   readonly #keyQueueTime;
+  readonly #limits;
+  readonly #factory;
 
   constructor(factory: MetricFactory) {
+    this.#factory = factory;
+    this.#limits = factory.counter(
+      "limits_reached_total",
+      "Connections, requests and answers that a limit refused or cut off, by the limit (docs/security.md).",
+      ["reason"],
+    );
+    for (const limit of Object.keys(LIMITS)) this.#limits.inc({ reason: limit }, 0);
     this.#responses = factory.counter(
       "http_responses_total",
       "HTTP responses by route and status; 499 means that the client disconnected before the end.",
@@ -53,6 +70,27 @@ export class TrafficMetrics {
   countResponse(endpoint: string | undefined, status: number, whole: boolean): void {
     const shown = whole || status === SWITCHING_PROTOCOLS ? status : CLIENT_CLOSED_REQUEST;
     this.#responses.inc({ endpoint: endpoint ?? NO_ROUTE, status: shown });
+  }
+
+  countLimit(limit: Limit): void {
+    this.#limits.inc({ reason: limit });
+  }
+
+  /** What is held now is read at each scrape. */
+  readHoldings(holdings: Holdings): void {
+    const { connections, webSockets, bodyBytes, unreadBytes } = holdings;
+    this.#factory.readGauge("open_connections", "Open connections, WebSockets included.", connections);
+    this.#factory.readGauge("open_websockets", "Open WebSockets.", webSockets);
+    this.#factory.readGauge(
+      "body_buffer_bytes",
+      "Bytes of bodies of requests under way, and of WebSocket messages that arrive.",
+      bodyBytes,
+    );
+    this.#factory.readGauge(
+      "answer_buffer_bytes",
+      "Bytes of answers that clients have not read yet.",
+      unreadBytes,
+    );
   }
 
   countRequest(key: string): void {

@@ -29,6 +29,8 @@ export interface WebSocketSessionOptions {
   openTrace(): RequestTrace;
   /** Called with each valid question. */
   onQuestion(question: object): void;
+  /** Called when the first request begins to run, and when the last has ended. */
+  onBusy(busy: boolean): void;
   send(frame: ServerFrame): void;
   /** Called after too many invalid frames in a row. */
   onTooManyInvalidFrames(): void;
@@ -114,6 +116,7 @@ export class WebSocketSession {
       id = asked;
       const live: LiveRequest = { run: null, cancelled: false, leave: context.lifecycle.enter(), trace };
       this.#live.set(asked, live);
+      if (this.#live.size === 1) this.#options.onBusy(true);
       try {
         const forward = (sent: ReasonFrame) => this.#forward(asked, live, sent);
         live.run = answerQuestion(context, student, caller, { ...request, stream: false }, forward, trace);
@@ -161,7 +164,9 @@ export class WebSocketSession {
 
   /** Frees the id for reuse; called before the client is told that its request has ended. */
   #free(id: string, live: LiveRequest): void {
-    if (this.#live.get(id) === live) this.#live.delete(id);
+    if (this.#live.get(id) !== live) return;
+    this.#live.delete(id);
+    if (this.#live.size === 0) this.#options.onBusy(false);
   }
 
   #assertRoomFor(id: string): void {

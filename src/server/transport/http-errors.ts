@@ -22,6 +22,7 @@ export const FAILURE_REASONS = [
   "queue_full",
   "too_many_requests",
   "queue_timeout",
+  "overloaded",
   "loading",
   "shutting_down",
   "engine_stalled",
@@ -93,6 +94,13 @@ const SHAPES: Partial<Record<ErrorCode, HttpShape>> = {
     type: SERVER,
     code: "queue_timeout",
     reason: "queue_timeout",
+    retryAfterSeconds: 1,
+  },
+  MAGDI_OVERLOADED: {
+    status: 503,
+    type: SERVER,
+    code: "overloaded",
+    reason: "overloaded",
     retryAfterSeconds: 1,
   },
   MAGDI_MODEL_LOADING: {

@@ -5,7 +5,7 @@ import { isUtf8 } from "node:buffer";
 import type { FastifyInstance, FastifySchemaCompiler } from "fastify";
 import type { core, ZodType } from "zod";
 import { MagdiError } from "../../base/errors.ts";
-import { installInflation } from "./compressed-body.ts";
+import { type BodyOptions, installBodyReading } from "./compressed-body.ts";
 
 /** More than any real request has. Checked before validation. */
 const MAX_VALUES = 50_000;
@@ -127,8 +127,8 @@ function kindOf(value: unknown): string {
 }
 
 /** Accepts JSON bodies only, compressed ones too; other content types and encodings are answered 415. */
-export function installJsonBodies(app: FastifyInstance, bodyLimitBytes: number): void {
-  installInflation(app, bodyLimitBytes);
+export function installJsonBodies(app: FastifyInstance, options: BodyOptions): void {
+  installBodyReading(app, options);
   app.removeContentTypeParser("text/plain");
   const parse = app.getDefaultJsonParser("error", "error");
   app.addContentTypeParser("application/json", { parseAs: "buffer" }, (request, body: Buffer, done) => {

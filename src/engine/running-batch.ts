@@ -1,16 +1,20 @@
 // The running batch: which sequence has which decode row of the KV cache. Rows in use stay contiguous from 0: the last
-// one moves into the row that becomes free.
+// one moves into the row that becomes free. A sequence gets a row only where there is memory for all that it may come to.
 
 import type { ModelRunner } from "./model-runner.ts";
+import { type RowBudget, RowMemory } from "./row-memory.ts";
 import type { Sequence } from "./sequence.ts";
 
 export class RunningBatch {
   readonly #runner: ModelRunner;
   readonly #sequences: (Sequence | null)[];
+  readonly #memory: RowMemory;
   #count = 0;
 
-  constructor(runner: ModelRunner) {
+  /** `budget`: null where there is memory for all rows. */
+  constructor(runner: ModelRunner, budget: RowBudget | null = null) {
     this.#runner = runner;
+    this.#memory = new RowMemory(runner.maxRows, budget, (row, from) => runner.releaseRow(row, from));
     this.#sequences = new Array(runner.maxRows).fill(null);
   }
 
@@ -18,8 +22,9 @@ export class RunningBatch {
     return this.#count;
   }
 
-  get full(): boolean {
-    return this.#count === this.#runner.maxRows;
+  /** Whether there are a row and memory for another sequence. */
+  hasRoomFor(sequence: Sequence): boolean {
+    return this.#count < this.#runner.maxRows && this.#memory.hasRoom(sequence.mostTokens);
   }
 
   /** The sequence of row `row` < count. */
@@ -30,6 +35,7 @@ export class RunningBatch {
   /** Gives the next row to a sequence and copies the first `promptTokens` tokens of the prompt row to it. */
   fork(sequence: Sequence, promptTokens: number): void {
     const row = this.#count++;
+    this.#memory.take(row, sequence.mostTokens);
     this.#runner.copyRow(this.#runner.promptRow, row, promptTokens);
     this.#sequences[row] = sequence;
     sequence.row = row;
@@ -42,7 +48,8 @@ export class RunningBatch {
       while (this.#count > row && this.at(this.#count - 1).ended) this.#freeLast();
       if (this.#count <= row) return;
       const moved = this.at(this.#count - 1);
-      this.#runner.copyRow(this.#count - 1, row, moved.cachedTokens);
+      this.#runner.moveRow(this.#count - 1, row, moved.cachedTokens);
+      this.#memory.move(this.#count - 1, row);
       this.at(row).row = -1;
       this.#count--;
       this.#sequences[this.#count] = null;
@@ -60,6 +67,7 @@ export class RunningBatch {
 
   #freeLast(): void {
     this.#count--;
+    this.#memory.free(this.#count);
     this.at(this.#count).row = -1;
     this.#sequences[this.#count] = null;
   }

@@ -7,6 +7,7 @@ import type { ModelRunner, StepOutput } from "./model-runner.ts";
 import { nextChunkTokens } from "./model-runner.ts";
 import type { PrefixCache } from "./prefix-cache.ts";
 import type { EngineStats } from "./request.ts";
+import type { RowBudget } from "./row-memory.ts";
 import { RunningBatch } from "./running-batch.ts";
 import { needsFullLogits, Sampler } from "./sampler.ts";
 import type { Sequence } from "./sequence.ts";
@@ -39,6 +40,8 @@ export class Scheduler {
   readonly #sampler: Sampler;
   readonly #queue: WaitingQueue;
   readonly #batch: RunningBatch;
+  /** Of the prompt row and the decode rows together. */
+  readonly #mostCachedTokens: number;
   /** Requests whose prefill has begun, in order. */
   #running: ActiveRequest[] = [];
   /** The request in the prompt row, and how many of its tokens the row holds. */
@@ -51,12 +54,18 @@ export class Scheduler {
   readonly #pastLengths: Int32Array;
   readonly #promptPastLength = new Int32Array(1);
 
-  constructor(model: ModelRunner, maxWaitingSamples: number, prefixes: PrefixCache) {
+  constructor(
+    model: ModelRunner,
+    maxWaitingSamples: number,
+    prefixes: PrefixCache,
+    rowBudget: RowBudget | null = null,
+  ) {
     this.#model = model;
     this.#prefixes = prefixes;
     this.#sampler = new Sampler(model.vocabSize, model.candidateCount);
     this.#queue = new WaitingQueue(maxWaitingSamples);
-    this.#batch = new RunningBatch(model);
+    this.#batch = new RunningBatch(model, rowBudget);
+    this.#mostCachedTokens = model.contextLength + (rowBudget?.tokens ?? model.maxRows * model.contextLength);
     this.#tokens = new Int32Array(model.maxRows);
     this.#pastLengths = new Int32Array(model.maxRows);
   }
@@ -121,14 +130,13 @@ export class Scheduler {
   }
 
   stats(): SchedulerStats {
-    const { maxRows, contextLength } = this.#model;
     const cachedTokens = this.#batch.cachedTokens() + (this.#prefilling === null ? 0 : this.#prefilled);
     return {
       requestsWaiting: this.#queue.requests.length,
       samplesWaiting: this.#queue.samples,
       requestsRunning: this.#running.filter((request) => !request.settled).length,
       samplesRunning: this.#running.reduce((samples, request) => samples + request.liveSamples, 0),
-      kvCacheUsageRatio: cachedTokens / ((maxRows + 1) * contextLength),
+      kvCacheUsageRatio: cachedTokens / this.#mostCachedTokens,
     };
   }
 
@@ -188,7 +196,7 @@ export class Scheduler {
       if (this.#prefilled < prompt.promptTokens.length) return;
       for (const sequence of prompt.sequences) {
         if (sequence.ended || sequence.row >= 0) continue;
-        if (this.#batch.full) return;
+        if (!this.#batch.hasRoomFor(sequence)) return;
         this.#batch.fork(sequence, prompt.promptTokens.length);
       }
     }

@@ -83,6 +83,11 @@ export class Sequence {
     return this.#promptLength + this.#tokenIds.length - 1;
   }
 
+  /** Tokens that its row may come to hold. */
+  get mostTokens(): number {
+    return this.#promptLength + this.#maxTokens;
+  }
+
   get lastTokenId(): number {
     return this.#tokenIds[this.#tokenIds.length - 1]!;
   }

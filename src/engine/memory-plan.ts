@@ -184,7 +184,7 @@ export function planMemory(available: AvailableMemory, needs: MemoryNeeds, wishe
   throw refusal(fixed, wishes.contextLength ?? Math.min(wanted, LEAST_CONTEXT_TOKENS), longest);
 }
 
-const inMb = (bytes: number): number => Math.ceil(bytes / MB);
+const inMb = (bytes: number): number => Math.round(bytes / MB);
 
 function refusal(fixed: Fixed, contextLength: number, longest: number): MagdiError {
   const { available, needs, wishes } = fixed;
@@ -200,7 +200,7 @@ function refusal(fixed: Fixed, contextLength: number, longest: number): MagdiErr
   const cache = prefixes > 0 ? `, ${inMb(prefixes)} MB of prefix cache` : "";
   return new MagdiError(
     "MAGDI_BAD_CONFIG",
-    `memory: expected at least ${inMb(all)} MB for ${inMb(weights)} MB of weights, ${inMb(rows)} MB of keys and values (a prompt and a sample of ${contextLength} tokens)${cache} and ${inMb(rest)} MB of everything else, found ${Math.floor(available.bytes / MB)} MB (${available.boundedBy}); give it more, or choose ${remedies.join(", ")}`,
+    `memory: expected at least ${inMb(all)} MB for ${inMb(weights)} MB of weights, ${inMb(rows)} MB of keys and values (a prompt and a sample of ${contextLength} tokens)${cache} and ${inMb(rest)} MB of everything else, found ${inMb(available.bytes)} MB (${available.boundedBy}); give it more, or choose ${remedies.join(", ")}`,
   );
 }
 
@@ -211,7 +211,7 @@ export function describePlan({ available, bytes, ...plan }: MemoryPlan): string 
       ? `${plan.batchRows} rows of ${plan.contextLength} tokens each`
       : `${plan.batchRows} rows of at most ${plan.contextLength} tokens, which share ${plan.rowBudget.tokens}`;
   return (
-    `${inMb(sum(bytes))} of ${Math.floor(available.bytes / MB)} MB (${available.boundedBy}) for ${rows}, ` +
+    `${inMb(sum(bytes))} of ${inMb(available.bytes)} MB (${available.boundedBy}) for ${rows}, ` +
     `${plan.prefixCacheTokens} tokens of prefix cache, ${inMb(bytes.weights)} MB of weights, ` +
     `${inMb(bytes.answers)} MB of log-probabilities`
   );

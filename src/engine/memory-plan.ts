@@ -3,6 +3,7 @@
 // reads no files: sizes and limits are given.
 
 import { MagdiError } from "../base/errors.ts";
+import { BLOCK_TOKENS } from "./prefix-cache.ts";
 import { type RowBudget, rowCost } from "./row-memory.ts";
 
 /** What a student takes. */
@@ -63,7 +64,6 @@ const LEAST_CONTEXT_TOKENS = 512;
 export const DEFAULT_PREFIX_CACHE_TOKENS = 2048;
 /** Of what is left for keys and values. */
 const PREFIX_CACHE_SHARE = 0.1;
-const BLOCK_TOKENS = 16;
 
 const MB = 1e6;
 /** Node, the libraries and the server: 190 MB with the student that ships, without its weights. */

@@ -90,6 +90,8 @@ export class HostKvCache implements KvCache {
       throwOutOfMemory(shape, bytes, cause);
     }
     this.#pages = bounded ? this.#buffers.map(({ data }) => new ReturnedPages(data)) : null;
+    // An allocator that reused memory has written its zeros.
+    for (const pages of this.#pages ?? []) pages.return(0, bytes);
   }
 
   decodeRows(count: number): CachedRows {

@@ -6,6 +6,7 @@ import { TASKS } from "../answers/task.ts";
 import type { FinishReason } from "../base/finish-reason.ts";
 import { DEFAULT_STUDENT } from "../base/package-files.ts";
 import type { EngineSettings } from "../engine/engine-settings.ts";
+import type { MemoryPlan } from "../engine/memory-plan.ts";
 import { type OpenedEngine, openEngine, tellChoice } from "../engine/open-engine.ts";
 import type { GenerationEngine, SamplingParams } from "../engine/request.ts";
 import type { Dtype } from "../student/dtype.ts";
@@ -26,7 +27,7 @@ const DEFAULTS: EngineSettings = {
   contextLength: null,
   batchRows: 32,
   threads: null,
-  prefixCacheTokens: 2048,
+  prefixCacheTokens: null,
   memoryLimitMb: null,
   queueSamples: Number.MAX_SAFE_INTEGER,
   maxSamples: 1024,
@@ -97,17 +98,20 @@ export class Student implements AskableStudent {
   };
   /** One sentence: the device it runs on, and why others that were tried did not work. */
   readonly deviceChoice: string;
+  /** What of the memory that there is was taken, and for what. */
+  readonly memory: MemoryPlan;
   /** Unix seconds. */
   readonly created: number;
   #runs = 0;
 
-  constructor({ folder, device, kernels, engine, tokenizer, chatTemplate }: OpenedEngine) {
+  constructor({ folder, device, kernels, memory, engine, tokenizer, chatTemplate }: OpenedEngine) {
     this.id = folder.manifest.name;
     this.engine = engine;
     this.tokenizer = tokenizer;
     this.chatTemplate = chatTemplate;
     this.manifest = { ...folder.manifest, dtype: folder.dtype, device: device.device, kernels };
     this.deviceChoice = tellChoice(device);
+    this.memory = memory;
     this.created = Math.floor(statSync(path.join(folder.path, MANIFEST_FILE)).mtimeMs / 1000);
   }
 

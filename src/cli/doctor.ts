@@ -2,14 +2,17 @@
 
 import { existsSync } from "node:fs";
 import { z } from "zod";
+import { MagdiError } from "../base/errors.ts";
 import { DEFAULT_STUDENT } from "../base/package-files.ts";
 import { bareFlag, oneOf, text } from "../base/settings/kinds.ts";
 import { helpLines } from "../base/settings/setting.ts";
+import type { Check } from "../doctor/check.ts";
 import { examine } from "../doctor/examination.ts";
 import { Host } from "../doctor/host.ts";
 import type { StudentNeeds } from "../doctor/resources.ts";
 import { textReport } from "../doctor/text-report.ts";
-import { cacheBytes, contextTokens } from "../engine/engine-settings.ts";
+import { fullCacheBytes, planStudent } from "../engine/engine-settings.ts";
+import { describePlan, type MemoryPlan } from "../engine/memory-plan.ts";
 import { DEVICES, type Device } from "../runtime/device-name.ts";
 import { TESTED_VERSIONS } from "../runtime/ort-library.ts";
 import { loadConfig } from "../server/config.ts";
@@ -41,30 +44,53 @@ ${helpLines(FLAGS)}
 The exit code is 0 if the device can serve (any: if one can), otherwise 1.
 `;
 
-/** What the student needs with the server's settings. */
-function needsOf(model: string, dtype: Dtype | undefined, device: Device): StudentNeeds {
+interface Served {
+  readonly needs: StudentNeeds;
+  readonly plan: Check;
+}
+
+/** What the student needs when every row is full, and what magdi serve would take on the CPU, with the environment's
+ * settings. */
+function servedBy(model: string, dtype: Dtype | undefined, device: Device): Served {
   const folder = openStudentFolder(model, dtype, device);
-  const { batchRows, contextLength, prefixCacheTokens } = loadConfig({ environment: process.env });
-  const cache = { batchRows, contextLength: contextTokens(folder, contextLength), prefixCacheTokens };
-  return {
+  const settings = loadConfig({ environment: process.env });
+  const needs = {
     name: folder.manifest.name,
     dtype: folder.dtype,
     weightBytes: weightBytes(folder.manifest, folder.dtype),
-    cacheBytes: cacheBytes(folder, cache),
+    cacheBytes: fullCacheBytes(folder, settings),
   };
+  return { needs, plan: planCheck(() => planStudent(folder, "cpu", settings)) };
+}
+
+function planCheck(plan: () => MemoryPlan): Check {
+  const base = { name: "serving", device: "cpu" } as const;
+  try {
+    const planned = plan();
+    const found = describePlan(planned);
+    if (planned.rowBudget === null) return { ...base, status: "ok", found, remedy: null };
+    const remedy =
+      "give it more memory where many long requests come at once: they take turns in what there is";
+    return { ...base, status: "note", found, remedy };
+  } catch (error) {
+    if (!(error instanceof MagdiError) || error.code !== "MAGDI_BAD_CONFIG") throw error;
+    return { ...base, status: "missing", found: error.message, remedy: null };
+  }
 }
 
 async function run(argv: readonly string[]): Promise<number> {
   const { values } = parseFlags("doctor", argv, FLAGS);
   const { device, dtype, model = DEFAULT_STUDENT } = values;
   const devices = device === "any" || device === "auto" ? DEVICES : [device];
+  const served =
+    values.model === undefined && !existsSync(DEFAULT_STUDENT)
+      ? null
+      : servedBy(model, dtype, devices.length === 1 ? (devices[0] ?? "cpu") : "cpu");
   const examination = await examine({
     host: new Host(),
     folder: process.cwd(),
-    student:
-      values.model === undefined && !existsSync(DEFAULT_STUDENT)
-        ? null
-        : needsOf(model, dtype, devices.length === 1 ? (devices[0] ?? "cpu") : "cpu"),
+    student: served?.needs ?? null,
+    plan: served?.plan ?? null,
     devices,
   });
   const serves = examination.verdicts.some((verdict) => verdict.serves);

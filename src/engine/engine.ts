@@ -17,6 +17,7 @@ import type {
   StepReport,
 } from "./request.ts";
 import { checkRequest } from "./request.ts";
+import type { RowBudget } from "./row-memory.ts";
 import { queueTimeout, Scheduler, type Step } from "./scheduler.ts";
 import { Sequence, type SequenceContext } from "./sequence.ts";
 
@@ -30,6 +31,8 @@ export interface EngineOptions {
   readonly maxSamplesPerRequest?: number;
   /** Capacity of the prefix cache; 0, the default, turns it off. */
   readonly prefixCacheTokens?: number;
+  /** Null, the default: there is memory for all rows. */
+  readonly rowBudget?: RowBudget | null;
   readonly clock?: Clock;
   /** A step longer than this makes the engine's state "stalled" until it returns. */
   readonly stallMs?: number;
@@ -71,7 +74,7 @@ export class Engine implements GenerationEngine {
     this.contextLength = runner.contextLength;
     this.maxSamplesPerRequest = Math.min(maxSamplesPerRequest, maxWaitingSamples);
     this.#prefixes = new PrefixCache(runner, options.prefixCacheTokens ?? 0);
-    this.#scheduler = new Scheduler(runner, maxWaitingSamples, this.#prefixes);
+    this.#scheduler = new Scheduler(runner, maxWaitingSamples, this.#prefixes, options.rowBudget);
     this.#sequences = { tokenizer: options.tokenizer, eosTokenIds: [...options.eosTokenIds] };
     this.#hooks = {
       nowMs: () => this.#clock.nowMs(),

@@ -27,10 +27,13 @@ interface Account {
  */
 export class FairShares {
   readonly #maxRows: number;
+  /** Rows that there are to share. */
+  #rows: number;
   readonly #accounts = new Map<string, Account>();
 
   constructor(maxRows: number) {
     this.#maxRows = maxRows;
+    this.#rows = maxRows;
   }
 
   /** Whether more than one caller has requests. */
@@ -55,8 +58,14 @@ export class FairShares {
     if (account !== undefined) account.service += tokens / account.weight;
   }
 
+  /** Shares out `rows` rows, until rows are counted anew: memory may be too little for all. */
+  limitRows(rows: number): void {
+    this.#rows = Math.min(this.#maxRows, rows);
+  }
+
   /** Counts anew who holds rows: a name for each row. */
   countRows(holders: Iterable<string>): void {
+    this.#rows = this.#maxRows;
     for (const account of this.#accounts.values()) account.rows = 0;
     for (const name of holders) this.addRows(name, 1);
   }
@@ -81,7 +90,7 @@ export class FairShares {
 
   /** One row for each caller, and the others by weight: never more than there are, unless there are more callers. */
   #share({ weight }: Account): number {
-    const spare = Math.max(0, this.#maxRows - this.#accounts.size);
+    const spare = Math.max(0, this.#rows - this.#accounts.size);
     let weights = 0;
     for (const account of this.#accounts.values()) weights += account.weight;
     return 1 + Math.floor((spare * weight) / weights);

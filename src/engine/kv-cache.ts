@@ -4,6 +4,7 @@
 
 import { MagdiError } from "../base/errors.ts";
 import { OrtTensor, type Tensor } from "../runtime/ort-tensor.ts";
+import { ReturnedPages } from "../runtime/returned-pages.ts";
 import type { FloatType } from "../tensor/onnx-type.ts";
 import type { KvBlock } from "./model-runner.ts";
 
@@ -34,6 +35,10 @@ export interface KvCache {
   promptRow(): CachedRows;
   /** Copies the first `length` tokens of row `from` to row `to`. */
   copyRow(from: number, to: number, length: number): void;
+  /** The same, after which row `from` is free; where memory is bounded, it takes none any more. */
+  moveRow(from: number, to: number, length: number): void;
+  /** Gives the memory of a row's tokens from position `from` on back to the system, where memory is bounded. */
+  releaseRow(row: number, from: number): void;
   /** A prefix cache block of `tokens` tokens. */
   newBlock(tokens: number): KvBlock;
   /** Copies `count` tokens of the prompt row, from position `from` on, into a block from position `at` on. */
@@ -77,9 +82,12 @@ export class HostKvCache implements KvCache {
   readonly #tensors: OrtTensor[] = [];
   /** Words of one token's keys or values in one head. */
   readonly #headWords: number;
+  /** By buffer; null where there is memory for all rows. */
+  readonly #pages: readonly ReturnedPages[] | null;
 
-  /** @throws MAGDI_BAD_CONFIG when there is too little memory. */
-  constructor(shape: KvCacheShape) {
+  /** `bounded`: rows give their memory back when they are told to. @throws MAGDI_BAD_CONFIG when there is too little
+   * memory. */
+  constructor(shape: KvCacheShape, bounded = false) {
     this.shape = shape;
     const { rows, keyValueHeads, capacityTokens, headSize, floats } = shape;
     this.#headWords = floats === "float32" ? headSize : headSize / 2;
@@ -93,6 +101,9 @@ export class HostKvCache implements KvCache {
     } catch (cause) {
       throwOutOfMemory(shape, bytes, cause);
     }
+    this.#pages = bounded ? this.#buffers.map(({ data }) => new ReturnedPages(data)) : null;
+    // An allocator that reused memory has written its zeros.
+    for (const pages of this.#pages ?? []) pages.return(0, bytes);
   }
 
   decodeRows(count: number): CachedRows {
@@ -130,6 +141,22 @@ export class HostKvCache implements KvCache {
       for (let head = 0; head < keyValueHeads; head++) {
         const source = (from * keyValueHeads + head) * headLength;
         data.copyWithin((to * keyValueHeads + head) * headLength, source, source + words);
+      }
+    }
+  }
+
+  moveRow(from: number, to: number, length: number): void {
+    this.copyRow(from, to, length);
+    this.releaseRow(from, 0);
+  }
+
+  releaseRow(row: number, from: number): void {
+    const { keyValueHeads, capacityTokens } = this.shape;
+    const tokenBytes = this.#headWords * Float32Array.BYTES_PER_ELEMENT;
+    for (const pages of this.#pages ?? []) {
+      for (let head = 0; head < keyValueHeads; head++) {
+        const first = (row * keyValueHeads + head) * capacityTokens;
+        pages.return((first + from) * tokenBytes, (first + capacityTokens) * tokenBytes);
       }
     }
   }

@@ -29,6 +29,8 @@ export interface OnnxModelRunnerOptions {
   readonly memoryLimitBytes?: number;
   /** How many blocks of BLOCK_TOKENS tokens newBlock may make; a device allocates them at once. Default 0. */
   readonly prefixBlocks?: number;
+  /** Whether rows give their memory back when they are told to; without effect on a device. Default false. */
+  readonly boundedRows?: boolean;
   /** Probe whether chunks of any even length give the same bits, at the cost of prefilling two short prompts; otherwise
    * chunkAlignmentTokens is a whole chunk. Default false. */
   readonly probeChunking?: boolean;
@@ -109,7 +111,9 @@ export class OnnxModelRunner implements ProbedRunner {
         floats: session.inputType("past_key_values.0.key") === "float16" ? "float16" : "float32",
       } as const;
       cache =
-        device === "cpu" ? new HostKvCache(shape) : await DeviceKvCache.open(session, shape, prefixBlocks);
+        device === "cpu"
+          ? new HostKvCache(shape, options.boundedRows)
+          : await DeviceKvCache.open(session, shape, prefixBlocks);
     } catch (error) {
       session.close();
       throw error;
@@ -181,6 +185,14 @@ export class OnnxModelRunner implements ProbedRunner {
 
   copyRow(from: number, to: number, length: number): void {
     this.#cache.copyRow(from, to, length);
+  }
+
+  moveRow(from: number, to: number, length: number): void {
+    this.#cache.moveRow(from, to, length);
+  }
+
+  releaseRow(row: number, from: number): void {
+    this.#cache.releaseRow(row, from);
   }
 
   get chunkAlignmentTokens(): number {

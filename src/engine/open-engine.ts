@@ -9,20 +9,19 @@ import { openStudentFolder, type StudentFolder } from "../student/open-student-f
 import { type ChatTemplate, openChatTemplate, plainChatTemplate } from "../text/chat-template.ts";
 import { openTokenizer, type Tokenizer } from "../text/tokenizer.ts";
 import { Engine } from "./engine.ts";
-import { assertFits, contextTokens, type EngineSettings, MB } from "./engine-settings.ts";
+import { type EngineSettings, MB, PREFILL_CHUNK_TOKENS, planStudent } from "./engine-settings.ts";
+import type { MemoryPlan } from "./memory-plan.ts";
 import { OnnxModelRunner } from "./onnx-model-runner.ts";
 import { BLOCK_TOKENS } from "./prefix-cache.ts";
 
 export { tellChoice } from "../runtime/device.ts";
-
-/** Most prompt tokens that are prefilled between two decode steps. */
-const PREFILL_CHUNK_TOKENS = 128;
 
 export interface OpenedEngine {
   readonly folder: StudentFolder;
   readonly device: DeviceChoice;
   /** What computes its steps: the instruction set of our own operators, or "stock" and why. */
   readonly kernels: string;
+  readonly memory: MemoryPlan;
   readonly engine: Engine;
   readonly tokenizer: Tokenizer;
   readonly chatTemplate: ChatTemplate;
@@ -36,27 +35,28 @@ export async function openEngine(path: string, settings: EngineSettings): Promis
   const device = await chooseDevice(settings.device);
   const folder = openStudentFolder(path, settings.dtype ?? undefined, device.device);
   const { positions } = folder.config;
-  const contextLength = contextTokens(folder, settings.contextLength);
-  if (contextLength > positions) {
+  if (settings.contextLength !== null && settings.contextLength > positions) {
     throw new MagdiError(
       "MAGDI_BAD_CONFIG",
-      `contextLength: expected at most the student's ${positions}, found ${contextLength}`,
+      `contextLength: expected at most the student's ${positions}, found ${settings.contextLength}`,
     );
   }
+  const memory = planStudent(folder, device.device, settings);
+  const { contextLength, prefixCacheTokens, rowBudget } = memory;
   const { memoryLimitMb } = settings;
-  if (memoryLimitMb !== null) assertFits(folder, { ...settings, contextLength }, memoryLimitMb);
   const [tokenizer, chatTemplate] = await Promise.all([openTokenizer(path), openChatTemplate(path)]);
   const runner = await OnnxModelRunner.open({
     graphPath: folder.engineGraph,
     config: folder.config,
-    maxRows: settings.batchRows,
+    maxRows: memory.batchRows,
     contextLength,
     prefillChunkTokens: PREFILL_CHUNK_TOKENS,
     threads: settings.threads ?? usableProcessors(),
-    probeChunking: settings.prefixCacheTokens > 0,
+    probeChunking: prefixCacheTokens > 0,
     device: device.device,
     ...(memoryLimitMb === null ? {} : { memoryLimitBytes: memoryLimitMb * MB }),
-    prefixBlocks: Math.floor(settings.prefixCacheTokens / BLOCK_TOKENS),
+    prefixBlocks: Math.floor(prefixCacheTokens / BLOCK_TOKENS),
+    boundedRows: rowBudget !== null,
   });
   returnFreedMemory();
   const engine = new Engine({
@@ -65,7 +65,8 @@ export async function openEngine(path: string, settings: EngineSettings): Promis
     eosTokenIds: folder.endTokenIds,
     maxWaitingSamples: settings.queueSamples,
     maxSamplesPerRequest: settings.maxSamples,
-    prefixCacheTokens: settings.prefixCacheTokens,
+    prefixCacheTokens,
+    rowBudget,
     stallMs: settings.stallTimeoutMs,
     ...(settings.onStep === undefined ? {} : { onStep: settings.onStep }),
   });
@@ -76,5 +77,6 @@ export async function openEngine(path: string, settings: EngineSettings): Promis
     engine,
     tokenizer,
     chatTemplate: chatTemplate ?? plainChatTemplate,
+    memory,
   };
 }

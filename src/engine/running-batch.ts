@@ -1,8 +1,9 @@
 // The running batch: which sequence has which decode row of the KV cache. Rows in use stay contiguous from 0: the last
-// one moves into the row that becomes free.
+// one moves into the row that becomes free. A sequence gets a row only where there is memory for all that it may come to.
 
 import type { ActiveRequest } from "./active-request.ts";
 import type { ModelRunner } from "./model-runner.ts";
+import { type RowBudget, RowMemory } from "./row-memory.ts";
 import type { Sequence } from "./sequence.ts";
 
 interface Holder {
@@ -13,10 +14,13 @@ interface Holder {
 export class RunningBatch {
   readonly #runner: ModelRunner;
   readonly #holders: (Holder | null)[];
+  readonly #memory: RowMemory;
   #count = 0;
 
-  constructor(runner: ModelRunner) {
+  /** `budget`: null where there is memory for all rows. */
+  constructor(runner: ModelRunner, budget: RowBudget | null = null) {
     this.#runner = runner;
+    this.#memory = new RowMemory(runner.maxRows, budget, (row, from) => runner.releaseRow(row, from));
     this.#holders = new Array(runner.maxRows).fill(null);
   }
 
@@ -32,6 +36,11 @@ export class RunningBatch {
     return this.free === 0;
   }
 
+  /** Whether there are a row and memory for another sequence. */
+  hasRoomFor(sequence: Sequence): boolean {
+    return !this.full && this.#memory.hasRoom(sequence.mostTokens);
+  }
+
   /** The sequence of row `row` < count. */
   at(row: number): Sequence {
     return this.#holders[row]!.sequence;
@@ -44,13 +53,26 @@ export class RunningBatch {
 
   /** Gives the next row to a sequence of the request in the prompt row, whose prompt is copied. */
   fork(request: ActiveRequest, sequence: Sequence): void {
-    this.#fork(request, sequence, this.#count++);
+    const row = this.#count++;
+    this.#memory.take(row, sequence.mostTokens);
+    this.#runner.copyRow(this.#runner.promptRow, row, request.promptTokens.length);
+    this.#holders[row] = { request, sequence };
+    sequence.row = row;
+    sequence.restart();
   }
 
-  /** The same with a row that another sequence has: it is left without one, to be computed anew. */
-  takeOver(request: ActiveRequest, sequence: Sequence, row: number): void {
+  /** Takes its row from a sequence; the last row moves into it. */
+  evict(row: number): void {
+    const last = this.#count - 1;
+    if (row === last) return this.#freeLast();
+    const moved = this.at(last);
+    this.#runner.moveRow(last, row, moved.cachedTokens);
+    this.#memory.move(last, row);
     this.at(row).row = -1;
-    this.#fork(request, sequence, row);
+    this.#holders[row] = this.#holders[last]!;
+    this.#holders[last] = null;
+    this.#count = last;
+    moved.row = row;
   }
 
   /** Removes ended sequences and moves the last rows into the free ones. */
@@ -59,13 +81,7 @@ export class RunningBatch {
       if (!this.at(row).ended) continue;
       while (this.#count > row && this.at(this.#count - 1).ended) this.#freeLast();
       if (this.#count <= row) return;
-      const moved = this.at(this.#count - 1);
-      this.#runner.copyRow(this.#count - 1, row, moved.cachedTokens);
-      this.at(row).row = -1;
-      this.#count--;
-      this.#holders[row] = this.#holders[this.#count]!;
-      this.#holders[this.#count] = null;
-      moved.row = row;
+      this.evict(row);
     }
   }
 
@@ -76,15 +92,9 @@ export class RunningBatch {
     return tokens;
   }
 
-  #fork(request: ActiveRequest, sequence: Sequence, row: number): void {
-    this.#runner.copyRow(this.#runner.promptRow, row, request.promptTokens.length);
-    this.#holders[row] = { request, sequence };
-    sequence.row = row;
-    sequence.restart();
-  }
-
   #freeLast(): void {
     this.#count--;
+    this.#memory.free(this.#count);
     this.at(this.#count).row = -1;
     this.#holders[this.#count] = null;
   }

@@ -8,6 +8,7 @@ import type { ModelRunner, StepOutput } from "./model-runner.ts";
 import type { PrefixCache } from "./prefix-cache.ts";
 import { PromptRow } from "./prompt-row.ts";
 import type { EngineStats } from "./request.ts";
+import type { RowBudget } from "./row-memory.ts";
 import { RunningBatch } from "./running-batch.ts";
 import { needsFullLogits, Sampler } from "./sampler.ts";
 import type { Sequence } from "./sequence.ts";
@@ -43,6 +44,8 @@ export class Scheduler {
   readonly #batch: RunningBatch;
   readonly #shares: FairShares;
   readonly #turns: Turns;
+  /** Of the prompt row and the decode rows together. */
+  readonly #mostCachedTokens: number;
   /** Requests whose prefill has begun, in order. */
   #running: ActiveRequest[] = [];
   #lastPhase: "prefill" | "decode" = "decode";
@@ -52,14 +55,20 @@ export class Scheduler {
   readonly #pastLengths: Int32Array;
   readonly #promptPastLength = new Int32Array(1);
 
-  constructor(model: ModelRunner, maxWaitingSamples: number, prefixes: PrefixCache) {
+  constructor(
+    model: ModelRunner,
+    maxWaitingSamples: number,
+    prefixes: PrefixCache,
+    rowBudget: RowBudget | null = null,
+  ) {
     this.#model = model;
     this.#promptRow = new PromptRow(model, prefixes);
     this.#sampler = new Sampler(model.vocabSize, model.candidateCount);
     this.#queue = new WaitingQueue(maxWaitingSamples);
-    this.#batch = new RunningBatch(model);
+    this.#batch = new RunningBatch(model, rowBudget);
     this.#shares = new FairShares(model.maxRows);
     this.#turns = new Turns(this.#queue, this.#batch, this.#shares);
+    this.#mostCachedTokens = model.contextLength + (rowBudget?.tokens ?? model.maxRows * model.contextLength);
     this.#tokens = new Int32Array(model.maxRows);
     this.#pastLengths = new Int32Array(model.maxRows);
   }
@@ -136,14 +145,13 @@ export class Scheduler {
   }
 
   stats(): SchedulerStats {
-    const { maxRows, contextLength } = this.#model;
     const cachedTokens = this.#batch.cachedTokens() + this.#promptRow.tokens;
     return {
       requestsWaiting: this.#queue.requests.length,
       samplesWaiting: this.#queue.samples,
       requestsRunning: this.#running.filter((request) => !request.settled).length,
       samplesRunning: this.#running.reduce((samples, request) => samples + request.liveSamples, 0),
-      kvCacheUsageRatio: cachedTokens / ((maxRows + 1) * contextLength),
+      kvCacheUsageRatio: cachedTokens / this.#mostCachedTokens,
       preemptions: this.#preemptions,
       recomputedTokens: this.#recomputedTokens,
     };
@@ -193,22 +201,29 @@ export class Scheduler {
       for (const sequence of prompt.sequences) {
         if (sequence.ended || sequence.row >= 0) continue;
         if (!this.#turns.canTakeRow(prompt.caller.name)) return;
-        if (this.#batch.full) this.#takeOver(prompt, sequence);
-        else this.#batch.fork(prompt, sequence);
+        if (!this.#makeRoom(prompt, sequence)) return;
+        this.#batch.fork(prompt, sequence);
         this.#shares.addRows(prompt.caller.name, 1);
       }
     }
     this.#promptRow.release();
   }
 
-  /** Gives a sequence the row of another caller's, whose request waits for the prompt row again. */
-  #takeOver(prompt: ActiveRequest, sequence: Sequence): void {
-    const row = this.#turns.victimRow();
-    const victim = this.#batch.requestAt(row);
-    this.#batch.takeOver(prompt, sequence, row);
-    this.#shares.addRows(victim.caller.name, -1);
-    this.#queue.putBack(victim);
-    this.#preemptions++;
+  /** Takes rows from callers above their share until the sequence has room, if its own caller is owed one; their requests
+   * wait for the prompt row again. Returns whether there is room. */
+  #makeRoom(prompt: ActiveRequest, sequence: Sequence): boolean {
+    while (!this.#batch.hasRoomFor(sequence)) {
+      // Where memory is what lacks, there are no more rows than are in use.
+      this.#shares.limitRows(this.#batch.count);
+      const row = this.#shares.rowsOwed(prompt.caller.name) > 0 ? this.#turns.victimRow() : -1;
+      if (row < 0) return false;
+      const victim = this.#batch.requestAt(row);
+      this.#batch.evict(row);
+      this.#shares.addRows(victim.caller.name, -1);
+      this.#queue.putBack(victim);
+      this.#preemptions++;
+    }
+    return true;
   }
 
   #dropEnded(): void {

@@ -89,6 +89,11 @@ export class Sequence {
     return this.#cachedIds;
   }
 
+  /** Tokens that its row may come to hold. */
+  get mostTokens(): number {
+    return this.#promptLength + this.#maxTokens;
+  }
+
   /** The next step's input. */
   get nextInputId(): number {
     return this.#tokenIds[this.#cachedIds]!;

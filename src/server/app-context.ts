@@ -11,12 +11,14 @@ import type { DescribedRoute } from "./documentation/route-list.ts";
 import type { LimitWatch } from "./observation/limit-watch.ts";
 import type { Metrics } from "./observation/metrics.ts";
 import type { Tracing } from "./observation/request-trace.ts";
+import type { AnswerMemory } from "./operations/answer-memory.ts";
 import type { Lifecycle } from "./operations/lifecycle.ts";
 import type { ByteBudget } from "./transport/byte-budget.ts";
 import type { OpenWebSockets } from "./transport/websocket-upgrades.ts";
 
 export interface ServingContext {
   readonly lifecycle: Lifecycle;
+  readonly answers: AnswerMemory;
   readonly metrics: Metrics;
   readonly baselines: Baselines;
   readonly clock: Clock;

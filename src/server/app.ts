@@ -29,6 +29,7 @@ import { chatCompletionsRoute } from "./openai/chat-route.ts";
 import { completionsRoute } from "./openai/completions-route.ts";
 import { modelsRoute } from "./openai/models-route.ts";
 import { tokenizeRoute } from "./openai/tokenize-route.ts";
+import { AnswerMemory } from "./operations/answer-memory.ts";
 import { baselinesRoute } from "./operations/baselines-route.ts";
 import { Lifecycle } from "./operations/lifecycle.ts";
 import { metricsRoute } from "./operations/metrics-route.ts";
@@ -79,6 +80,7 @@ export function buildApp(options: AppOptions): FastifyInstance {
   const clock = options.clock ?? systemClock;
   const context: ServingContext = {
     lifecycle: new Lifecycle(clock),
+    answers: new AnswerMemory(),
     metrics: options.metrics ?? new Metrics(),
     baselines: options.baselines ?? loadBaselines(config.baselines),
     clock,
@@ -228,6 +230,10 @@ export function buildApp(options: AppOptions): FastifyInstance {
     (student) => {
       if (closed) return student.engine.close();
       metrics.serve(student.id, () => student.engine.stats());
+      if (student.memory !== undefined) {
+        metrics.engine.showMemory(student.memory);
+        context.answers.bound(student.memory.bytes.answers);
+      }
       lifecycle.studentLoaded(student);
       const state = () => student.engine.stats().state;
       stopWatching.push(

@@ -82,15 +82,20 @@ export const serverSettings = z.object({
   contextLength: wholeNumber(16, 1_048_576)
     .nullable()
     .default(null)
-    .describe("tokens of prompt and answer together; default: the student's, at most 4096"),
+    .describe(
+      "tokens of prompt and answer together; default: the student's, at most 4096 and what memory allows",
+    ),
   prefixCacheTokens: wholeNumber(0, 10_000_000)
-    .default(2048)
-    .describe("prompt tokens kept computed, for prompts that begin the same; 0 keeps none"),
+    .nullable()
+    .default(null)
+    .describe(
+      "prompt tokens kept computed, for prompts that begin the same; 0 keeps none; default: 2048, or what memory allows",
+    ),
   memoryLimitMb: wholeNumber(1, 100_000_000)
     .nullable()
     .default(null)
     .describe(
-      "most that weights, keys and values may take together, in millions of bytes, or the server does not start; default: no limit",
+      "memory to do with, in millions of bytes: on the CPU of the whole process, on a device of weights, keys and values there; default: what control groups and the machine leave",
     ),
   isolatePrefixes: onOff()
     .default(true)

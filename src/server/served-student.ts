@@ -2,6 +2,7 @@
 
 import { badField } from "../asking/sampling.ts";
 import { MagdiError } from "../base/errors.ts";
+import type { MemoryPlan } from "../engine/memory-plan.ts";
 import type { GenerationEngine, StepReport } from "../engine/request.ts";
 import type { ChatSpeaker, Message } from "../text/chat-prompt.ts";
 import type { ServerConfig } from "./config.ts";
@@ -14,6 +15,8 @@ export interface ServedStudent extends ChatSpeaker {
   readonly manifest: Readonly<Record<string, unknown>>;
   /** One sentence: the device it runs on, and why others that were tried did not work. */
   readonly deviceChoice?: string;
+  /** What of the memory that there is was taken, and for what. */
+  readonly memory?: MemoryPlan;
   /** Unix seconds. */
   readonly created: number;
 }

@@ -6,6 +6,7 @@ import { MagdiError } from "../../src/base/errors.ts";
 import type { CancelReason } from "../../src/base/finish-reason.ts";
 import { sampleRandom } from "../../src/engine/random.ts";
 import type { Generation, GenerationRequest, SamplingParams } from "../../src/engine/request.ts";
+import { rowCost } from "../../src/engine/row-memory.ts";
 import { alone, Ear, GREEDY, SAMPLED, toyEngine, toyTokens } from "../support/toy-engine.ts";
 
 const ADA = { name: "ada", weight: 1 };
@@ -64,15 +65,20 @@ function workload(seed: number) {
       },
     };
   });
-  return { model, prefixCacheTokens, requests, below, oneOf };
+  // Memory for one full row at least, or for all.
+  const pageTokens = oneOf([1, 8, 16]);
+  const tokens = Math.floor(rowCost(contextLength, pageTokens) * oneOf([1, 1.3, 2]));
+  const rowBudget = oneOf([null, { tokens, pageTokens }]);
+  return { model, prefixCacheTokens, rowBudget, requests, below, oneOf };
 }
 
 async function runWorkload(seed: number) {
-  const { model, prefixCacheTokens, requests, below, oneOf } = workload(seed);
+  const { model, prefixCacheTokens, rowBudget, requests, below, oneOf } = workload(seed);
   const maxWaitingSamples = 200;
   const { engine, runner, clock } = toyEngine(model, {
     maxWaitingSamples,
     prefixCacheTokens,
+    rowBudget,
     onStep: () => act("between"),
   });
   const submissions: Submission[] = requests.map((request) => ({
@@ -94,7 +100,10 @@ async function runWorkload(seed: number) {
       victim.generation?.cancel(oneOf(reasons), below(2) === 0 ? undefined : below(victim.request.samples));
     }
   };
-  runner.duringStep = () => act("during");
+  runner.duringStep = () => {
+    if (rowBudget !== null) assert.ok(runner.heldTokens(rowBudget.pageTokens) <= rowBudget.tokens);
+    act("during");
+  };
   while (next < submissions.length) {
     submitNext();
     if (below(2) === 0) {

@@ -42,7 +42,7 @@ const TRIALS: Readonly<Record<string, Trial>> = {
   threads: orNull(whole(1, 1024)),
   batchRows: whole(2, 1024),
   contextLength: orNull(whole(16, 1_048_576)),
-  prefixCacheTokens: whole(0, 10_000_000),
+  prefixCacheTokens: orNull(whole(0, 10_000_000)),
   memoryLimitMb: orNull(whole(1, 100_000_000)),
   isolatePrefixes: { good: ["true", true], bad: ["yes", "1", "TRUE"], badInFile: ["true", 1, null] },
   maxSamples: whole(1, 1024),

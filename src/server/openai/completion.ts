@@ -191,6 +191,17 @@ export function answerCompletion<Body extends ChatCompletion | TextCompletion>(
   streamed: boolean,
   input: CompletionInput<Body>,
 ): Promise<Body | FastifyReply> {
+  const { sampling, prompts, n } = input;
+  if (sampling.topLogprobs !== null) {
+    const { contextLength } = student.engine;
+    let tokens = 0;
+    for (const { length } of prompts) {
+      tokens += n * Math.max(0, Math.min(sampling.maxTokens, contextLength - length));
+    }
+    const giveBack = context.answers.take({ tokens, topLogprobs: sampling.topLogprobs });
+    if (reply.raw.destroyed) giveBack();
+    else reply.raw.once("close", giveBack);
+  }
   if (!streamed) return answerWhole(reply, startCompletion(context, student, input, null));
   return answerStreamed(reply, {
     context,

@@ -71,7 +71,9 @@ function build(name, out) {
   const sources = readdirSync(SOURCES)
     .filter((file) => file.endsWith(".c"))
     .sort();
-  const code = name.startsWith("win32") ? [] : ["-fPIC"];
+  // What else would be written into the library is the path that it is built at.
+  const named = name.startsWith("darwin") ? [`-Wl,-install_name,@rpath/${library}`] : [];
+  const code = name.startsWith("win32") ? [] : ["-fPIC", ...named];
   compile([
     "-target",
     target,

@@ -35,9 +35,9 @@ static inline void *copy_of(const void *from, size_t bytes) { return memcpy(exac
 #define EXPECT(condition, ...)                              \
   do {                                                      \
     if (!(condition)) {                                     \
-      printf("%s:%d: expected %s: ", __FILE__, __LINE__, #condition); \
-      printf(__VA_ARGS__);                                  \
-      printf("\n");                                         \
+      fprintf(stderr, "%s:%d: expected %s: ", __FILE__, __LINE__, #condition); \
+      fprintf(stderr, __VA_ARGS__);                         \
+      fprintf(stderr, "\n");                                \
       exit(1);                                              \
     }                                                       \
   } while (0)

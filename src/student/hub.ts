@@ -1,12 +1,13 @@
 // Downloads base models from a Hugging Face hub into a cache: hub ids, the files that a model needs, what the cache
 // holds.
 
-import { readFileSync, rmSync } from "node:fs";
+import { rmSync } from "node:fs";
 import { homedir } from "node:os";
 import path from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
 import { MagdiError } from "../base/errors.ts";
 import { readJsonObject } from "../base/files/json-file.ts";
+import { readRegularText } from "../base/files/regular-file.ts";
 import { writeWholeFile } from "../base/files/whole-file.ts";
 import { readConfigJson } from "./config-json.ts";
 import { HubClient, HubUnreachable, type RemoteFile } from "./hub-client.ts";
@@ -223,9 +224,7 @@ class CachedRevision {
 function readRecord(file: string): CacheRecord {
   const empty: CacheRecord = { complete: false, files: {} };
   try {
-    const { complete, files }: { complete?: unknown; files?: unknown } = JSON.parse(
-      readFileSync(file, "utf8"),
-    );
+    const { complete, files }: { complete?: unknown; files?: unknown } = JSON.parse(readRegularText(file));
     if (typeof files !== "object" || files === null) return empty;
     const known = Object.entries(files as CacheRecord["files"]); // checked entry by entry
     const sound = known.filter(([, entry]) => typeof entry?.sizeBytes === "number");

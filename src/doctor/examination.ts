@@ -34,6 +34,8 @@ export interface ExaminationOptions {
   readonly folder: string;
   /** Null where there is no student to serve. */
   readonly student: StudentNeeds | null;
+  /** Whether the student's files are those that were imported; null when that was not asked. */
+  readonly files?: Check | null;
   /** The devices to check. */
   readonly devices: readonly Device[];
 }
@@ -46,6 +48,7 @@ export async function examine(options: ExaminationOptions): Promise<Examination>
     nodeCheck(process.version),
     runtime,
     ...(student === null ? [] : [memoryCheck(host, student)]),
+    ...(options.files ? [options.files] : []),
     diskCheck(folder),
     descriptorCheck(host),
   ];

@@ -29,6 +29,8 @@ export interface EngineSettings {
   /** Most samples of one request. */
   readonly maxSamples: number;
   readonly stallTimeoutMs: number;
+  /** Compare all hashes before anything is computed, however long it takes. Default: those of large files later. */
+  readonly checkFilesFirst?: boolean;
   readonly onStep?: (report: StepReport) => void;
 }
 

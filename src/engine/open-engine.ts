@@ -4,7 +4,8 @@ import { MagdiError } from "../base/errors.ts";
 import { chooseDevice, type DeviceChoice } from "../runtime/device.ts";
 import { returnFreedMemory } from "../runtime/malloc-trim.ts";
 import { usableProcessors } from "../runtime/usable-processors.ts";
-import { openStudentFolder, type StudentFolder } from "../student/open-student-folder.ts";
+import { FileCheck } from "../student/file-check.ts";
+import { openStudentFolder, type StudentFolder, servedFiles } from "../student/open-student-folder.ts";
 import { type ChatTemplate, openChatTemplate, plainChatTemplate } from "../text/chat-template.ts";
 import { openTokenizer, type Tokenizer } from "../text/tokenizer.ts";
 import { Engine } from "./engine.ts";
@@ -23,6 +24,11 @@ export interface OpenedEngine {
   readonly engine: Engine;
   readonly tokenizer: Tokenizer;
   readonly chatTemplate: ChatTemplate;
+  /** Of the files that serve. */
+  readonly check: FileCheck;
+  /** Resolves when all of them were checked or the engine was closed. It rejects with MAGDI_BAD_FILE for altered ones;
+   * the engine has failed then, and nobody needs to handle it. */
+  readonly filesChecked: Promise<void>;
 }
 
 /**
@@ -42,6 +48,8 @@ export async function openEngine(path: string, settings: EngineSettings): Promis
   }
   const { memoryLimitMb } = settings;
   if (memoryLimitMb !== null) assertFits(folder, { ...settings, contextLength }, memoryLimitMb);
+  const check = new FileCheck(path, folder.manifest, servedFiles(folder));
+  await (settings.checkFilesFirst ? check.all() : check.beforeUse());
   const [tokenizer, chatTemplate] = await Promise.all([openTokenizer(path), openChatTemplate(path)]);
   const runner = await OnnxModelRunner.open({
     graphPath: folder.engineGraph,
@@ -66,5 +74,18 @@ export async function openEngine(path: string, settings: EngineSettings): Promis
     stallMs: settings.stallTimeoutMs,
     ...(settings.onStep === undefined ? {} : { onStep: settings.onStep }),
   });
-  return { folder, device, engine, tokenizer, chatTemplate: chatTemplate ?? plainChatTemplate };
+  const filesChecked = checkRest(check, engine);
+  return {
+    ...{ folder, device, engine, tokenizer, check, filesChecked },
+    chatTemplate: chatTemplate ?? plainChatTemplate,
+  };
+}
+
+function checkRest(check: FileCheck, engine: Engine): Promise<void> {
+  const checked = check.rest(engine.closed);
+  checked.catch((cause: unknown) => {
+    const message = "the weights are not those that were imported; import the student again";
+    engine.fail(new MagdiError("MAGDI_ENGINE_FAILED", message, { cause }));
+  });
+  return checked;
 }

@@ -12,7 +12,7 @@ import { writeWholeFile } from "../base/files/whole-file.ts";
 import { readConfigJson } from "./config-json.ts";
 import { HubClient, HubUnreachable, type RemoteFile } from "./hub-client.ts";
 import { downloadFile, fileSizeBytes, onDisk } from "./hub-file.ts";
-import { TEXT_FILES } from "./hugging-face-base.ts";
+import { TEXT_FILES } from "./text-files.ts";
 
 const CONFIG = "config.json";
 const WEIGHTS = "model.safetensors";

@@ -9,15 +9,7 @@ import { openSafetensors, openShardedSafetensors } from "../tensor/safetensors.t
 import { closingOnError } from "../tensor/tensor-file.ts";
 import { type BaseModel, type BaseTensor, checkTensors } from "./base-model.ts";
 import { readConfigJson } from "./config-json.ts";
-
-/** Tokenizer and chat template; a model may lack any of them. */
-export const TEXT_FILES = [
-  "tokenizer.json",
-  "tokenizer_config.json",
-  "special_tokens_map.json",
-  "added_tokens.json",
-  "chat_template.jinja",
-];
+import { TEXT_FILES } from "./text-files.ts";
 
 /** transformers.js reads the chat template from tokenizer_config.json only, and by default cleans up spaces, which
  * streaming could not reproduce. */

@@ -1,9 +1,9 @@
 // Reads a student folder as a base model: the weights of its graph, as floats or in their quantised codes, so that
 // another dtype is made from the same values.
 
-import { readFileSync } from "node:fs";
 import path from "node:path";
 import { MagdiError } from "../base/errors.ts";
+import { readRegularFile } from "../base/files/regular-file.ts";
 import { expectedTensors } from "../nn/decoder-config.ts";
 import { decodeModel } from "../onnx/decode.ts";
 import { DATA_TYPE_BYTES, elementsOf, type TensorData } from "../onnx/graph.ts";
@@ -12,6 +12,7 @@ import type { BlockGrid } from "../tensor/ggml-blocks.ts";
 import { decodeFloat16 } from "../tensor/half.ts";
 import { type BaseModel, type BaseTensor, checkTensors } from "./base-model.ts";
 import type { Dtype } from "./dtype.ts";
+import { MOST_GRAPH_BYTES } from "./file-check.ts";
 import { readHuggingFaceTexts } from "./hugging-face-base.ts";
 import { readManifest } from "./manifest.ts";
 import { openStudentFolder } from "./open-student-folder.ts";
@@ -32,7 +33,7 @@ export function openStudentBase(folder: string): BaseModel {
     );
   }
   const { engineGraph, config, manifest } = openStudentFolder(folder, dtype);
-  const stored = new StoredTensors(engineGraph);
+  const stored = new StoredTensors(engineGraph, folder);
   try {
     const tensors = tensorsOf(stored, expectedTensors(config));
     checkTensors(folder, config, tensors);
@@ -53,12 +54,15 @@ export function openStudentBase(folder: string): BaseModel {
 /** The initializers of a graph file, read on demand. */
 class StoredTensors {
   readonly #graphPath: string;
+  readonly #folder: string;
   readonly #initializers: ReadonlyMap<string, TensorData>;
   readonly #files = new Map<string, FileBytes>();
 
-  constructor(graphPath: string) {
+  constructor(graphPath: string, folder: string) {
     this.#graphPath = graphPath;
-    this.#initializers = decodeModel(readFileSync(graphPath)).graph.initializers;
+    this.#folder = folder;
+    const bytes = readRegularFile(graphPath, { within: folder, maxBytes: MOST_GRAPH_BYTES });
+    this.#initializers = decodeModel(bytes).graph.initializers;
   }
 
   get names(): Iterable<string> {
@@ -93,7 +97,7 @@ class StoredTensors {
     const file = path.join(path.dirname(this.#graphPath), data.location);
     let open = this.#files.get(file);
     if (open === undefined) {
-      open = new FileBytes(file);
+      open = new FileBytes(file, { within: this.#folder });
       this.#files.set(file, open);
     }
     return open.read(data.offset + first * width, rows * width, `tensor "${name}"`);

@@ -11,10 +11,10 @@ import type { BaseModel } from "./base-model.ts";
 import { calibrationTokens } from "./calibration.ts";
 import type { Dtype } from "./dtype.ts";
 import { chooseDtype } from "./dtype-choice.ts";
+import { fingerprint } from "./file-check.ts";
 import { Float32Reference } from "./float32-reference.ts";
 import { LayerInputs } from "./gptq-inputs.ts";
 import {
-  fingerprint,
   MANIFEST_FILE,
   type Manifest,
   type Quality,
@@ -23,7 +23,7 @@ import {
   type Training,
 } from "./manifest.ts";
 import { modelCard } from "./model-card.ts";
-import { type BaseLocation, isStudent, locateBase, openBase } from "./open-base.ts";
+import { type BaseLocation, isStudent, locateBase, openCheckedBase } from "./open-base.ts";
 import { isCompensated } from "./stored-linear.ts";
 import {
   configFor,
@@ -95,7 +95,7 @@ export async function importStudent(options: ImportOptions): Promise<Manifest> {
 async function writeStudent(out: string, options: ImportOptions): Promise<Manifest> {
   assertFree(out, options.force ?? false);
   const source = await locateBase(options);
-  const opened = openBase(source.path);
+  const opened = await openCheckedBase(source.path, options.onProgress);
   const partial = partialPath(out);
   try {
     const adapted = await options.adapt?.(opened);

@@ -14,6 +14,7 @@ export const modelsRoute: FastifyPluginAsyncZod<RouteOptions> = async (app, { co
     context_length: student.engine.contextLength,
     max_samples: Math.min(context.config.maxSamples, student.engine.maxSamplesPerRequest),
     manifest: { ...student.manifest },
+    checked_files: [...(student.files?.checked ?? [])],
   });
 
   app.get(

@@ -77,12 +77,14 @@ const trainingSchema = z.strictObject({
 });
 export type Training = z.infer<typeof trainingSchema>;
 
+/** Clients name it, and terminals show it. */
+export const studentName = z
+  .string()
+  .regex(/^[^\p{Cc}\p{Zl}\p{Zp}]{1,200}$/u, "expected 1 to 200 characters without control characters");
+
 export const manifestSchema = z.strictObject({
   format: z.literal(1),
-  /** Clients name it, and terminals show it. */
-  name: z
-    .string()
-    .regex(/^[^\p{Cc}\p{Zl}\p{Zp}]{1,200}$/u, "expected 1 to 200 characters without control characters"),
+  name: studentName,
   /** What it was imported or trained from. */
   base: z.string(),
   family: z.string(),

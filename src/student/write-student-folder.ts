@@ -20,6 +20,7 @@ import {
   type Quality,
   readManifest,
   type StepTimes,
+  studentName,
   type Training,
 } from "./manifest.ts";
 import { modelCard } from "./model-card.ts";
@@ -94,6 +95,13 @@ export async function importStudent(options: ImportOptions): Promise<Manifest> {
 
 async function writeStudent(out: string, options: ImportOptions): Promise<Manifest> {
   assertFree(out, options.force ?? false);
+  const name = options.name ?? path.basename(out);
+  if (!studentName.safeParse(name).success) {
+    throw new MagdiError(
+      "MAGDI_BAD_CONFIG",
+      `--name: expected 1 to 200 characters without control characters, found ${JSON.stringify(name).slice(0, 100)}`,
+    );
+  }
   const source = await locateBase(options);
   const opened = await openCheckedBase(source.path, options.onProgress);
   const partial = partialPath(out);
@@ -129,7 +137,7 @@ async function writeStudent(out: string, options: ImportOptions): Promise<Manife
     const training = adapted?.training ?? parent?.training;
     const manifest: Manifest = {
       format: 1,
-      name: options.name ?? path.basename(out),
+      name,
       base: options.origin ?? parent?.base ?? source.name,
       family: String(base.configJson.model_type),
       parameters: countParameters(base),

@@ -29,8 +29,9 @@ export interface EngineSettings {
   /** Most samples of one request. */
   readonly maxSamples: number;
   readonly stallTimeoutMs: number;
-  /** Compare all hashes before anything is computed, however long it takes. Default: those of large files later. */
-  readonly checkFilesFirst?: boolean;
+  /** Hashes are compared before the model is loaded while the files are no larger together, those of larger ones while it
+   * serves. Infinity: all before. Default: 256 MB. */
+  readonly hashedFirstBytes?: number;
   readonly onStep?: (report: StepReport) => void;
 }
 

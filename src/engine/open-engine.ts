@@ -49,7 +49,8 @@ export async function openEngine(path: string, settings: EngineSettings): Promis
   const { memoryLimitMb } = settings;
   if (memoryLimitMb !== null) assertFits(folder, { ...settings, contextLength }, memoryLimitMb);
   const check = new FileCheck(path, folder.manifest, servedFiles(folder));
-  await (settings.checkFilesFirst ? check.all() : check.beforeUse());
+  const { hashedFirstBytes } = settings;
+  await (hashedFirstBytes === Number.POSITIVE_INFINITY ? check.all() : check.beforeUse(hashedFirstBytes));
   const [tokenizer, chatTemplate] = await Promise.all([openTokenizer(path), openChatTemplate(path)]);
   const runner = await OnnxModelRunner.open({
     graphPath: folder.engineGraph,

@@ -28,7 +28,7 @@ export async function openEngineAsker(options: EngineAskerOptions, settings: Eva
     ...options,
     queueSamples: (QUEUE_FACTOR + 1) * (batchRows + settings.samples),
     maxSamples: settings.samples,
-    checkFilesFirst: true,
+    hashedFirstBytes: Number.POSITIVE_INFINITY,
   });
   const { dtype, device, files } = student.manifest;
   const checked = [...student.files.checked].sort();

@@ -87,15 +87,15 @@ export class FileCheck {
     return [...this.#pending];
   }
 
-  /** The smallest files, as many as take less than half a second. @throws as all */
-  async beforeUse(): Promise<void> {
+  /** The smallest files, as many as have `mostBytes` together: by default what takes less than half a second. @throws as all */
+  async beforeUse(mostBytes = AT_ONCE_BYTES): Promise<void> {
     const bytesOf = (name: string): number => this.#files[name]?.bytes ?? 0;
     let sum = 0;
     const first = [...this.#pending]
       .sort((a, b) => bytesOf(a) - bytesOf(b))
       .filter((name) => {
         sum += bytesOf(name);
-        return sum <= AT_ONCE_BYTES;
+        return sum <= mostBytes;
       });
     await this.#check(first, {});
   }

@@ -3,7 +3,7 @@
 const MOST_CHARACTERS = 200;
 
 /** One line of at most 200 characters. */
-function shortLine(text: string): string {
+export function shortLine(text: string): string {
   const line = text.replaceAll(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Cs}\s]+/gu, " ").trim();
   const characters = [...line];
   return characters.length > MOST_CHARACTERS ? `${characters.slice(0, MOST_CHARACTERS - 1).join("")}…` : line;

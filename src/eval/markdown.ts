@@ -46,7 +46,10 @@ function settingsOf({ label, report }: NamedRun): string {
   const { samples, temperature, top_p, top_k, max_tokens, seed, vote } = settings;
   const tokens = max_tokens === null ? "300 (700 for LaTeX)" : String(max_tokens);
   const dtype = model.dtype === null ? "" : ` (${markdownText(model.dtype)})`;
-  const left = model.left_out.length === 0 ? "" : `; the server does not take ${markdownText(model.left_out.join(", "))}`;
+  const left =
+    model.left_out.length === 0
+      ? ""
+      : `; the server does not take ${markdownText(model.left_out.join(", "))}`;
   return `- **${markdownText(label)}**: ${markdownText(model.name)}${dtype}, ${samples} ${samples === 1 ? "sample" : "samples"}, temperature ${temperature}, top-p ${top_p}, top-k ${top_k}, at most ${tokens} tokens, ${vote} vote, seed ${seed}, magdi ${markdownText(magdi)}${left}`;
 }
 

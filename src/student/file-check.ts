@@ -40,7 +40,6 @@ export async function fingerprint(
     let done = 0;
     while (done < sizeBytes) {
       signal?.throwIfAborted();
-      const startMs = performance.now();
       const { bytesRead } = await readAt(
         descriptor,
         chunk,
@@ -54,9 +53,15 @@ export async function fingerprint(
           `${file}: expected ${sizeBytes} bytes, found an end after ${done}: it changes meanwhile`,
         );
       }
+      const startMs = performance.now();
       hash.update(chunk.subarray(0, bytesRead));
       done += bytesRead;
-      if (slowly) await pause(PAUSES * (performance.now() - startMs), undefined, { ref: false });
+      if (slowly)
+        await pause(
+          PAUSES * (performance.now() - startMs),
+          undefined,
+          signal === undefined ? {} : { signal },
+        );
     }
     return { bytes: sizeBytes, sha256: hash.digest("hex") };
   } finally {

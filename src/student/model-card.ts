@@ -1,6 +1,6 @@
 // The model card, README.md of a student folder: what it is, how it was made, each dtype's measured quality.
 
-import { markdownText, shellWord, yamlText } from "../base/markdown.ts";
+import { markdownText, shellWord, shortLine, yamlText } from "../base/markdown.ts";
 import { type Dtype, floatsOf } from "./dtype.ts";
 import type { Manifest } from "./manifest.ts";
 
@@ -88,12 +88,12 @@ and rounds what they give to float16.`
   }
 
 \`\`\`sh
-npx magdi serve --model ${shellWord(manifest.name)}
+npx magdi serve --model ${shellWord(shortLine(manifest.name))}
 \`\`\`
 
 \`\`\`js
 import { pipeline } from "@huggingface/transformers";
-const generate = await pipeline("text-generation", ${JSON.stringify(manifest.name)}, { dtype: "${smallest}", device: "${device}" });
+const generate = await pipeline("text-generation", ${JSON.stringify(shortLine(manifest.name))}, { dtype: "${smallest}", device: "${device}" });
 \`\`\`
 
 \`onnx/model*.onnx\` are for transformers.js and ONNX Runtime, \`onnx/engine_*.onnx\` for magdi's engine; both read the

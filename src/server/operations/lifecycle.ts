@@ -89,8 +89,7 @@ export class Lifecycle {
       );
     }
     if (readiness === "engine_failed") {
-      const reason = this.#filesAltered ? ": the student's files are not those that were imported" : "";
-      throw new MagdiError("MAGDI_ENGINE_FAILED", `the engine has failed${reason}`);
+      throw new MagdiError("MAGDI_ENGINE_FAILED", "the engine has failed");
     }
     return this.requireLoaded();
   }

@@ -102,9 +102,14 @@ export class Student implements AskableStudent {
   readonly memory: MemoryPlan;
   /** Unix seconds. */
   readonly created: number;
+  /** Resolves when the files that serve were compared with the manifest's hashes, or the student was closed. It rejects
+   * with MAGDI_BAD_FILE for altered ones: all requests fail then. */
+  readonly filesChecked: Promise<void>;
+  readonly #check: OpenedEngine["check"];
   #runs = 0;
 
-  constructor({ folder, device, kernels, memory, engine, tokenizer, chatTemplate }: OpenedEngine) {
+  constructor(opened: OpenedEngine) {
+    const { folder, device, kernels, memory, engine, tokenizer, chatTemplate } = opened;
     this.id = folder.manifest.name;
     this.engine = engine;
     this.tokenizer = tokenizer;
@@ -112,7 +117,15 @@ export class Student implements AskableStudent {
     this.manifest = { ...folder.manifest, dtype: folder.dtype, device: device.device, kernels };
     this.deviceChoice = tellChoice(device);
     this.memory = memory;
+    this.#check = opened.check;
+    this.filesChecked = opened.filesChecked;
     this.created = Math.floor(statSync(path.join(folder.path, MANIFEST_FILE)).mtimeMs / 1000);
+  }
+
+  /** The manifest's files whose hashes were compared so far, and those that still are to be. */
+  get files(): { readonly checked: readonly string[]; readonly pending: readonly string[] } {
+    const { checked, pending } = this.#check;
+    return { checked, pending };
   }
 
   /**

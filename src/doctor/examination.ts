@@ -36,6 +36,8 @@ export interface ExaminationOptions {
   readonly student: StudentNeeds | null;
   /** What a server on the CPU would take of the memory; null where there is no student to serve. */
   readonly plan?: Check | null;
+  /** Whether the student's files are those that were imported; null when that was not asked. */
+  readonly files?: Check | null;
   /** The devices to check. */
   readonly devices: readonly Device[];
 }
@@ -49,6 +51,7 @@ export async function examine(options: ExaminationOptions): Promise<Examination>
     runtime,
     ...(student === null ? [] : [memoryCheck(host, student)]),
     ...(plan === null ? [] : [plan]),
+    ...(options.files ? [options.files] : []),
     diskCheck(folder),
     descriptorCheck(host),
   ];

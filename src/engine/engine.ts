@@ -64,6 +64,7 @@ export class Engine implements GenerationEngine {
   #loop: Promise<void> | null = null;
   #failure: MagdiError | null = null;
   #closing: Promise<void> | null = null;
+  readonly #closed = new AbortController();
 
   constructor(options: EngineOptions) {
     const { runner, maxWaitingSamples = 256, maxSamplesPerRequest = 32 } = options;
@@ -121,8 +122,20 @@ export class Engine implements GenerationEngine {
     };
   }
 
+  /** Aborts when the engine closes. */
+  get closed(): AbortSignal {
+    return this.#closed.signal;
+  }
+
+  /** Ends all requests with `failure` and takes no more. */
+  fail(failure: MagdiError): void {
+    this.#failure ??= failure;
+    for (const request of this.#scheduler.liveRequests()) request.fail(this.#failure);
+  }
+
   close(): Promise<void> {
     this.#closing ??= this.#close();
+    this.#closed.abort();
     return this.#closing;
   }
 
@@ -184,8 +197,7 @@ export class Engine implements GenerationEngine {
   #fail(cause: unknown): void {
     const reason = cause instanceof Error ? cause.message : String(cause);
     const message = `a step of the model failed (${reason}): the engine has stopped; restart the process`;
-    this.#failure = new MagdiError("MAGDI_ENGINE_FAILED", message, { cause });
-    for (const request of this.#scheduler.liveRequests()) request.fail(this.#failure);
+    this.fail(new MagdiError("MAGDI_ENGINE_FAILED", message, { cause }));
     this.#scheduler.next(this.#clock.nowMs()); // drops the requests; no row is copied when all have ended
   }
 

@@ -5,7 +5,8 @@ import { chooseDevice, type DeviceChoice } from "../runtime/device.ts";
 import { returnFreedMemory } from "../runtime/malloc-trim.ts";
 import { describeKernels } from "../runtime/native-kernels.ts";
 import { usableProcessors } from "../runtime/usable-processors.ts";
-import { openStudentFolder, type StudentFolder } from "../student/open-student-folder.ts";
+import { FileCheck } from "../student/file-check.ts";
+import { openStudentFolder, type StudentFolder, servedFiles } from "../student/open-student-folder.ts";
 import { type ChatTemplate, openChatTemplate, plainChatTemplate } from "../text/chat-template.ts";
 import { openTokenizer, type Tokenizer } from "../text/tokenizer.ts";
 import { Engine } from "./engine.ts";
@@ -25,6 +26,11 @@ export interface OpenedEngine {
   readonly engine: Engine;
   readonly tokenizer: Tokenizer;
   readonly chatTemplate: ChatTemplate;
+  /** Of the files that serve. */
+  readonly check: FileCheck;
+  /** Resolves when all of them were checked or the engine was closed. It rejects with MAGDI_BAD_FILE for altered ones;
+   * the engine has failed then, and nobody needs to handle it. */
+  readonly filesChecked: Promise<void>;
 }
 
 /**
@@ -44,6 +50,9 @@ export async function openEngine(path: string, settings: EngineSettings): Promis
   const memory = planStudent(folder, device.device, settings);
   const { contextLength, prefixCacheTokens, rowBudget } = memory;
   const { memoryLimitMb } = settings;
+  const check = new FileCheck(path, folder.manifest, servedFiles(folder));
+  const { hashedFirstBytes } = settings;
+  await (hashedFirstBytes === Number.POSITIVE_INFINITY ? check.all() : check.beforeUse(hashedFirstBytes));
   const [tokenizer, chatTemplate] = await Promise.all([openTokenizer(path), openChatTemplate(path)]);
   const runner = await OnnxModelRunner.open({
     graphPath: folder.engineGraph,
@@ -70,13 +79,19 @@ export async function openEngine(path: string, settings: EngineSettings): Promis
     stallMs: settings.stallTimeoutMs,
     ...(settings.onStep === undefined ? {} : { onStep: settings.onStep }),
   });
+  const filesChecked = checkRest(check, engine);
   return {
-    folder,
-    device,
+    ...{ folder, device, memory, engine, tokenizer, check, filesChecked },
     kernels: describeKernels(runner.kernels),
-    engine,
-    tokenizer,
     chatTemplate: chatTemplate ?? plainChatTemplate,
-    memory,
   };
+}
+
+function checkRest(check: FileCheck, engine: Engine): Promise<void> {
+  const checked = check.rest(engine.closed);
+  checked.catch((cause: unknown) => {
+    const message = "the weights are not those that were imported; import the student again";
+    engine.fail(new MagdiError("MAGDI_ENGINE_FAILED", message, { cause }));
+  });
+  return checked;
 }

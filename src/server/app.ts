@@ -37,7 +37,7 @@ import { probesRoute } from "./operations/probes-route.ts";
 import { reasonRoute } from "./reason/reason-route.ts";
 import { voteRoute } from "./reason/vote-route.ts";
 import { REASON_WEBSOCKET_PATH, reasonWebSocketRoute } from "./reason/websocket-route.ts";
-import type { ServedStudent } from "./served-student.ts";
+import { type ServedStudent, tellFileCheck } from "./served-student.ts";
 import { ByteBudget } from "./transport/byte-budget.ts";
 import { HttpConnections } from "./transport/http-connections.ts";
 import { compileValidator, installJsonBodies } from "./transport/request-body.ts";
@@ -235,10 +235,12 @@ export function buildApp(options: AppOptions): FastifyInstance {
         context.answers.bound(student.memory.bytes.answers);
       }
       lifecycle.studentLoaded(student);
+      tellFileCheck(app.log, student);
       const state = () => student.engine.stats().state;
       stopWatching.push(
         watchEngine(clock, state, (change) => {
           metrics.engine.countChange(change.to);
+          if (lifecycle.filesAltered) return; // logged below; a restart would not help
           logEngineChange(app.log, change);
           if (change.to === "failed") options.onEngineFailed?.();
         }),

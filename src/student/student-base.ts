@@ -1,9 +1,9 @@
 // Reads a student folder as a base model: the weights of its graph, as floats or in their quantised codes, so that
 // another dtype is made from the same values.
 
-import { readFileSync } from "node:fs";
 import path from "node:path";
 import { MagdiError } from "../base/errors.ts";
+import { readRegularFile } from "../base/files/regular-file.ts";
 import { expectedTensors } from "../nn/decoder-config.ts";
 import { DATA_TYPE_BYTES, elementsOf } from "../onnx/graph.ts";
 import { FileBytes } from "../tensor/file-bytes.ts";
@@ -11,6 +11,7 @@ import type { BlockGrid } from "../tensor/ggml-blocks.ts";
 import { decodeFloat16 } from "../tensor/half.ts";
 import { type BaseModel, type BaseTensor, checkTensors } from "./base-model.ts";
 import type { Dtype } from "./dtype.ts";
+import { MOST_GRAPH_BYTES } from "./file-check.ts";
 import { GraphWeights } from "./graph-weights.ts";
 import { readHuggingFaceTexts } from "./hugging-face-base.ts";
 import { readManifest } from "./manifest.ts";
@@ -32,7 +33,7 @@ export function openStudentBase(folder: string): BaseModel {
     );
   }
   const { engineGraph, config, manifest } = openStudentFolder(folder, dtype);
-  const stored = new StoredTensors(engineGraph);
+  const stored = new StoredTensors(engineGraph, folder);
   try {
     const tensors = tensorsOf(stored, expectedTensors(config));
     checkTensors(folder, config, tensors);
@@ -53,12 +54,16 @@ export function openStudentBase(folder: string): BaseModel {
 /** The initializers of a graph file, read on demand. */
 class StoredTensors {
   readonly #graphPath: string;
+  readonly #folder: string;
   readonly weights: GraphWeights;
   readonly #files = new Map<string, FileBytes>();
 
-  constructor(graphPath: string) {
+  constructor(graphPath: string, folder: string) {
     this.#graphPath = graphPath;
-    this.weights = GraphWeights.decode(readFileSync(graphPath));
+    this.#folder = folder;
+    this.weights = GraphWeights.decode(
+      readRegularFile(graphPath, { within: folder, maxBytes: MOST_GRAPH_BYTES }),
+    );
   }
 
   has(name: string): boolean {
@@ -89,7 +94,7 @@ class StoredTensors {
     const file = path.join(path.dirname(this.#graphPath), data.location);
     let open = this.#files.get(file);
     if (open === undefined) {
-      open = new FileBytes(file);
+      open = new FileBytes(file, { within: this.#folder });
       this.#files.set(file, open);
     }
     return open.read(data.offset + first * width, rows * width, `tensor "${name}"`);

@@ -11,19 +11,20 @@ import type { BaseModel } from "./base-model.ts";
 import { calibrationTokens } from "./calibration.ts";
 import type { Dtype } from "./dtype.ts";
 import { chooseDtype } from "./dtype-choice.ts";
+import { fingerprint } from "./file-check.ts";
 import { Float32Reference } from "./float32-reference.ts";
 import { LayerInputs } from "./gptq-inputs.ts";
 import {
-  fingerprint,
   MANIFEST_FILE,
   type Manifest,
   type Quality,
   readManifest,
   type StepTimes,
+  studentName,
   type Training,
 } from "./manifest.ts";
 import { modelCard } from "./model-card.ts";
-import { type BaseLocation, isStudent, locateBase, openBase } from "./open-base.ts";
+import { type BaseLocation, isStudent, locateBase, openCheckedBase } from "./open-base.ts";
 import { isCompensated } from "./stored-linear.ts";
 import {
   configFor,
@@ -94,8 +95,15 @@ export async function importStudent(options: ImportOptions): Promise<Manifest> {
 
 async function writeStudent(out: string, options: ImportOptions): Promise<Manifest> {
   assertFree(out, options.force ?? false);
+  const name = options.name ?? path.basename(out);
+  if (!studentName.safeParse(name).success) {
+    throw new MagdiError(
+      "MAGDI_BAD_CONFIG",
+      `--name: expected 1 to 200 characters without control characters, found ${JSON.stringify(name).slice(0, 100)}`,
+    );
+  }
   const source = await locateBase(options);
-  const opened = openBase(source.path);
+  const opened = await openCheckedBase(source.path, options.onProgress);
   const partial = partialPath(out);
   try {
     const adapted = await options.adapt?.(opened);
@@ -130,7 +138,7 @@ async function writeStudent(out: string, options: ImportOptions): Promise<Manife
     const notes = [...(parent?.notes ?? []), ...(base.notes ?? [])];
     const manifest: Manifest = {
       format: 1,
-      name: options.name ?? path.basename(out),
+      name,
       base: options.origin ?? parent?.base ?? source.name,
       family: String(base.configJson.model_type),
       parameters: countParameters(base),

@@ -1,10 +1,11 @@
 // A student's chat template: renders messages to the prompt text that the model was trained on.
 
-import { readFile } from "node:fs/promises";
+import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { Template } from "@huggingface/jinja";
 import { MagdiError } from "../base/errors.ts";
 import { isObject, type JsonObject, readJsonObjectIfThere } from "../base/files/json-file.ts";
+import { readRegularText } from "../base/files/regular-file.ts";
 import { specialTokenText } from "./tokenizer-json.ts";
 
 interface ChatMessage {
@@ -37,9 +38,9 @@ export interface ChatTemplate {
  * @throws MAGDI_BAD_FILE when the template is not Jinja, MAGDI_UNSUPPORTED when none of several is "default"
  */
 export async function openChatTemplate(folder: string): Promise<ChatTemplate | null> {
-  const config = readJsonObjectIfThere(join(folder, "tokenizer_config.json"));
+  const config = readJsonObjectIfThere(join(folder, "tokenizer_config.json"), { within: folder });
   const path = join(folder, "chat_template.jinja");
-  const source = await readText(path);
+  const source = existsSync(path) ? readRegularText(path, { within: folder }) : null;
   if (source !== null) return createChatTemplate(source, config, path);
   const origin = join(folder, "tokenizer_config.json");
   const configured = configuredTemplate(config.chat_template, origin);
@@ -123,13 +124,4 @@ function specialTokenVariables(config: JsonObject): Record<string, string> {
     if (text !== null) variables[name] = text;
   }
   return variables;
-}
-
-async function readText(path: string): Promise<string | null> {
-  try {
-    return await readFile(path, "utf8");
-  } catch (cause) {
-    if (cause instanceof Error && "code" in cause && cause.code === "ENOENT") return null;
-    throw new MagdiError("MAGDI_BAD_FILE", `${path}: cannot be read: ${String(cause)}`, { cause });
-  }
 }

@@ -76,8 +76,9 @@ export interface Tokenizer {
  */
 export async function openTokenizer(folder: string): Promise<Tokenizer> {
   const path = join(folder, "tokenizer.json");
-  const tokenizer = readJsonObject(path, "a tokenizer");
-  return createTokenizer(tokenizer, readJsonObjectIfThere(join(folder, "tokenizer_config.json")), path);
+  const tokenizer = readJsonObject(path, "a tokenizer", { within: folder });
+  const config = readJsonObjectIfThere(join(folder, "tokenizer_config.json"), { within: folder });
+  return createTokenizer(tokenizer, config, path);
 }
 
 /** From the files' parsed content; `origin` is named in errors. */

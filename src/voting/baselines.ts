@@ -1,8 +1,8 @@
 // Baselines: what an answer costs as a multi-agent debate, from the shipped table and the user's own.
 
-import { readFileSync } from "node:fs";
 import { TASKS, type Task } from "../answers/task.ts";
 import { MagdiError } from "../base/errors.ts";
+import { readRegularText } from "../base/files/regular-file.ts";
 import shipped from "./baselines.json" with { type: "json" };
 
 export interface Baseline {
@@ -69,8 +69,9 @@ export function loadBaselines(path?: string | null): Baselines {
 function readTable(path: string): unknown {
   let text: string;
   try {
-    text = readFileSync(path, "utf8");
+    text = readRegularText(path);
   } catch (cause) {
+    if (cause instanceof MagdiError && cause.code !== "MAGDI_FILE_MISSING") throw cause;
     const message = `${path}: expected a JSON file of debate baselines, found none that can be read`;
     throw new MagdiError("MAGDI_FILE_MISSING", message, { cause });
   }

@@ -24,6 +24,11 @@ export const model = z
     manifest: z
       .record(z.string(), z.unknown())
       .describe("The student folder's student.json, with the `dtype`, `device` and `kernels` in use."),
+    checked_files: z
+      .array(z.string())
+      .describe(
+        "Those of the manifest's `files` whose hashes the server has compared with the files so far.",
+      ),
   })
   .meta({ title: "Model" });
 

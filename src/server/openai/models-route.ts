@@ -23,6 +23,7 @@ export const modelsRoute: FastifyPluginAsyncZod<RouteOptions> = async (app, { co
     max_samples: Math.min(context.config.maxSamples, student.engine.maxSamplesPerRequest),
     ...(student.memory === undefined ? {} : { memory: memoryOf(student.memory) }),
     manifest: { ...student.manifest },
+    checked_files: [...(student.files?.checked ?? [])],
   });
 
   app.get(

@@ -2,7 +2,12 @@
 // result may be as large as the product of its operands, these are evaluated and checked before the library works on them.
 
 import { Environment, Interpreter, Template } from "@huggingface/jinja";
-import { elementsOf, type TemplateBudget, TemplateBudgetError, type TemplateValue } from "./template-budget.ts";
+import {
+  elementsOf,
+  type TemplateBudget,
+  TemplateBudgetError,
+  type TemplateValue,
+} from "./template-budget.ts";
 
 /** A node of a parsed template. The library's own declarations do not resolve under Node's module resolution. */
 export interface TemplateNode {
@@ -19,6 +24,9 @@ const LibraryInterpreter: new (globals: object) => LibraryInterpreter = Interpre
 
 /** As in Jinja's own sandbox. */
 const MAX_RANGE = 100_000;
+
+/** Of nodes that are evaluated inside others. The stack would hold several times as many. */
+const MAX_DEPTH = 400;
 
 /** What takes longer than a step, in steps. */
 const CHARACTERS_PER_STEP = 64;
@@ -78,6 +86,7 @@ class Evaluated implements TemplateNode {
 class BoundedInterpreter extends LibraryInterpreter {
   readonly #budget: TemplateBudget;
   readonly #guarded = new WeakSet<object>();
+  #depth = 0;
 
   constructor(globals: object, budget: TemplateBudget) {
     super(globals);
@@ -88,8 +97,14 @@ class BoundedInterpreter extends LibraryInterpreter {
     if (node === undefined) return super.evaluate(node, scope);
     if (node instanceof Evaluated) return node.value;
     this.#budget.spend(1);
-    const prepared = this.#prepared(node, scope);
-    return this.#checked(prepared, super.evaluate(prepared, scope));
+    if (this.#depth >= MAX_DEPTH) throw new TemplateBudgetError(`nests deeper than ${MAX_DEPTH}`);
+    this.#depth++;
+    try {
+      const prepared = this.#prepared(node, scope);
+      return this.#checked(prepared, super.evaluate(prepared, scope));
+    } finally {
+      this.#depth--;
+    }
   }
 
   /** The node, with the values of those operands that are checked before the library works on them. */

@@ -70,7 +70,10 @@ export function createChatTemplate(source: string, config: JsonObject, origin: s
   const specialTokens = specialTokenVariables(config);
   const rendered = (messages: readonly ChatMessage[], options: RenderOptions): string => {
     const characters = messages.map(({ role, content }) => MESSAGE_CHARACTERS + role.length + content.length);
-    const budget = new TemplateBudget(messages.length, characters.reduce((sum, count) => sum + count, 0));
+    const budget = new TemplateBudget(
+      messages.length,
+      characters.reduce((sum, count) => sum + count, 0),
+    );
     const variables = {
       ...specialTokens,
       tools: null,
@@ -131,9 +134,13 @@ function parsed(source: string, origin: string): TemplateNode {
     return withinTime(PARSE_MS, () => parse(tokenize(source, { lstrip_blocks: true, trim_blocks: true })));
   } catch (cause) {
     if (cause instanceof TimeLimitError) throw unbounded(origin, `is not parsed in ${PARSE_MS} ms`, cause);
-    throw new MagdiError("MAGDI_BAD_FILE", `${origin}: expected a Jinja template: ${cut(String(cause))}`, {
-      cause,
-    });
+    throw new MagdiError(
+      "MAGDI_BAD_FILE",
+      `${origin}: expected a Jinja template: ${cause instanceof RangeError ? reasonOf(cause) : cut(String(cause))}`,
+      {
+        cause,
+      },
+    );
   }
 }
 

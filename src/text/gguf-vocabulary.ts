@@ -8,6 +8,12 @@ export type GgufMetadata = ReadonlyMap<string, unknown>;
 /** Values of tokenizer.ggml.token_type, from llama.cpp. */
 export const TOKEN_TYPE = { normal: 1, unknown: 2, control: 3, userDefined: 4, unused: 5, byte: 6 } as const;
 
+/**
+ * Of all pieces' lengths, squared: the most characters that are looked at, and written, to find how pieces are made of each
+ * other. The largest published vocabularies come to some 2^24.
+ */
+const MAX_MERGE_WORK = 2 ** 26;
+
 /** SentencePiece's default ids. */
 const SENTENCEPIECE_IDS = { bos: 1, eos: 2, unknown: 0 };
 
@@ -91,6 +97,7 @@ export function bad(key: string, what: string): MagdiError {
  * neighbours whose piece scores best. Ties are in the order of Transformers' converter (generate_merges).
  * @param pieces piece → id, of the pieces that merging may use
  * @param scores score by id
+ * @throws MAGDI_UNSUPPORTED when the pieces are so long that this takes far more than their size
  */
 export function mergesFromScores(
   pieces: ReadonlyMap<string, number>,
@@ -102,6 +109,15 @@ export function mergesFromScores(
     readonly score: number;
   }
   const candidates: Candidate[] = [];
+  let work = 0;
+  for (const piece of pieces.keys()) work += piece.length ** 2;
+  if (work > MAX_MERGE_WORK) {
+    throw new MagdiError(
+      "MAGDI_UNSUPPORTED",
+      "tokenizer.ggml.tokens: has pieces far longer than a vocabulary's: " +
+        `expected lengths whose squares come to at most ${MAX_MERGE_WORK}, found ${work}`,
+    );
+  }
   for (const [piece, id] of pieces) {
     const score = scores[id]!;
     const ofPiece: (Candidate & { leftId: number; rightId: number })[] = [];

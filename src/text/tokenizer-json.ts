@@ -1,10 +1,14 @@
 // Reads tokenizer.json and tokenizer_config.json: the vocabulary's ids, added tokens and special tokens.
 
 import { MagdiError } from "../base/errors.ts";
-import { isObject, type JsonObject } from "../base/files/json-file.ts";
+import { isObject, type JsonObject, shown } from "../base/files/json-file.ts";
 
 /** Far above any vocabulary: tables are as long as the greatest id. */
 const MAX_TOKEN_ID = 2 ** 24;
+/** Each time that a student says a token, all of it is written. */
+const MAX_TOKEN_CHARACTERS = 4096;
+/** They are searched for at every place of a text. */
+const MAX_ADDED_CHARACTERS = 256;
 
 const TOKEN_ID = `a whole id from 0 to ${MAX_TOKEN_ID}`;
 
@@ -19,9 +23,11 @@ export function vocabularyIds(vocab: JsonObject, origin: string): Map<string, nu
     if (!isTokenId(id)) {
       throw new MagdiError(
         "MAGDI_BAD_FILE",
-        `${origin}: model.vocab ${JSON.stringify(text)}: expected ${TOKEN_ID}, found ${JSON.stringify(id)}`,
+        `${origin}: model.vocab ${shown(text)}: expected ${TOKEN_ID}, found ${shown(id)}`,
       );
     }
+    if (text.length > MAX_TOKEN_CHARACTERS)
+      throw longToken("model.vocab", text, MAX_TOKEN_CHARACTERS, origin);
     idOf.set(text, id);
   }
   return idOf;
@@ -43,11 +49,21 @@ export function addedTokens(list: unknown, origin: string): AddedToken[] {
     if (!isObject(token) || typeof token.content !== "string" || !isTokenId(token.id)) {
       throw new MagdiError(
         "MAGDI_BAD_FILE",
-        `${origin}: expected added_tokens[${index}] to have a content and ${TOKEN_ID}, found ${JSON.stringify(token)}`,
+        `${origin}: expected added_tokens[${index}] to have a content and ${TOKEN_ID}, found ${shown(token)}`,
       );
+    }
+    if (token.content.length > MAX_ADDED_CHARACTERS) {
+      throw longToken(`added_tokens[${index}]`, token.content, MAX_ADDED_CHARACTERS, origin);
     }
     return { content: token.content, id: token.id, special: token.special === true };
   });
+}
+
+function longToken(where: string, text: string, most: number, origin: string): MagdiError {
+  return new MagdiError(
+    "MAGDI_UNSUPPORTED",
+    `${origin}: ${where}: expected tokens of at most ${most} characters, found one of ${text.length}: ${shown(text)}`,
+  );
 }
 
 /** The special tokens that tokenizer_config.json names: bos_token, eos_token, …, and additional_special_tokens. */

@@ -3,6 +3,7 @@
 import { existsSync, readFileSync } from "node:fs";
 import type { z } from "zod";
 import { MagdiError } from "../errors.ts";
+import { isDeeperThan, MOST_JSON_DEPTH } from "./json-depth.ts";
 
 export type JsonObject = Readonly<Record<string, unknown>>;
 
@@ -18,6 +19,10 @@ export function readJson(file: string, expected = "a JSON file"): unknown {
   } catch (cause) {
     const message = `${file}: expected ${expected}, found none that can be read`;
     throw new MagdiError("MAGDI_FILE_MISSING", message, { cause });
+  }
+  if (isDeeperThan(text)) {
+    const message = `${file}: expected ${expected} that nests at most ${MOST_JSON_DEPTH} deep, found more`;
+    throw new MagdiError("MAGDI_BAD_FILE", message);
   }
   try {
     return JSON.parse(text);

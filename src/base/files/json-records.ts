@@ -15,6 +15,7 @@ import { pipeline } from "node:stream";
 import { createGunzip } from "node:zlib";
 import { MagdiError } from "../errors.ts";
 import { ArrayRecords, type RecordText } from "./array-records.ts";
+import { isDeeperThan, MOST_JSON_DEPTH } from "./json-depth.ts";
 
 export interface JsonRecord {
   /** For errors: FILE:LINE, in an array FILE:LINE[INDEX], in a document's list FILE[INDEX], in a folder FILE. */
@@ -41,6 +42,10 @@ export async function* readJsonRecords(file: string, onBroken: OnBroken = stop):
     }
     const { where, name = null, text } = found;
     let value: unknown;
+    if (isDeeperThan(text)) {
+      onBroken(tooDeep(where));
+      continue;
+    }
     try {
       value = JSON.parse(text);
     } catch (cause) {
@@ -52,6 +57,12 @@ export async function* readJsonRecords(file: string, onBroken: OnBroken = stop):
     yield { where, name, value };
   }
 }
+
+const tooDeep = (where: string): MagdiError =>
+  new MagdiError(
+    "MAGDI_BAD_FILE",
+    `${where}: expected a record that nests at most ${MOST_JSON_DEPTH} deep, found more`,
+  );
 
 /** Throws at the first broken record. */
 export const stop: OnBroken = (error) => {
@@ -135,6 +146,7 @@ function isJson(text: string): boolean {
 
 /** One JSON document, or lines of records whose first line is broken and so looked like the start of a document. */
 function* documentRecords(file: string, text: string): Generator<Found> {
+  if (isDeeperThan(text)) throw tooDeep(file);
   let value: unknown;
   try {
     value = JSON.parse(text);

@@ -25,6 +25,7 @@ import {
 import { modelCard } from "./model-card.ts";
 import { type BaseLocation, isStudent, locateBase, openBase } from "./open-base.ts";
 import { isCompensated } from "./stored-linear.ts";
+import { assertTextsUsable } from "./text-check.ts";
 import {
   configFor,
   countParameters,
@@ -101,6 +102,7 @@ async function writeStudent(out: string, options: ImportOptions): Promise<Manife
     const adapted = await options.adapt?.(opened);
     const base = adapted?.base ?? opened;
     if (options.time !== undefined) assertMeasurable(base);
+    await assertTextsUsable(base);
     makePartial(out);
     for (const [name, text] of base.textFiles) writeFileSync(path.join(partial, name), text);
     const written: Written[] = [];

@@ -54,6 +54,11 @@ export async function openChatTemplate(folder: string): Promise<ChatTemplate | n
   const source = await readText(path);
   if (source !== null) return createChatTemplate(source, config, path);
   const origin = join(folder, "tokenizer_config.json");
+  return createConfiguredTemplate(config, origin);
+}
+
+/** The template in a tokenizer_config.json; null when it has none. @throws as openChatTemplate */
+export function createConfiguredTemplate(config: JsonObject, origin: string): ChatTemplate | null {
   const configured = configuredTemplate(config.chat_template, origin);
   return configured === null ? null : createChatTemplate(configured, config, `${origin} (chat_template)`);
 }

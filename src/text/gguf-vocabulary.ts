@@ -103,12 +103,6 @@ export function mergesFromScores(
   pieces: ReadonlyMap<string, number>,
   scores: ArrayLike<number>,
 ): [string, string][] {
-  interface Candidate {
-    readonly left: string;
-    readonly right: string;
-    readonly score: number;
-  }
-  const candidates: Candidate[] = [];
   let work = 0;
   for (const piece of pieces.keys()) work += piece.length ** 2;
   if (work > MAX_MERGE_WORK) {
@@ -118,27 +112,40 @@ export function mergesFromScores(
         `expected lengths whose squares come to at most ${MAX_MERGE_WORK}, found ${work}`,
     );
   }
+  const textOf = new Map<number, string>();
+  const lengthOf = new Map<number, number>();
   for (const [piece, id] of pieces) {
-    const score = scores[id]!;
-    const ofPiece: (Candidate & { leftId: number; rightId: number })[] = [];
-    for (let cut = 1; cut < piece.length; cut++) {
-      const left = piece.slice(0, cut);
-      const leftId = pieces.get(left);
-      if (leftId === undefined) continue;
-      const right = piece.slice(cut);
-      const rightId = pieces.get(right);
-      if (rightId !== undefined) ofPiece.push({ left, right, score, leftId, rightId });
-    }
-    ofPiece.sort((a, b) => a.leftId - b.leftId || a.rightId - b.rightId);
-    candidates.push(...ofPiece);
+    textOf.set(id, piece);
+    lengthOf.set(id, codePoints(piece));
   }
-  candidates.sort(
+  interface Merge {
+    readonly left: number;
+    readonly right: number;
+    readonly score: number;
+    /** The merged piece's place. */
+    readonly order: number;
+  }
+  const merges: Merge[] = [];
+  let order = 0;
+  for (const [piece, id] of pieces) {
+    order++;
+    const score = scores[id]!;
+    for (let cut = 1; cut < piece.length; cut++) {
+      const left = pieces.get(piece.slice(0, cut));
+      const right = left === undefined ? undefined : pieces.get(piece.slice(cut));
+      if (left !== undefined && right !== undefined) merges.push({ left, right, score, order });
+    }
+  }
+  merges.sort(
     (a, b) =>
       b.score - a.score ||
-      codePoints(b.left) - codePoints(a.left) ||
-      codePoints(b.right) - codePoints(a.right),
+      lengthOf.get(b.left)! - lengthOf.get(a.left)! ||
+      lengthOf.get(b.right)! - lengthOf.get(a.right)! ||
+      a.order - b.order ||
+      a.left - b.left ||
+      a.right - b.right,
   );
-  return candidates.map(({ left, right }) => [left, right]);
+  return merges.map(({ left, right }) => [textOf.get(left)!, textOf.get(right)!]);
 }
 
 function codePoints(text: string): number {

@@ -80,6 +80,7 @@ export function checkPostProcessor(postProcessor: unknown, origin: string): void
     }
     if (step.type !== "TemplateProcessing") continue;
     const single: unknown[] = Array.isArray(step.single) ? step.single : [];
+    if (single.length > MAX_SPECIAL_TOKENS + 1) throw tooManyTokens(single.length, where, origin);
     const texts = single.filter(
       (part) => isObject(part) && isObject(part.Sequence) && part.Sequence.id === "A",
     ).length;
@@ -91,10 +92,13 @@ export function checkPostProcessor(postProcessor: unknown, origin: string): void
     }
     special += tokens;
   }
-  if (special <= MAX_SPECIAL_TOKENS) return;
-  throw new MagdiError(
+  if (special > MAX_SPECIAL_TOKENS) throw tooManyTokens(special, where, origin);
+}
+
+function tooManyTokens(found: number, where: string, origin: string): MagdiError {
+  return new MagdiError(
     "MAGDI_UNSUPPORTED",
-    `${origin}: ${where}: puts ${special} tokens around each text, at most ${MAX_SPECIAL_TOKENS} are expected`,
+    `${origin}: ${where}: puts ${found} tokens around each text, at most ${MAX_SPECIAL_TOKENS} are expected`,
   );
 }
 

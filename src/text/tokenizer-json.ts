@@ -7,6 +7,8 @@ import { isObject, type JsonObject, shown } from "../base/files/json-file.ts";
 const MAX_TOKEN_ID = 2 ** 24;
 /** Each time that a student says a token, all of it is written. */
 const MAX_TOKEN_CHARACTERS = 4096;
+/** Each takes some hundred bytes for each of its characters. */
+const MAX_ADDED_TOKENS = 2 ** 17;
 /** They are searched for at every place of a text. */
 const MAX_ADDED_CHARACTERS = 256;
 
@@ -44,6 +46,12 @@ export function addedTokens(list: unknown, origin: string): AddedToken[] {
   if (list === undefined || list === null) return [];
   if (!Array.isArray(list)) {
     throw new MagdiError("MAGDI_BAD_FILE", `${origin}: expected added_tokens to be a list`);
+  }
+  if (list.length > MAX_ADDED_TOKENS) {
+    throw new MagdiError(
+      "MAGDI_UNSUPPORTED",
+      `${origin}: expected at most ${MAX_ADDED_TOKENS} added_tokens, found ${list.length}`,
+    );
   }
   return list.map((token: unknown, index) => {
     if (!isObject(token) || typeof token.content !== "string" || !isTokenId(token.id)) {

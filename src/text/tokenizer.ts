@@ -88,11 +88,24 @@ export interface Tokenizer {
 export async function openTokenizer(folder: string): Promise<Tokenizer> {
   const path = join(folder, "tokenizer.json");
   const tokenizer = readJsonObject(path, "a tokenizer");
-  await assertPatternsSound(tokenizer, path);
-  return createTokenizer(tokenizer, readJsonObjectIfThere(join(folder, "tokenizer_config.json")), path);
+  return createCheckedTokenizer(
+    tokenizer,
+    readJsonObjectIfThere(join(folder, "tokenizer_config.json")),
+    path,
+  );
 }
 
-/** From the files' parsed content; `origin` is named in errors. assertPatternsSound should have tried its expressions. */
+/** From the files' parsed content; `origin` is named in errors. @throws as openTokenizer */
+export async function createCheckedTokenizer(
+  tokenizer: JsonObject,
+  config: JsonObject,
+  origin: string,
+): Promise<Tokenizer> {
+  await assertPatternsSound(tokenizer, origin);
+  return createTokenizer(tokenizer, config, origin);
+}
+
+/** The same, without trying the tokenizer's regular expressions before they are used. */
 export function createTokenizer(tokenizer: JsonObject, config: JsonObject, origin: string): Tokenizer {
   const model = tokenizer.model;
   if (!isObject(model) || !isObject(model.vocab)) {
@@ -258,7 +271,8 @@ function buildLibraryTokenizer(
     }
     return inner;
   } catch (cause) {
-    throw new MagdiError("MAGDI_UNSUPPORTED", `${origin}: ${String(cause)}`, { cause });
+    const reason = cause instanceof GrowthError ? cause.message : String(cause);
+    throw new MagdiError("MAGDI_UNSUPPORTED", `${origin}: ${reason}`, { cause });
   }
 }
 

@@ -8,7 +8,7 @@ export class TimeLimitError extends Error {
   override readonly name = "TimeLimitError";
 
   constructor(limitMs: number) {
-    super(`it was not done after ${limitMs} ms`);
+    super(`it was not done after ${Math.round(limitMs)} ms`);
   }
 }
 

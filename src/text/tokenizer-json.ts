@@ -39,6 +39,8 @@ export interface AddedToken {
   readonly content: string;
   readonly id: number;
   readonly special: boolean;
+  /** Whether it is found in normalized text, for which it is normalized too. */
+  readonly normalized: boolean;
 }
 
 /** tokenizer.json's added_tokens. @throws MAGDI_BAD_FILE */
@@ -63,7 +65,14 @@ export function addedTokens(list: unknown, origin: string): AddedToken[] {
     if (token.content.length > MAX_ADDED_CHARACTERS) {
       throw longToken(`added_tokens[${index}]`, token.content, MAX_ADDED_CHARACTERS, origin);
     }
-    return { content: token.content, id: token.id, special: token.special === true };
+    const { content, id } = token;
+    const special = token.special === true;
+    return {
+      content,
+      id,
+      special,
+      normalized: typeof token.normalized === "boolean" ? token.normalized : !special,
+    };
   });
 }
 

@@ -21,7 +21,7 @@ import { type AddedToken, addedTokens, namedSpecialTokens, vocabularyIds } from 
 const SHORT_TEXT_UNITS = 32_768;
 
 /** For a text, and for each UTF-16 unit of it: some ten times what a sound tokenizer takes on a slow machine. */
-const ENCODE_MS = 500;
+const ENCODE_MS = 1000;
 const ENCODE_UNIT_MS = 0.02;
 /** Each takes the whole text. */
 const FEW_NORMALIZERS = 8;
@@ -251,7 +251,7 @@ function buildLibraryTokenizer(
   try {
     const normalizers = libraryNormalizers(normalizer.normalizers);
     // The library normalizes added tokens without a bound.
-    for (const { content } of added) normalizedBy(normalizers, content);
+    for (const { content, normalized } of added) if (normalized) normalizedBy(normalizers, content);
     // It looks for each of the additional special tokens in a list, and has no use for them here.
     const inner: LibraryTokenizer = new HuggingFaceTokenizer(definition, {
       ...config,

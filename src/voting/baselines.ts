@@ -3,6 +3,7 @@
 import { readFileSync } from "node:fs";
 import { TASKS, type Task } from "../answers/task.ts";
 import { MagdiError } from "../base/errors.ts";
+import { isDeeperThan } from "../base/files/json-depth.ts";
 import shipped from "./baselines.json" with { type: "json" };
 
 export interface Baseline {
@@ -73,6 +74,9 @@ function readTable(path: string): unknown {
   } catch (cause) {
     const message = `${path}: expected a JSON file of debate baselines, found none that can be read`;
     throw new MagdiError("MAGDI_FILE_MISSING", message, { cause });
+  }
+  if (isDeeperThan(text)) {
+    throw new MagdiError("MAGDI_BAD_CONFIG", `${path}: expected baselines, found JSON nested too deep`);
   }
   try {
     return JSON.parse(text);

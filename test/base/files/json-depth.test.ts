@@ -2,9 +2,12 @@ import assert from "node:assert/strict";
 import { writeFileSync } from "node:fs";
 import path from "node:path";
 import { test } from "node:test";
+import { z } from "zod";
 import { isDeeperThan, MOST_JSON_DEPTH } from "../../../src/base/files/json-depth.ts";
 import { readJson } from "../../../src/base/files/json-file.ts";
 import { readJsonRecords } from "../../../src/base/files/json-records.ts";
+import { fromFile } from "../../../src/base/settings/read-settings.ts";
+import { loadBaselines } from "../../../src/voting/baselines.ts";
 import { scratchFolder } from "../../support/scratch-folder.ts";
 
 const folder = scratchFolder();
@@ -18,6 +21,14 @@ test("brackets count outside strings only, and closed ones no longer", () => {
   assert.equal(isDeeperThan(`["${"[".repeat(9)}","\\"[[[[","\\\\",[[]]]`, 3), false);
   assert.equal(isDeeperThan("[],".repeat(9), 1), false);
   assert.equal(isDeeperThan('["[[[[', 1), false);
+});
+
+test("a deep file of settings or baselines is one error too", () => {
+  const file = path.join(folder, "settings.json");
+  writeFileSync(file, `{"port": ${nested(100_000)}}`);
+  for (const read of [() => fromFile(z.object({}), file, "--config"), () => loadBaselines(file)]) {
+    assert.throws(read, { code: "MAGDI_BAD_CONFIG", message: /settings\.json: .*nested too deep$/ });
+  }
 });
 
 test("deep files and records, closed or not, are one error with their name", async () => {

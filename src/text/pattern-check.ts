@@ -47,7 +47,15 @@ export async function assertPatternsSound(tokenizer: JsonObject, origin: string)
     );
   }
   const patterns = untried.map((unproven) => expressionOf(unproven, origin));
-  const uncompilable = await findUncompilable(patterns);
+  const uncompilable = await findUncompilable(patterns).catch((cause: unknown) => {
+    throw new MagdiError(
+      "MAGDI_UNSUPPORTED",
+      `${origin}: no process to try its regular expressions: ${String(cause)}`,
+      {
+        cause,
+      },
+    );
+  });
   for (const [index, pattern] of patterns.entries()) {
     const unproven = untried[index]!; // as many as patterns
     const problem = index === uncompilable ? "it cannot be compiled in time" : tryPattern(pattern);

@@ -25,7 +25,7 @@ writeSync(1, "done\\n");
 export async function findUncompilable(patterns: readonly RegExp[]): Promise<number | null> {
   const child = spawn(process.execPath, [`--max-old-space-size=${MAX_HEAP_MB}`, "-e", PROGRAM], {
     stdio: ["pipe", "pipe", "ignore"],
-    env: {},
+    env: { ...process.env, NODE_OPTIONS: "" },
     timeout: LIMIT_MS,
     killSignal: "SIGKILL",
   });

@@ -26,6 +26,7 @@ import {
 import { modelCard } from "./model-card.ts";
 import { type BaseLocation, isStudent, locateBase, openCheckedBase } from "./open-base.ts";
 import { isCompensated } from "./stored-linear.ts";
+import { assertTextsUsable } from "./text-check.ts";
 import {
   configFor,
   countParameters,
@@ -109,6 +110,7 @@ async function writeStudent(out: string, options: ImportOptions): Promise<Manife
     const adapted = await options.adapt?.(opened);
     const base = adapted?.base ?? opened;
     if (options.time !== undefined) assertMeasurable(base);
+    await assertTextsUsable(base);
     makePartial(out);
     for (const [name, text] of base.textFiles) writeFileSync(path.join(partial, name), text);
     const written: Written[] = [];

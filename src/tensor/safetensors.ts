@@ -97,10 +97,13 @@ function readWeightMap(indexPath: string): Map<string, string> {
   });
 }
 
+/** File systems allow 255 bytes for a name. */
+const MAX_SHARD_NAME = 1024;
+
 function safeShardName(indexPath: string, tensor: string, name: string): string {
   const path = normalize(name);
   const isInside = !isAbsolute(path) && path !== ".." && !path.startsWith(`..${sep}`) && !name.includes("\0");
-  if (name !== "" && isInside) return name;
+  if (name !== "" && name.length <= MAX_SHARD_NAME && isInside) return name;
   throw badFile(indexPath, `tensor ${quoted(tensor)}`, "a shard inside the index's folder", quoted(name));
 }
 

@@ -2,6 +2,7 @@
 
 import { TASKS, type Task } from "../answers/task.ts";
 import { MagdiError } from "../base/errors.ts";
+import { isDeeperThan } from "../base/files/json-depth.ts";
 import { readRegularText } from "../base/files/regular-file.ts";
 import shipped from "./baselines.json" with { type: "json" };
 
@@ -74,6 +75,9 @@ function readTable(path: string): unknown {
     if (cause instanceof MagdiError && cause.code !== "MAGDI_FILE_MISSING") throw cause;
     const message = `${path}: expected a JSON file of debate baselines, found none that can be read`;
     throw new MagdiError("MAGDI_FILE_MISSING", message, { cause });
+  }
+  if (isDeeperThan(text)) {
+    throw new MagdiError("MAGDI_BAD_CONFIG", `${path}: expected baselines, found JSON nested too deep`);
   }
   try {
     return JSON.parse(text);

@@ -3,6 +3,7 @@
 import { existsSync } from "node:fs";
 import type { z } from "zod";
 import { MagdiError } from "../errors.ts";
+import { isDeeperThan, MOST_JSON_DEPTH } from "./json-depth.ts";
 import { type FileLimits, readRegularText } from "./regular-file.ts";
 
 export type JsonObject = Readonly<Record<string, unknown>>;
@@ -21,10 +22,19 @@ export function readJson(file: string, expected = "a JSON file", limits: FileLim
     const message = `${file}: expected ${expected}, found none that can be read`;
     throw new MagdiError("MAGDI_FILE_MISSING", message, { cause });
   }
+  return parseJson(text, file, expected);
+}
+
+/** @throws MAGDI_BAD_FILE when the text is not JSON, or nests too deep for what walks over it; `where` is named in errors */
+export function parseJson(text: string, where: string, expected = "JSON"): unknown {
+  if (isDeeperThan(text)) {
+    const message = `${where}: expected ${expected} that nests at most ${MOST_JSON_DEPTH} deep, found more`;
+    throw new MagdiError("MAGDI_BAD_FILE", message);
+  }
   try {
     return JSON.parse(text);
   } catch (cause) {
-    const message = `${file}: expected ${expected}, found text that is not JSON: ${String(cause)}`;
+    const message = `${where}: expected ${expected}, found text that is not JSON: ${String(cause)}`;
     throw new MagdiError("MAGDI_BAD_FILE", message, { cause });
   }
 }

@@ -7,6 +7,7 @@ import { pipeline } from "node:stream";
 import { createGunzip } from "node:zlib";
 import { MagdiError } from "../errors.ts";
 import { ArrayRecords, type RecordText } from "./array-records.ts";
+import { isDeeperThan, MOST_JSON_DEPTH } from "./json-depth.ts";
 import { DOCUMENT_CHARACTERS, excessOf, RECORD_CHARACTERS } from "./record-limits.ts";
 import { type OpenFile, openRegularFile, readRegularText } from "./regular-file.ts";
 
@@ -41,6 +42,10 @@ export async function* readJsonRecords(file: string, onBroken: OnBroken = stop):
       continue;
     }
     let value: unknown;
+    if (isDeeperThan(text)) {
+      onBroken(tooDeep(where));
+      continue;
+    }
     try {
       value = JSON.parse(text);
     } catch (cause) {
@@ -54,6 +59,11 @@ export async function* readJsonRecords(file: string, onBroken: OnBroken = stop):
 }
 
 const TOO_LONG = `a record of at most ${RECORD_CHARACTERS} characters`;
+const tooDeep = (where: string): MagdiError =>
+  new MagdiError(
+    "MAGDI_BAD_FILE",
+    `${where}: expected a record that nests at most ${MOST_JSON_DEPTH} deep, found more`,
+  );
 
 /** Throws at the first broken record. */
 export const stop: OnBroken = (error) => {
@@ -145,6 +155,7 @@ function* documentRecords(file: string, text: string): Generator<Found> {
     const message = `${file}: expected a document of ${excess}, found more; write one record a line`;
     throw new MagdiError("MAGDI_BAD_FILE", message);
   }
+  if (isDeeperThan(text)) throw tooDeep(file);
   let value: unknown;
   try {
     value = JSON.parse(text);

@@ -27,6 +27,8 @@ export function bodyRefusal(shortage: Shortage): MagdiError {
 
 export interface ReadBodyOptions {
   readonly limitBytes: number;
+  /** Content-length; null for a chunked body. */
+  readonly announcedBytes: number | null;
   readonly held: HeldBytes;
   /** Resolves, with what is short, when the bytes have been taken back. */
   readonly gaveWay: Promise<Shortage>;
@@ -40,9 +42,10 @@ export interface ReadBodyOptions {
  * @throws MagdiError MAGDI_OVERLOADED or MAGDI_TOO_MANY_REQUESTS when the budget does not hold it
  */
 export function readBody(stream: NodeJS.ReadableStream, options: ReadBodyOptions): Promise<Buffer> {
-  const { limitBytes, held, gaveWay } = options;
+  const { limitBytes, announcedBytes, held, gaveWay } = options;
+  const mostBytes = Math.min(limitBytes, announcedBytes ?? limitBytes);
   return new Promise((resolve, reject) => {
-    let buffer = Buffer.alloc(0);
+    let buffer: Buffer = Buffer.alloc(0);
     let length = 0;
     let pieces = 0;
     const stop = (error: Error): void => {
@@ -62,10 +65,16 @@ export function readBody(stream: NodeJS.ReadableStream, options: ReadBodyOptions
         return;
       }
       if (end > buffer.length) {
-        const capacity = Math.min(limitBytes, Math.max(FIRST_BYTES, end, 2 * buffer.length));
+        const capacity = Math.max(end, Math.min(mostBytes, Math.max(FIRST_BYTES, 4 * buffer.length)));
         const shortage = held.hold(capacity);
         if (shortage !== null) {
           stop(bodyRefusal(shortage));
+          return;
+        }
+        if (end === mostBytes && length === 0) {
+          // The whole body in one piece, as most come.
+          buffer = chunk;
+          length = end;
           return;
         }
         const larger = Buffer.allocUnsafeSlow(capacity);

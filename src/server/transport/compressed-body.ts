@@ -49,7 +49,9 @@ export function installBodyReading(app: FastifyInstance, options: BodyOptions): 
       reply.header("accept-encoding", "gzip, deflate, br");
       throw new EncodingError("content-encoding: expected gzip, deflate, br or none");
     }
-    if (Number(request.headers["content-length"]) > limitBytes) {
+    const length = request.headers["content-length"];
+    const announcedBytes = length === undefined ? null : Number(length);
+    if (announcedBytes !== null && announcedBytes > limitBytes) {
       throw new errorCodes.FST_ERR_CTP_BODY_TOO_LARGE();
     }
 
@@ -65,7 +67,7 @@ export function installBodyReading(app: FastifyInstance, options: BodyOptions): 
     if (reply.raw.destroyed) held.release();
     else reply.raw.once("close", () => held.release());
     try {
-      const packed = await readBody(payload, { limitBytes, held, gaveWay });
+      const packed = await readBody(payload, { limitBytes, announcedBytes, held, gaveWay });
       held.settle();
       const body = decode === null ? packed : await inflated(packed, decode, encoding, limitBytes, held);
       // Fastify compares this with content-length.

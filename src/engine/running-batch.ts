@@ -64,7 +64,10 @@ export class RunningBatch {
   /** Takes its row from a sequence; the last row moves into it. */
   evict(row: number): void {
     const last = this.#count - 1;
-    if (row === last) return this.#freeLast();
+    if (row === last) {
+      this.#freeLast();
+      return;
+    }
     const moved = this.at(last);
     this.#runner.moveRow(last, row, moved.cachedTokens);
     this.#memory.move(last, row);

@@ -6,6 +6,7 @@ import { MagdiError } from "../base/errors.ts";
 import { isObject, type JsonObject, readJsonObject, readJsonObjectIfThere } from "../base/files/json-file.ts";
 import { byteOfCharacter } from "./byte-level-alphabet.ts";
 import { BytePairEncoder } from "./byte-pair-encoder.ts";
+import { type LibraryNormalizer, makeLinear } from "./linear-normalizers.ts";
 import { createWordSplitter, preTokenizerSteps } from "./pre-tokenizers.ts";
 import { SpecialTokenQuotes } from "./special-token-quotes.ts";
 import { readTokenDecoder } from "./token-decoder.ts";
@@ -176,6 +177,7 @@ export function createTokenizer(tokenizer: JsonObject, config: JsonObject, origi
 /** The part of the library's tokenizer in use: its own declarations do not resolve under Node's module resolution. */
 interface LibraryTokenizer {
   readonly model: { bpe: (word: string) => readonly string[] };
+  readonly normalizer: LibraryNormalizer | null;
   pre_tokenizer:
     | (((text: string, options?: unknown) => readonly string[]) & {
         tokenizers?: readonly { pattern?: RegExp }[];
@@ -213,6 +215,7 @@ function buildLibraryTokenizer(
   };
   try {
     const inner: LibraryTokenizer = new HuggingFaceTokenizer(definition, config);
+    makeLinear(inner.normalizer);
     const patterns = inner.pre_tokenizer?.tokenizers?.map((step) => step.pattern) ?? [];
     const splitWords = createWordSplitter(steps, patterns);
     if (splitWords !== null) {

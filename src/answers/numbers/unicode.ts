@@ -91,10 +91,13 @@ function plainCharacters(text: string): string {
 
 /** The mixed number as one fraction: 1½ → 3/2. */
 function written(whole: string | undefined, above: bigint, below: bigint): string {
-  const wholes = BigInt((whole ?? "0").replaceAll(",", ""));
+  if (whole === undefined) return `${above}/${below}`;
+  const wholes = BigInt(whole.replaceAll(",", ""));
   return `${wholes * below + above}/${below}`;
 }
 
 function plainOf(signs: string): string {
-  return Array.from(signs, (sign) => PLAIN.get(sign) ?? sign).join("");
+  let plain = "";
+  for (const sign of signs) plain += PLAIN.get(sign) ?? sign;
+  return plain;
 }

@@ -67,6 +67,17 @@ const trainingSchema = z.strictObject({
 });
 export type Training = z.infer<typeof trainingSchema>;
 
+/** A vocabulary that was cut to what texts need. */
+const vocabularySchema = z.strictObject({
+  tokens: z.number().int(),
+  /** Rows of the embedding that it was cut from. */
+  of: z.number().int(),
+  /** Tokens of the texts in the whole vocabulary, and how many of them are of tokens that were kept. */
+  textTokens: z.number().int(),
+  keptTextTokens: z.number().int(),
+});
+export type Vocabulary = z.infer<typeof vocabularySchema>;
+
 export const manifestSchema = z.strictObject({
   format: z.literal(1),
   name: z.string().min(1),
@@ -81,6 +92,8 @@ export const manifestSchema = z.strictObject({
   tasks: z.array(z.string()),
   /** Absent without training. */
   training: trainingSchema.optional(),
+  /** Absent for a whole vocabulary. */
+  vocabulary: vocabularySchema.optional(),
   /** Absent unless the import chose the dtype. */
   choice: choiceSchema.optional(),
   dtypes: z.partialRecord(z.enum(DTYPES), dtypeSchema),

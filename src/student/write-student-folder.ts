@@ -24,6 +24,7 @@ import {
 } from "./manifest.ts";
 import { modelCard } from "./model-card.ts";
 import { type BaseLocation, isStudent, locateBase, openBase } from "./open-base.ts";
+import { type VocabularyOptions, withSmallerVocabulary } from "./smaller-vocabulary.ts";
 import { isCompensated } from "./stored-linear.ts";
 import {
   configFor,
@@ -55,6 +56,8 @@ export interface ImportOptions extends BaseLocation {
   readonly force?: boolean;
   /** Changes the base before it is written. The source is closed afterwards. */
   readonly adapt?: (base: BaseModel) => Promise<AdaptedBase>;
+  /** Keeps the tokens that texts need, after `adapt`. Default: all tokens. */
+  readonly vocabulary?: VocabularyOptions;
   /** Measures every dtype against a float32 export. Default: none, and the manifest says null. */
   readonly measure?: (
     folder: string,
@@ -99,7 +102,10 @@ async function writeStudent(out: string, options: ImportOptions): Promise<Manife
   const partial = partialPath(out);
   try {
     const adapted = await options.adapt?.(opened);
-    const base = adapted?.base ?? opened;
+    const whole = adapted?.base ?? opened;
+    const cut =
+      options.vocabulary === undefined ? null : await withSmallerVocabulary(whole, options.vocabulary);
+    const base = cut?.base ?? whole;
     if (options.time !== undefined) assertMeasurable(base);
     makePartial(out);
     for (const [name, text] of base.textFiles) writeFileSync(path.join(partial, name), text);
@@ -127,6 +133,7 @@ async function writeStudent(out: string, options: ImportOptions): Promise<Manife
     // Importing a student converts its format, so the manifest keeps what the student's own says.
     const parent = isStudent(source.path) ? readManifest(source.path) : null;
     const training = adapted?.training ?? parent?.training;
+    const vocabulary = cut?.vocabulary ?? parent?.vocabulary;
     const manifest: Manifest = {
       format: 1,
       name: options.name ?? path.basename(out),
@@ -138,6 +145,7 @@ async function writeStudent(out: string, options: ImportOptions): Promise<Manife
       level: adapted?.level ?? parent?.level ?? null,
       tasks: parent?.tasks ?? [],
       ...(training === undefined ? {} : { training }),
+      ...(vocabulary === undefined ? {} : { vocabulary }),
       ...(choice === null ? {} : { choice }),
       dtypes: Object.fromEntries(
         written.map(({ dtype, manifest }) => [dtype, { ...manifest, quality: quality.get(dtype) ?? null }]),

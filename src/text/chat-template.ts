@@ -38,9 +38,18 @@ export interface ChatTemplate {
  */
 export async function openChatTemplate(folder: string): Promise<ChatTemplate | null> {
   const config = readJsonObjectIfThere(join(folder, "tokenizer_config.json"));
-  const path = join(folder, "chat_template.jinja");
-  const source = await readText(path);
-  if (source !== null) return createChatTemplate(source, config, path);
+  return chosenTemplate(await readText(join(folder, "chat_template.jinja")), config, folder);
+}
+
+/** The same of files that are in memory, by name; plain concatenation when they have none. */
+export function chatTemplateOf(files: ReadonlyMap<string, string>, origin: string): ChatTemplate {
+  const config: unknown = JSON.parse(files.get("tokenizer_config.json") ?? "{}");
+  const source = files.get("chat_template.jinja") ?? null;
+  return chosenTemplate(source, isObject(config) ? config : {}, origin) ?? plainChatTemplate;
+}
+
+function chosenTemplate(jinja: string | null, config: JsonObject, folder: string): ChatTemplate | null {
+  if (jinja !== null) return createChatTemplate(jinja, config, join(folder, "chat_template.jinja"));
   const origin = join(folder, "tokenizer_config.json");
   const configured = configuredTemplate(config.chat_template, origin);
   return configured === null ? null : createChatTemplate(configured, config, `${origin} (chat_template)`);

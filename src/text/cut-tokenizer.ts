@@ -6,6 +6,7 @@ import { byteOfCharacter } from "./byte-level-alphabet.ts";
 import { mergePair } from "./byte-pair-encoder.ts";
 import { keptTokens } from "./kept-tokens.ts";
 import { preTokenizerSteps } from "./pre-tokenizers.ts";
+import { byteToken } from "./text-encoder.ts";
 import { createTokenizer, type Tokenizer } from "./tokenizer.ts";
 import { addedTokens, namedSpecialTokens, vocabularyIds } from "./tokenizer-json.ts";
 
@@ -168,10 +169,7 @@ function byteIds(
   }
   const bytes = byteLevel
     ? [...byteOfCharacter]
-    : Array.from(
-        { length: 256 },
-        (_, byte) => [`<0x${byte.toString(16).toUpperCase().padStart(2, "0")}>`, byte] as const,
-      );
+    : Array.from({ length: 256 }, (_, byte) => [byteToken(byte), byte] as const);
   return bytes.flatMap(([text, byte]) => {
     const id = idOf.get(text);
     if (id !== undefined) return [id];

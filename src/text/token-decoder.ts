@@ -6,7 +6,7 @@ import { bytesOfByteLevelText } from "./byte-level-alphabet.ts";
 
 export interface TokenDecoder {
   /** The token's bytes, which do not depend on its neighbours. */
-  bytesOf(text: string, isAdded: boolean): Uint8Array;
+  bytesOf(text: string): Uint8Array;
   /** How many leading spaces are stripped from a text: SentencePiece puts one before every text. */
   readonly leadingSpaces: number;
 }
@@ -64,8 +64,8 @@ export function readTokenDecoder(decoder: unknown, origin: string): TokenDecoder
   }
   return {
     leadingSpaces,
-    bytesOf(text, isAdded) {
-      if (byteLevel) return (isAdded ? null : bytesOfByteLevelText(text)) ?? utf8.encode(text);
+    bytesOf(text) {
+      if (byteLevel) return bytesOfByteLevelText(text) ?? utf8.encode(text);
       const plain = toText.reduce((current, step) => step(current), text);
       const byte = byteFallback ? BYTE_TOKEN.exec(plain)?.[1] : undefined;
       return byte === undefined ? utf8.encode(plain) : Uint8Array.of(Number.parseInt(byte, 16));

@@ -31,6 +31,13 @@ export interface AddedToken {
   readonly content: string;
   readonly id: number;
   readonly special: boolean;
+  /** Whether it is looked for in normalized text. */
+  readonly normalized: boolean;
+  /** Whether it takes the white space before or behind it with it. */
+  readonly lstrip: boolean;
+  readonly rstrip: boolean;
+  /** Whether it is no token inside of a word. */
+  readonly singleWord: boolean;
 }
 
 /** tokenizer.json's added_tokens. @throws MAGDI_BAD_FILE */
@@ -46,7 +53,16 @@ export function addedTokens(list: unknown, origin: string): AddedToken[] {
         `${origin}: expected added_tokens[${index}] to have a content and ${TOKEN_ID}, found ${JSON.stringify(token)}`,
       );
     }
-    return { content: token.content, id: token.id, special: token.special === true };
+    const special = token.special === true;
+    return {
+      content: token.content,
+      id: token.id,
+      special,
+      normalized: typeof token.normalized === "boolean" ? token.normalized : !special,
+      lstrip: token.lstrip === true,
+      rstrip: token.rstrip === true,
+      singleWord: token.single_word === true,
+    };
   });
 }
 

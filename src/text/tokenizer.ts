@@ -8,6 +8,8 @@ import { byteOfCharacter } from "./byte-level-alphabet.ts";
 import { BytePairEncoder } from "./byte-pair-encoder.ts";
 import { createWordSplitter, preTokenizerSteps } from "./pre-tokenizers.ts";
 import { SpecialTokenQuotes } from "./special-token-quotes.ts";
+import { supportedTokenizer } from "./supported-tokenizer.ts";
+import { createTextEncoder } from "./text-encoder.ts";
 import { readTokenDecoder } from "./token-decoder.ts";
 import { TokenLimit } from "./token-limit.ts";
 import { type AddedToken, addedTokens, namedSpecialTokens, vocabularyIds } from "./tokenizer-json.ts";
@@ -81,8 +83,8 @@ export async function openTokenizer(folder: string): Promise<Tokenizer> {
 }
 
 /** From the files' parsed content; `origin` is named in errors. */
-export function createTokenizer(tokenizer: JsonObject, config: JsonObject, origin: string): Tokenizer {
-  const model = tokenizer.model;
+export function createTokenizer(definition: JsonObject, config: JsonObject, origin: string): Tokenizer {
+  const model = definition.model;
   if (!isObject(model) || !isObject(model.vocab)) {
     throw new MagdiError("MAGDI_BAD_FILE", `${origin}: expected model.vocab, an object from tokens to ids`);
   }
@@ -92,8 +94,10 @@ export function createTokenizer(tokenizer: JsonObject, config: JsonObject, origi
       `${origin}: expected a model of type BPE with merges, found type ${JSON.stringify(model.type)}`,
     );
   }
-  const added = addedTokens(tokenizer.added_tokens, origin);
-  const idOf = vocabularyIds(model.vocab, origin);
+  const added = addedTokens(definition.added_tokens, origin);
+  const tokenizer = supportedTokenizer(definition, model, added, origin);
+  const vocab = vocabularyIds(model.vocab, origin);
+  const idOf = new Map(vocab);
   for (const token of added) idOf.set(token.content, token.id);
   let vocabSize = 0;
   for (const id of idOf.values()) vocabSize = Math.max(vocabSize, id + 1);
@@ -107,19 +111,18 @@ export function createTokenizer(tokenizer: JsonObject, config: JsonObject, origi
   const decoder = readTokenDecoder(tokenizer.decoder, origin);
 
   const encoder = new BytePairEncoder(idOf, texts, model.merges, origin);
-  // The library's own merging takes seconds for a long word; it stays for subword suffixes, which only it supports.
-  const suffixes = model.end_of_word_suffix || model.continuing_subword_suffix;
-  if (!suffixes) {
-    inner.model.bpe = (word) => {
-      limit.expectPieces(word);
-      const pieces = encoder.split(word);
-      limit.count(pieces.length);
-      return pieces;
-    };
-  }
+  // The library's own merging takes seconds for a long word.
+  inner.model.bpe = (word) => {
+    limit.expectPieces(word);
+    const pieces = encoder.split(word);
+    limit.count(pieces.length);
+    return pieces;
+  };
   const countable = everyPieceIsToken(tokenizer, model, idOf);
 
-  const addedIds = new Set(added.map((token) => token.id));
+  const decodedAs = new Map(
+    added.filter(({ normalized }) => normalized).map(({ id, content }) => [id, inner.normalizer?.(content)]),
+  );
   const specialTokenIds = new Set(added.filter((token) => token.special).map((token) => token.id));
   for (const token of namedSpecialTokens(config)) {
     const id = idOf.get(token);
@@ -129,6 +132,16 @@ export function createTokenizer(tokenizer: JsonObject, config: JsonObject, origi
     added.filter(({ id, content }) => specialTokenIds.has(id) || TURN_MARK.test(content)),
   );
   quotes.readIn(inner);
+  const { unk_token: unknown } = model;
+  const textIds = createTextEncoder(inner, added, {
+    vocab,
+    unknownId: typeof unknown === "string" ? (idOf.get(unknown) ?? null) : null,
+    isComplete: countable,
+    fuseUnknown: model.fuse_unk === true,
+    byteFallback: model.byte_fallback === true,
+    ignoreMerges: model.ignore_merges === true,
+  });
+  const around = idsAround(inner);
   const bytes: (Uint8Array | undefined)[] = new Array(vocabSize);
   const nothing = new Uint8Array(0);
   const tokenBytes = (id: number): Uint8Array => {
@@ -136,20 +149,17 @@ export function createTokenizer(tokenizer: JsonObject, config: JsonObject, origi
     if (known !== undefined) return known;
     const text = texts[id];
     if (text === undefined) return nothing;
-    const made = decoder.bytesOf(text, addedIds.has(id));
+    const made = decoder.bytesOf(decodedAs.get(id) ?? text);
     bytes[id] = made;
     return made;
   };
 
   return {
     encode(text, options) {
-      if (text === "") return emptyEncoding(inner, options);
       const bounded = countable && text.length > SHORT_TEXT_UNITS;
       const most = (bounded ? options.atMost : undefined) ?? Number.POSITIVE_INFINITY;
-      const encoding = { add_special_tokens: options.addSpecialTokens };
-      return limit.during(most, () =>
-        quotes.during(options.quoted ?? false, () => Int32Array.from(inner.encode(text, encoding).ids)),
-      );
+      const ids = limit.during(most, () => quotes.during(options.quoted ?? false, () => textIds(text)));
+      return Int32Array.from(options.addSpecialTokens ? [...around.before, ...ids, ...around.behind] : ids);
     },
     quoteSpecial: (text) => quotes.quote(text),
     decode(ids, options) {
@@ -169,15 +179,16 @@ export function createTokenizer(tokenizer: JsonObject, config: JsonObject, origi
     specialTokenIds,
     idOf: (token) => idOf.get(token),
     leadingSpaces: decoder.leadingSpaces,
-    startTokenIds: startTokenIds(inner),
+    startTokenIds: around.before,
   };
 }
 
 /** The part of the library's tokenizer in use: its own declarations do not resolve under Node's module resolution. */
 interface LibraryTokenizer {
   readonly model: { bpe: (word: string) => readonly string[] };
+  readonly normalizer: ((text: string) => string) | null;
   pre_tokenizer:
-    | (((text: string, options?: unknown) => readonly string[]) & {
+    | (((text: string, options: { readonly isFirst: boolean }) => readonly string[]) & {
         tokenizers?: readonly { pattern?: RegExp }[];
       })
     | null;
@@ -188,7 +199,6 @@ interface LibraryTokenizer {
       addSpecialTokens: boolean,
     ): { readonly tokens: readonly string[] };
   } | null;
-  encode(text: string, options: { add_special_tokens: boolean }): { readonly ids: readonly number[] };
   token_to_id(token: string): number | undefined;
 }
 
@@ -215,11 +225,13 @@ function buildLibraryTokenizer(
     const inner: LibraryTokenizer = new HuggingFaceTokenizer(definition, config);
     const patterns = inner.pre_tokenizer?.tokenizers?.map((step) => step.pattern) ?? [];
     const splitWords = createWordSplitter(steps, patterns);
-    if (splitWords !== null) {
-      inner.pre_tokenizer = (text) => {
-        // A text has at least as many bytes as UTF-16 units.
-        limit.expectPieces(text);
-        const words = splitWords(text, limit.left);
+    // A text has at least as many bytes as UTF-16 units; other steps may remove some.
+    const countable =
+      steps.at(-1)?.type === "ByteLevel" && steps.every((step) => step.behavior !== "Removed");
+    if (steps.length > 0) {
+      inner.pre_tokenizer = (text, { isFirst }) => {
+        if (countable) limit.expectPieces(text);
+        const words = splitWords(text, limit.left, isFirst);
         limit.expect(words.length);
         return words;
       };
@@ -241,15 +253,14 @@ function everyPieceIsToken(
   return bytesOnly && [...byteOfCharacter.keys()].every((character) => idOf.has(character));
 }
 
-function startTokenIds(inner: LibraryTokenizer): readonly number[] {
+/** What the post-processor puts before and behind a text. */
+function idsAround(inner: LibraryTokenizer): {
+  readonly before: readonly number[];
+  readonly behind: readonly number[];
+} {
   const text = ""; // no token is empty
   const tokens = inner.post_processor?.post_process([text], null, true).tokens ?? [text];
-  return tokens.slice(0, tokens.indexOf(text)).map((token) => inner.token_to_id(token) ?? 0);
-}
-
-/** The library adds no special tokens to an empty text. */
-function emptyEncoding(inner: LibraryTokenizer, options: EncodeOptions): Int32Array {
-  if (!options.addSpecialTokens || inner.post_processor === null) return new Int32Array(0);
-  const { tokens } = inner.post_processor.post_process([], null, true);
-  return Int32Array.from(tokens.map((token) => inner.token_to_id(token) ?? 0));
+  const ids = (part: readonly string[]) => part.map((token) => inner.token_to_id(token) ?? 0);
+  const at = tokens.indexOf(text);
+  return { before: ids(tokens.slice(0, at)), behind: ids(tokens.slice(at + 1)) };
 }

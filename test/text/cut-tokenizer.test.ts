@@ -172,7 +172,7 @@ test("named and required tokens stay", async () => {
 
 test("refused by name: what could not write every text, and sizes that are too small", async () => {
   const model = definition.model as JsonObject; // the fixture's
-  const { ä: _, ...vocab } = model.vocab as JsonObject; // likewise
+  const { ä, ...vocab } = model.vocab as JsonObject; // likewise
   const refused = async (
     tokenizer: JsonObject,
     code: string,
@@ -185,7 +185,7 @@ test("refused by name: what could not write every text, and sizes that are too s
       assert.match(error.message, pattern);
       return true;
     });
-  const without = { ...definition, model: { ...model, vocab, merges: [] } };
+  const without = { ...definition, model: { ...model, vocab: { ...vocab, other: ä }, merges: [] } };
   await refused(without, "MAGDI_UNSUPPORTED", /all bytes, found none for byte 228/, { texts: ["a"] });
   const plain = { ...definition, pre_tokenizer: { type: "Digits", individual_digits: true } };
   await refused(plain, "MAGDI_UNSUPPORTED", /a ByteLevel pre-tokenizer, or byte_fallback/, { texts: ["a"] });

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { Template } from "@huggingface/jinja";
 import { MagdiError } from "../base/errors.ts";
 import { isObject, type JsonObject, readJsonObjectIfThere } from "../base/files/json-file.ts";
-import { specialTokenText } from "./tokenizer-json.ts";
+import { specialTokenVariables } from "./tokenizer-json.ts";
 
 interface ChatMessage {
   readonly role: string;
@@ -123,15 +123,6 @@ function configuredTemplate(configured: unknown, origin: string): string | null 
     "MAGDI_UNSUPPORTED",
     `${origin}: chat_template has no template named "default", found ${[...templates.keys()].join(", ") || "none"}`,
   );
-}
-
-function specialTokenVariables(config: JsonObject): Record<string, string> {
-  const variables: Record<string, string> = {};
-  for (const [name, value] of Object.entries(config)) {
-    const text = name.endsWith("_token") ? specialTokenText(value) : null;
-    if (text !== null) variables[name] = text;
-  }
-  return variables;
 }
 
 async function readText(path: string): Promise<string | null> {

@@ -1,5 +1,7 @@
 // Text from elsewhere inside a Markdown page or its front matter, so that it is shown as it is and adds no markup.
 
+import { stringify } from "yaml";
+
 const MOST_CHARACTERS = 200;
 
 /** One line of at most 200 characters. */
@@ -24,13 +26,9 @@ export function markdownCode(text: string): string {
   return runs.length === 0 ? `\`${line}\`` : `${fence} ${line} ${fence}`;
 }
 
-/** Words that YAML 1.1 or 1.2 takes for something else than text. */
-const YAML_WORDS = /^(?:y|n|yes|no|true|false|on|off|null)$/i;
-
-/** A text as one scalar of YAML: an ordinary word as it is, anything else quoted, which JSON's escapes are enough for. */
+/** A text as one scalar of YAML, of the old version too, which takes more words for something else. */
 export function yamlText(text: string): string {
-  const line = shortLine(text);
-  return /^[a-z][\w.+-]*$/i.test(line) && !YAML_WORDS.test(line) ? line : JSON.stringify(line);
+  return stringify(shortLine(text), { version: "1.1", lineWidth: 0, blockQuote: false }).trimEnd();
 }
 
 /** A word of a shell's command line. */

@@ -8,7 +8,7 @@ import { voteOnTexts } from "../asking/vote-texts.ts";
 import { MagdiError } from "../base/errors.ts";
 import { openRegularFile } from "../base/files/regular-file.ts";
 import { voteRequest } from "../server/reason/vote-schema.ts";
-import { parseBody } from "../server/transport/request-body.ts";
+import { assertShallow, parseBody } from "../server/transport/request-body.ts";
 import { type Command, parseFlags, usageError } from "./command.ts";
 
 const HELP = `Usage: magdi vote [FILE]
@@ -51,6 +51,7 @@ async function run(argv: readonly string[]): Promise<number> {
     for await (const text of createInterface({ input, crlfDelay: Number.POSITIVE_INFINITY })) {
       line += 1;
       if (text.trim() === "") continue;
+      assertShallow(text);
       process.stdout.write(
         `${JSON.stringify(await voteOnTexts(parseBody(voteRequest, JSON.parse(text))))}\n`,
       );

@@ -2,6 +2,7 @@
 
 import { Tokenizer } from "@huggingface/tokenizers";
 import type { JsonObject } from "../base/files/json-file.ts";
+import { type LibraryNormalizer, makeLinear } from "./linear-normalizers.ts";
 
 export interface Normalizer {
   normalize(text: string): string;
@@ -17,9 +18,8 @@ export function libraryNormalizers(steps: readonly JsonObject[]): readonly Norma
     normalizer: { type: "Sequence", normalizers: steps },
     model: { type: "BPE", vocab: {}, merges: [] },
   };
-  const made: { readonly normalizer: { readonly normalizers: readonly Normalizer[] } } = new Tokenizer(
-    definition,
-    {},
-  );
+  const made: { readonly normalizer: { readonly normalizers: readonly (Normalizer & LibraryNormalizer)[] } } =
+    new Tokenizer(definition, {});
+  for (const one of made.normalizer.normalizers) makeLinear(one);
   return made.normalizer.normalizers;
 }

@@ -167,7 +167,7 @@ export function createWordSplitter(
     const pattern = patterns[i];
     if (step.type !== "Split" || step.behavior !== "Isolated" || step.invert === true || !pattern)
       return null;
-    expressions.push(new RegExp(pattern.source, pattern.flags));
+    expressions.push(new RegExp(linearSource(pattern.source), pattern.flags));
   }
   return (text, limit) => {
     let pieces = [text];
@@ -175,6 +175,17 @@ export function createWordSplitter(
     for (let i = 0; i < pieces.length; i++) pieces[i] = byteLevelText(pieces[i]!);
     return pieces;
   };
+}
+
+/** DeepSeek's \s+$, as the library writes it. */
+const SPACES_AT_END = String.raw`\p{White_Space}+(?:(?=\n)|(?![\s\S]))`;
+
+/**
+ * An expression with the same matches that needs no quadratic time: \s+$ tries each place of a run of spaces anew, though
+ * only the first can match.
+ */
+function linearSource(source: string): string {
+  return source === SPACES_AT_END ? String.raw`(?<!\p{White_Space})${source}` : source;
 }
 
 /** Splits each piece into the expression's matches and the text between them, until there are `enough`. */

@@ -7,7 +7,7 @@ import type { Caller } from "../access/caller.ts";
 import type { ServingContext } from "../app-context.ts";
 import type { RequestTrace } from "../observation/request-trace.ts";
 import { type ErrorBody, toHttpError } from "../transport/http-errors.ts";
-import { parseBody } from "../transport/request-body.ts";
+import { assertShallow, parseBody } from "../transport/request-body.ts";
 import { answerQuestion, type ReasonRun } from "./answer-question.ts";
 import { type ClientFrames, type ReasonFrame, type ServerFrame, serverFrame } from "./frames.ts";
 
@@ -210,6 +210,7 @@ export class WebSocketSession {
 /** @throws MagdiError MAGDI_BAD_REQUEST unless it is a JSON object with a client frame's type */
 function parseFrame(text: string | null): Readonly<Record<string, unknown>> {
   if (text === null) throw invalidFrame("expected a text frame, found a binary one");
+  assertShallow(text);
   let frame: unknown;
   try {
     frame = JSON.parse(text);

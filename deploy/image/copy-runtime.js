@@ -29,6 +29,9 @@ const library = `node_modules/onnxruntime-node/bin/napi-v6/${platform}/${arch}`;
 if (!existsSync(library))
   fail(`onnxruntime-node has no library for ${platform}/${arch}: expected ${library}`);
 
+const ownLibrary = `native/bin/${platform}-${arch}`;
+if (!existsSync(ownLibrary)) fail(`there is no ${ownLibrary}`);
+
 rmSync(out, { recursive: true, force: true });
 copy("node_modules", path.join(out, "node_modules"), (name) => {
   if (name.startsWith(".")) return false;
@@ -39,6 +42,7 @@ copy("node_modules", path.join(out, "node_modules"), (name) => {
   );
 });
 for (const name of OURS) copy(name, path.join(out, "app", name), (inside) => !NOT_RUN.test(inside));
+copy(ownLibrary, path.join(out, "app", ownLibrary), () => true);
 cpSync("deploy/image/health.js", path.join(out, "app", "health.js"));
 
 /** `wanted` is asked with paths inside `from`, slashes between. */

@@ -15,6 +15,8 @@ export interface ServerProcessOptions {
   readonly channel?: boolean;
   /** Keep it out of the terminal's process group, so that Ctrl-C reaches only the parent. Default false. */
   readonly detached?: boolean;
+  /** How many files it may have open. Default: as this process. */
+  readonly maxOpenFiles?: number;
 }
 
 export class ServerProcess {
@@ -28,7 +30,12 @@ export class ServerProcess {
 
   /** `args` are node's, from the project's folder. */
   constructor(args: readonly string[], options: ServerProcessOptions = {}) {
-    this.child = spawn(process.execPath, args, {
+    const { maxOpenFiles } = options;
+    const [command, given] =
+      maxOpenFiles === undefined
+        ? [process.execPath, args]
+        : ["/bin/sh", ["-c", `ulimit -n ${maxOpenFiles} && exec "$0" "$@"`, process.execPath, ...args]];
+    this.child = spawn(command, given, {
       cwd: ROOT,
       env: { ...process.env, ...options.environment },
       stdio: ["ignore", "pipe", "pipe", ...(options.channel ? (["ipc"] as const) : [])],

@@ -17,6 +17,13 @@ export interface AnswerContext {
 
 /** How many characters at the end of a text are read; its answer is there. It bounds the work on hostile text. */
 const READ_LENGTH = 65_536;
+/** How many are read where nothing announces the answer. */
+const UNMARKED_LENGTH = 16_384;
+/** The last announcements that are tried. */
+const MAX_TRIED = 48;
+const MAX_TRIED_FOR_CHOICE = 24;
+/** The last announcements whose sentence is searched, with its context, for a computation. */
+const MAX_SEARCHED = 12;
 
 /**
  * The answer that `text` gives, normalised: a choice's label, `yes` or `no`, a plain number, an expression, or words.
@@ -71,7 +78,7 @@ function lastRead(
   markers: readonly AnswerMarker[],
   read: (marker: AnswerMarker) => string | null,
 ): string | null {
-  for (const marker of markers.toReversed()) {
+  for (const marker of markers.slice(-MAX_TRIED).reverse()) {
     const answer = read(marker);
     if (answer !== null) return answer;
   }
@@ -83,12 +90,15 @@ function extractMath(text: string, markers: readonly AnswerMarker[]): string | n
   const announced = markers.filter(({ kind }) => kind !== "solution");
   if (deniesAnswer(announced.at(-1))) return null;
   // A solution that a conclusion follows is only a step.
-  const described = markers.filter(({ kind, end }) => kind === "solution" && !concludes(text.slice(end)));
+  const conclusion = lastConclusion(text);
+  const described = markers.filter(
+    ({ kind, end }) => kind === "solution" && conclusion < end && !beginsConclusion(text, end),
+  );
   return (
     lastRead(announced, readMathMarker) ??
-    lastRead(announced, (marker) => readMathStatement(marker, text)) ??
+    lastRead(announced.slice(-MAX_SEARCHED), (marker) => readMathStatement(marker, text)) ??
     lastRead(described, readMathMarker) ??
-    readMathFallback(text)
+    readMathFallback(text.slice(-UNMARKED_LENGTH))
   );
 }
 
@@ -100,11 +110,19 @@ function deniesAnswer(marker: AnswerMarker | undefined): boolean {
   );
 }
 
-/** Whether a text draws a conclusion with a number or a formula. */
-function concludes(text: string): boolean {
-  return /(?:^|[.:\n])\s{0,4}(?:Therefore|Thus|So|Hence|Finally|In conclusion)\b[^\n]{0,200}[\d\\]/.test(
-    text,
-  );
+/** A conclusion with a number or a formula. */
+const CONCLUSION = String.raw`\s{0,4}(?:Therefore|Thus|So|Hence|Finally|In conclusion)\b[^\n]{0,200}[\d\\]`;
+const CONCLUSIONS = new RegExp(`[.:\\n](?=${CONCLUSION})`, "g");
+const CONCLUSION_AT = new RegExp(CONCLUSION, "y");
+
+/** Where the last conclusion behind a full stop, a colon or a line's end begins; -1 where there is none. */
+function lastConclusion(text: string): number {
+  return [...text.matchAll(CONCLUSIONS)].at(-1)?.index ?? -1;
+}
+
+function beginsConclusion(text: string, at: number): boolean {
+  CONCLUSION_AT.lastIndex = at;
+  return CONCLUSION_AT.test(text);
 }
 
 /** The last announcement counts. When it names several choices, only the text behind it is read further. */
@@ -113,10 +131,11 @@ function extractChoice(
   markers: readonly AnswerMarker[],
   choices: readonly Choice[],
 ): string | null {
-  for (const marker of markers.toReversed()) {
+  for (const marker of markers.slice(-MAX_TRIED_FOR_CHOICE).reverse()) {
     const reading: ChoiceReading = readChoiceMarker(marker, choices);
-    if (reading === "several") return readChoiceFallback(text.slice(marker.end), choices)?.label ?? null;
+    if (reading === "several")
+      return readChoiceFallback(text.slice(marker.end).slice(-UNMARKED_LENGTH), choices)?.label ?? null;
     if (reading !== null) return reading.label;
   }
-  return readChoiceFallback(text, choices)?.label ?? null;
+  return readChoiceFallback(text.slice(-UNMARKED_LENGTH), choices)?.label ?? null;
 }

@@ -8,6 +8,7 @@ import { parseNumberWords, readNumberWords } from "./numbers/number-words.ts";
 import { scanNumbers } from "./numbers/scan.ts";
 import { plainNumbers } from "./numbers/unicode.ts";
 import type { Choice } from "./task.ts";
+import { endWithout, spacesAnd } from "./trim.ts";
 
 /** A choice with what its text is compared by. */
 export interface ChoiceText {
@@ -16,6 +17,10 @@ export interface ChoiceText {
   readonly text: string;
   /** The text as it is compared letter by letter. */
   readonly spelling: string;
+  /** The same in lower case. */
+  readonly lower: string;
+  /** The words of the text as it is given. */
+  readonly words: string;
   /** Numbers, formulas and symbols: texts that would be others without their signs. */
   readonly isFormal: boolean;
   /** The canonical form of a formula or a number; null for words. */
@@ -32,6 +37,10 @@ export interface TextMatch {
   readonly length: number;
 }
 
+/** A choice's text, and what is compared with it, are read up to this length. */
+export const MAX_TEXT_LENGTH = 2000;
+/** Longer texts are looked for at the start of a statement only. */
+const MAX_SOUGHT_LENGTH = 300;
 /** Longer texts are compared as words. */
 const MAX_FORMULA_LENGTH = 120;
 const AMOUNT = /^-?(?:\d+|\\frac\{\d+\}\{\d+\})$/;
@@ -43,13 +52,16 @@ export function choiceTexts(choices: readonly Choice[]): readonly ChoiceText[] {
   const known = prepared.get(choices);
   if (known !== undefined) return known;
   const texts = choices.map((choice): ChoiceText => {
-    const text = withoutLayout(plainNumbers(choice.text));
+    const text = withoutLayout(plainNumbers(choice.text.slice(0, MAX_TEXT_LENGTH)));
     const isFormal = text.length <= MAX_FORMULA_LENGTH && hasSymbols(text);
     const isSaid = parseNumberWords(text) !== null;
     const key = isFormal || isSaid ? canonicalLatex(text) || null : null;
     const isAmount = key !== null && AMOUNT.test(key) && !/[a-z]\s*=/i.test(text.replace(/^[a-z]\s*=/i, ""));
     const unit = isAmount && !isSaid ? unitBehind(text.replace(/^[^\d]*/, "")) : "";
-    return { choice, text, spelling: spelled(text), isFormal, key, isAmount, unit };
+    const spelling = spelled(text);
+    const lower = spelling.toLowerCase();
+    const words = plain(choice.text.slice(0, MAX_TEXT_LENGTH));
+    return { choice, text, spelling, lower, words, isFormal, key, isAmount, unit };
   });
   prepared.set(choices, texts);
   return texts;
@@ -118,19 +130,20 @@ export function withoutCommands(raw: string): string {
     .replace(/_\{(\w{1,20})\}/g, "$1");
 }
 
-/** A text as it is compared letter by letter: without spaces around signs, quotes and a full stop at its end. */
+/** A text, with single spaces, as it is compared letter by letter: without spaces around signs, quotes and a full stop at its end. */
 function spelled(text: string): string {
-  return (
-    text
-      .replace(/[−–]/g, "-")
-      // Initials: A. S. Byatt and A.S. Byatt.
-      .replace(/(?<=\p{Lu}\.)\s(?=\p{Lu})/gu, "")
-      .replace(/\s*([-+*/×·÷=<>≤≥≠≈^(),:])\s*/g, "$1")
-      // Charges: Ca^2+ and Ca2+.
-      .replace(/\^(?=\d?[-+](?!\w))/g, "")
-      .replace(/^[\s'‘’]+|(?<=.)[\s.;:!?'’]+$/g, "")
-  );
+  const plain = text
+    .replace(/[−–]/g, "-")
+    // Initials: A. S. Byatt and A.S. Byatt.
+    .replace(/(?<=\p{Lu}\.)\s(?=\p{Lu})/gu, "")
+    .replace(/\s?([-+*/×·÷=<>≤≥≠≈^(),:])\s?/g, "$1")
+    // Charges: Ca^2+ and Ca2+.
+    .replace(/\^(?=\d?[-+](?!\w))/g, "");
+  const start = /^[\s'‘’]*/.exec(plain)?.[0].length ?? 0;
+  return plain.slice(start, endWithout(plain, CLOSING, plain.length, Math.max(start, 1)));
 }
+
+const CLOSING = spacesAnd(".;:!?'’");
 
 /** The choice whose whole text `raw` is: with its case, then without it, then in words; null when there is none. */
 export function choiceSpelled(raw: string, texts: readonly ChoiceText[]): Choice | null {
@@ -139,10 +152,10 @@ export function choiceSpelled(raw: string, texts: readonly ChoiceText[]): Choice
   const words = plain(raw);
   const found =
     texts.find(({ spelling }) => spelling === exact) ??
-    texts.find(({ spelling }) => spelling.toLowerCase() === lower) ??
+    texts.find((one) => one.lower === lower) ??
     (words === "" || hasSymbols(exact)
       ? undefined
-      : texts.find(({ isFormal, choice }) => !isFormal && plain(choice.text) === words));
+      : texts.find((one) => !one.isFormal && one.words === words));
   return found?.choice ?? null;
 }
 
@@ -167,7 +180,8 @@ export function textAt(statement: string, texts: readonly ChoiceText[]): ChoiceT
 }
 
 export function startsWithText(statement: string, { text, isFormal }: ChoiceText): boolean {
-  if (text === "" || statement.slice(0, text.length).toLowerCase() !== text.toLowerCase()) return false;
+  if (text === "" || statement.length < text.length) return false;
+  if (statement.slice(0, text.length).toLowerCase() !== text.toLowerCase()) return false;
   return !(isFormal || text.length < 3
     ? isPart(statement, 0, text.length)
     : /^[\p{L}\p{N}]/u.test(statement.slice(text.length, text.length + 1)));
@@ -309,17 +323,24 @@ export function findChoiceTexts(text: string, texts: readonly ChoiceText[]): Tex
   return matches;
 }
 
+/** The last places where the choices' texts or amounts stand that are looked at. */
+const MAX_FOUND = 500;
+
 function findAmounts(text: string, texts: readonly ChoiceText[]): TextMatch[] {
-  const matches: TextMatch[] = [];
   const keys = new Map(texts.filter(({ isAmount }) => isAmount).map(({ key, choice }) => [key, choice]));
+  const found: { start: number; end: number; key: string }[] = [];
   for (const { start, end, value } of scanNumbers(text)) {
-    if (value === null || isPart(text, start, end)) continue;
+    if (value === null) continue;
     const { numerator, denominator } = value;
     const key =
       denominator === 1n
         ? String(numerator)
         : `${numerator < 0n ? "-" : ""}\\frac{${numerator < 0n ? -numerator : numerator}}{${denominator}}`;
-    if (!keys.has(key)) continue;
+    if (keys.has(key)) found.push({ start, end, key });
+  }
+  const matches: TextMatch[] = [];
+  for (const { start, end, key } of found.slice(-MAX_FOUND)) {
+    if (isPart(text, start, end)) continue;
     const choice = choiceWithKey(key, text.slice(start, end + 20), texts);
     // Where amounts count things, their number alone is no mention of them.
     const unit = texts.find((one) => one.choice === choice)?.unit ?? "";
@@ -333,21 +354,39 @@ function findAmounts(text: string, texts: readonly ChoiceText[]): TextMatch[] {
 
 const patterns = new WeakMap<readonly ChoiceText[], RegExp>();
 
+/**
+ * Each place of a text may be compared with all of the choices' texts. So much of its end is searched that their lengths
+ * multiplied are at most this; for a statement less, since many are read.
+ */
+const MAX_WORK = 3_000_000;
+const MAX_STATEMENT_WORK = 300_000;
+const STATEMENT_LENGTH = 400;
+
+/** From where on a text is searched for the choices' texts. */
+function searchedFrom(text: string, written: readonly ChoiceText[]): number {
+  const most = text.length > STATEMENT_LENGTH ? MAX_WORK : MAX_STATEMENT_WORK;
+  const total = written.reduce((sum, one) => sum + one.text.length, 0);
+  return Math.max(0, text.length - Math.ceil(most / total));
+}
+
 /** Where the choices' texts stand as whole words; of two that overlap, the longer one. */
 function findWritten(text: string, texts: readonly ChoiceText[]): TextMatch[] {
   // Plain numbers are found by value, unless there are two writings of one.
   const isFound = (one: ChoiceText) =>
     one.isAmount && one.unit === "" && texts.filter(({ key }) => key === one.key).length === 1;
-  const written = texts.filter((one) => /[\p{L}\p{N}∞π]/u.test(one.text) && !isFound(one));
+  const written = texts.filter(
+    (one) => one.text.length <= MAX_SOUGHT_LENGTH && /[\p{L}\p{N}∞π]/u.test(one.text) && !isFound(one),
+  );
   if (written.length === 0) return [];
   const pattern = patterns.get(texts) ?? writtenPattern(written);
   patterns.set(texts, pattern);
   const matches: TextMatch[] = [];
-  for (const match of text.matchAll(pattern)) {
+  pattern.lastIndex = searchedFrom(text, written);
+  for (const match of [...text.matchAll(pattern)].slice(-MAX_FOUND)) {
     const found = spelled(match[0].replace(/\s+/g, " "));
     const one =
       written.find(({ spelling }) => spelling === found) ??
-      written.find(({ spelling }) => spelling.toLowerCase() === found.toLowerCase()) ??
+      written.find(({ lower }) => lower === found.toLowerCase()) ??
       written.find(({ text }) => [`${plain(text)}s`, `${plain(text)}es`].includes(plain(found)));
     if (one === undefined) continue;
     const isStrict = one.isFormal || one.text.length < 3;

@@ -8,6 +8,7 @@ import {
   escapeRegExp,
   expressionAt,
   findChoiceTexts,
+  MAX_TEXT_LENGTH,
   startsWithText,
   type TextMatch,
   textAt,
@@ -17,6 +18,7 @@ import {
 import type { AnswerMarker } from "./markers.ts";
 import { plainNumbers } from "./numbers/unicode.ts";
 import type { Choice } from "./task.ts";
+import { dropEnd, dropStart, spacesAnd } from "./trim.ts";
 
 /** "several" stands for a statement of several choices or "none of the above": no answer, and none before it counts. */
 export type ChoiceReading = Choice | "several" | null;
@@ -30,7 +32,7 @@ const AFTER_I = /^(?:is|isn't|because|since|which|and|or|seems|fits|matches|has)
 /** The choice that an answer names by label, `B` or `(b)`, or by text; null when it names none or several. */
 export function findChoice(raw: string, choices: readonly Choice[]): Choice | null {
   const texts = choiceTexts(choices);
-  const given = plainNumbers(raw);
+  const given = plainNumbers(raw.slice(0, MAX_TEXT_LENGTH));
   const byLabel = bareLabel(given, choices);
   if (byLabel !== null) return byLabel;
   const byText = choiceSpelled(given, texts) ?? choiceByValue(withoutLayout(given), "", texts);
@@ -41,9 +43,12 @@ export function findChoice(raw: string, choices: readonly Choice[]): Choice | nu
 
 /** The choice whose label is all of a text: B, (b), [[C]], "D.". */
 function bareLabel(raw: string, choices: readonly Choice[]): Choice | null {
-  const bare = raw.trim().replace(/^[\s([{"'“‘*$]+|[\s)\]}."'”’*:$]+$/g, "");
-  return choices.find((choice) => choice.label.toLowerCase() === bare.toLowerCase()) ?? null;
+  const bare = dropEnd(dropStart(raw, OPENING), CLOSING).toLowerCase();
+  return choices.find((choice) => choice.label.toLowerCase() === bare) ?? null;
 }
+
+const OPENING = spacesAnd("([{\"'“‘*$");
+const CLOSING = spacesAnd(")]}.\"'”’*:$");
 
 export function readChoiceMarker(marker: AnswerMarker, choices: readonly Choice[]): ChoiceReading {
   if (marker.kind === "hashes") return readStart(withoutLayout(marker.content), choices);
@@ -183,8 +188,11 @@ interface Mention extends TextMatch {
 /** Where a text mentions choices: "(B)", "[B]", "option B", "B." at the start of a line, or a choice's text. */
 function findMentions(text: string, choices: readonly Choice[]): Mention[] {
   const texts = choiceTexts(choices);
-  const written = findChoiceTexts(text, texts).map((match) => ({ ...match, byLabel: false }));
+  const written = findChoiceTexts(text, texts)
+    .map((match) => ({ ...match, byLabel: false }))
+    .sort((a, b) => a.at - b.at);
   const mentions: Mention[] = [];
+  let next = 0;
   for (const match of text.matchAll(labelPattern(choices))) {
     const label = match[1] ?? match[2] ?? match[3] ?? match[4] ?? "";
     const choice = choices.find((one) => one.label.toLowerCase() === label.toLowerCase());
@@ -197,10 +205,21 @@ function findMentions(text: string, choices: readonly Choice[]): Mention[] {
     if (isSmall && isWord(label.toUpperCase(), after) && /^\s[\p{L}\d]/u.test(after)) continue;
     const at = end - match[0].trimStart().length;
     // "C. P. Snow", which is a choice's text, names nothing by its first letter.
-    if (written.some((one) => one.at >= match.index && one.at <= at && one.at + one.length > end)) continue;
+    while (next < written.length && written[next]!.at < match.index) next++;
+    if (hasLonger(written, next, at, end)) continue;
     mentions.push({ choice, at: match.index, length: match[0].length, byLabel: true });
   }
   return [...mentions, ...written].sort((a, b) => a.at - b.at);
+}
+
+/** Whether one of the mentions from the index `from` begins at `at` or before, and ends behind `end`. */
+function hasLonger(mentions: readonly Mention[], from: number, at: number, end: number): boolean {
+  for (let i = from; i < mentions.length; i++) {
+    const one = mentions[i]!;
+    if (one.at > at) return false;
+    if (one.at + one.length > end) return true;
+  }
+  return false;
 }
 
 const labelPatterns = new WeakMap<readonly Choice[], RegExp>();
@@ -217,6 +236,9 @@ function labelPattern(choices: readonly Choice[]): RegExp {
   return pattern;
 }
 
+/** The last mentions that are looked at. */
+const MAX_MENTIONS = 500;
+
 /** Words that rule out the choice mentioned, before and behind it. */
 const RULED_OUT_BEFORE =
   /\b(?:eliminat\w*|rule[sd]? out|ruling out|not|isn't|neither|unlike|than|except|instead of)\s(?:\w+\s){0,2}\(?$/i;
@@ -231,20 +253,23 @@ const AFFIRMED_BEHIND =
  */
 export function readChoiceFallback(text: string, choices: readonly Choice[]): Choice | null {
   const whole = withoutLayout(text.slice(0, 400));
-  const only =
-    text.length < 400
-      ? choices.find((choice) => choice.label === whole.replace(/^[([{]+|[)\]}.]+$/g, ""))
-      : undefined;
+  const bare = dropEnd(dropStart(whole, BRACKETS), CLOSING_BRACKETS);
+  const only = text.length < 400 ? choices.find((choice) => choice.label === bare) : undefined;
   if (only !== undefined) return only;
   const isOneSentence = whole.length < 80 && !/[.!?]\s/.test(whole.slice(4));
   const start = isOneSentence ? readStart(whole, choices) : null;
   if (start !== null && start !== "several") return start;
   const unbold = withoutCommands(text.replace(/\*\*/g, ""));
-  const mentions = findMentions(unbold, choices).filter((mention) => !isRuledOut(unbold, mention));
+  const mentions = findMentions(unbold, choices)
+    .slice(-MAX_MENTIONS)
+    .filter((mention) => !isRuledOut(unbold, mention));
   const affirmed = mentions.findLast(({ at }) => AFFIRMED_BEHIND.test(unbold.slice(at, at + 160)));
   const chosen = affirmed ?? mentions.findLast(({ byLabel }) => byLabel) ?? mentions.at(-1);
   return chosen?.choice ?? null;
 }
+
+const BRACKETS: ReadonlySet<string> = new Set("([{");
+const CLOSING_BRACKETS: ReadonlySet<string> = new Set(")]}.");
 
 function isRuledOut(text: string, { at, length }: Mention): boolean {
   return (

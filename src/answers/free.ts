@@ -6,8 +6,12 @@ import { parseNumberWords } from "./numbers/number-words.ts";
 import { toLatex } from "./numbers/rational.ts";
 import { plainNumbers } from "./numbers/unicode.ts";
 import { isInitial, NO_ABBREVIATION } from "./sentences.ts";
+import { dropEnd, spacesAnd } from "./trim.ts";
 
 const MAX_ANSWER_LENGTH = 400;
+/** Longer answers are compared as they are written. */
+const MAX_RAW_LENGTH = 8000;
+const ZEROS: ReadonlySet<string> = new Set("0");
 
 export function readFreeMarker(marker: AnswerMarker): string | null {
   if (/^(?:not|never)\b/i.test(marker.content)) {
@@ -30,14 +34,16 @@ export function readFreeFallback(text: string): string | null {
   return tidy(line.slice(start));
 }
 
+const CLOSING = spacesAnd("\"'“”‘’.,;:!");
+
 function tidy(raw: string): string | null {
-  const answer = raw
+  const lead = raw
     .replace(/\*\*|`/g, "")
     .trim()
     .replace(/^\[{1,2}([^[\]]{1,200})\]{1,2}\.?$/, "$1")
     // A minus before a number stays; before a word it is a dash.
-    .replace(/^(?:["'“”‘’\s:,]|[-–](?=\s|\p{L}{2}))+|["'“”‘’\s.,;:!]+$/gu, "")
-    .slice(0, MAX_ANSWER_LENGTH);
+    .replace(/^(?:["'“”‘’\s:,]|[-–](?=\s|\p{L}{2}))+/u, "");
+  const answer = dropEnd(lead, CLOSING).slice(0, MAX_ANSWER_LENGTH);
   return /[\p{L}\p{N}]/u.test(answer) ? answer : null;
 }
 
@@ -46,6 +52,7 @@ function tidy(raw: string): string | null {
  * that tell answers apart: -8, B+, C#, 3.5 km, x > 7. Null when none are left.
  */
 export function canonicalFree(raw: string): string | null {
+  if (raw.length > MAX_RAW_LENGTH) return raw.trim() || null;
   const written = plainNumbers(raw)
     .toLowerCase()
     .replace(/_\{(\w+)\}/g, "$1")
@@ -64,11 +71,12 @@ export function canonicalFree(raw: string): string | null {
       /(?<![\d.])(\d{1,3})((?:,\d{3}){1,6})(?![\d,])/g,
       (_, head: string, rest: string) => head + rest.replaceAll(",", ""),
     )
-    .replace(/^(-?\d+)\.(\d*?)0+(?=\s?\p{L})/u, (_, whole: string, places: string) =>
-      places ? `${whole}.${places}` : whole,
-    )
+    .replace(/^(-?\d+)\.(\d+)(?=\s?\p{L})/u, (_, whole: string, places: string) => {
+      const kept = dropEnd(places, ZEROS);
+      return kept === "" ? whole : `${whole}.${kept}`;
+    })
     .replace(/\s{0,9}([=<>≤≥≠≈^×·÷])\s{0,9}/g, "$1")
-    .replace(/(?<=^-?\d{1,20}(?:\.\d{1,20})?)(?=\p{L}{2})/u, " ")
+    .replace(/^-?\d{1,20}(?:\.\d{1,20})?(?=\p{L}{2})/u, "$& ")
     .replace(/[\s\S]/gu, keptSign)
     .replace(/\s+/g, " ")
     .trim()

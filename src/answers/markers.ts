@@ -20,10 +20,13 @@ export interface AnswerMarker {
   readonly heading?: boolean;
 }
 
+/** The last ones of each kind that are found. */
+const MAX_MARKERS = 200;
+
 /** Longer content is cut off, and a longer box is not read. */
 const MAX_CONTENT_LENGTH = 400;
 
-/** All markers, by start. */
+/** The markers, at most the last MAX_MARKERS of a kind, by start. */
 export function findAnswerMarkers(text: string): AnswerMarker[] {
   const fields = findFields(text);
   let next = 0;
@@ -31,9 +34,9 @@ export function findAnswerMarkers(text: string): AnswerMarker[] {
     while (next < fields.length && fields[next]!.end <= start) next++;
     return next === fields.length || start < fields[next]!.start;
   });
-  return [...findBoxed(text), ...findTags(text), ...fields, ...findHashes(text), ...phrases].sort(
-    (a, b) => a.start - b.start,
-  );
+  return [findBoxed(text), findTags(text), fields, findHashes(text), phrases]
+    .flatMap((kind) => kind.slice(-MAX_MARKERS))
+    .sort((a, b) => a.start - b.start);
 }
 
 /** All \boxed{…} and \fbox{…} with balanced braces that are not empty, and \boxed 5 without braces, by start. */
@@ -107,7 +110,7 @@ function unescaped(words: string): string {
 /** GSM8K's "#### 18". A Markdown heading looks the same, so the content need not be an answer. */
 function findHashes(text: string): AnswerMarker[] {
   const found: AnswerMarker[] = [];
-  for (const match of text.matchAll(/####(?!#)[ \t#]{0,8}/g)) {
+  for (const match of [...text.matchAll(/####(?!#)[ \t#]{0,8}/g)].slice(-2 * MAX_MARKERS)) {
     const from = match.index + match[0].length;
     const line = lineFrom(text, from);
     if (line.trim() !== "")
@@ -135,7 +138,7 @@ const NOT_MEANT =
 
 function findPhrases(text: string): AnswerMarker[] {
   const found: AnswerMarker[] = [];
-  for (const match of text.matchAll(PHRASE)) {
+  for (const match of [...text.matchAll(PHRASE)].slice(-2 * MAX_MARKERS)) {
     if (NOT_MEANT.test(text.slice(Math.max(0, match.index - 40), match.index))) continue;
     const from = match.index + match[0].length;
     const { content, start: contentStart, end } = sentenceFrom(text, from);
@@ -149,7 +152,7 @@ function findPhrases(text: string): AnswerMarker[] {
 }
 
 const SENTENCE_END = new RegExp(
-  String.raw`${NO_ABBREVIATION}[.!?](?:["'”’)\]*]{0,3})\s{1,4}(?=[A-Z("'“‘$\\*#\d])|\n`,
+  String.raw`(?=[.!?])${NO_ABBREVIATION}[.!?](?:["'”’)\]*]{0,3})\s{1,4}(?=[A-Z("'“‘$\\*#\d])|\n`,
   "g",
 );
 
@@ -174,6 +177,7 @@ function sentenceFrom(text: string, from: number): { content: string; start: num
 }
 
 function lineFrom(text: string, from: number): string {
-  const newline = text.indexOf("\n", from);
-  return text.slice(from, Math.min(newline < 0 ? text.length : newline, from + MAX_CONTENT_LENGTH));
+  const window = text.slice(from, from + MAX_CONTENT_LENGTH);
+  const newline = window.indexOf("\n");
+  return newline < 0 ? window : window.slice(0, newline);
 }

@@ -151,7 +151,32 @@ function isWorking(text: string, { start, end }: NumberToken): boolean {
   const after = text.slice(end, end + MAX_WORKING_LENGTH);
   const close = after.indexOf(")");
   const inside = before.slice(open + 1) + text.slice(start, end) + after.slice(0, close);
-  return close >= 0 && /\d.{0,40}\s?[x×*/÷+]\s?.{0,40}\d/.test(inside) && !inside.includes("=");
+  return close >= 0 && !inside.includes("=") && computes(inside);
+}
+
+const MAX_OPERAND_DISTANCE = 40;
+
+/** Whether an operator stands between two digits that are near it, on its line. */
+function computes(text: string): boolean {
+  for (const { index: at } of text.matchAll(/[x×*/÷+]/g))
+    if (hasDigitNear(text, at, -1) && hasDigitNear(text, at, 1)) return true;
+  return false;
+}
+
+function hasDigitNear(text: string, operator: number, step: 1 | -1): boolean {
+  // White space right beside the operator may be a line's end.
+  let at = operator + step;
+  let last = at + step * MAX_OPERAND_DISTANCE;
+  if (/\s/.test(text[at] ?? "")) {
+    at += step;
+    last += step;
+  }
+  for (; at !== last + step; at += step) {
+    const character = text[at];
+    if (character === undefined || character === "\n" || character === "\r") return false;
+    if (/\d/.test(character)) return true;
+  }
+  return false;
 }
 
 /** The 9 of "It takes 9 minutes to blink 459 times", whose last number is part of a purpose; else null. */
@@ -178,7 +203,7 @@ function isOperand(text: string, { start, end }: NumberToken): boolean {
   return /[\d)\s][-−+*/x×÷]$/.test(before) || /^(?:[+*/×÷=]|[-−x]\s)/.test(after);
 }
 
-const SENTENCE_END = new RegExp(String.raw`\n|${NO_ABBREVIATION}[.!?]["'”’)\]]*\s+[A-Z("“$]`);
+const SENTENCE_END = new RegExp(String.raw`\n|(?=[.!?])${NO_ABBREVIATION}[.!?]["'”’)\]]*\s+[A-Z("“$]`);
 
 function endsSentence(text: string, from: number, to: number): boolean {
   return SENTENCE_END.test(text.slice(from, Math.min(to, from + MAX_SENTENCE_LENGTH) + 1));

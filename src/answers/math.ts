@@ -6,6 +6,7 @@ import { findMathSpans } from "./latex/spans.ts";
 import type { AnswerMarker } from "./markers.ts";
 import { readMathFallback } from "./math-fallback.ts";
 import { readNumberWords, SCALE_WORDS } from "./numbers/number-words.ts";
+import { dropEnd, SPACES, spacesAnd } from "./trim.ts";
 
 /** Words of three letters or more that can be part of an expression. */
 const CONTINUES = new RegExp(`^(?:and|or|sin|cos|tan|cot|sec|csc|log|sqrt|infinity|${SCALE_WORDS})$`, "i");
@@ -52,12 +53,11 @@ const NAMED =
 const DATE =
   /^((?:(?:Jan|Febr)uary|March|April|May|June|July|August|(?:Septem|Octo|Novem|Decem)ber)\s\d{1,2})(?:st|nd|rd|th)?$/;
 
+const STOPS = spacesAnd(".!");
+
 /** An answer that is only a name or a word: "Friday", "June 20th", "Dana", "ACF", "A,B,E", "(A) a line", "odd". */
 function readNamed(statement: string): string | null {
-  const bare = statement
-    .replace(/[*$"'“”‘’]/g, "")
-    .replace(/[\s.!]+$/, "")
-    .trim();
+  const bare = dropEnd(statement.replace(/[*$"'“”‘’]/g, ""), STOPS).trim();
   const choice = /^\([A-Z]\)(?=$|\s)/.exec(bare);
   if (choice !== null) return choice[0];
   const date = DATE.exec(bare);
@@ -148,17 +148,25 @@ function withoutClosingQuote(expression: string): string {
   return expression.replace(/(?<=[^\sa-z'’])['’][\s.,;:!?"”]*$/i, "");
 }
 
-const OPEN_END = openEnd("[Aa]nd|[Oo]r");
+const CONNECTIVE = /(?:[Aa]nd|[Oo]r)$/;
 /** A single letter before the cut belongs to the prose that was cut off, unless it is i, the imaginary unit. */
-const CUT_END = openEnd("[Aa]nd|[Oo]r|[a-hj-zA-Z]");
+const CUT_CONNECTIVE = /(?:[Aa]nd|[Oo]r|[a-hj-zA-Z])$/;
+const OPEN_MARKS = spacesAnd(",;:({[-–—/");
 
-function openEnd(words: string): RegExp {
-  const marks = String.raw`[\s,;:({[\-–—/]*`;
-  return new RegExp(String.raw`${marks}(?:\s(?:${words}))*${marks}$`);
+/** Drops marks that cannot end an expression, the connectives before them, and the marks before those. */
+function withoutOpenEnd(expression: string, connective: RegExp): string {
+  let rest = dropEnd(expression, OPEN_MARKS);
+  for (;;) {
+    const last = connective.exec(rest.slice(-4));
+    // Something of white space stands before it.
+    if (last === null || !SPACES.has(rest[rest.length - last[0].length - 1] ?? "")) break;
+    rest = rest.slice(0, -last[0].length - 1);
+  }
+  return dropEnd(rest, OPEN_MARKS);
 }
 
 /** Drops connectives and brackets without a partner at an expression's end, where prose may have been cut off. */
 function trimOpen(expression: string, isCut = true): string {
-  const trimmed = expression.replace(isCut ? CUT_END : OPEN_END, "");
+  const trimmed = withoutOpenEnd(expression, isCut ? CUT_CONNECTIVE : CONNECTIVE);
   return /[([]/.test(trimmed) ? trimmed : trimmed.replace(/\)[.\s]*$/, "");
 }

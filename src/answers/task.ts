@@ -79,3 +79,6 @@ function lastQuestion(text: string): string {
   }
   return upTo.slice(start).trimStart();
 }
+
+/** More than any benchmark's questions have. */
+export const MOST_CHOICES = 1024;

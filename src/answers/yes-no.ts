@@ -9,9 +9,17 @@ const NO = /^(?:no|nope|false|incorrect|negative)$/i;
 
 /** "Yes", "no.", "True" → its key; null for anything else. */
 export function readYesNoWord(word: string): YesNo | null {
-  const bare = word.trim().replace(/^[^a-z]+|[^a-z]+$/gi, "");
+  let [start, end] = [0, word.length];
+  while (start < end && !isLetter(word, start)) start++;
+  while (end > start && !isLetter(word, end - 1)) end--;
+  const bare = word.slice(start, end);
   if (YES.test(bare)) return "yes";
   return NO.test(bare) ? "no" : null;
+}
+
+function isLetter(text: string, at: number): boolean {
+  const code = text.charCodeAt(at) | 0x20;
+  return code >= 0x61 && code <= 0x7a;
 }
 
 /** The yes or no that a marker's content begins with, else the only one in it. */

@@ -107,7 +107,7 @@ export function ask(student: AskableStudent, question: ResolvedQuestion, options
   const { engine } = student;
   const { task, samples, sampling } = question;
   const { id, onEvent = () => {}, limits = NO_LIMITS, observer } = options;
-  engine.assertRoom(samples); // before tokenising the prompt
+  engine.assertRoom(samples, limits.caller); // before tokenising the prompt
   const prompt = renderPrompt(question);
   const promptTokens = withinContext(engine, "question", (atMost) => encodeChat(student, prompt, { atMost }));
 

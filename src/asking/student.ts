@@ -6,6 +6,7 @@ import { TASKS } from "../answers/task.ts";
 import type { FinishReason } from "../base/finish-reason.ts";
 import { DEFAULT_STUDENT } from "../base/package-files.ts";
 import type { EngineSettings } from "../engine/engine-settings.ts";
+import type { MemoryPlan } from "../engine/memory-plan.ts";
 import { type OpenedEngine, openEngine, tellChoice } from "../engine/open-engine.ts";
 import type { GenerationEngine, SamplingParams } from "../engine/request.ts";
 import type { Dtype } from "../student/dtype.ts";
@@ -26,7 +27,7 @@ const DEFAULTS: EngineSettings = {
   contextLength: null,
   batchRows: 32,
   threads: null,
-  prefixCacheTokens: 2048,
+  prefixCacheTokens: null,
   memoryLimitMb: null,
   queueSamples: Number.MAX_SAFE_INTEGER,
   maxSamples: 1024,
@@ -89,22 +90,42 @@ export class Student implements AskableStudent {
   readonly engine: GenerationEngine;
   readonly tokenizer: Tokenizer;
   readonly chatTemplate: ChatTemplate;
-  /** The folder's student.json, and the dtype and device in use. */
-  readonly manifest: Manifest & { readonly dtype: Dtype; readonly device: OpenedEngine["device"]["device"] };
+  /** The folder's student.json, and the dtype, device and kernels in use. */
+  readonly manifest: Manifest & {
+    readonly dtype: Dtype;
+    readonly device: OpenedEngine["device"]["device"];
+    readonly kernels: string;
+  };
   /** One sentence: the device it runs on, and why others that were tried did not work. */
   readonly deviceChoice: string;
+  /** What of the memory that there is was taken, and for what. */
+  readonly memory: MemoryPlan;
   /** Unix seconds. */
   readonly created: number;
+  /** Resolves when the files that serve were compared with the manifest's hashes, or the student was closed. It rejects
+   * with MAGDI_BAD_FILE for altered ones: all requests fail then. */
+  readonly filesChecked: Promise<void>;
+  readonly #check: OpenedEngine["check"];
   #runs = 0;
 
-  constructor({ folder, device, engine, tokenizer, chatTemplate }: OpenedEngine) {
+  constructor(opened: OpenedEngine) {
+    const { folder, device, kernels, memory, engine, tokenizer, chatTemplate } = opened;
     this.id = folder.manifest.name;
     this.engine = engine;
     this.tokenizer = tokenizer;
     this.chatTemplate = chatTemplate;
-    this.manifest = { ...folder.manifest, dtype: folder.dtype, device: device.device };
+    this.manifest = { ...folder.manifest, dtype: folder.dtype, device: device.device, kernels };
     this.deviceChoice = tellChoice(device);
+    this.memory = memory;
+    this.#check = opened.check;
+    this.filesChecked = opened.filesChecked;
     this.created = Math.floor(statSync(path.join(folder.path, MANIFEST_FILE)).mtimeMs / 1000);
+  }
+
+  /** The manifest's files whose hashes were compared so far, and those that still are to be. */
+  get files(): { readonly checked: readonly string[]; readonly pending: readonly string[] } {
+    const { checked, pending } = this.#check;
+    return { checked, pending };
   }
 
   /**

@@ -9,7 +9,10 @@ import type {
   TokenEvent,
 } from "../engine/request.ts";
 
-export type GenerationLimits = Pick<GenerationRequest, "queueTimeoutMs" | "timeoutMs" | "prefixScope">;
+export type GenerationLimits = Pick<
+  GenerationRequest,
+  "queueTimeoutMs" | "timeoutMs" | "prefixScope" | "caller"
+>;
 
 export const NO_LIMITS: GenerationLimits = {
   queueTimeoutMs: Number.POSITIVE_INFINITY,
@@ -20,6 +23,8 @@ export interface GenerationObserver {
   onSubmitted?(generation: Generation): void;
   onToken?(event: TokenEvent): void;
   onEnded?(result: GenerationResult): void;
+  /** Called instead of onEnded when the engine has failed the generation. */
+  onFailed?(error: unknown): void;
 }
 
 export interface WatchedGeneration {
@@ -52,10 +57,16 @@ export function watchGeneration(
     onSampleEnd: (result) => catching(() => listener.onSampleEnd?.(result)),
   });
   observer.onSubmitted?.(generation);
-  const done = generation.done.then((result) => {
-    observer.onEnded?.(result);
-    if (failure !== null) throw failure.cause;
-    return result;
-  });
+  const done = generation.done.then(
+    (result) => {
+      observer.onEnded?.(result);
+      if (failure !== null) throw failure.cause;
+      return result;
+    },
+    (error: unknown) => {
+      observer.onFailed?.(error);
+      throw error;
+    },
+  );
   return { done, cancel: (reason) => generation.cancel(reason) };
 }

@@ -9,6 +9,7 @@ export const ERROR_CODES = {
   MAGDI_BAD_REQUEST: "a request's field is missing, of the wrong type, or out of range",
   MAGDI_CONTEXT_LENGTH: "a prompt is longer than the student's context",
   MAGDI_UNAUTHENTICATED: "a request has no API key, or an unknown one",
+  MAGDI_FORBIDDEN: "a request's API key lacks the right to what it asks for",
   MAGDI_FORBIDDEN_ORIGIN: "the origin of a browser page is not allowed",
   MAGDI_FORBIDDEN_HOST: "without API keys the server does not answer under this host name",
   MAGDI_RATE_LIMIT: "a caller has used up its requests per minute",
@@ -16,6 +17,7 @@ export const ERROR_CODES = {
   MAGDI_TOO_MANY_REQUESTS:
     "more concurrent requests, or requests in a period, than the server accepts from one client",
   MAGDI_QUEUE_TIMEOUT: "a request waited in the queue longer than allowed",
+  MAGDI_OVERLOADED: "the server holds as many connections, or bytes that arrive, as it may",
   MAGDI_CANCELLED: "the caller cancelled the request",
   MAGDI_SHUTTING_DOWN: "the server is draining and accepts no new requests",
   MAGDI_MODEL_LOADING: "the student is still being loaded",

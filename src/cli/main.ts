@@ -28,6 +28,12 @@ async function help(): Promise<string> {
   return `Usage: magdi COMMAND [options]\n\n${lines.join("\n")}\n\nmagdi COMMAND --help explains each.`;
 }
 
+/** Where an error was thrown, for those who look for its cause. */
+function placeOf({ stack = "" }: Error): string {
+  const place = /\n +at (.*)/.exec(stack)?.[1];
+  return place === undefined ? "" : ` (at ${place})`;
+}
+
 /** Runs one command line; resolves to the exit code: 0 done, 1 failed, 2 wrong usage. */
 export async function main(argv: readonly string[]): Promise<number> {
   const [name, ...rest] = argv;
@@ -53,6 +59,12 @@ export async function main(argv: readonly string[]): Promise<number> {
     return await command.run(rest);
   } catch (error) {
     const ofServer = error instanceof MagdiApiError || error instanceof MagdiConnectionError;
+    if (error instanceof RangeError) {
+      console.error(
+        `magdi ${name}: an input nests too deep, or is too long: ${error.message}${placeOf(error)}`,
+      );
+      return 1;
+    }
     if (!(error instanceof MagdiError) && !ofServer) throw error;
     console.error(`magdi ${name}: ${error.message}`);
     return error instanceof MagdiError && error.code === "MAGDI_BAD_CONFIG" ? 2 : 1;

@@ -5,6 +5,7 @@ import { systemClock } from "../base/clock.ts";
 import { DEFAULT_STUDENT } from "../base/package-files.ts";
 import { text } from "../base/settings/kinds.ts";
 import { helpLines } from "../base/settings/setting.ts";
+import { describePlan } from "../engine/memory-plan.ts";
 import { buildApp } from "../server/app.ts";
 import { loadConfig, type ServerConfig, serverSettings } from "../server/config.ts";
 import { Metrics } from "../server/observation/metrics.ts";
@@ -122,8 +123,14 @@ async function serve(config: ServerConfig, openStudent: OpenStudent): Promise<nu
     // A listening TCP server's address is an object.
     const { port } = app.server.address() as AddressInfo;
     if (opened.deviceChoice !== undefined) {
-      app.log.info({ device: opened.manifest.device, dtype: opened.manifest.dtype }, opened.deviceChoice);
+      const { device, dtype, kernels } = opened.manifest;
+      app.log.info({ device, dtype, kernels }, opened.deviceChoice);
       if (config.device === "auto") say(`${opened.id} ${opened.deviceChoice}`);
+    }
+    if (opened.memory !== undefined) {
+      const { rowBudget } = opened.memory;
+      app.log.info({ memory: opened.memory }, `memory: ${describePlan(opened.memory)}`);
+      if (rowBudget !== null) say(`memory: ${describePlan(opened.memory)}`);
     }
     announce(opened, config.host, port, app.apiKeys !== null);
   } catch (error) {

@@ -111,6 +111,7 @@ export function printStudent(out: string, manifest: Manifest): void {
         : `agreement with fp32 ${(100 * quality.agreement).toFixed(1)} % of ${quality.positions} tokens, perplexity ${quality.perplexity.toFixed(2)} (fp32 ${quality.perplexityFp32.toFixed(2)})`;
     console.log(`  ${dtype}: ${measured}; ${formats.join(", ")}`);
   }
+  for (const note of manifest.notes ?? []) console.log(`  ${note}`);
   for (const line of choiceLines(manifest)) console.log(`  ${line}`);
   if (manifest.files["tokenizer.json"] === undefined) {
     console.log("  the source has no tokenizer: ONNX Runtime can load the student, magdi serve cannot");

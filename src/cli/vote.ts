@@ -2,11 +2,13 @@
 
 import { createReadStream } from "node:fs";
 import { createInterface } from "node:readline";
+import type { Readable } from "node:stream";
 import { z } from "zod";
 import { voteOnTexts } from "../asking/vote-texts.ts";
 import { MagdiError } from "../base/errors.ts";
+import { openRegularFile } from "../base/files/regular-file.ts";
 import { voteRequest } from "../server/reason/vote-schema.ts";
-import { parseBody } from "../server/transport/request-body.ts";
+import { assertShallow, parseBody } from "../server/transport/request-body.ts";
 import { type Command, parseFlags, usageError } from "./command.ts";
 
 const HELP = `Usage: magdi vote [FILE]
@@ -29,25 +31,33 @@ Each line of standard output is the vote on the same line of input:
 The first line that cannot be read is reported and ends the command with exit code 1.
 `;
 
+/** @throws MAGDI_FILE_MISSING, MAGDI_BAD_FILE */
+function readingOf(file: string): Readable {
+  try {
+    return createReadStream(file, { fd: openRegularFile(file).descriptor, start: 0 });
+  } catch (cause) {
+    if (!(cause instanceof MagdiError) || cause.code !== "MAGDI_FILE_MISSING") throw cause;
+    throw new MagdiError("MAGDI_FILE_MISSING", `${file}: file not found`, { cause });
+  }
+}
+
 async function run(argv: readonly string[]): Promise<number> {
   const { words } = parseFlags("vote", argv, z.object({}), { words: true });
   const [file, ...rest] = words;
   if (rest.length > 0) throw usageError("vote", "one FILE");
-  const input = file === undefined ? process.stdin : createReadStream(file);
+  const input = file === undefined ? process.stdin : readingOf(file);
   let line = 0;
   try {
     for await (const text of createInterface({ input, crlfDelay: Number.POSITIVE_INFINITY })) {
       line += 1;
       if (text.trim() === "") continue;
+      assertShallow(text);
       process.stdout.write(
         `${JSON.stringify(await voteOnTexts(parseBody(voteRequest, JSON.parse(text))))}\n`,
       );
     }
   } catch (error) {
     if (!(error instanceof Error)) throw error;
-    if ("code" in error && error.code === "ENOENT") {
-      throw new MagdiError("MAGDI_FILE_MISSING", `${file}: file not found`, { cause: error });
-    }
     const { message } = error;
     throw new MagdiError("MAGDI_BAD_FILE", `${file ?? "standard input"} line ${line}: ${message}`, {
       cause: error,

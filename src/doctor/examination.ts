@@ -10,7 +10,7 @@ import { float16Check } from "./float16.ts";
 import type { Host } from "./host.ts";
 import { nvidiaChecks } from "./nvidia.ts";
 import { instructionCheck, quotaCheck } from "./processor.ts";
-import { nodeCheck, runtimeCheck } from "./programs.ts";
+import { kernelCheck, nodeCheck, runtimeCheck } from "./programs.ts";
 import { descriptorCheck, diskCheck, memoryCheck, type StudentNeeds } from "./resources.ts";
 import { vulkanChecks } from "./vulkan.ts";
 
@@ -34,22 +34,28 @@ export interface ExaminationOptions {
   readonly folder: string;
   /** Null where there is no student to serve. */
   readonly student: StudentNeeds | null;
+  /** What a server on the CPU would take of the memory; null where there is no student to serve. */
+  readonly plan?: Check | null;
+  /** Whether the student's files are those that were imported; null when that was not asked. */
+  readonly files?: Check | null;
   /** The devices to check. */
   readonly devices: readonly Device[];
 }
 
 /** Checks the machine, and opens and runs a session on each of the devices. */
 export async function examine(options: ExaminationOptions): Promise<Examination> {
-  const { host, folder, student, devices } = options;
+  const { host, folder, student, plan = null, devices } = options;
   const runtime = runtimeCheck();
   const general = [
     nodeCheck(process.version),
     runtime,
     ...(student === null ? [] : [memoryCheck(host, student)]),
+    ...(plan === null ? [] : [plan]),
+    ...(options.files ? [options.files] : []),
     diskCheck(folder),
     descriptorCheck(host),
   ];
-  const common = general.find(({ status }) => status === "missing");
+  const common = general.find((check) => check.status === "missing" && check !== plan);
   const needsFloat16 = student?.dtype === "fp16" || student?.dtype === "q4f16";
   const checks = [...general];
   const verdicts: Verdict[] = [];
@@ -59,7 +65,8 @@ export async function examine(options: ExaminationOptions): Promise<Examination>
     if (refused === null) {
       const float16 = await float16Check(device, needsFloat16);
       checks.push(...own.map(asNote), sessionCheck(device, null), float16);
-      const lacking = common ?? (float16.status === "missing" ? float16 : undefined);
+      const last = device === plan?.device ? [float16, plan] : [float16];
+      const lacking = common ?? last.find(({ status }) => status === "missing");
       verdicts.push({
         device,
         serves: lacking === undefined,
@@ -78,7 +85,7 @@ export async function examine(options: ExaminationOptions): Promise<Examination>
 const describe = ({ name, found }: Check): string => `${name}: ${found}`;
 
 function checksOf(device: Device, host: Host, library: boolean): Check[] {
-  if (device === "cpu") return [instructionCheck(host), quotaCheck(host)];
+  if (device === "cpu") return [instructionCheck(host), kernelCheck(), quotaCheck(host)];
   if (device === "webgpu") return vulkanChecks(host);
   const place = library
     ? { folder: path.dirname(libraryPath()), version: OrtLibrary.load().version }

@@ -1,5 +1,6 @@
-// What all of magdi runs on: Node.js, and ONNX Runtime's library.
+// What all of magdi runs on: Node.js, ONNX Runtime's library, and our own operators'.
 
+import { describeKernels, type Kernels, openKernels } from "../runtime/native-kernels.ts";
 import { OrtLibrary, TESTED_VERSIONS } from "../runtime/ort-library.ts";
 import type { Check } from "./check.ts";
 
@@ -39,5 +40,24 @@ export function runtimeCheck(load: () => { readonly version: string } = () => Or
       ? "it is built for glibc: take a distribution or an image that has it (Debian's, not Alpine's)"
       : "install again with a Node.js built for this machine's architecture: npm ci in a checkout, else npm install magdi";
     return { ...base, status: "missing", found, remedy };
+  }
+}
+
+/** Which operators compute students on the CPU. */
+export function kernelCheck(open: () => Kernels = openKernels): Check {
+  const base = { name: "own operators", device: "cpu" } as const;
+  try {
+    const kernels = open();
+    const found = describeKernels(kernels);
+    if (kernels.kind === "native") return { ...base, status: "ok", found, remedy: null };
+    return {
+      ...base,
+      status: "warning",
+      found: `${found}: ONNX Runtime's operators serve, at about half the speed`,
+      remedy: null,
+    };
+  } catch (error) {
+    const found = error instanceof Error ? error.message : String(error);
+    return { ...base, status: "missing", found, remedy: "unset MAGDI_KERNELS" };
   }
 }

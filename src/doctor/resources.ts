@@ -1,7 +1,7 @@
 // What a server needs of the machine besides processors: memory, disk, file descriptors.
 
 import { statfsSync } from "node:fs";
-import { freemem } from "node:os";
+import { usableMemory } from "../runtime/usable-memory.ts";
 import type { Check } from "./check.ts";
 import type { Host } from "./host.ts";
 
@@ -20,31 +20,14 @@ const PROCESS_BYTES = 200e6;
 const MEBIBYTE = 2 ** 20;
 const mebibytes = (bytes: number): string => `${Math.round(bytes / MEBIBYTE)} MiB`;
 
-/** Memory left in the tightest of the control groups that the process is in. */
-function leftInGroups(host: Host): number {
-  let least = Number.POSITIVE_INFINITY;
-  for (const line of (host.read("/proc/self/cgroup") ?? "").split("\n")) {
-    const [, number, controllers = "", group = "/"] = /^(\d+):([^:]*):(.*)$/.exec(line) ?? [];
-    if (number !== "0" && !controllers.split(",").includes("memory")) continue;
-    const root = number === "0" ? "/sys/fs/cgroup" : "/sys/fs/cgroup/memory";
-    const names =
-      number === "0" ? ["memory.max", "memory.current"] : ["memory.limit_in_bytes", "memory.usage_in_bytes"];
-    for (let parts = group.split("/").filter((part) => part !== ""); ; parts = parts.slice(0, -1)) {
-      const [limit, used] = names.map((name) =>
-        Number(host.read([root, ...parts, name].join("/")) || Number.NaN),
-      );
-      if (limit !== undefined && limit > 0) least = Math.min(least, limit - (used || 0));
-      if (parts.length === 0) break;
-    }
-  }
-  return least;
-}
-
 function availableBytes(host: Host): number {
-  const text = host.read("/proc/meminfo") ?? "";
-  const kibibytes = Number(/^MemAvailable:\s*(\d+) kB$/m.exec(text)?.[1] ?? Number.NaN);
-  const free = Number.isNaN(kibibytes) ? freemem() : kibibytes * 1024;
-  return Math.min(free, leftInGroups(host));
+  const { bytes } = usableMemory({
+    controlGroups: host.place("/sys/fs/cgroup"),
+    membership: host.place("/proc/self/cgroup"),
+    meminfo: host.place("/proc/meminfo"),
+    ownBytes: 0,
+  });
+  return bytes;
 }
 
 /** Free memory against the student's needs. A GPU holds weights and cache itself, but they are loaded through here. */

@@ -2,6 +2,7 @@
 
 import { MagdiError } from "../base/errors.ts";
 import type { CancelReason } from "../base/finish-reason.ts";
+import { type EngineCaller, ONE_CALLER } from "./fair-shares.ts";
 import type {
   Generation,
   GenerationListener,
@@ -24,6 +25,7 @@ export class ActiveRequest implements Generation {
   readonly id: string;
   readonly done: Promise<GenerationResult>;
   readonly request: GenerationRequest;
+  readonly caller: EngineCaller;
   /** The request's own copy of its prompt [T]. */
   readonly promptTokens: Int32Array;
   readonly sequences: readonly Sequence[];
@@ -32,6 +34,8 @@ export class ActiveRequest implements Generation {
   waitLimitMs: number;
   promptTokensComputed = 0;
   promptTokensReused = 0;
+  /** Computed of the prompt, with what was computed anew after the request had given the prompt row back. */
+  prefillWork = 0;
   readonly #listener: GenerationListener;
   readonly #hooks: RequestHooks;
   #liveSamples: number;
@@ -51,6 +55,7 @@ export class ActiveRequest implements Generation {
   ) {
     this.id = request.id;
     this.request = request;
+    this.caller = request.caller ?? ONE_CALLER;
     this.promptTokens = promptTokens;
     this.sequences = sequences;
     this.submittedMs = hooks.nowMs();
@@ -72,6 +77,17 @@ export class ActiveRequest implements Generation {
 
   get settled(): boolean {
     return this.#settled;
+  }
+
+  /** Samples that have not ended and have no decode row. */
+  get rowlessSamples(): number {
+    if (this.#settled) return 0;
+    return this.sequences.reduce((rowless, { ended, row }) => rowless + (ended || row >= 0 ? 0 : 1), 0);
+  }
+
+  /** Whether the whole prompt was computed, so that each sample has its first token. */
+  get hasFirstTokens(): boolean {
+    return this.#prefillEndMs !== null;
   }
 
   /** Whether the prefill has not begun. */

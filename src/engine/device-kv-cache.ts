@@ -110,6 +110,13 @@ export class DeviceKvCache implements KvCache {
     return { past: named("past_key_values"), present: named("present") };
   }
 
+  moveRow(from: number, to: number, length: number): void {
+    this.copyRow(from, to, length);
+  }
+
+  /** A device's memory is allocated at once and stays. */
+  releaseRow(): void {}
+
   copyRow(from: number, to: number, length: number): void {
     const ofPrompt = from === this.shape.rows - 1;
     this.#copy({

@@ -1,10 +1,20 @@
-// What an engine is opened with, and whether a student fits into the memory that the settings allow.
+// What an engine is opened with, and whether a student fits into the memory that there is and that the settings allow.
 
 import { MagdiError } from "../base/errors.ts";
-import type { DeviceSetting } from "../runtime/device-name.ts";
+import type { Device, DeviceSetting } from "../runtime/device-name.ts";
+import { returnablePageBytes } from "../runtime/returned-pages.ts";
+import { usableMemory } from "../runtime/usable-memory.ts";
 import type { Dtype } from "../student/dtype.ts";
 import { weightBytes } from "../student/manifest.ts";
 import { cachedTokenBytes, type StudentFolder } from "../student/open-student-folder.ts";
+import { FLOAT_BYTES } from "../tensor/onnx-type.ts";
+import {
+  type AvailableMemory,
+  DEFAULT_CONTEXT_TOKENS,
+  DEFAULT_PREFIX_CACHE_TOKENS,
+  type MemoryPlan,
+  planMemory,
+} from "./memory-plan.ts";
 import type { StepReport } from "./request.ts";
 
 /** For rooms that may not import src/runtime. */
@@ -15,29 +25,66 @@ export interface EngineSettings {
   readonly device: DeviceSetting;
   /** Null: the dtype of the folder that suits the device best. */
   readonly dtype: Dtype | null;
-  /** Tokens of prompt and answer together; null: the student's, at most 4096. */
+  /** Tokens of prompt and answer together; null: the student's, at most 4096 and what memory allows. */
   readonly contextLength: number | null;
   /** Most samples that decode at the same time. */
   readonly batchRows: number;
   /** Null: one for each usable processor. */
   readonly threads: number | null;
-  readonly prefixCacheTokens: number;
-  /** Of weights and KV cache together, in millions of bytes; null: no limit. */
+  /** Null: 2048, or what memory allows. */
+  readonly prefixCacheTokens: number | null;
+  /** In millions of bytes; null: no limit but those of control groups and machine. On the CPU of the whole process, on a
+   * device of weights and KV cache there. */
   readonly memoryLimitMb: number | null;
   /** Most samples in the waiting queue. */
   readonly queueSamples: number;
   /** Most samples of one request. */
   readonly maxSamples: number;
   readonly stallTimeoutMs: number;
+  /** Hashes are compared before the model is loaded while the files are no larger together, those of larger ones while it
+   * serves. Infinity: all before. Default: 256 MB. */
+  readonly hashedFirstBytes?: number;
   readonly onStep?: (report: StepReport) => void;
 }
 
-/** The default context length, where the student's own is longer. */
-const DEFAULT_CONTEXT_TOKENS = 4096;
+/** Most prompt tokens that are prefilled between two decode steps. */
+export const PREFILL_CHUNK_TOKENS = 128;
 
-/** The context length for a setting, which may be null. */
-export const contextTokens = ({ config }: StudentFolder, setting: number | null): number =>
-  setting ?? Math.min(config.positions, DEFAULT_CONTEXT_TOKENS);
+type MemorySettings = Pick<
+  EngineSettings,
+  "batchRows" | "contextLength" | "prefixCacheTokens" | "memoryLimitMb"
+>;
+
+/** What a student is served with on a device, in the memory that there is.
+ * @throws MAGDI_BAD_CONFIG when it does not fit */
+export function planStudent(
+  folder: StudentFolder,
+  device: Device,
+  settings: MemorySettings,
+  usable: AvailableMemory = usableMemory(),
+): MemoryPlan {
+  const { config, cacheFloats } = folder;
+  const { memoryLimitMb } = settings;
+  const onHost = device === "cpu";
+  const limited = onHost && memoryLimitMb !== null && memoryLimitMb * MB < usable.bytes;
+  const available = limited ? { bytes: memoryLimitMb * MB, boundedBy: "memory-limit-mb" } : usable;
+  const pageBytes = returnablePageBytes();
+  const needs = {
+    weightBytes: weightBytes(folder.manifest, folder.dtype),
+    tokenBytes: onHost ? cachedTokenBytes(folder) : 0,
+    pageTokens:
+      pageBytes === null ? null : Math.ceil(pageBytes / (config.headSize * FLOAT_BYTES[cacheFloats])),
+    heads: config.heads,
+    hiddenSize: config.hiddenSize,
+    intermediateSize: config.intermediateSize,
+    vocabSize: config.vocabSize,
+    positions: config.positions,
+    prefillChunkTokens: PREFILL_CHUNK_TOKENS,
+  };
+  const plan = planMemory(available, needs, settings);
+  if (!onHost && memoryLimitMb !== null) assertFits(folder, plan, memoryLimitMb);
+  return plan;
+}
 
 export const MB = 1_000_000;
 
@@ -48,13 +95,20 @@ export interface CacheSize {
   readonly prefixCacheTokens?: number;
 }
 
-/** Bytes of KV cache and prefix cache together. */
-export function cacheBytes(
+/** Bytes of KV cache and prefix cache together, when all rows are full. */
+function cacheBytes(
   folder: StudentFolder,
   { batchRows, contextLength, prefixCacheTokens = 0 }: CacheSize,
 ): number {
   // The prompt being prefilled has a row of its own.
   return ((batchRows + 1) * contextLength + prefixCacheTokens) * cachedTokenBytes(folder);
+}
+
+/** What keys and values take when all rows are full, whether or not there is so much memory. */
+export function fullCacheBytes(folder: StudentFolder, settings: MemorySettings): number {
+  const contextLength = settings.contextLength ?? Math.min(folder.config.positions, DEFAULT_CONTEXT_TOKENS);
+  const prefixCacheTokens = settings.prefixCacheTokens ?? DEFAULT_PREFIX_CACHE_TOKENS;
+  return cacheBytes(folder, { batchRows: settings.batchRows, contextLength, prefixCacheTokens });
 }
 
 /** @throws MAGDI_BAD_CONFIG with the memory needed, and the most rows that would fit, when it is above `limitMb`. */

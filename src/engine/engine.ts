@@ -5,6 +5,7 @@ import { type Clock, systemClock } from "../base/clock.ts";
 import { MagdiError } from "../base/errors.ts";
 import type { Tokenizer } from "../text/tokenizer.ts";
 import { ActiveRequest, type RequestHooks } from "./active-request.ts";
+import { type EngineCaller, ONE_CALLER } from "./fair-shares.ts";
 import type { ModelRunner, StepOutput } from "./model-runner.ts";
 import { PrefixCache } from "./prefix-cache.ts";
 import type {
@@ -16,6 +17,7 @@ import type {
   StepReport,
 } from "./request.ts";
 import { checkRequest } from "./request.ts";
+import type { RowBudget } from "./row-memory.ts";
 import { queueTimeout, Scheduler, type Step } from "./scheduler.ts";
 import { Sequence, type SequenceContext } from "./sequence.ts";
 
@@ -29,6 +31,8 @@ export interface EngineOptions {
   readonly maxSamplesPerRequest?: number;
   /** Capacity of the prefix cache; 0, the default, turns it off. */
   readonly prefixCacheTokens?: number;
+  /** Null, the default: there is memory for all rows. */
+  readonly rowBudget?: RowBudget | null;
   readonly clock?: Clock;
   /** A step longer than this makes the engine's state "stalled" until it returns. */
   readonly stallMs?: number;
@@ -60,6 +64,7 @@ export class Engine implements GenerationEngine {
   #loop: Promise<void> | null = null;
   #failure: MagdiError | null = null;
   #closing: Promise<void> | null = null;
+  readonly #closed = new AbortController();
 
   constructor(options: EngineOptions) {
     const { runner, maxWaitingSamples = 256, maxSamplesPerRequest = 32 } = options;
@@ -70,7 +75,7 @@ export class Engine implements GenerationEngine {
     this.contextLength = runner.contextLength;
     this.maxSamplesPerRequest = Math.min(maxSamplesPerRequest, maxWaitingSamples);
     this.#prefixes = new PrefixCache(runner, options.prefixCacheTokens ?? 0);
-    this.#scheduler = new Scheduler(runner, maxWaitingSamples, this.#prefixes);
+    this.#scheduler = new Scheduler(runner, maxWaitingSamples, this.#prefixes, options.rowBudget);
     this.#sequences = { tokenizer: options.tokenizer, eosTokenIds: [...options.eosTokenIds] };
     this.#hooks = {
       nowMs: () => this.#clock.nowMs(),
@@ -79,9 +84,9 @@ export class Engine implements GenerationEngine {
     };
   }
 
-  assertRoom(samples: number): void {
+  assertRoom(samples: number, caller: EngineCaller = ONE_CALLER): void {
     this.#assertServing();
-    this.#scheduler.assertRoom(samples);
+    this.#scheduler.assertRoom(samples, caller);
   }
 
   submit(request: GenerationRequest, listener: GenerationListener = {}): Generation {
@@ -89,7 +94,7 @@ export class Engine implements GenerationEngine {
     const { vocabSize } = this.#runner;
     const { contextLength, maxSamplesPerRequest } = this;
     checkRequest(request, { contextLength, vocabSize, maxSamplesPerRequest });
-    this.#scheduler.assertRoom(request.samples);
+    this.#scheduler.assertRoom(request.samples, request.caller ?? ONE_CALLER);
 
     const { sampling } = request;
     const promptTokens = Int32Array.from(request.promptTokens);
@@ -100,9 +105,9 @@ export class Engine implements GenerationEngine {
       sequences.push(new Sequence(index, promptTokens.length, maxTokens, sampling, context));
     }
     const active = new ActiveRequest(request, promptTokens, sequences, listener, this.#hooks);
-    // A queue timeout of 0 means not to wait for other requests; the running step has to end all the same.
-    if (request.queueTimeoutMs === 0 && this.#scheduler.prefillIsFree) active.waitLimitMs = this.#stallMs;
     this.#scheduler.enqueue(active);
+    // A queue timeout of 0 means not to wait for other requests; the running step has to end all the same.
+    if (request.queueTimeoutMs === 0 && this.#scheduler.isNext(active)) active.waitLimitMs = this.#stallMs;
     this.#setTimers(active);
     this.#loop ??= this.#run();
     return active;
@@ -117,8 +122,20 @@ export class Engine implements GenerationEngine {
     };
   }
 
+  /** Aborts when the engine closes. */
+  get closed(): AbortSignal {
+    return this.#closed.signal;
+  }
+
+  /** Ends all requests with `failure` and takes no more. */
+  fail(failure: MagdiError): void {
+    this.#failure ??= failure;
+    for (const request of this.#scheduler.liveRequests()) request.fail(this.#failure);
+  }
+
   close(): Promise<void> {
     this.#closing ??= this.#close();
+    this.#closed.abort();
     return this.#closing;
   }
 
@@ -180,8 +197,7 @@ export class Engine implements GenerationEngine {
   #fail(cause: unknown): void {
     const reason = cause instanceof Error ? cause.message : String(cause);
     const message = `a step of the model failed (${reason}): the engine has stopped; restart the process`;
-    this.#failure = new MagdiError("MAGDI_ENGINE_FAILED", message, { cause });
-    for (const request of this.#scheduler.liveRequests()) request.fail(this.#failure);
+    this.fail(new MagdiError("MAGDI_ENGINE_FAILED", message, { cause }));
     this.#scheduler.next(this.#clock.nowMs()); // drops the requests; no row is copied when all have ended
   }
 

@@ -1,9 +1,10 @@
 // The KV cache: one buffer for each layer's keys and values, [rows, keyValueHeads, capacity, headSize], updated in
-// place by the step graph. Here its interface, and the cache in host memory, which copies words of 32 bits: a float32
-// or two float16s.
+// place by the step graph. Here its interface, and the cache in host memory, which copies words of 32 bits (a float32 or two
+// float16s) and whole tiles of keys.
 
 import { MagdiError } from "../base/errors.ts";
 import { OrtTensor, type Tensor } from "../runtime/ort-tensor.ts";
+import { ReturnedPages } from "../runtime/returned-pages.ts";
 import type { FloatType } from "../tensor/onnx-type.ts";
 import type { KvBlock } from "./model-runner.ts";
 
@@ -11,7 +12,10 @@ export interface KvCacheShape {
   readonly layers: number;
   readonly rows: number;
   readonly keyValueHeads: number;
+  /** A multiple of keyTileTokens. */
   readonly capacityTokens: number;
+  /** Our own attention keeps keys in tiles of 16 positions, of which a part cannot be copied; stock attention one by one. */
+  readonly keyTileTokens: number;
   /** Even. */
   readonly headSize: number;
   readonly floats: FloatType;
@@ -31,6 +35,10 @@ export interface KvCache {
   promptRow(): CachedRows;
   /** Copies the first `length` tokens of row `from` to row `to`. */
   copyRow(from: number, to: number, length: number): void;
+  /** The same, after which row `from` is free; where memory is bounded, it takes none any more. */
+  moveRow(from: number, to: number, length: number): void;
+  /** Gives the memory of a row's tokens from position `from` on back to the system, where memory is bounded. */
+  releaseRow(row: number, from: number): void;
   /** A prefix cache block of `tokens` tokens. */
   newBlock(tokens: number): KvBlock;
   /** Copies `count` tokens of the prompt row, from position `from` on, into a block from position `at` on. */
@@ -58,17 +66,28 @@ export function throwOutOfMemory(shape: KvCacheShape, bufferBytes: number, cause
   );
 }
 
+/** The keys or values of a layer. */
+interface Buffer {
+  readonly name: string;
+  readonly data: Float32Array<ArrayBuffer>;
+  /** Tokens that are copied together, from a multiple of this on. */
+  readonly tileTokens: number;
+}
+
 export class HostKvCache implements KvCache {
   readonly hasPendingCopies = false;
   readonly shape: KvCacheShape;
   /** The system maps a page when a token is first written to it. */
-  readonly #buffers: readonly { readonly name: string; readonly data: Float32Array<ArrayBuffer> }[];
+  readonly #buffers: readonly Buffer[];
   readonly #tensors: OrtTensor[] = [];
   /** Words of one token's keys or values in one head. */
   readonly #headWords: number;
+  /** By buffer; null where there is memory for all rows. */
+  readonly #pages: readonly ReturnedPages[] | null;
 
-  /** @throws MAGDI_BAD_CONFIG when there is too little memory. */
-  constructor(shape: KvCacheShape) {
+  /** `bounded`: rows give their memory back when they are told to. @throws MAGDI_BAD_CONFIG when there is too little
+   * memory. */
+  constructor(shape: KvCacheShape, bounded = false) {
     this.shape = shape;
     const { rows, keyValueHeads, capacityTokens, headSize, floats } = shape;
     this.#headWords = floats === "float32" ? headSize : headSize / 2;
@@ -77,10 +96,14 @@ export class HostKvCache implements KvCache {
       this.#buffers = bufferNames(shape).map((name) => ({
         name,
         data: new Float32Array(new ArrayBuffer(bytes)),
+        tileTokens: name.endsWith(".key") ? shape.keyTileTokens : 1,
       }));
     } catch (cause) {
       throwOutOfMemory(shape, bytes, cause);
     }
+    this.#pages = bounded ? this.#buffers.map(({ data }) => new ReturnedPages(data)) : null;
+    // An allocator that reused memory has written its zeros.
+    for (const pages of this.#pages ?? []) pages.return(0, bytes);
   }
 
   decodeRows(count: number): CachedRows {
@@ -113,10 +136,27 @@ export class HostKvCache implements KvCache {
   copyRow(from: number, to: number, length: number): void {
     const { keyValueHeads, capacityTokens } = this.shape;
     const headLength = capacityTokens * this.#headWords;
-    for (const { data } of this.#buffers) {
+    for (const { data, tileTokens } of this.#buffers) {
+      const words = roundUp(length, tileTokens) * this.#headWords;
       for (let head = 0; head < keyValueHeads; head++) {
         const source = (from * keyValueHeads + head) * headLength;
-        data.copyWithin((to * keyValueHeads + head) * headLength, source, source + length * this.#headWords);
+        data.copyWithin((to * keyValueHeads + head) * headLength, source, source + words);
+      }
+    }
+  }
+
+  moveRow(from: number, to: number, length: number): void {
+    this.copyRow(from, to, length);
+    this.releaseRow(from, 0);
+  }
+
+  releaseRow(row: number, from: number): void {
+    const { keyValueHeads, capacityTokens } = this.shape;
+    const tokenBytes = this.#headWords * Float32Array.BYTES_PER_ELEMENT;
+    for (const pages of this.#pages ?? []) {
+      for (let head = 0; head < keyValueHeads; head++) {
+        const first = (row * keyValueHeads + head) * capacityTokens;
+        pages.return((first + from) * tokenBytes, (first + capacityTokens) * tokenBytes);
       }
     }
   }
@@ -126,22 +166,22 @@ export class HostKvCache implements KvCache {
     return this.#buffers.length * this.shape.keyValueHeads * this.#headWords;
   }
 
-  /** Blocks are [layers × 2, keyValueHeads, block tokens, words of a head]. */
+  /** Blocks are [layers × 2, keyValueHeads, block tokens in whole tiles, words of a head]. */
   newBlock(tokens: number): Float32Array {
-    return new Float32Array(this.#tokenLength * tokens);
+    return new Float32Array(this.#tokenLength * roundUp(tokens, this.shape.keyTileTokens));
   }
 
   save(from: number, count: number, block: KvBlock, at: number): void {
     const words = hostBlock(block);
-    this.#eachHead(from, words, at, (data, start, target) => {
-      words.set(data.subarray(start, start + count * this.#headWords), target);
+    this.#eachHead(from, count, words, at, (data, inRow, inBlock, length) => {
+      words.set(data.subarray(inRow, inRow + length), inBlock);
     });
   }
 
   load(from: number, count: number, block: KvBlock): void {
     const words = hostBlock(block);
-    this.#eachHead(from, words, 0, (data, start, source) => {
-      data.set(words.subarray(source, source + count * this.#headWords), start);
+    this.#eachHead(from, count, words, 0, (data, inRow, inBlock, length) => {
+      data.set(words.subarray(inBlock, inBlock + length), inRow);
     });
   }
 
@@ -153,22 +193,27 @@ export class HostKvCache implements KvCache {
     return numbers;
   }
 
-  /** Calls `copy` for each layer's keys and values and each head, with the offsets of position `from` of the prompt row
-   * and of position `at` of the block. */
+  /** Calls `copy` for each layer's keys and values and each head, with the places in words of `count` tokens from position
+   * `from` of the prompt row and from position `at` of the block on, in whole tiles. `from` and `at` lie at the same place in
+   * their tiles. */
   #eachHead(
     from: number,
+    count: number,
     block: Float32Array,
     at: number,
-    copy: (data: Float32Array, inRow: number, inBlock: number) => void,
+    copy: (data: Float32Array, inRow: number, inBlock: number, length: number) => void,
   ): void {
     const { rows, keyValueHeads, capacityTokens } = this.shape;
     const headSize = this.#headWords;
     const blockTokens = block.length / this.#tokenLength;
     let blockHead = 0;
-    for (const { data } of this.#buffers) {
+    for (const { data, tileTokens } of this.#buffers) {
+      const before = from % tileTokens;
+      const length = roundUp(before + count, tileTokens) * headSize;
       for (let head = 0; head < keyValueHeads; head++) {
         const rowHead = (rows - 1) * keyValueHeads + head;
-        copy(data, (rowHead * capacityTokens + from) * headSize, (blockHead++ * blockTokens + at) * headSize);
+        const inRow = (rowHead * capacityTokens + from - before) * headSize;
+        copy(data, inRow, (blockHead++ * blockTokens + at - before) * headSize, length);
       }
     }
   }
@@ -177,6 +222,8 @@ export class HostKvCache implements KvCache {
     for (const tensor of this.#tensors.splice(0)) tensor.release();
   }
 }
+
+const roundUp = (count: number, step: number): number => Math.ceil(count / step) * step;
 
 function hostBlock(block: KvBlock): Float32Array {
   if (block instanceof Float32Array) return block;

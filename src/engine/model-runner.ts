@@ -46,6 +46,10 @@ export interface ModelRunner {
   ): Promise<StepOutput>;
   /** Copies the first `length` tokens' keys and values of row `from` to row `to`. */
   copyRow(from: number, to: number, length: number): void;
+  /** The same, after which row `from` is free; where memory is bounded, it takes none any more. */
+  moveRow(from: number, to: number, length: number): void;
+  /** What row `row` holds from position `from` on is not needed any more: gives its memory back, where memory is bounded. */
+  releaseRow(row: number, from: number): void;
   /** A block for `tokens` tokens. Blocks are never freed but reused for other tokens. */
   newBlock(tokens: number): KvBlock;
   /** Copies the keys and values of `count` tokens of the prompt row, from position `from` on, into a block from

@@ -1,19 +1,18 @@
 // The model runner over ONNX Runtime: a session of a student's step graph, its KV cache, and buffers that are bound
-// once and reused by every step.
+// once and reused by every step. Where our own operators run, nothing has to be padded, probed or aligned.
 
-import { readFileSync } from "node:fs";
-import path from "node:path";
 import { MagdiError } from "../base/errors.ts";
 import type { DecoderConfig } from "../nn/decoder-config.ts";
-import { attentionInHalf } from "../nn/half-attention.ts";
 import { CANDIDATES } from "../nn/serving-graph.ts";
 import type { Device } from "../runtime/device-name.ts";
+import type { Kernels } from "../runtime/native-kernels.ts";
 import { OrtTensor, type Tensor } from "../runtime/ort-tensor.ts";
-import { Binding, Session, type SessionOptions } from "../runtime/session.ts";
+import { Binding, type Session } from "../runtime/session.ts";
 import { isBatchInvariant, isChunkInvariant, type ProbedRunner } from "./batch-invariance.ts";
 import { DeviceKvCache } from "./device-kv-cache.ts";
 import { type CachedRows, HostKvCache, type KvCache } from "./kv-cache.ts";
 import type { KvBlock, StepOutput } from "./model-runner.ts";
+import { openStepSession, type StepSession } from "./step-session.ts";
 
 export interface OnnxModelRunnerOptions {
   /** The step graph of a student folder (engine_<dtype>.onnx). */
@@ -30,6 +29,8 @@ export interface OnnxModelRunnerOptions {
   readonly memoryLimitBytes?: number;
   /** How many blocks of BLOCK_TOKENS tokens newBlock may make; a device allocates them at once. Default 0. */
   readonly prefixBlocks?: number;
+  /** Whether rows give their memory back when they are told to; without effect on a device. Default false. */
+  readonly boundedRows?: boolean;
   /** Probe whether chunks of any even length give the same bits, at the cost of prefilling two short prompts; otherwise
    * chunkAlignmentTokens is a whole chunk. Default false. */
   readonly probeChunking?: boolean;
@@ -55,6 +56,8 @@ export class OnnxModelRunner implements ProbedRunner {
   readonly candidateCount: number;
   readonly prefillChunkTokens: number;
   #chunkAlignmentTokens: number;
+  /** What computes the steps. */
+  readonly kernels: Kernels;
   readonly #session: Session;
   readonly #cache: KvCache;
   readonly #ids: BigInt64Array;
@@ -89,29 +92,33 @@ export class OnnxModelRunner implements ProbedRunner {
     }
     const label = graphPath.split(/[\\/]/).slice(-3).join("/");
     const { device = "cpu", prefixBlocks = 0, memoryLimitBytes } = options;
-    const session = await openStepSession(graphPath, {
+    const opened = await openStepSession(graphPath, config, {
       label,
       threads,
       device,
       ...(memoryLimitBytes === undefined ? {} : { memoryLimitBytes }),
     });
+    const { session, keyTileTokens } = opened;
     let cache: KvCache;
     try {
       const shape = {
         layers: config.layers,
         rows: maxRows + 1,
         keyValueHeads: config.keyValueHeads,
-        capacityTokens: contextLength,
+        capacityTokens: Math.ceil(contextLength / keyTileTokens) * keyTileTokens,
+        keyTileTokens,
         headSize: config.headSize,
         floats: session.inputType("past_key_values.0.key") === "float16" ? "float16" : "float32",
       } as const;
       cache =
-        device === "cpu" ? new HostKvCache(shape) : await DeviceKvCache.open(session, shape, prefixBlocks);
+        device === "cpu"
+          ? new HostKvCache(shape, options.boundedRows)
+          : await DeviceKvCache.open(session, shape, prefixBlocks);
     } catch (error) {
       session.close();
       throw error;
     }
-    const runner = new OnnxModelRunner(session, cache, options);
+    const runner = new OnnxModelRunner(opened, cache, options);
     try {
       await runner.#probe(options.probeChunking ?? false);
     } catch (error) {
@@ -121,9 +128,10 @@ export class OnnxModelRunner implements ProbedRunner {
     return runner;
   }
 
-  private constructor(session: Session, cache: KvCache, options: OnnxModelRunnerOptions) {
+  private constructor(opened: StepSession, cache: KvCache, options: OnnxModelRunnerOptions) {
     const { config, maxRows } = options;
-    this.#session = session;
+    this.#session = opened.session;
+    this.kernels = opened.kernels;
     this.maxRows = maxRows;
     this.promptRow = maxRows;
     this.contextLength = options.contextLength;
@@ -179,6 +187,14 @@ export class OnnxModelRunner implements ProbedRunner {
     this.#cache.copyRow(from, to, length);
   }
 
+  moveRow(from: number, to: number, length: number): void {
+    this.#cache.moveRow(from, to, length);
+  }
+
+  releaseRow(row: number, from: number): void {
+    this.#cache.releaseRow(row, from);
+  }
+
   get chunkAlignmentTokens(): number {
     return this.#chunkAlignmentTokens;
   }
@@ -222,6 +238,11 @@ export class OnnxModelRunner implements ProbedRunner {
   }
 
   async #probe(chunking: boolean): Promise<void> {
+    if (this.kernels.kind === "native") {
+      // A position's numbers depend on nothing else, by construction.
+      this.#chunkAlignmentTokens = 1;
+      return;
+    }
     // cuBLAS chooses its kernels by the number of rows, so the last bits can depend on the batch in any case: a padding
     // row would not help.
     if (this.#session.device === "cuda") return;
@@ -270,9 +291,13 @@ export class OnnxModelRunner implements ProbedRunner {
         new OrtTensor("float32", [rows, k], this.#candidateLogits.subarray(0, rows * k)),
       ),
       candidate_ids: this.#track(new OrtTensor("int64", [rows, k], this.#candidateIds.subarray(0, rows * k))),
-      top_probability: this.#track(new OrtTensor("float32", [rows], this.#topProbability.subarray(0, rows))),
       ...present,
     };
+    const [name, numbers] =
+      this.kernels.kind === "native"
+        ? (["log_sum_exp", this.#logSumExp] as const)
+        : (["top_probability", this.#topProbability] as const);
+    outputs[name] = this.#track(new OrtTensor("float32", [rows], numbers.subarray(0, rows)));
     if (wantLogits) {
       this.#logits ??= floats(this.maxRows * vocabSize);
       const part = this.#logits.subarray(0, rows * vocabSize);
@@ -282,7 +307,7 @@ export class OnnxModelRunner implements ProbedRunner {
   }
 
   #output(rows: number, wantLogits: boolean): StepOutput {
-    for (let row = 0; row < rows; row++) {
+    for (let row = 0; this.kernels.kind === "stock" && row < rows; row++) {
       // log Σ exp z = max z − log max softmax(z), which cannot underflow. Not in the graph, because a vectorised
       // logarithm can round a value differently at another position of the vector, and so in another batch.
       const best = this.#candidateLogits[row * this.candidateCount]!;
@@ -295,15 +320,4 @@ export class OnnxModelRunner implements ProbedRunner {
       logits: wantLogits ? this.#logits : null,
     };
   }
-}
-
-/** Opens engine_<dtype>.onnx. ONNX Runtime's attention on CUDA has kernels for float16 and bfloat16 only; in float32 it
- * would run on the CPU, and the whole KV cache would cross the bus at every step.
- * @throws MAGDI_RUNTIME, MAGDI_UNSUPPORTED as Session.open does; MAGDI_BAD_GRAPH. */
-function openStepSession(graphPath: string, options: SessionOptions): Promise<Session> {
-  if (options.device !== "cuda") return Session.open(graphPath, options);
-  const inHalf = attentionInHalf(readFileSync(graphPath));
-  if (inHalf === null) return Session.open(graphPath, options);
-  const weightsFolder = { "session.model_external_initializers_file_folder_path": path.dirname(graphPath) };
-  return Session.open(inHalf, { ...options, config: { ...options.config, ...weightsFolder } });
 }

@@ -3,26 +3,34 @@
 import { MagdiError } from "../base/errors.ts";
 import { chooseDevice, type DeviceChoice } from "../runtime/device.ts";
 import { returnFreedMemory } from "../runtime/malloc-trim.ts";
+import { describeKernels } from "../runtime/native-kernels.ts";
 import { usableProcessors } from "../runtime/usable-processors.ts";
-import { openStudentFolder, type StudentFolder } from "../student/open-student-folder.ts";
+import { FileCheck } from "../student/file-check.ts";
+import { openStudentFolder, type StudentFolder, servedFiles } from "../student/open-student-folder.ts";
 import { type ChatTemplate, openChatTemplate, plainChatTemplate } from "../text/chat-template.ts";
 import { openTokenizer, type Tokenizer } from "../text/tokenizer.ts";
 import { Engine } from "./engine.ts";
-import { assertFits, contextTokens, type EngineSettings, MB } from "./engine-settings.ts";
+import { type EngineSettings, MB, PREFILL_CHUNK_TOKENS, planStudent } from "./engine-settings.ts";
+import type { MemoryPlan } from "./memory-plan.ts";
 import { OnnxModelRunner } from "./onnx-model-runner.ts";
 import { BLOCK_TOKENS } from "./prefix-cache.ts";
 
 export { tellChoice } from "../runtime/device.ts";
 
-/** Most prompt tokens that are prefilled between two decode steps. */
-const PREFILL_CHUNK_TOKENS = 128;
-
 export interface OpenedEngine {
   readonly folder: StudentFolder;
   readonly device: DeviceChoice;
+  /** What computes its steps: the instruction set of our own operators, or "stock" and why. */
+  readonly kernels: string;
+  readonly memory: MemoryPlan;
   readonly engine: Engine;
   readonly tokenizer: Tokenizer;
   readonly chatTemplate: ChatTemplate;
+  /** Of the files that serve. */
+  readonly check: FileCheck;
+  /** Resolves when all of them were checked or the engine was closed. It rejects with MAGDI_BAD_FILE for altered ones;
+   * the engine has failed then, and nobody needs to handle it. */
+  readonly filesChecked: Promise<void>;
 }
 
 /**
@@ -33,27 +41,31 @@ export async function openEngine(path: string, settings: EngineSettings): Promis
   const device = await chooseDevice(settings.device);
   const folder = openStudentFolder(path, settings.dtype ?? undefined, device.device);
   const { positions } = folder.config;
-  const contextLength = contextTokens(folder, settings.contextLength);
-  if (contextLength > positions) {
+  if (settings.contextLength !== null && settings.contextLength > positions) {
     throw new MagdiError(
       "MAGDI_BAD_CONFIG",
-      `contextLength: expected at most the student's ${positions}, found ${contextLength}`,
+      `contextLength: expected at most the student's ${positions}, found ${settings.contextLength}`,
     );
   }
+  const memory = planStudent(folder, device.device, settings);
+  const { contextLength, prefixCacheTokens, rowBudget } = memory;
   const { memoryLimitMb } = settings;
-  if (memoryLimitMb !== null) assertFits(folder, { ...settings, contextLength }, memoryLimitMb);
+  const check = new FileCheck(path, folder.manifest, servedFiles(folder));
+  const { hashedFirstBytes } = settings;
+  await (hashedFirstBytes === Number.POSITIVE_INFINITY ? check.all() : check.beforeUse(hashedFirstBytes));
   const [tokenizer, chatTemplate] = await Promise.all([openTokenizer(path), openChatTemplate(path)]);
   const runner = await OnnxModelRunner.open({
     graphPath: folder.engineGraph,
     config: folder.config,
-    maxRows: settings.batchRows,
+    maxRows: memory.batchRows,
     contextLength,
     prefillChunkTokens: PREFILL_CHUNK_TOKENS,
     threads: settings.threads ?? usableProcessors(),
-    probeChunking: settings.prefixCacheTokens > 0,
+    probeChunking: prefixCacheTokens > 0,
     device: device.device,
     ...(memoryLimitMb === null ? {} : { memoryLimitBytes: memoryLimitMb * MB }),
-    prefixBlocks: Math.floor(settings.prefixCacheTokens / BLOCK_TOKENS),
+    prefixBlocks: Math.floor(prefixCacheTokens / BLOCK_TOKENS),
+    boundedRows: rowBudget !== null,
   });
   returnFreedMemory();
   const engine = new Engine({
@@ -62,9 +74,24 @@ export async function openEngine(path: string, settings: EngineSettings): Promis
     eosTokenIds: folder.endTokenIds,
     maxWaitingSamples: settings.queueSamples,
     maxSamplesPerRequest: settings.maxSamples,
-    prefixCacheTokens: settings.prefixCacheTokens,
+    prefixCacheTokens,
+    rowBudget,
     stallMs: settings.stallTimeoutMs,
     ...(settings.onStep === undefined ? {} : { onStep: settings.onStep }),
   });
-  return { folder, device, engine, tokenizer, chatTemplate: chatTemplate ?? plainChatTemplate };
+  const filesChecked = checkRest(check, engine);
+  return {
+    ...{ folder, device, memory, engine, tokenizer, check, filesChecked },
+    kernels: describeKernels(runner.kernels),
+    chatTemplate: chatTemplate ?? plainChatTemplate,
+  };
+}
+
+function checkRest(check: FileCheck, engine: Engine): Promise<void> {
+  const checked = check.rest(engine.closed);
+  checked.catch((cause: unknown) => {
+    const message = "the weights are not those that were imported; import the student again";
+    engine.fail(new MagdiError("MAGDI_ENGINE_FAILED", message, { cause }));
+  });
+  return checked;
 }

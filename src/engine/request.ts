@@ -3,6 +3,7 @@
 import { MagdiError } from "../base/errors.ts";
 
 import type { CancelReason, FinishReason } from "../base/finish-reason.ts";
+import type { EngineCaller } from "./fair-shares.ts";
 
 /** How one sample's tokens are chosen. Order of filters: bias, temperature, top-k, top-p, min-p (as Transformers). */
 export interface SamplingParams {
@@ -42,6 +43,8 @@ export interface GenerationRequest {
   readonly continuesText?: boolean;
   /** The prefix cache is shared among the requests of one scope only. Default: the scope "". */
   readonly prefixScope?: string;
+  /** Who shares the model with others. Default: the same for all requests. */
+  readonly caller?: EngineCaller;
 }
 
 export interface TokenLogprob {
@@ -110,7 +113,7 @@ export interface GenerationListener {
 export interface Generation {
   readonly id: string;
   /** Resolves when every sample has ended, cancelled ones included; rejects with a MagdiError when the request timed
-   * out in the queue (MAGDI_QUEUE_TIMEOUT), the engine failed (MAGDI_ENGINE_FAILED) or the model's output for this
+   * out in the queue (MAGDI_QUEUE_TIMEOUT) or left it for another caller's (MAGDI_QUEUE_FULL), the engine failed (MAGDI_ENGINE_FAILED) or the model's output for this
    * request was NaN or no text (MAGDI_RUNTIME). An unhandled rejection is ignored. */
   readonly done: Promise<GenerationResult>;
   /** Ends the samples still running or waiting (all, or one by index): onSampleEnd is called before this returns, and
@@ -131,6 +134,10 @@ export interface EngineStats {
   /** Since the start: prompt tokens looked up in the prefix cache, and how many of them were found. */
   readonly prefixQueriedTokens: number;
   readonly prefixHitTokens: number;
+  /** Since the start: decode rows that samples gave back to a caller below its share. */
+  readonly preemptions: number;
+  /** Since the start: tokens computed anew because their row had been given back. */
+  readonly recomputedTokens: number;
 }
 
 export interface StepReport {
@@ -145,10 +152,11 @@ export interface GenerationEngine {
   /** Most tokens of a prompt and one generated sample together. */
   readonly contextLength: number;
   readonly maxSamplesPerRequest: number;
-  /** Throws MAGDI_QUEUE_FULL when `samples` more do not fit, or what submit throws when the engine takes no requests;
-   * cheap, to call before tokenising. */
-  assertRoom(samples: number): void;
-  /** Throws MAGDI_QUEUE_FULL, MAGDI_CONTEXT_LENGTH (details prompt_tokens, context_length), MAGDI_BAD_REQUEST (with
+  /** Throws MAGDI_QUEUE_FULL when `samples` more of the caller's do not fit, or what submit throws when the engine takes
+   * no requests; cheap, to call before tokenising. */
+  assertRoom(samples: number, caller?: EngineCaller): void;
+  /** A full queue makes room for a caller with fewer samples in it: others' requests are rejected with
+   * MAGDI_QUEUE_FULL then. Throws MAGDI_QUEUE_FULL, MAGDI_CONTEXT_LENGTH (details prompt_tokens, context_length), MAGDI_BAD_REQUEST (with
    * `param`, a field's name here), MAGDI_SHUTTING_DOWN or MAGDI_ENGINE_FAILED; maxTokens is clamped to what is left of
    * the context. The listener is never called before submit returns. */
   submit(request: GenerationRequest, listener?: GenerationListener): Generation;

@@ -1,38 +1,81 @@
 // The running batch: which sequence has which decode row of the KV cache. Rows in use stay contiguous from 0: the last
-// one moves into the row that becomes free.
+// one moves into the row that becomes free. A sequence gets a row only where there is memory for all that it may come to.
 
+import type { ActiveRequest } from "./active-request.ts";
 import type { ModelRunner } from "./model-runner.ts";
+import { type RowBudget, RowMemory } from "./row-memory.ts";
 import type { Sequence } from "./sequence.ts";
+
+interface Holder {
+  readonly request: ActiveRequest;
+  readonly sequence: Sequence;
+}
 
 export class RunningBatch {
   readonly #runner: ModelRunner;
-  readonly #sequences: (Sequence | null)[];
+  readonly #holders: (Holder | null)[];
+  readonly #memory: RowMemory;
   #count = 0;
 
-  constructor(runner: ModelRunner) {
+  /** `budget`: null where there is memory for all rows. */
+  constructor(runner: ModelRunner, budget: RowBudget | null = null) {
     this.#runner = runner;
-    this.#sequences = new Array(runner.maxRows).fill(null);
+    this.#memory = new RowMemory(runner.maxRows, budget, (row, from) => runner.releaseRow(row, from));
+    this.#holders = new Array(runner.maxRows).fill(null);
   }
 
   get count(): number {
     return this.#count;
   }
 
+  get free(): number {
+    return this.#runner.maxRows - this.#count;
+  }
+
   get full(): boolean {
-    return this.#count === this.#runner.maxRows;
+    return this.free === 0;
+  }
+
+  /** Whether there are a row and memory for another sequence. */
+  hasRoomFor(sequence: Sequence): boolean {
+    return !this.full && this.#memory.hasRoom(sequence.mostTokens);
   }
 
   /** The sequence of row `row` < count. */
   at(row: number): Sequence {
-    return this.#sequences[row]!;
+    return this.#holders[row]!.sequence;
   }
 
-  /** Gives the next row to a sequence and copies the first `promptTokens` tokens of the prompt row to it. */
-  fork(sequence: Sequence, promptTokens: number): void {
+  /** The request of row `row` < count. */
+  requestAt(row: number): ActiveRequest {
+    return this.#holders[row]!.request;
+  }
+
+  /** Gives the next row to a sequence of the request in the prompt row, whose prompt is copied. */
+  fork(request: ActiveRequest, sequence: Sequence): void {
     const row = this.#count++;
-    this.#runner.copyRow(this.#runner.promptRow, row, promptTokens);
-    this.#sequences[row] = sequence;
+    this.#memory.take(row, sequence.mostTokens);
+    this.#runner.copyRow(this.#runner.promptRow, row, request.promptTokens.length);
+    this.#holders[row] = { request, sequence };
     sequence.row = row;
+    sequence.restart();
+  }
+
+  /** Takes its row from a sequence; the last row moves into it. */
+  evict(row: number): void {
+    const last = this.#count - 1;
+    if (row === last) {
+      this.#freeLast();
+      return;
+    }
+    const moved = this.at(last);
+    this.#runner.moveRow(last, row, moved.cachedTokens);
+    this.#memory.move(last, row);
+    this.at(row).row = -1;
+    this.#holders[row] = this.#holders[last]!;
+    this.#holders[last] = null;
+    this.#count = last;
+    moved.row = row;
   }
 
   /** Removes ended sequences and moves the last rows into the free ones. */
@@ -41,13 +84,7 @@ export class RunningBatch {
       if (!this.at(row).ended) continue;
       while (this.#count > row && this.at(this.#count - 1).ended) this.#freeLast();
       if (this.#count <= row) return;
-      const moved = this.at(this.#count - 1);
-      this.#runner.copyRow(this.#count - 1, row, moved.cachedTokens);
-      this.at(row).row = -1;
-      this.#count--;
-      this.#sequences[this.#count] = null;
-      this.#sequences[row] = moved;
-      moved.row = row;
+      this.evict(row);
     }
   }
 
@@ -60,7 +97,8 @@ export class RunningBatch {
 
   #freeLast(): void {
     this.#count--;
+    this.#memory.free(this.#count);
     this.at(this.#count).row = -1;
-    this.#sequences[this.#count] = null;
+    this.#holders[this.#count] = null;
   }
 }

@@ -3,18 +3,17 @@
 
 import { MagdiError } from "../base/errors.ts";
 import type { ActiveRequest } from "./active-request.ts";
+import { type EngineCaller, FairShares } from "./fair-shares.ts";
 import type { ModelRunner, StepOutput } from "./model-runner.ts";
-import { nextChunkTokens } from "./model-runner.ts";
 import type { PrefixCache } from "./prefix-cache.ts";
+import { PromptRow } from "./prompt-row.ts";
 import type { EngineStats } from "./request.ts";
+import type { RowBudget } from "./row-memory.ts";
 import { RunningBatch } from "./running-batch.ts";
 import { needsFullLogits, Sampler } from "./sampler.ts";
 import type { Sequence } from "./sequence.ts";
-import { WaitingQueue } from "./waiting-queue.ts";
-
-/** Prompt tokens that are computed even when all are in the prefix cache: the last one gives the logits, and a chunk
- * has at least two. */
-const MIN_COMPUTED_TOKENS = 2;
+import { Turns } from "./turns.ts";
+import { madeRoom, WaitingQueue } from "./waiting-queue.ts";
 
 type SchedulerStats = Omit<EngineStats, "state" | "prefixQueriedTokens" | "prefixHitTokens">;
 
@@ -31,53 +30,74 @@ export interface Step {
 
 /**
  * One prompt at a time is prefilled in the prompt row, a chunk after each decode step. Then its samples are forked
- * into free decode rows; until the last one has a row, the prompt row stays occupied and the queue waits.
+ * into free decode rows; until the last one has a row, the prompt row stays occupied.
+ *
+ * Callers share the model fairly (turns.ts). One that has less than its share of rows takes them from those that
+ * have more, and need not wait for a prompt row that another's long prompt or rowless samples occupy. What they give back
+ * is computed anew, to the same bits, so that no answer depends on who else asks.
  */
 export class Scheduler {
   readonly #model: ModelRunner;
-  readonly #prefixes: PrefixCache;
+  readonly #promptRow: PromptRow;
   readonly #sampler: Sampler;
   readonly #queue: WaitingQueue;
   readonly #batch: RunningBatch;
+  readonly #shares: FairShares;
+  readonly #turns: Turns;
+  /** Of the prompt row and the decode rows together. */
+  readonly #mostCachedTokens: number;
   /** Requests whose prefill has begun, in order. */
   #running: ActiveRequest[] = [];
-  /** The request in the prompt row, and how many of its tokens the row holds. */
-  #prefilling: ActiveRequest | null = null;
-  #prefilled = 0;
-  /** How many of these the prefix cache may keep: a multiple of chunkAlignmentTokens. */
-  #reusable = 0;
   #lastPhase: "prefill" | "decode" = "decode";
+  #preemptions = 0;
+  #recomputedTokens = 0;
   readonly #tokens: Int32Array;
   readonly #pastLengths: Int32Array;
   readonly #promptPastLength = new Int32Array(1);
 
-  constructor(model: ModelRunner, maxWaitingSamples: number, prefixes: PrefixCache) {
+  constructor(
+    model: ModelRunner,
+    maxWaitingSamples: number,
+    prefixes: PrefixCache,
+    rowBudget: RowBudget | null = null,
+  ) {
     this.#model = model;
-    this.#prefixes = prefixes;
+    this.#promptRow = new PromptRow(model, prefixes);
     this.#sampler = new Sampler(model.vocabSize, model.candidateCount);
     this.#queue = new WaitingQueue(maxWaitingSamples);
-    this.#batch = new RunningBatch(model);
+    this.#batch = new RunningBatch(model, rowBudget);
+    this.#shares = new FairShares(model.maxRows);
+    this.#turns = new Turns(this.#queue, this.#batch, this.#shares);
+    this.#mostCachedTokens = model.contextLength + (rowBudget?.tokens ?? model.maxRows * model.contextLength);
     this.#tokens = new Int32Array(model.maxRows);
     this.#pastLengths = new Int32Array(model.maxRows);
   }
 
-  /** Throws MAGDI_QUEUE_FULL when `samples` more do not fit. */
-  assertRoom(samples: number): void {
-    this.#queue.assertRoom(samples);
+  /** Throws MAGDI_QUEUE_FULL when `samples` more of the caller's do not fit. */
+  assertRoom(samples: number, caller: EngineCaller): void {
+    this.#queue.leaversFor(samples, caller);
   }
 
-  /** Whether a new request would be prefilled next, without waiting for others. */
-  get prefillIsFree(): boolean {
-    return this.#prefilling === null && this.#queue.requests.length === 0;
-  }
-
+  /** Others' requests fail where the queue has to make room. */
   enqueue(request: ActiveRequest): void {
+    for (const leaver of this.#queue.leaversFor(request.liveSamples, request.caller)) {
+      leaver.fail(madeRoom(leaver));
+    }
+    this.#shares.enter(request.caller);
     this.#queue.push(request);
+  }
+
+  /** Whether a waiting request is prefilled next, without waiting for others. */
+  isNext(request: ActiveRequest): boolean {
+    const next =
+      this.#promptRow.request === null ? this.#turns.first() : this.#turns.rivalOf(this.#promptRow);
+    return next === request;
   }
 
   /** Must be called when a request has ended: a waiting one leaves the queue at once. */
   settled(request: ActiveRequest): void {
     this.#queue.remove(request);
+    this.#shares.leave(request.caller.name);
   }
 
   /** Every request that has not ended, in order. */
@@ -89,14 +109,16 @@ export class Scheduler {
   next(nowMs: number): Step | null {
     this.#expire(nowMs);
     this.#batch.compact();
+    this.#turns.countRows();
     this.#forkSamples();
-    if (this.#prefilling === null) this.#startNext(nowMs);
+    this.#yieldPromptRow();
+    if (this.#promptRow.request === null) this.#startNext(nowMs);
     this.#dropEnded();
 
-    const prompt = this.#prefilling;
-    const canPrefill = prompt !== null && this.#prefilled < prompt.promptTokens.length;
-    if (canPrefill && (this.#batch.count === 0 || this.#lastPhase === "decode"))
+    const { request: prompt, left } = this.#promptRow;
+    if (prompt !== null && left > 0 && (this.#batch.count === 0 || this.#lastPhase === "decode")) {
       return this.#prefillStep(prompt);
+    }
     return this.#batch.count > 0 ? this.#decodeStep() : null;
   }
 
@@ -107,28 +129,31 @@ export class Scheduler {
       // By request and sample, not by row: the order of events does not depend on which row a sample has.
       for (const request of this.#running) {
         for (const sequence of request.sequences) {
-          if (sequence.row >= 0 && !sequence.ended) this.#sample(request, sequence, sequence.row);
+          if (sequence.row >= 0 && !sequence.ended) this.#advance(request, sequence);
         }
       }
       return;
     }
-    const prompt = this.#prefilling;
-    if (prompt !== null) this.#savePrefix(prompt, step);
-    if (prompt === null || prompt.settled || this.#prefilled < prompt.promptTokens.length) return;
+    const { request: prompt, left } = this.#promptRow;
+    if (prompt === null) return;
+    this.#shares.charge(prompt.caller.name, step.tokens.length);
+    this.#promptRow.keep(prompt, step.pastLengths[0]!, step.tokens.length);
+    if (prompt.settled || prompt.hasFirstTokens || left > 0) return;
     prompt.prefillEnded();
     // All first tokens at once: the output is valid until the next step only, and a sample that ends here needs no row.
     for (const sequence of prompt.sequences) if (!sequence.ended) this.#sample(prompt, sequence, 0);
   }
 
   stats(): SchedulerStats {
-    const { maxRows, contextLength } = this.#model;
-    const cachedTokens = this.#batch.cachedTokens() + (this.#prefilling === null ? 0 : this.#prefilled);
+    const cachedTokens = this.#batch.cachedTokens() + this.#promptRow.tokens;
     return {
       requestsWaiting: this.#queue.requests.length,
       samplesWaiting: this.#queue.samples,
       requestsRunning: this.#running.filter((request) => !request.settled).length,
       samplesRunning: this.#running.reduce((samples, request) => samples + request.liveSamples, 0),
-      kvCacheUsageRatio: cachedTokens / ((maxRows + 1) * contextLength),
+      kvCacheUsageRatio: cachedTokens / this.#mostCachedTokens,
+      preemptions: this.#preemptions,
+      recomputedTokens: this.#recomputedTokens,
     };
   }
 
@@ -140,59 +165,65 @@ export class Scheduler {
   }
 
   #startNext(nowMs: number): void {
-    for (let request = this.#queue.shift(); request !== null; request = this.#queue.shift()) {
-      const waitedMs = nowMs - request.submittedMs;
-      if (waitedMs >= request.request.timeoutMs) request.cancel("deadline");
-      else if (waitedMs > request.waitLimitMs) request.fail(queueTimeout(request));
-      else {
-        this.#running.push(request);
-        request.prefillStarted();
-        if (request.settled) continue; // cancelled by its listener
-        this.#prefilling = request;
-        this.#reusePrefix(request);
-        return;
-      }
+    for (let request = this.#turns.first(); request !== null; request = this.#turns.first()) {
+      this.#queue.remove(request);
+      if (request.waiting && !this.#begin(request, nowMs)) continue;
+      this.#promptRow.take(request);
+      return;
     }
   }
 
-  #reusePrefix(prompt: ActiveRequest): void {
-    const { request, promptTokens } = prompt;
-    const limit = promptTokens.length - MIN_COMPUTED_TOKENS;
-    const reused = this.#prefixes.load(
-      request.prefixScope ?? "",
-      promptTokens,
-      limit,
-      this.#model.chunkAlignmentTokens,
-    );
-    prompt.promptTokensReused = reused;
-    this.#prefilled = reused;
-    this.#reusable = reused;
+  /** False for a request that has waited too long, or was cancelled by its listener. */
+  #begin(request: ActiveRequest, nowMs: number): boolean {
+    const waitedMs = nowMs - request.submittedMs;
+    if (waitedMs >= request.request.timeoutMs) request.cancel("deadline");
+    else if (waitedMs > request.waitLimitMs) request.fail(queueTimeout(request));
+    else {
+      this.#running.push(request);
+      request.prefillStarted();
+    }
+    return !request.settled;
   }
 
-  /** Also for a cancelled request, whose chunk was computed like any other. */
-  #savePrefix({ request, promptTokens }: ActiveRequest, chunk: Step): void {
-    const { chunkAlignmentTokens } = this.#model;
-    const past = chunk.pastLengths[0]!;
-    // After a chunk border elsewhere the last bits can differ from those of other chunkings.
-    if (past !== this.#reusable) return;
-    const end = past + chunk.tokens.length;
-    this.#reusable = end - (end % chunkAlignmentTokens);
-    this.#prefixes.save(request.prefixScope ?? "", promptTokens, this.#reusable);
+  #yieldPromptRow(): void {
+    const prompt = this.#promptRow.request;
+    if (prompt === null || this.#turns.rivalOf(this.#promptRow) === null) return;
+    this.#queue.putBack(prompt);
+    this.#promptRow.release();
   }
 
-  /** Gives free rows to the prompt's samples; frees the prompt row when each has one. */
+  /** Gives rows to the prompt's samples; frees the prompt row when each has one. */
   #forkSamples(): void {
-    const prompt = this.#prefilling;
+    const { request: prompt, left } = this.#promptRow;
     if (prompt === null) return;
     if (!prompt.settled) {
-      if (this.#prefilled < prompt.promptTokens.length) return;
+      if (left > 0) return;
       for (const sequence of prompt.sequences) {
         if (sequence.ended || sequence.row >= 0) continue;
-        if (this.#batch.full) return;
-        this.#batch.fork(sequence, prompt.promptTokens.length);
+        if (!this.#turns.canTakeRow(prompt.caller.name)) return;
+        if (!this.#makeRoom(prompt, sequence)) return;
+        this.#batch.fork(prompt, sequence);
+        this.#shares.addRows(prompt.caller.name, 1);
       }
     }
-    this.#prefilling = null;
+    this.#promptRow.release();
+  }
+
+  /** Takes rows from callers above their share until the sequence has room, if its own caller is owed one; their requests
+   * wait for the prompt row again. Returns whether there is room. */
+  #makeRoom(prompt: ActiveRequest, sequence: Sequence): boolean {
+    while (!this.#batch.hasRoomFor(sequence)) {
+      // Where memory is what lacks, there are no more rows than are in use.
+      this.#shares.limitRows(this.#batch.count);
+      const row = this.#shares.rowsOwed(prompt.caller.name) > 0 ? this.#turns.victimRow() : -1;
+      if (row < 0) return false;
+      const victim = this.#batch.requestAt(row);
+      this.#batch.evict(row);
+      this.#shares.addRows(victim.caller.name, -1);
+      this.#queue.putBack(victim);
+      this.#preemptions++;
+    }
+    return true;
   }
 
   #dropEnded(): void {
@@ -200,15 +231,12 @@ export class Scheduler {
   }
 
   #prefillStep(prompt: ActiveRequest): Step {
-    const past = this.#prefilled;
-    const end = past + nextChunkTokens(prompt.promptTokens.length - past, this.#model.prefillChunkTokens);
-    this.#prefilled = end;
+    const { tokens, past, isLast, anew } = this.#promptRow.nextChunk(prompt);
     this.#lastPhase = "prefill";
     this.#promptPastLength[0] = past;
-    prompt.promptTokensComputed += end - past;
-    const isLast = end === prompt.promptTokens.length;
-    const wantLogits = isLast && prompt.sequences.some((sequence) => this.#wantsLogits(sequence));
-    const tokens = prompt.promptTokens.subarray(past, end);
+    this.#recomputedTokens += anew;
+    const samples = isLast && !prompt.hasFirstTokens;
+    const wantLogits = samples && prompt.sequences.some((sequence) => this.#wantsLogits(sequence));
     return { phase: "prefill", rows: 1, tokens, pastLengths: this.#promptPastLength, wantLogits };
   }
 
@@ -217,9 +245,9 @@ export class Scheduler {
     let wantLogits = false;
     for (let row = 0; row < this.#batch.count; row++) {
       const sequence = this.#batch.at(row);
-      this.#tokens[row] = sequence.lastTokenId;
+      this.#tokens[row] = sequence.nextInputId;
       this.#pastLengths[row] = sequence.cachedTokens;
-      wantLogits ||= this.#wantsLogits(sequence);
+      wantLogits ||= sequence.givesNewToken && this.#wantsLogits(sequence);
     }
     return {
       phase: "decode",
@@ -233,6 +261,15 @@ export class Scheduler {
   #wantsLogits(sequence: Sequence): boolean {
     const masked = sequence.maskedTokenIds.length;
     return !sequence.ended && needsFullLogits(sequence.sampling, this.#model.candidateCount, masked);
+  }
+
+  /** Takes the output of the sequence's row: its next token, unless that is known and only its past was computed. */
+  #advance(request: ActiveRequest, sequence: Sequence): void {
+    const { row, givesNewToken } = sequence;
+    this.#shares.charge(request.caller.name, 1);
+    sequence.inputComputed();
+    if (givesNewToken) this.#sample(request, sequence, row);
+    else this.#recomputedTokens++;
   }
 
   /** Samples the sequence's next token from output row `row`. */

@@ -30,6 +30,7 @@ export class Sequence {
   readonly #detokenizer: IncrementalDetokenizer;
   readonly #stopFilter: StopStringFilter | null;
   readonly #tokenIds: number[] = [];
+  #cachedIds = 0;
   readonly #logprobs: TokenLogprob[] | null;
   #logprobSum = 0;
   #text = "";
@@ -78,13 +79,40 @@ export class Sequence {
     return !ignoreEos && this.#tokenIds.length < minTokens ? this.#eosTokenIds : NO_TOKENS;
   }
 
-  /** Tokens in the KV cache: all but the last, which is the next step's input. */
+  /** Tokens in the KV cache: the prompt's and, unless they are computed anew, all generated ones but the last. */
   get cachedTokens(): number {
-    return this.#promptLength + this.#tokenIds.length - 1;
+    return this.#promptLength + this.#cachedIds;
   }
 
-  get lastTokenId(): number {
-    return this.#tokenIds[this.#tokenIds.length - 1]!;
+  /** Of the generated tokens, how many are in the KV cache. */
+  get cachedIds(): number {
+    return this.#cachedIds;
+  }
+
+  /** Tokens that its row may come to hold. */
+  get mostTokens(): number {
+    return this.#promptLength + this.#maxTokens;
+  }
+
+  /** The next step's input. */
+  get nextInputId(): number {
+    return this.#tokenIds[this.#cachedIds]!;
+  }
+
+  /** Whether the next step's output is a new token's: false while tokens that are known are computed anew. */
+  get givesNewToken(): boolean {
+    return this.#cachedIds === this.#tokenIds.length - 1;
+  }
+
+  /** The sequence's row holds the prompt alone: decode steps compute the generated tokens anew, in the same way as the
+   * first time, so that what follows is what would have followed. */
+  restart(): void {
+    this.#cachedIds = 0;
+  }
+
+  /** A decode step has appended the next input to the row. */
+  inputComputed(): void {
+    this.#cachedIds++;
   }
 
   /**

@@ -28,9 +28,13 @@ export async function openEngineAsker(options: EngineAskerOptions, settings: Eva
     ...options,
     queueSamples: (QUEUE_FACTOR + 1) * (batchRows + settings.samples),
     maxSamples: settings.samples,
+    hashedFirstBytes: Number.POSITIVE_INFINITY,
   });
   const { dtype, device, files } = student.manifest;
-  const hashes = Object.fromEntries(Object.entries(files).map(([name, { sha256 }]) => [name, sha256]));
+  const checked = [...student.files.checked].sort();
+  const hashes = Object.fromEntries(
+    checked.flatMap((name) => (files[name] ? [[name, files[name].sha256]] : [])),
+  );
   const asker = engineAsker(
     student,
     batchRows,

@@ -92,7 +92,7 @@ function judge(text: string, recorded: string, { task, choices, gold }: Asked) {
 function isProgram(text: string): boolean {
   return (
     /^\s*(?:import |from |def |#|"""|[a-z_]\w* = )/.test(text) &&
-    /\n\s*(?:\w+ = |return )/.test(text) &&
+    /\n[^\S\n]*(?:\w+ = |return )/.test(text) &&
     !text.includes("```output")
   );
 }

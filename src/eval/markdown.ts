@@ -1,5 +1,6 @@
 // Reports as a Markdown page, with several runs side by side.
 
+import { markdownCode, markdownText } from "../base/markdown.ts";
 import { datasetTitle } from "./datasets.ts";
 import type { Calibration } from "./measures/calibration.ts";
 import type { Report, Timing } from "./report.ts";
@@ -44,9 +45,12 @@ function settingsOf({ label, report }: NamedRun): string {
   const { model, settings, magdi } = report;
   const { samples, temperature, top_p, top_k, max_tokens, seed, vote } = settings;
   const tokens = max_tokens === null ? "300 (700 for LaTeX)" : String(max_tokens);
-  const dtype = model.dtype === null ? "" : ` (${model.dtype})`;
-  const left = model.left_out.length === 0 ? "" : `; the server does not take ${model.left_out.join(", ")}`;
-  return `- **${label}**: ${model.name}${dtype}, ${samples} ${samples === 1 ? "sample" : "samples"}, temperature ${temperature}, top-p ${top_p}, top-k ${top_k}, at most ${tokens} tokens, ${vote} vote, seed ${seed}, magdi ${magdi}${left}`;
+  const dtype = model.dtype === null ? "" : ` (${markdownText(model.dtype)})`;
+  const left =
+    model.left_out.length === 0
+      ? ""
+      : `; the server does not take ${markdownText(model.left_out.join(", "))}`;
+  return `- **${markdownText(label)}**: ${markdownText(model.name)}${dtype}, ${samples} ${samples === 1 ? "sample" : "samples"}, temperature ${temperature}, top-p ${top_p}, top-k ${top_k}, at most ${tokens} tokens, ${vote} vote, seed ${seed}, magdi ${markdownText(magdi)}${left}`;
 }
 
 const RUN_COLUMNS = ["data set", "run"];
@@ -69,14 +73,14 @@ function accuracyTable(rows: readonly Row[]): string {
       const spread = result.tokens_per_answer_distribution;
       const speed = run.timing?.results.find(({ dataset }) => dataset === result.dataset)?.tokens_per_second;
       return [
-        datasetTitle(result.dataset),
-        run.label,
+        markdownText(datasetTitle(result.dataset)),
+        markdownText(run.label),
         String(result.questions),
         `${percent(result.accuracy)} (${result.accuracy_ci95.map(percent).join("–")})`,
         `${result.tokens_per_answer?.toFixed(1) ?? "–"} (${spread?.p25.toFixed(0) ?? "–"}–${spread?.p75.toFixed(0) ?? "–"})`,
         percent(result.unparsed),
         percent(result.length_stops),
-        `${result.debate.tokens} (${result.debate.baseline})`,
+        `${result.debate.tokens} (${markdownText(result.debate.baseline)})`,
         result.debate.ratio?.toFixed(1) ?? "–",
         ...(timed ? [speed?.toFixed(0) ?? "–"] : []),
       ];
@@ -93,8 +97,8 @@ function samplesTable(rows: readonly Row[]): string {
   return table(
     ["data set", "run", ...sizes.map((size) => `n = ${size}`), "confidence vote"],
     rows.map(({ run, result }) => [
-      datasetTitle(result.dataset),
-      run.label,
+      markdownText(datasetTitle(result.dataset)),
+      markdownText(run.label),
       ...sizes.map((size) => {
         const found = result.accuracy_by_samples.find(({ samples }) => samples === size);
         return found === undefined ? "–" : percent(found.accuracy);
@@ -109,8 +113,8 @@ function earlyStopTable(rows: readonly Row[]): string {
     ["data set", "run", "rule", "accuracy", "same answer", "decided at", "tokens/answer", "tokens saved"],
     rows.flatMap(({ run, result }) =>
       Object.entries(result.early_stop ?? {}).map(([rule, stopped]) => [
-        datasetTitle(result.dataset),
-        run.label,
+        markdownText(datasetTitle(result.dataset)),
+        markdownText(run.label),
         rule,
         percent(stopped.accuracy),
         percent(stopped.agreement),
@@ -130,8 +134,8 @@ function calibrationTable(rows: readonly Row[]): string {
   return table(
     ["data set", "run", "vote share: ECE", "AUROC", "confidence: ECE", "AUROC"],
     rows.map(({ run, result }) => [
-      datasetTitle(result.dataset),
-      run.label,
+      markdownText(datasetTitle(result.dataset)),
+      markdownText(run.label),
       ...numbers(result.calibration.vote_share),
       ...numbers(result.calibration.confidence),
     ]),
@@ -141,9 +145,9 @@ function calibrationTable(rows: readonly Row[]): string {
 function dataTable(runs: readonly NamedRun[]): string {
   const lines = runs.flatMap(({ label, report }) =>
     report.data.map(({ file, sha256, questions, skipped }) => [
-      label,
-      `\`${file}\``,
-      `\`${sha256.slice(0, 16)}\``,
+      markdownText(label),
+      markdownCode(file),
+      markdownCode(sha256.slice(0, 16)),
       String(questions),
       String(skipped.length),
     ]),
@@ -153,7 +157,7 @@ function dataTable(runs: readonly NamedRun[]): string {
 
 export function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
   const line = (cells: readonly string[]) =>
-    `| ${cells.map((cell) => cell.replaceAll("|", "\\|")).join(" | ")} |`;
+    `| ${cells.map((cell) => cell.replaceAll("|", "\\|").replaceAll(/\s*[\r\n]+\s*/g, " ")).join(" | ")} |`;
   return [line(head), line(head.map(() => "---")), ...rows.map(line)].join("\n");
 }
 

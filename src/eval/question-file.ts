@@ -7,6 +7,7 @@ import { taskOf } from "../answers/task.ts";
 import { MagdiError } from "../base/errors.ts";
 import { isObject, shown } from "../base/files/json-file.ts";
 import { type JsonRecord, jsonFilesIn, readJsonRecords } from "../base/files/json-records.ts";
+import { openRegularFile } from "../base/files/regular-file.ts";
 import { knownTask, namedDataset } from "./datasets.ts";
 import type { Question } from "./question-formats.ts";
 import { datasetOf, QUESTION_FORMATS, type RecordQuestion, WrongRecord } from "./question-formats.ts";
@@ -29,6 +30,9 @@ export interface QuestionFile {
   readonly otherUse: number;
 }
 
+/** All of them are kept, and go into the report. */
+const MOST_SKIPPED = 10_000;
+
 /** @throws MagdiError MAGDI_FILE_MISSING, MAGDI_BAD_FILE naming the line, unless broken records are skipped */
 export async function readQuestions(file: string, options: ReadingOptions): Promise<QuestionFile> {
   const skipped: string[] = [];
@@ -41,6 +45,12 @@ export async function readQuestions(file: string, options: ReadingOptions): Prom
       throw new MagdiError("MAGDI_BAD_FILE", `${message}; --on-bad-line skip goes on without it`);
     }
     skipped.push(message);
+    if (skipped.length > MOST_SKIPPED) {
+      throw new MagdiError(
+        "MAGDI_BAD_FILE",
+        `${message}; it is one of more than ${MOST_SKIPPED} broken records: is this a file of questions?`,
+      );
+    }
   };
   if (!existsSync(file)) {
     throw new MagdiError("MAGDI_FILE_MISSING", `${file}: expected a file of questions, found none`);
@@ -64,7 +74,8 @@ export async function readQuestions(file: string, options: ReadingOptions): Prom
   }
   const hash = createHash("sha256");
   for (const one of jsonFilesIn(file) ?? [file]) {
-    for await (const bytes of createReadStream(one)) hash.update(bytes);
+    const { descriptor } = openRegularFile(one);
+    for await (const bytes of createReadStream(one, { fd: descriptor, start: 0 })) hash.update(bytes);
   }
   return { path: file, sha256: hash.digest("hex"), questions, skipped, otherUse };
 }

@@ -1,7 +1,7 @@
 // Parses one record of a question file, in magdi's own format or as each benchmark is published.
 
 import { findBoxed } from "../answers/markers.ts";
-import type { Choice, Task } from "../answers/task.ts";
+import { type Choice, MOST_CHOICES, type Task } from "../answers/task.ts";
 import { isObject, type JsonObject, shown } from "../base/files/json-file.ts";
 import { type DatasetInfo, knownDataset } from "./datasets.ts";
 
@@ -203,6 +203,9 @@ function idOf(value: unknown): string | null {
 function choicesOf(value: unknown): Choice[] {
   if (!Array.isArray(value) || value.length < 2) {
     throw new WrongRecord(`choices: expected two or more, found ${shown(value)}`);
+  }
+  if (value.length > MOST_CHOICES) {
+    throw new WrongRecord(`choices: expected at most ${MOST_CHOICES}, found ${value.length}`);
   }
   const choices = value.map((item: unknown, index) => {
     if (typeof item === "string") return { label: String.fromCharCode(65 + index), text: item };

@@ -1,6 +1,7 @@
 // Asks a magdi server over POST /v1/reason.
 
 import { MagdiError } from "../base/errors.ts";
+import type { Model } from "../client/api-types.ts";
 import { MagdiApiError } from "../client/client-error.ts";
 import { MagdiClient, type MagdiClientOptions } from "../client/magdi-client.ts";
 import { type Answered, type Asker, type ModelIdentity, UNKNOWN_IDENTITY } from "./asker.ts";
@@ -54,11 +55,15 @@ export async function openReasonAsker(options: ServerOptions, settings: EvalSett
   };
 }
 
-function identityOf({ id, manifest }: { id: string; manifest: Record<string, unknown> }): ModelIdentity {
+/** Only hashes that the server has compared with its files. */
+function identityOf({ id, manifest, checked_files: checked = [] }: Model): ModelIdentity {
   const { dtype, files } = manifest;
   const hashes: Record<string, string> = {};
   for (const [name, file] of Object.entries(files ?? {})) {
-    if (typeof file === "object" && file !== null && "sha256" in file) hashes[name] = String(file.sha256);
+    const isChecked = checked.includes(name);
+    if (isChecked && typeof file === "object" && file !== null && "sha256" in file) {
+      hashes[name] = String(file.sha256);
+    }
   }
   return {
     ...UNKNOWN_IDENTITY,

@@ -2,10 +2,10 @@
 // of their own.
 
 import { createHash } from "node:crypto";
-import { readFileSync } from "node:fs";
 import { z } from "zod";
 import { MagdiError } from "../base/errors.ts";
 import { checked, readJson } from "../base/files/json-file.ts";
+import { ONE_TEXT_BYTES, readRegularText } from "../base/files/regular-file.ts";
 import { type AnswerRecord, answerRecordSchema } from "./answer-record.ts";
 import { settingsSchema } from "./settings.ts";
 import type { DatasetSummary } from "./summary.ts";
@@ -105,8 +105,9 @@ export function readAnswers(file: string, report: Report): AnswerRecord[] {
   const { answers } = runFiles(file);
   let text: string;
   try {
-    text = readFileSync(answers, "utf8");
+    text = readRegularText(answers, { maxBytes: ONE_TEXT_BYTES });
   } catch (cause) {
+    if (cause instanceof MagdiError && cause.code !== "MAGDI_FILE_MISSING") throw cause;
     const message = `${answers}: expected the answers of ${file}, found none that can be read`;
     throw new MagdiError("MAGDI_FILE_MISSING", message, { cause });
   }

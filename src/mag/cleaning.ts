@@ -19,11 +19,44 @@ export interface Cleaned {
 }
 
 const ADVERB = String.raw`(?:(?:also|still|completely|fully|strongly|partially|largely|respectfully|mostly|do|must|would|have to|now|generally|can)\s)*`;
-const OPENING = String.raw`(?:(?:yes|no|well|however|therefore|thus|so|but|and|overall|in (?:conclusion|summary)|after (?:review|consideration)|i['’]?(?: a)?m sorry|i apologi[sz]e(?: for [a-z ]{1,30})?)[,:]?\s(?:but\s)?)*`;
-const AGREES = new RegExp(
-  String.raw`^["'*(\s]*${OPENING}I\s${ADVERB}(?:(?:dis|cannot |can't )?agree|concur|cannot give in)\b`,
-  "i",
+/** One of the words that a sentence can open with; "i apologize" may go on for some words. */
+const OPENING =
+  /(?:yes|no|well|however|therefore|thus|so|but|and|overall|in (?:conclusion|summary)|after (?:review|consideration)|i['’]?(?: a)?m sorry|(i apologi[sz]e))[,:]?\s/iy;
+const MAX_APOLOGY_LENGTH = 30;
+const I_AGREE = new RegExp(
+  String.raw`I\s${ADVERB}(?:(?:dis|cannot |can't )?agree|concur|cannot give in)\b`,
+  "iy",
 );
+
+/** Whether a sentence says that its speaker agrees, perhaps behind opening words: "Yes, but I agree". */
+function agrees(sentence: string): boolean {
+  const starts = new Set([/^["'*(\s]*/.exec(sentence)?.[0].length ?? 0]);
+  // Each place that opening words lead to is looked at once, by however many ways it is reached.
+  for (const start of starts) {
+    I_AGREE.lastIndex = start;
+    if (I_AGREE.test(sentence)) return true;
+    OPENING.lastIndex = start;
+    const opening = OPENING.exec(sentence);
+    if (opening === null) continue;
+    starts.add(start + opening[0].length);
+    if (opening[1] === undefined) continue;
+    for (const end of apologyEnds(sentence, start + opening[1].length)) starts.add(end);
+  }
+  return false;
+}
+
+/** Where the next word can begin behind " for" and what is apologized for. */
+function apologyEnds(sentence: string, at: number): number[] {
+  const said = /^ for ([a-z ]{1,30})/i.exec(sentence.slice(at, at + 5 + MAX_APOLOGY_LENGTH));
+  if (said === null) return [];
+  const from = at + " for ".length;
+  const ends: number[] = [];
+  for (let end = from + 1; end <= from + said[1]!.length; end++) {
+    const gap = /^[,:]?\s/.exec(sentence.slice(end, end + 2));
+    if (gap !== null) ends.push(end + gap[0].length);
+  }
+  return ends;
+}
 const INSTRUCTIONS =
   /^["'*(\s]*(?:please defend your opinion|make sure to state your answer|please state (?:your|the) (?:final )?answer)\b/i;
 /** Other participants. "The agent" alone may come from the question: a real estate agent. */
@@ -68,14 +101,14 @@ export function cleanReasoning(text: string, cleaning: Cleaning, heard: boolean)
 
 /** The rest of a sentence: all, nothing, or what follows opening words about others' solutions. */
 function withoutEcho(sentence: string, removeArguments: boolean): string {
-  if (AGREES.test(sentence) || INSTRUCTIONS.test(sentence)) return "";
+  if (agrees(sentence) || INSTRUCTIONS.test(sentence)) return "";
   const mentions = OTHERS.test(sentence);
   if (mentions && !ARGUES.test(sentence.replace(/\b(?:agent|debater) ?[A-Z\d]\b/gi, ""))) return "";
   if (removeArguments && (mentions || OTHERS_SOLUTIONS.test(sentence))) return "";
   const lead = LEAD.exec(sentence)?.[0];
   if (lead === undefined || !(OTHERS.test(lead) || OTHERS_SOLUTIONS.test(lead))) return sentence;
   const rest = sentence.slice(lead.length);
-  return AGREES.test(rest) ? "" : `${rest.charAt(0).toUpperCase()}${rest.slice(1)}`;
+  return agrees(rest) ? "" : `${rest.charAt(0).toUpperCase()}${rest.slice(1)}`;
 }
 
 /** remove_agreement of the released code. */

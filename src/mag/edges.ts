@@ -25,49 +25,61 @@ export type EdgeRule = keyof typeof EDGE_RULES;
 
 /** Edges [from, to] of `nodes` under `rule`, by `to`, then `from`. Nodes of one round are in speaking order. */
 export function edgesOf(nodes: readonly Statement[], rule: EdgeRule): Edge[] {
-  const hears = HEARS[rule](nodes);
-  const edges: Edge[] = [];
-  for (let to = 0; to < nodes.length; to++) {
-    for (let from = 0; from < nodes.length; from++)
-      if (from !== to && hears(from, to)) edges.push([from, to]);
-  }
-  return edges;
+  const heardBy = HEARD[rule](nodes);
+  return nodes.flatMap((_, to) =>
+    heardBy(to)
+      .filter((from) => from !== to)
+      .sort((a, b) => a - b)
+      .map((from): Edge => [from, to]),
+  );
 }
 
-/** Whether node `to` heard node `from`. */
-type Hears = (from: number, to: number) => boolean;
+/** The nodes that node `to` heard, and perhaps itself, in any order. */
+type HeardBy = (to: number) => number[];
 
-const HEARS: Readonly<Record<EdgeRule, (nodes: readonly Statement[]) => Hears>> = {
-  none: () => () => false,
-  rounds: (nodes) => (from, to) => nodes[from]!.round === nodes[to]!.round - 1,
+const HEARD: Readonly<Record<EdgeRule, (nodes: readonly Statement[]) => HeardBy>> = {
+  none: () => () => [],
+  rounds(nodes) {
+    const inRound = groupsBy(nodes, ({ round }) => round);
+    return (to) => [...(inRound.get(nodes[to]!.round - 1) ?? [])];
+  },
   debaters(nodes) {
     const debaters = new Set(nodes.filter(({ round }) => round > 0).map(({ agent }) => agent));
-    return (from, to) =>
-      debaters.has(nodes[from]!.agent) &&
-      debaters.has(nodes[to]!.agent) &&
-      nodes[from]!.round === nodes[to]!.round - 1;
+    const debates = (index: number): boolean => debaters.has(nodes[index]!.agent);
+    const inRound = groupsBy(nodes, ({ round }) => round);
+    return (to) => (debates(to) ? (inRound.get(nodes[to]!.round - 1) ?? []).filter(debates) : []);
   },
   turns(nodes) {
-    const turn = (index: number): number => nodes[index]!.turn ?? index;
-    return (from, to) => nodes[to]!.round > 0 && isLast(nodes, from, (other) => turn(other) < turn(to), turn);
+    const turns = nodes.map(({ turn }, index) => turn ?? index);
+    const byAgent = [...groupsBy(nodes, ({ agent }) => agent).values()];
+    return (to) => (nodes[to]!.round > 0 ? byAgent.flatMap((own) => lastBefore(own, turns[to]!, turns)) : []);
   },
   sequence(nodes) {
-    const agents = [...new Set(nodes.map(({ agent }) => agent))].sort(byName);
-    const place = (index: number): number => agents.indexOf(nodes[index]!.agent);
-    const time = (index: number): number => nodes[index]!.round * agents.length + place(index);
-    return (from, to) => {
+    const ofAgent = groupsBy(nodes, ({ agent }) => agent);
+    const places = new Map([...ofAgent.keys()].sort(byName).map((agent, place) => [agent, place]));
+    const times = nodes.map(({ agent, round }) => round * places.size + places.get(agent)!);
+    const inRound = groupsBy(nodes, ({ round }) => round);
+    return (to) => {
       const { agent, round } = nodes[to]!;
-      if (round === 0 || nodes[from]!.agent === agent) return false;
-      const takesPart = nodes.some((other) => other.agent === nodes[from]!.agent && other.round === round);
-      if (round > 1 && !takesPart) return false;
-      return isLast(nodes, from, (other) => time(other) < time(to), time);
+      if (round === 0) return [];
+      const speaking = inRound.get(round) ?? [];
+      const heard = new Set(round > 1 ? speaking.map((index) => nodes[index]!.agent) : ofAgent.keys());
+      heard.delete(agent);
+      return [...heard].flatMap((other) => lastBefore(ofAgent.get(other)!, times[to]!, times));
     };
   },
   released(nodes) {
-    const agents = [...new Set(nodes.map(({ agent }) => agent))];
-    const slot = (index: number): number => 4 * agents.indexOf(nodes[index]!.agent) + nodes[index]!.round;
-    return (from, to) =>
-      nodes[from]!.round < 4 && nodes[to]!.round < 4 && RELEASED.has(`${slot(from)},${slot(to)}`);
+    const agents = [...groupsBy(nodes, ({ agent }) => agent).keys()].slice(0, RELEASED_AGENTS);
+    const slot = ({ agent, round }: Statement): string | null =>
+      agents.includes(agent) && round < 4 ? String(4 * agents.indexOf(agent) + round) : null;
+    const placed = nodes.flatMap((node, index) => {
+      const name = slot(node);
+      return name === null ? [] : [{ index, name }];
+    });
+    return (to) => {
+      const name = slot(nodes[to]!);
+      return placed.filter((from) => RELEASED.has(`${from.name},${name}`)).map(({ index }) => index);
+    };
   },
 };
 
@@ -76,18 +88,26 @@ function byName(a: string, b: string): number {
   return a.localeCompare(b, "en", { numeric: true });
 }
 
-/** Whether `from` is its agent's last statement among the nodes that were `before`. */
-function isLast(
-  nodes: readonly Statement[],
-  from: number,
-  before: (index: number) => boolean,
-  time: (index: number) => number,
-): boolean {
-  if (!before(from)) return false;
-  return nodes.every(
-    (node, other) => node.agent !== nodes[from]!.agent || !before(other) || time(other) <= time(from),
-  );
+/** The places of nodes with the same key, in order. */
+function groupsBy<K>(nodes: readonly Statement[], keyOf: (node: Statement) => K): Map<K, number[]> {
+  const groups = new Map<K, number[]>();
+  for (const [index, node] of nodes.entries()) {
+    const key = keyOf(node);
+    const group = groups.get(key);
+    if (group === undefined) groups.set(key, [index]);
+    else group.push(index);
+  }
+  return groups;
 }
+
+/** The last of one agent's nodes before a time; several when they are of one time. */
+function lastBefore(own: readonly number[], time: number, times: readonly number[]): number[] {
+  let last = Number.NEGATIVE_INFINITY;
+  for (const index of own) if (times[index]! < time) last = Math.max(last, times[index]!);
+  return own.filter((index) => times[index] === last);
+}
+
+const RELEASED_AGENTS = 3;
 
 /** construct_graph of the released code: node 4·agent + round. Some of its edges point backwards in time. */
 const RELEASED: ReadonlySet<string> = new Set(

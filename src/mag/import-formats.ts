@@ -2,10 +2,10 @@
 
 import { z } from "zod";
 import type { Choice } from "../answers/task.ts";
-import { TASKS, type Task } from "../answers/task.ts";
+import { MOST_CHOICES, TASKS, type Task } from "../answers/task.ts";
 import { checked, shown } from "../base/files/json-file.ts";
 import type { EdgeRule } from "./edges.ts";
-import { USES, type Use } from "./mag-schema.ts";
+import { listUpTo, MOST_NODES, USES, type Use } from "./mag-schema.ts";
 
 export interface ImportedNode {
   readonly agent: string;
@@ -53,20 +53,22 @@ const scalar = z
   })
   .transform((value) => (typeof value === "boolean" ? (value ? "yes" : "no") : String(value)));
 
+/** Of an output that is a list of texts. */
+const MOST_LINES = 2 ** 16;
+
 const text = z
-  .union([z.string(), z.array(z.string()), z.null()], {
+  .union([z.string(), listUpTo(MOST_LINES, z.string()), z.null()], {
     error: ({ input }) => `expected a text or a list of texts, found ${shown(input)}`,
   })
   .optional()
   .transform((said) => (Array.isArray(said) ? said.join(" ") : (said ?? "")));
 
-const choices = z
-  .array(
-    z.union([z.string(), z.object({ label: scalar, text: z.string() })], {
-      error: ({ input }) => `expected a text or {label, text}, found ${shown(input)}`,
-    }),
-  )
-  .nullish();
+const choices = listUpTo(
+  MOST_CHOICES,
+  z.union([z.string(), z.object({ label: scalar, text: z.string() })], {
+    error: ({ input }) => `expected a text or {label, text}, found ${shown(input)}`,
+  }),
+).nullish();
 
 const transcript = z.object({
   id: z.string().min(1).optional(),
@@ -80,7 +82,8 @@ const transcript = z.object({
   passage: z.string().nullish(),
   gold: scalar,
   use: z.enum(USES).optional(),
-  agents: z.array(
+  agents: listUpTo(
+    MOST_NODES,
     z.object({
       agent: z.string().min(1),
       round: z.int().min(0).default(0),
@@ -169,6 +172,8 @@ function labelled(list: z.output<typeof choices>, gold: string): Choice[] | null
 }
 
 function fromReleased(record: z.output<typeof released>, where: string): ImportedRecord {
+  const outputs = Object.keys(record).filter((key) => OUTPUT.test(key)).length;
+  checked(z.int().max(MOST_NODES), outputs, `${where}: outputs`);
   const nodes = Object.entries(record).flatMap(([key, value]): ImportedNode[] => {
     const [, agent, round] = OUTPUT.exec(key) ?? [];
     if (agent === undefined) return [];

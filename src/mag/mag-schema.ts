@@ -2,11 +2,22 @@
 // whom.
 
 import { z } from "zod";
-import { TASKS } from "../answers/task.ts";
+import { MOST_CHOICES, TASKS } from "../answers/task.ts";
 
 /** Whether a student may be trained or evaluated on a question. */
 export const USES = ["train", "eval"] as const;
 export type Use = (typeof USES)[number];
+
+/** Hundreds of times the paper's debates. Edges, and the memory of a training step, grow with its square. */
+export const MOST_NODES = 1024;
+/** Of two rounds that hear each other whole. */
+const MOST_EDGES = MOST_NODES ** 2 / 4;
+
+/** A list that is refused by its length before its elements are looked at. */
+export const listUpTo = <T extends z.ZodType>(most: number, element: T) =>
+  z.array(element).max(most, {
+    error: ({ input }) => `expected at most ${most}, found ${Array.isArray(input) ? input.length : "none"}`,
+  });
 
 const node = z.strictObject({
   agent: z.string().min(1).describe("who spoke: a model, or one of its prompts or samples"),
@@ -17,7 +28,9 @@ const node = z.strictObject({
 });
 
 const source = z.strictObject({
-  origins: z.array(z.string().min(1)).min(1).describe("the files that the nodes came from, without folder"),
+  origins: listUpTo(MOST_NODES, z.string().min(1))
+    .min(1)
+    .describe("the files that the nodes came from, without folder"),
   use: z.enum(USES).describe("train, or eval: never to be learned from"),
   terms: z.string().nullable().describe("under which terms it may be used, as the importer was told"),
 });
@@ -29,14 +42,13 @@ export const magSchema = z
     benchmark: z.string().min(1),
     task: z.enum(TASKS),
     question: z.string().min(1),
-    choices: z
-      .array(z.strictObject({ label: z.string().min(1), text: z.string() }))
+    choices: listUpTo(MOST_CHOICES, z.strictObject({ label: z.string().min(1), text: z.string() }))
       .min(2)
       .nullable(),
     passage: z.string().nullable(),
     gold: z.string().min(1),
-    nodes: z.array(node).min(1),
-    edges: z.array(z.tuple([z.int(), z.int()])),
+    nodes: listUpTo(MOST_NODES, node).min(1),
+    edges: listUpTo(MOST_EDGES, z.tuple([z.int(), z.int()])),
     source,
   })
   .superRefine((mag, context) => {

@@ -1,6 +1,7 @@
 // Merges the graphs of one question from several sources. Edges stay within a source.
 
-import type { Edge, Mag, MagNode } from "./mag-schema.ts";
+import { MagdiError } from "../base/errors.ts";
+import { type Edge, type Mag, type MagNode, MOST_NODES } from "./mag-schema.ts";
 import { questionKey } from "./question-split.ts";
 
 /**
@@ -50,7 +51,13 @@ function merged(group: readonly Mag[]): Mag {
       taken.add(speech(name, node.round));
       return nodes.push({ node: { ...node, agent: name }, agent: node.agent }) - 1;
     });
-    edges.push(...mag.edges.map(([from, to]): Edge => [placeOf[from]!, placeOf[to]!]));
+    if (nodes.length > MOST_NODES) {
+      throw new MagdiError(
+        "MAGDI_BAD_FILE",
+        `${mag.id}: expected at most ${MOST_NODES} nodes for its question from all sources, found more; merge fewer sources`,
+      );
+    }
+    for (const [from, to] of mag.edges) edges.push([placeOf[from]!, placeOf[to]!]);
   }
   const terms = [...new Set(group.flatMap(({ source }) => source.terms ?? []))];
   return {

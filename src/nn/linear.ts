@@ -127,12 +127,15 @@ export function linears(g: GraphBuilder, x: Value, groups: readonly LinearGroup[
   });
 }
 
-/** ids int64 [B, S], weight [V, C] → [B·S, C]. There is no look-up in blocks with offsets, and embeddings are stored
+/** ids int64 [B, S], weight [V, C] → [B, S, C]. There is no look-up in blocks with offsets, and embeddings are stored
  * without. */
+export function lookUp(g: GraphBuilder, ids: Value, weight: LinearWeight): Value {
+  return weight.kind === "float"
+    ? lookedUp(g, weight, op.gather(g, weight.weight, ids, 0))
+    : op.gatherBlockQuantized(g, weight.codeRows(), ids, weight.scales, weight);
+}
+
+/** ids int64 [B, S], weight [V, C] → [B·S, C] */
 export function embedding(g: GraphBuilder, ids: Value, weight: LinearWeight): Value {
-  const rows =
-    weight.kind === "float"
-      ? lookedUp(g, weight, op.gather(g, weight.weight, ids, 0))
-      : op.gatherBlockQuantized(g, weight.codeRows(), ids, weight.scales, weight);
-  return op.reshape(g, rows, [-1, weight.columns]);
+  return op.reshape(g, lookUp(g, ids, weight), [-1, weight.columns]);
 }

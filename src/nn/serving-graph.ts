@@ -25,7 +25,7 @@ function cacheInputs(g: GraphBuilder, config: DecoderConfig, type: FloatType): v
   }
 }
 
-function cacheOutputs(g: GraphBuilder, config: DecoderConfig, type: FloatType): void {
+export function cacheOutputs(g: GraphBuilder, config: DecoderConfig, type: FloatType): void {
   for (let layer = 0; layer < config.layers; layer++) {
     for (const part of ["key", "value"]) {
       const shape = ["batch_size", config.keyValueHeads, "present_sequence_length", config.headSize];

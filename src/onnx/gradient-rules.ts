@@ -26,9 +26,12 @@ const RULES: Readonly<Record<Operator, TableEntry>> = {
   Size: "steps",
   // On no path from a parameter to a loss: operators of serving graphs alone, and of masks and indices.
   Abs: "unsupported",
+  Attention: "unsupported",
+  Candidates: "unsupported",
   DequantizeLinear: "unsupported",
   GatherBlockQuantized: "unsupported",
   GroupQueryAttention: "unsupported",
+  Linear: "unsupported",
   MatMulIntegerToFloat: "unsupported",
   MatMulNBits: "unsupported",
   QuantizeLinear: "unsupported",

@@ -17,6 +17,9 @@ import {
 } from "./graph.ts";
 import type { Operator } from "./operator-names.ts";
 
+/** The domain of our own operators. */
+export const OWN_DOMAIN = "magdi";
+
 export interface NodeOptions {
   readonly domain?: string;
   readonly attributes?: Readonly<Record<string, Attribute>>;
@@ -241,6 +244,7 @@ export class GraphBuilder {
       nodes: this.#nodes,
       initializers: this.#initializers,
     };
-    return { graph, producer: "magdi", irVersion: 10, opsets: { "": 21, "com.microsoft": 1 } };
+    const own = this.#nodes.some(({ domain }) => domain === OWN_DOMAIN) ? { [OWN_DOMAIN]: 1 } : {};
+    return { graph, producer: "magdi", irVersion: 10, opsets: { "": 21, "com.microsoft": 1, ...own } };
   }
 }

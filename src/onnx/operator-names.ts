@@ -62,4 +62,7 @@ export type MicrosoftOperator =
   | "RotaryEmbedding"
   | "SkipSimplifiedLayerNormalization";
 
-export type Operator = OnnxOperator | MicrosoftOperator;
+/** Our own, in the domain magdi: see native/. "Linear" is the quantised product with what stands before and after it. */
+export type OwnOperator = "Attention" | "Candidates" | "Linear";
+
+export type Operator = OnnxOperator | MicrosoftOperator | OwnOperator;

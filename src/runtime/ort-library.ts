@@ -64,6 +64,7 @@ const API = {
     216,
     "void *options, const char *provider, const void *keys, const void *values, size_t count",
   ],
+  RegisterCustomOpsLibrary_V2: [228, `void *options, ${PATH}path`],
 } as const satisfies Record<string, readonly [number, string]>;
 
 const RELEASE = {

@@ -20,6 +20,8 @@ export interface SessionOptions {
   readonly optimise?: boolean;
   /** Off saves memory on graphs whose shapes change with every run. */
   readonly memoryPattern?: boolean;
+  /** A library of custom operators that the graph uses. */
+  readonly operatorLibrary?: string;
   /** Session configuration entries by ONNX Runtime's own keys. */
   readonly config?: Readonly<Record<string, string>>;
 }
@@ -121,6 +123,8 @@ export class Session {
       await addProvider(settings, device, options.memoryLimitBytes);
       const out: (Pointer | null)[] = [null];
       try {
+        if (options.operatorLibrary !== undefined)
+          library.call("RegisterCustomOpsLibrary_V2", settings, options.operatorLibrary);
         if (typeof graph === "string")
           await library.callAsync("CreateSession", library.env, graph, settings, out);
         else

@@ -8,13 +8,17 @@ import type { CancelReason } from "../base/finish-reason.ts";
 import type { Baselines } from "../voting/baselines.ts";
 import type { ServerConfig } from "./config.ts";
 import type { DescribedRoute } from "./documentation/route-list.ts";
+import type { LimitWatch } from "./observation/limit-watch.ts";
 import type { Metrics } from "./observation/metrics.ts";
 import type { Tracing } from "./observation/request-trace.ts";
+import type { AnswerMemory } from "./operations/answer-memory.ts";
 import type { Lifecycle } from "./operations/lifecycle.ts";
+import type { ByteBudget } from "./transport/byte-budget.ts";
 import type { OpenWebSockets } from "./transport/websocket-upgrades.ts";
 
 export interface ServingContext {
   readonly lifecycle: Lifecycle;
+  readonly answers: AnswerMemory;
   readonly metrics: Metrics;
   readonly baselines: Baselines;
   readonly clock: Clock;
@@ -35,12 +39,17 @@ export interface RouteOptions {
   /** All routes of the app. */
   readonly routes: readonly DescribedRoute[];
   readonly sockets: OpenWebSockets;
+  /** For WebSocket messages that arrive, and bodies. */
+  readonly bodyBudget: ByteBudget;
+  readonly limits: LimitWatch;
 }
 
 declare module "fastify" {
   interface FastifyContextConfig {
     /** True for routes whose failures count as failed inference requests. */
     inference?: boolean;
+    /** True for routes that are no inference, and count as requests for the rate limit all the same. */
+    limited?: boolean;
     /** For the OpenAPI document: errors that cannot be derived from the other options. */
     errors?: readonly ErrorCode[];
     /** For the OpenAPI document, on routes that can stream: the data of one event. */

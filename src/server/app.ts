@@ -4,9 +4,12 @@ import Fastify, { type FastifyInstance, LogController } from "fastify";
 import { serializerCompiler, type ZodTypeProvider } from "fastify-type-provider-zod";
 import { type Clock, systemClock } from "../base/clock.ts";
 import { type Baselines, loadBaselines } from "../voting/baselines.ts";
-import { ANYBODY, openApiKeys } from "./access/api-keys.ts";
+import { openApiKeys } from "./access/api-keys.ts";
 import { initialCaller, installAuthentication } from "./access/authentication.ts";
 import { installBrowserAccess } from "./access/browser-access.ts";
+import { ANYBODY } from "./access/caller.ts";
+import { addressMatcher } from "./access/client-network.ts";
+import { connectionRoom, descriptorLimit } from "./access/connection-room.ts";
 import { installHostCheck } from "./access/host-names.ts";
 import { installRequestLimits, limitOptions } from "./access/http-limits.ts";
 import { installRateLimit } from "./access/rate-limit.ts";
@@ -18,6 +21,7 @@ import { collectRoutes } from "./documentation/route-list.ts";
 import { frameworkErrorOptions, installErrorHandlers } from "./error-handler.ts";
 import { logEngineChange, watchEngine } from "./observation/engine-watch.ts";
 import { watchEventLoop } from "./observation/event-loop-delay.ts";
+import { LimitWatch } from "./observation/limit-watch.ts";
 import { type Logging, loggingOptions, logPrompt } from "./observation/log-privacy.ts";
 import { Metrics } from "./observation/metrics.ts";
 import { logBindings, parseTraceparent, RequestTrace, type Tracing } from "./observation/request-trace.ts";
@@ -25,6 +29,7 @@ import { chatCompletionsRoute } from "./openai/chat-route.ts";
 import { completionsRoute } from "./openai/completions-route.ts";
 import { modelsRoute } from "./openai/models-route.ts";
 import { tokenizeRoute } from "./openai/tokenize-route.ts";
+import { AnswerMemory } from "./operations/answer-memory.ts";
 import { baselinesRoute } from "./operations/baselines-route.ts";
 import { Lifecycle } from "./operations/lifecycle.ts";
 import { metricsRoute } from "./operations/metrics-route.ts";
@@ -32,10 +37,12 @@ import { probesRoute } from "./operations/probes-route.ts";
 import { reasonRoute } from "./reason/reason-route.ts";
 import { voteRoute } from "./reason/vote-route.ts";
 import { REASON_WEBSOCKET_PATH, reasonWebSocketRoute } from "./reason/websocket-route.ts";
-import type { ServedStudent } from "./served-student.ts";
+import { type ServedStudent, tellFileCheck } from "./served-student.ts";
+import { ByteBudget } from "./transport/byte-budget.ts";
 import { HttpConnections } from "./transport/http-connections.ts";
 import { compileValidator, installJsonBodies } from "./transport/request-body.ts";
 import { REQUEST_ID_HEADER, requestIdOf } from "./transport/request-headers.ts";
+import { UnreadAnswers } from "./transport/unread-answers.ts";
 import { installWebSockets, upgradableRequest } from "./transport/websocket-upgrades.ts";
 
 export interface AppOptions {
@@ -73,6 +80,7 @@ export function buildApp(options: AppOptions): FastifyInstance {
   const clock = options.clock ?? systemClock;
   const context: ServingContext = {
     lifecycle: new Lifecycle(clock),
+    answers: new AnswerMemory(),
     metrics: options.metrics ?? new Metrics(),
     baselines: options.baselines ?? loadBaselines(config.baselines),
     clock,
@@ -81,7 +89,7 @@ export function buildApp(options: AppOptions): FastifyInstance {
   };
   const { lifecycle, metrics } = context;
   const apiKeys = openApiKeys(config);
-  metrics.traffic.initialiseKeys(apiKeys?.names ?? [ANYBODY.name]);
+  metrics.traffic.initialiseKeys(apiKeys?.names ?? [ANYBODY]);
   const limits = limitOptions(config);
   const connections = new HttpConnections(clock);
 
@@ -105,12 +113,11 @@ export function buildApp(options: AppOptions): FastifyInstance {
   app.decorate("drain", (timeoutMs: number) => lifecycle.drain(timeoutMs));
   app.setValidatorCompiler(compileValidator);
   app.setSerializerCompiler(serializerCompiler);
-  installJsonBodies(app, config.bodyLimitBytes);
   const routes = collectRoutes(app);
   installErrorHandlers(app, metrics, routes);
 
   app.addHook("onRequest", async (request, reply) => {
-    request.caller = initialCaller(apiKeys);
+    request.caller = initialCaller(apiKeys, request.ip);
     reply.header(REQUEST_ID_HEADER, request.id);
     const parent = parseTraceparent(request.headers.traceparent);
     const { url: route, config: kind } = request.routeOptions;
@@ -138,9 +145,39 @@ export function buildApp(options: AppOptions): FastifyInstance {
     });
   });
 
+  const reached = new LimitWatch(metrics.traffic, app.log, clock);
+  const room = connectionRoom(config.maxConnections, descriptorLimit());
+  if (room.connections < config.maxConnections) {
+    app.log.warn(
+      { connections: room.connections, maxConnections: config.maxConnections },
+      "the limit of open files leaves room for fewer connections than maxConnections: raise it (ulimit -n)",
+    );
+  }
+  const ofOneClient = (all: number) => Math.max(1, Math.floor(all * config.clientShare));
+  const unread = new UnreadAnswers({
+    clock,
+    limits: reached,
+    timeoutMs: config.writeTimeoutMs,
+    totalBytes: config.answerBufferBytes,
+    perClientBytes: ofOneClient(config.answerBufferBytes),
+  });
+  const bodyBudget = new ByteBudget({
+    clock,
+    // A body of the largest size is taken, whatever else the settings say.
+    totalBytes: Math.max(config.bodyBufferBytes, 2 * config.bodyLimitBytes),
+    perClientBytes: Math.max(ofOneClient(config.bodyBufferBytes), 2 * config.bodyLimitBytes),
+  });
+
   // Hooks run in this order.
-  connections.watch(app);
+  connections.watch(app, {
+    limits: reached,
+    room,
+    perClient: ofOneClient(room.connections),
+    unread,
+    isProxy: addressMatcher(config.trustProxy),
+  });
   installRequestLimits(app, config);
+  installJsonBodies(app, { limitBytes: config.bodyLimitBytes, budget: bodyBudget, limits: reached });
   installHostCheck(app, config);
   installBrowserAccess(app, config.corsOrigins);
   app.after(() => {
@@ -152,10 +189,22 @@ export function buildApp(options: AppOptions): FastifyInstance {
       if (request.routeOptions.config.inference) logPrompt(request.log, request.body);
     });
   }
-  const sockets = installWebSockets(app, config.bodyLimitBytes);
+  const sockets = installWebSockets(app, {
+    clock,
+    limits: reached,
+    maxFrameBytes: config.bodyLimitBytes,
+    total: config.maxWebSockets,
+    perClient: ofOneClient(config.maxWebSockets),
+  });
+  metrics.traffic.readHoldings({
+    connections: () => connections.size,
+    webSockets: () => sockets.size,
+    bodyBytes: () => bodyBudget.heldBytes,
+    unreadBytes: () => unread.totalBytes,
+  });
 
   const typed = app.withTypeProvider<ZodTypeProvider>();
-  const routeOptions = { context, routes, sockets };
+  const routeOptions = { context, routes, sockets, bodyBudget, limits: reached };
   for (const route of [
     indexRoute,
     playgroundRoute,
@@ -181,11 +230,17 @@ export function buildApp(options: AppOptions): FastifyInstance {
     (student) => {
       if (closed) return student.engine.close();
       metrics.serve(student.id, () => student.engine.stats());
+      if (student.memory !== undefined) {
+        metrics.engine.showMemory(student.memory);
+        context.answers.bound(student.memory.bytes.answers);
+      }
       lifecycle.studentLoaded(student);
+      tellFileCheck(app.log, student);
       const state = () => student.engine.stats().state;
       stopWatching.push(
         watchEngine(clock, state, (change) => {
           metrics.engine.countChange(change.to);
+          if (lifecycle.filesAltered) return; // logged below; a restart would not help
           logEngineChange(app.log, change);
           if (change.to === "failed") options.onEngineFailed?.();
         }),

@@ -82,19 +82,26 @@ export const serverSettings = z.object({
   contextLength: wholeNumber(16, 1_048_576)
     .nullable()
     .default(null)
-    .describe("tokens of prompt and answer together; default: the student's, at most 4096"),
+    .describe(
+      "tokens of prompt and answer together; default: the student's, at most 4096 and what memory allows",
+    ),
   prefixCacheTokens: wholeNumber(0, 10_000_000)
-    .default(2048)
-    .describe("prompt tokens kept computed, for prompts that begin the same; 0 keeps none"),
+    .nullable()
+    .default(null)
+    .describe(
+      "prompt tokens kept computed, for prompts that begin the same; 0 keeps none; default: 2048, or what memory allows",
+    ),
   memoryLimitMb: wholeNumber(1, 100_000_000)
     .nullable()
     .default(null)
     .describe(
-      "most that weights, keys and values may take together, in millions of bytes, or the server does not start; default: no limit",
+      "memory to do with, in millions of bytes: on the CPU of the whole process, on a device of weights, keys and values there; default: what control groups and the machine leave",
     ),
   isolatePrefixes: onOff()
-    .default(false)
-    .describe("true: what one API key's prompts left computed is never reused for another's"),
+    .default(true)
+    .describe(
+      "what one API key's prompts left computed is never reused for another's; false shares it, and gives away what keys ask: by cached_tokens and by time, a key can guess another's prompts piece by piece",
+    ),
   maxSamples: wholeNumber(1, 1024).default(32).describe("most samples of one request"),
   queueSamples: wholeNumber(1, 1_000_000)
     .default(256)
@@ -129,11 +136,15 @@ export const serverSettings = z.object({
   apiKeysFile: text("a file of API keys")
     .nullable()
     .default(null)
-    .describe('file of API keys: {"name": "key"} or lines of name:key; only who has one may ask'),
+    .describe(
+      'file of API keys: {"name": "key"} or lines of name:key, with a weight and rights where need be; only who has one may ask',
+    ),
   apiKeys: keyList.nullable().default(null).describe("API keys as name:key,name:key, besides the file's"),
   requestsPerMinute: wholeNumber(0, 1_000_000)
     .default(0)
-    .describe("requests a minute of one API key, or of one address without keys; 0 is no limit"),
+    .describe(
+      "requests a minute of one API key, or of one address without keys: questions, completions, votes, texts to tokenise; 0 is no limit",
+    ),
   corsOrigins: listOf("an origin such as https://example.org or *", isOrigin)
     .default([])
     .describe("origins whose pages may call the server, separated by commas; * is any"),
@@ -147,8 +158,35 @@ export const serverSettings = z.object({
     .describe("proxies whose X-Forwarded-For is believed, separated by commas"),
   receiveTimeoutMs: wholeNumber(100, 86_400_000)
     .default(30_000)
-    .describe("time that a request may take to arrive"),
-  maxConnections: wholeNumber(1, 1_000_000).default(4096).describe("open connections; more are closed"),
+    .describe("time that a request, or a message of a WebSocket, may take to arrive"),
+  writeTimeoutMs: wholeNumber(100, 86_400_000)
+    .default(60_000)
+    .describe("time in which a client must read some of its answer; who reads nothing is cut off"),
+  maxConnections: wholeNumber(1, 1_000_000)
+    .default(4096)
+    .describe(
+      "open connections; then the longest idle is closed, or a further one answered 503; /health and /ready are always answered",
+    ),
+  maxWebSockets: wholeNumber(1, 1_000_000)
+    .default(1024)
+    .describe(
+      "open WebSockets; then one that was idle for a minute is closed, or a further one answered 503",
+    ),
+  bodyBufferBytes: wholeNumber(1024, 1_099_511_627_776)
+    .default(67_108_864)
+    .describe(
+      "bytes of bodies of all requests under way, and of WebSocket messages that arrive; more are answered 503",
+    ),
+  answerBufferBytes: wholeNumber(1024, 1_099_511_627_776)
+    .default(67_108_864)
+    .describe(
+      "bytes of all answers that clients have not read; beyond it who has not read for the longest is cut off",
+    ),
+  clientShare: numberThat("a number above 0 and at most 1", (share) => share > 0 && share <= 1)
+    .default(0.25)
+    .describe(
+      "share of connections, WebSockets and buffered bytes that one address (IPv6: /64) may take; more are answered 429. Addresses that proxies of trustProxy forward count, not the proxies'",
+    ),
   otlpEndpoint: httpUrl
     .nullable()
     .default(null)

@@ -78,6 +78,7 @@ function invalid(message: string): ErrorBody {
 export const frameworkErrorOptions = {
   frameworkErrors(error, request, reply) {
     const failure = toHttpError(authenticate(request) ?? error);
-    void send(reply.header(REQUEST_ID_HEADER, request.id) as FastifyReply, failure);
+    reply.headers({ [REQUEST_ID_HEADER]: request.id, "cache-control": "no-store" });
+    void send(reply as FastifyReply, failure);
   },
 } satisfies FastifyServerOptions;

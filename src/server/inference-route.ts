@@ -23,6 +23,7 @@ export function admit(context: ServingContext, reply: FastifyReply): ServedStude
 
 /** Waits for the whole answer; cancels if the client disconnects. */
 export async function answerWhole<T>(reply: FastifyReply, run: InferenceRun<T>): Promise<T> {
+  forgetBody(reply);
   const stopWatching = onDisconnect(reply.raw, () => run.cancel("disconnect"));
   try {
     const answer = await run.done;
@@ -55,6 +56,7 @@ export async function answerStreamed(reply: FastifyReply, answer: StreamedAnswer
     onClosed: cancel,
   });
   run = answer.start(stream);
+  forgetBody(reply);
   if (disconnected) run.cancel("disconnect");
   // The stream notices a disconnect only once it has sent something; this also covers waiting and prefill.
   const stopWatching = onDisconnect(reply.raw, cancel);
@@ -72,6 +74,11 @@ export async function answerStreamed(reply: FastifyReply, answer: StreamedAnswer
   }
   stream.done();
   return reply;
+}
+
+/** What a request needs of its body was read: while it waits and runs, it does not hold a megabyte of text. */
+function forgetBody(reply: FastifyReply): void {
+  reply.request.body = undefined;
 }
 
 /** Calls back once if the connection closes before the whole response was written; the returned function stops watching. */

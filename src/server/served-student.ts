@@ -1,7 +1,9 @@
 // The student that the server serves, and the checks of a request against it: model name, number of samples, token ids.
 
+import type { FastifyBaseLogger } from "fastify";
 import { badField } from "../asking/sampling.ts";
 import { MagdiError } from "../base/errors.ts";
+import type { MemoryPlan } from "../engine/memory-plan.ts";
 import type { GenerationEngine, StepReport } from "../engine/request.ts";
 import type { ChatSpeaker, Message } from "../text/chat-prompt.ts";
 import type { ServerConfig } from "./config.ts";
@@ -10,12 +12,18 @@ export interface ServedStudent extends ChatSpeaker {
   /** The name that clients put into `model`. */
   readonly id: string;
   readonly engine: GenerationEngine;
-  /** The student folder's student.json, and the dtype and device that serve. */
+  /** The student folder's student.json, and the dtype, device and kernels that serve. */
   readonly manifest: Readonly<Record<string, unknown>>;
   /** One sentence: the device it runs on, and why others that were tried did not work. */
   readonly deviceChoice?: string;
+  /** What of the memory that there is was taken, and for what. */
+  readonly memory?: MemoryPlan;
   /** Unix seconds. */
   readonly created: number;
+  /** The manifest's files whose hashes were compared so far, and those that still are to be. */
+  readonly files?: { readonly checked: readonly string[]; readonly pending: readonly string[] };
+  /** Resolves when all were, or the engine was closed; rejects for altered ones, and the engine has failed then. */
+  readonly filesChecked?: Promise<void>;
 }
 
 /**
@@ -27,6 +35,25 @@ export type OpenStudent = (
   folder: string,
   options: { readonly config: ServerConfig; readonly onStep: (report: StepReport) => void },
 ) => Promise<ServedStudent>;
+
+/** Logs which files are checked while requests are answered, and how that ends. */
+export function tellFileCheck(log: FastifyBaseLogger, student: ServedStudent): void {
+  const pending = student.files?.pending ?? [];
+  if (pending.length > 0) {
+    log.info({ files: pending }, "comparing large files with their hashes while requests are answered");
+  }
+  student.filesChecked?.then(
+    () => {
+      if (pending.length > 0 && student.files?.pending.length === 0)
+        log.info("all files have the hashes of student.json");
+    },
+    (error: unknown) =>
+      log.fatal(
+        { err: error },
+        "the student's files were altered: requests are refused, and /ready answers 503",
+      ),
+  );
+}
 
 /** @throws MagdiError MAGDI_UNKNOWN_MODEL if the request names a model other than the served one */
 export function assertServes(student: ServedStudent, model: string | null | undefined): void {

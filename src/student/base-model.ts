@@ -29,6 +29,8 @@ export interface BaseModel {
   readonly textFiles: ReadonlyMap<string, string>;
   /** Licence as the source states it. */
   readonly licence: string | null;
+  /** What was read otherwise than its reader may expect: one sentence each, for the terminal and the card. */
+  readonly notes?: readonly string[];
   close(): void;
 }
 

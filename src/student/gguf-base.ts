@@ -9,12 +9,16 @@ import { closingOnError } from "../tensor/tensor-file.ts";
 import { ggufEndTokenIds, ggufTokenizerFiles } from "../text/gguf-tokenizer.ts";
 import { type BaseModel, type BaseTensor, checkTensors } from "./base-model.ts";
 import { type ConfigJson, readConfigJson } from "./config-json.ts";
+import { areTwins, finer } from "./tied-head.ts";
 
 const ARCHITECTURES = {
   llama: "LlamaForCausalLM",
   qwen2: "Qwen2ForCausalLM",
   qwen3: "Qwen3ForCausalLM",
 } as const;
+
+const EMBEDDING = "model.embed_tokens.weight";
+const HEAD = "lm_head.weight";
 
 const LAYER_MODULES: Readonly<Record<string, string>> = {
   attn_norm: "input_layernorm",
@@ -32,9 +36,9 @@ const LAYER_MODULES: Readonly<Record<string, string>> = {
 
 /** "blk.3.attn_q.weight" → "model.layers.3.self_attn.q_proj.weight"; unknown names stay as they are, for the error. */
 function huggingFaceName(name: string): string {
-  if (name === "token_embd.weight") return "model.embed_tokens.weight";
+  if (name === "token_embd.weight") return EMBEDDING;
   if (name === "output_norm.weight") return "model.norm.weight";
-  if (name === "output.weight") return "lm_head.weight";
+  if (name === "output.weight") return HEAD;
   const match = /^blk\.(\d+)\.([a-z_]+)\.(weight|bias)$/.exec(name);
   const module = LAYER_MODULES[match?.[2] ?? ""];
   return match && module ? `model.layers.${match[1]}.${module}.${match[3]}` : name;
@@ -156,6 +160,19 @@ function configOf(file: GgufFile, architecture: keyof typeof ARCHITECTURES): Con
   return Object.fromEntries(Object.entries(config).filter(([, value]) => value !== undefined));
 }
 
+/** Makes one matrix of an embedding and a head that are the same but for their rounding; returns the notes. */
+function tieTwins(tensors: Map<string, BaseTensor>): string[] {
+  const [embedding, head] = [tensors.get(EMBEDDING), tensors.get(HEAD)];
+  if (embedding === undefined || head === undefined || !areTwins(embedding, head)) return [];
+  tensors.set(EMBEDDING, finer(embedding, head));
+  tensors.delete(HEAD);
+  const bits = ({ sourceBits }: BaseTensor): string =>
+    sourceBits === null ? "floats" : `${sourceBits} bits`;
+  return [
+    `The file stores the embedding (${bits(embedding)}) once more as the vocabulary head (${bits(head)}); the finer of the two serves as both.`,
+  ];
+}
+
 /** Opens the file; tensors are read on demand.
  * @throws MAGDI_BAD_FILE, MAGDI_UNSUPPORTED naming what is wrong. */
 export function openGgufBase(path: string): BaseModel {
@@ -180,6 +197,8 @@ export function openGgufBase(path: string): BaseModel {
       tensors.set(huggingFaceName(name), tensorOf(file, name, order));
     }
     checkTensors(path, config, tensors);
+    const notes = tieTwins(tensors);
+    const tied = notes.length > 0;
     const licence = file.metadata.get("general.license");
     const textFiles = hasTokenizer(file) ? ggufTokenizerFiles(file.metadata) : {};
     const generationConfig = Object.fromEntries(
@@ -189,8 +208,9 @@ export function openGgufBase(path: string): BaseModel {
     );
     return {
       source: path,
-      config,
-      configJson,
+      config: tied ? { ...config, tiedHead: true } : config,
+      configJson: tied ? { ...configJson, tie_word_embeddings: true } : configJson,
+      notes,
       generationConfig,
       tensors,
       textFiles: new Map(

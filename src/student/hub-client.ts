@@ -6,6 +6,9 @@ import { MagdiError } from "../base/errors.ts";
 const ATTEMPTS = 5;
 const FIRST_DELAY_MS = 500;
 const MAX_REDIRECTS = 10;
+/** An answer has to begin, and then to bring STEADY_BYTES, in every minute. */
+const PATIENCE_MS = 60_000;
+const STEADY_BYTES = 2 ** 18;
 
 /** Failures that a retry would not help: no DNS, no route, no listener. */
 const UNREACHABLE = new Set([
@@ -29,6 +32,8 @@ export interface HubClientOptions {
   readonly token: string | null;
   readonly fetch: typeof fetch;
   readonly delay: (milliseconds: number) => Promise<void>;
+  /** Default: a minute. */
+  readonly patienceMs?: number;
 }
 
 /** A file on the hub. */
@@ -150,12 +155,55 @@ export class HubClient {
       } catch (error) {
         if (!(error instanceof TransientFailure)) throw error;
         const reached = progress();
-        if (reached > furthest) failures = 1;
-        furthest = Math.max(furthest, reached);
+        if (reached >= furthest + STEADY_BYTES) {
+          failures = 1;
+          furthest = reached;
+        }
         if (failures >= ATTEMPTS) throw error;
         await this.#options.delay(FIRST_DELAY_MS * 2 ** (failures - 1));
       }
     }
+  }
+
+  /** The chunks of an answer's body. @throws TransientFailure when it breaks, or comes too slowly */
+  async *bodyOf(response: Response, url: string): AsyncGenerator<Uint8Array> {
+    if (response.body === null) return;
+    const reader = response.body.getReader();
+    const patience = new Patience(this.#options.patienceMs ?? PATIENCE_MS);
+    let ended = false;
+    let received = 0;
+    try {
+      while (true) {
+        const { done, value } = await patience.wait(reader.read()).catch((error: unknown) => {
+          if (error instanceof OutOfPatience) throw this.#tooSlow(url, error);
+          ended = true;
+          throw this.networkFailure(error, url);
+        });
+        if (done) {
+          ended = true;
+          return;
+        }
+        received += value.length;
+        if (received >= STEADY_BYTES) {
+          received = 0;
+          patience.renew();
+        }
+        yield value;
+        // Time that the disk took is not the hub's.
+        if (received === 0) patience.renew();
+      }
+    } finally {
+      if (!ended) await reader.cancel();
+    }
+  }
+
+  #tooSlow(url: string, cause: Error): TransientFailure {
+    const { origin } = new URL(url);
+    return new TransientFailure(
+      "MAGDI_FILE_MISSING",
+      `${origin}: expected at least ${STEADY_BYTES} bytes a minute, found fewer again and again; what arrived is kept, try again later`,
+      { cause },
+    );
   }
 
   /** The error for a failed fetch or a broken body. */
@@ -219,9 +267,13 @@ export class HubClient {
   }
 
   async #fetch(url: URL, init: RequestInit): Promise<Response> {
+    const patience = new Patience(this.#options.patienceMs ?? PATIENCE_MS);
+    const beginning = new AbortController();
     try {
-      return await this.#options.fetch(url, init);
+      return await patience.wait(this.#options.fetch(url, { ...init, signal: beginning.signal }));
     } catch (error) {
+      beginning.abort();
+      if (error instanceof OutOfPatience) throw this.#tooSlow(url.href, error);
       throw this.networkFailure(error, url.href);
     }
   }
@@ -256,4 +308,35 @@ export class HubClient {
 
 function isRedirect(response: Response): boolean {
   return [301, 302, 303, 307, 308].includes(response.status);
+}
+
+class OutOfPatience extends Error {}
+
+/** A time within which something has to happen, until it is renewed. */
+class Patience {
+  readonly #milliseconds: number;
+  #endMs: number;
+
+  constructor(milliseconds: number) {
+    this.#milliseconds = milliseconds;
+    this.#endMs = performance.now() + milliseconds;
+  }
+
+  renew(): void {
+    this.#endMs = performance.now() + this.#milliseconds;
+  }
+
+  /** @throws OutOfPatience */
+  async wait<T>(happening: Promise<T>): Promise<T> {
+    let timer: NodeJS.Timeout | undefined;
+    const late = new Promise<never>((_, reject) => {
+      const inMs = Math.max(0, this.#endMs - performance.now());
+      timer = setTimeout(() => reject(new OutOfPatience("the time is over")), inMs);
+    });
+    try {
+      return await Promise.race([happening, late]);
+    } finally {
+      clearTimeout(timer);
+    }
+  }
 }

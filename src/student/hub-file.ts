@@ -2,7 +2,7 @@
 // hub's size and hash, then renamed.
 
 import { createHash, type Hash } from "node:crypto";
-import { constants, createReadStream, mkdirSync, readdirSync, rmSync, statSync } from "node:fs";
+import { constants, createReadStream, mkdirSync, readdirSync, rmSync, statfsSync, statSync } from "node:fs";
 import { type FileHandle, open } from "node:fs/promises";
 import path from "node:path";
 import { pipeline } from "node:stream/promises";
@@ -46,8 +46,10 @@ export async function downloadFile(
   repository: string,
   remote: RemoteFile,
   file: string,
+  maxBytes: number,
   onBytes: BytesReport,
 ): Promise<void> {
+  if (remote.sizeBytes !== null && remote.sizeBytes > maxBytes) throw tooLarge(remote, maxBytes);
   const folder = path.dirname(file);
   // The name contains the ETag, so that a download of another version is never resumed.
   const version = createHash("sha256")
@@ -57,7 +59,8 @@ export async function downloadFile(
   const partial = `${file}.${version}.partial`;
   await onDisk(folder, () => mkdirSync(folder, { recursive: true }));
   if (remote.etag === null) rmSync(partial, { force: true });
-  const receiving = (): Promise<void> => receive(client, repository, remote, partial, onBytes);
+  assertRoom(folder, (remote.sizeBytes ?? 0) - (fileSizeBytes(partial) ?? 0));
+  const receiving = (): Promise<void> => receive(client, repository, remote, partial, maxBytes, onBytes);
   await client.retrying(receiving, () => fileSizeBytes(partial) ?? 0);
   try {
     await assertWhole(remote, partial, file);
@@ -79,12 +82,30 @@ export async function downloadFile(
   for (const name of begun) rmSync(path.join(folder, name), { force: true });
 }
 
+function tooLarge({ url }: RemoteFile, maxBytes: number): MagdiError {
+  return new MagdiError(
+    "MAGDI_BAD_FILE",
+    `${url}: expected at most ${maxBytes} bytes, found more; it is not read`,
+  );
+}
+
+/** Before the disk is filled. @throws MAGDI_FILE_MISSING */
+function assertRoom(folder: string, sizeBytes: number): void {
+  const { bavail, bsize } = statfsSync(folder);
+  if (sizeBytes <= bavail * bsize) return;
+  throw new MagdiError(
+    "MAGDI_FILE_MISSING",
+    `${folder}: the disk has ${bavail * bsize} bytes left, and the download needs ${sizeBytes}; free space or set MAGDI_CACHE to another disk`,
+  );
+}
+
 /** One attempt: requests the missing bytes and writes them. */
 async function receive(
   client: HubClient,
   repository: string,
   remote: RemoteFile,
   partial: string,
+  maxBytes: number,
   onBytes: BytesReport,
 ): Promise<void> {
   const total = remote.sizeBytes;
@@ -126,13 +147,17 @@ async function receive(
         `${partial}: vanished while it was being written; run again`,
       );
     }
-    for await (const chunk of bodyOf(client, response, remote.url)) {
+    for await (const chunk of client.bodyOf(response, remote.url)) {
       if (total !== null && position + chunk.length > total) {
         rmSync(partial, { force: true });
         throw new MagdiError(
           "MAGDI_BAD_FILE",
           `${remote.url}: expected ${total} bytes, found more; try again later`,
         );
+      }
+      if (position + chunk.length > maxBytes) {
+        rmSync(partial, { force: true });
+        throw tooLarge(remote, maxBytes);
       }
       const at = position;
       await onDisk(folder, () => writeAll(handle, chunk, at));
@@ -148,27 +173,6 @@ async function receive(
       "MAGDI_BAD_FILE",
       `${remote.url}: expected ${total} bytes, the answer ends after ${position} again and again; what arrived is kept, run the command again`,
     );
-  }
-}
-
-async function* bodyOf(client: HubClient, response: Response, url: string): AsyncGenerator<Uint8Array> {
-  if (response.body === null) return;
-  const reader = response.body.getReader();
-  let ended = false;
-  try {
-    while (true) {
-      const { done, value } = await reader.read().catch((error: unknown) => {
-        ended = true;
-        throw client.networkFailure(error, url);
-      });
-      if (done) {
-        ended = true;
-        return;
-      }
-      yield value;
-    }
-  } finally {
-    if (!ended) await reader.cancel();
   }
 }
 

@@ -1,17 +1,18 @@
 // Downloads base models from a Hugging Face hub into a cache: hub ids, the files that a model needs, what the cache
 // holds.
 
-import { readFileSync, rmSync } from "node:fs";
+import { rmSync } from "node:fs";
 import { homedir } from "node:os";
 import path from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
 import { MagdiError } from "../base/errors.ts";
 import { readJsonObject } from "../base/files/json-file.ts";
+import { readRegularText } from "../base/files/regular-file.ts";
 import { writeWholeFile } from "../base/files/whole-file.ts";
 import { readConfigJson } from "./config-json.ts";
 import { HubClient, HubUnreachable, type RemoteFile } from "./hub-client.ts";
 import { downloadFile, fileSizeBytes, onDisk } from "./hub-file.ts";
-import { TEXT_FILES } from "./hugging-face-base.ts";
+import { TEXT_FILES } from "./text-files.ts";
 
 const CONFIG = "config.json";
 const WEIGHTS = "model.safetensors";
@@ -19,6 +20,14 @@ const INDEX = "model.safetensors.index.json";
 
 /** Read by the import if the repository has them. */
 const OPTIONAL_FILES = ["generation_config.json", ...TEXT_FILES];
+
+/** Of a file that is read as text: as much as the import reads. */
+const MOST_TEXT_BYTES = 2 ** 26;
+/** Of weights whose size the hub states. */
+const MOST_WEIGHT_BYTES = 2 ** 40;
+/** Of weights whose size it does not state: nobody can tell when they would end. */
+const MOST_UNSTATED_BYTES = 2 ** 30;
+const MOST_SHARDS = 2000;
 
 /** Lists the cached files and their versions. */
 const RECORD = ".hub.json";
@@ -44,6 +53,8 @@ export interface HubOptions {
   readonly token?: string | null;
   readonly fetch?: typeof fetch;
   readonly delay?: (milliseconds: number) => Promise<void>;
+  /** How long the hub may take to answer, and for each quarter of a megabyte. Default: a minute. */
+  readonly patienceMs?: number;
   readonly onProgress?: (progress: HubProgress) => void;
 }
 
@@ -128,6 +139,7 @@ class CachedRevision {
       token: options.token ?? null,
       fetch: options.fetch ?? fetch,
       delay: options.delay ?? ((milliseconds) => pause(milliseconds)),
+      ...(options.patienceMs === undefined ? {} : { patienceMs: options.patienceMs }),
     });
   }
 
@@ -201,7 +213,8 @@ class CachedRevision {
     if (this.#id.file === null) this.#record.complete = false;
     delete this.#record.files[name];
     await this.#writeRecord();
-    await downloadFile(this.#client, repository, remote, file, (doneBytes, totalBytes) =>
+    const maxBytes = mostBytes(name, remote);
+    await downloadFile(this.#client, repository, remote, file, maxBytes, (doneBytes, totalBytes) =>
       this.#options.onProgress?.({ file: name, doneBytes, totalBytes }),
     );
     this.#record.files[name] = { etag: remote.etag, sizeBytes: fileSizeBytes(file) ?? 0 };
@@ -219,13 +232,16 @@ class CachedRevision {
   }
 }
 
+function mostBytes(name: string, { sizeBytes }: RemoteFile): number {
+  if (!/\.(?:safetensors|gguf)$/i.test(name)) return MOST_TEXT_BYTES;
+  return sizeBytes === null ? MOST_UNSTATED_BYTES : MOST_WEIGHT_BYTES;
+}
+
 /** The cache's record; an empty one when it cannot be read. */
 function readRecord(file: string): CacheRecord {
   const empty: CacheRecord = { complete: false, files: {} };
   try {
-    const { complete, files }: { complete?: unknown; files?: unknown } = JSON.parse(
-      readFileSync(file, "utf8"),
-    );
+    const { complete, files }: { complete?: unknown; files?: unknown } = JSON.parse(readRegularText(file));
     if (typeof files !== "object" || files === null) return empty;
     const known = Object.entries(files as CacheRecord["files"]); // checked entry by entry
     const sound = known.filter(([, entry]) => typeof entry?.sizeBytes === "number");
@@ -247,6 +263,12 @@ function shardNames(index: string): string[] {
     throw new MagdiError(
       "MAGDI_BAD_FILE",
       `${index}: weight_map: expected .safetensors files inside the repository, found ${found}`,
+    );
+  }
+  if (names.length > MOST_SHARDS) {
+    throw new MagdiError(
+      "MAGDI_BAD_FILE",
+      `${index}: weight_map: expected at most ${MOST_SHARDS} files, found ${names.length}`,
     );
   }
   return names.filter(isShard).sort();

@@ -1,29 +1,22 @@
 // Reads a Hugging Face folder as a base model: config.json, safetensors (single or sharded), tokenizer files.
 
-import { existsSync, readFileSync, statSync } from "node:fs";
+import { existsSync } from "node:fs";
 import path from "node:path";
 import { MagdiError } from "../base/errors.ts";
 import { readJsonObject, readJsonObjectIfThere } from "../base/files/json-file.ts";
+import { readRegularText } from "../base/files/regular-file.ts";
 import { openSafetensors, openShardedSafetensors } from "../tensor/safetensors.ts";
 import { closingOnError } from "../tensor/tensor-file.ts";
 import { type BaseModel, type BaseTensor, checkTensors } from "./base-model.ts";
 import { readConfigJson } from "./config-json.ts";
-
-/** Tokenizer and chat template; a model may lack any of them. */
-export const TEXT_FILES = [
-  "tokenizer.json",
-  "tokenizer_config.json",
-  "special_tokens_map.json",
-  "added_tokens.json",
-  "chat_template.jinja",
-];
+import { TEXT_FILES } from "./text-files.ts";
 
 /** transformers.js reads the chat template from tokenizer_config.json only, and by default cleans up spaces, which
  * streaming could not reproduce. */
 function alignTokenizerConfig(files: Map<string, string>, folder: string): void {
   if (!files.has("tokenizer.json")) return;
   const name = "tokenizer_config.json";
-  const config = readJsonObjectIfThere(path.join(folder, name));
+  const config = readJsonObjectIfThere(path.join(folder, name), { within: folder });
   const template = config.chat_template ?? files.get("chat_template.jinja");
   const aligned = { ...config, clean_up_tokenization_spaces: false };
   if (template !== undefined) Object.assign(aligned, { chat_template: template });
@@ -35,15 +28,16 @@ function alignTokenizerConfig(files: Map<string, string>, folder: string): void 
 export function readHuggingFaceTexts(
   folder: string,
 ): Pick<BaseModel, "configJson" | "generationConfig" | "textFiles"> {
-  const configJson = readJsonObject(path.join(folder, "config.json"));
+  const limits = { within: folder };
+  const configJson = readJsonObject(path.join(folder, "config.json"), undefined, limits);
   const textFiles = new Map<string, string>();
   for (const name of TEXT_FILES) {
     const full = path.join(folder, name);
-    if (existsSync(full) && statSync(full).isFile()) textFiles.set(name, readFileSync(full, "utf8"));
+    if (existsSync(full)) textFiles.set(name, readRegularText(full, limits));
   }
   alignTokenizerConfig(textFiles, folder);
   const generation = path.join(folder, "generation_config.json");
-  return { configJson, generationConfig: readJsonObjectIfThere(generation), textFiles };
+  return { configJson, generationConfig: readJsonObjectIfThere(generation, limits), textFiles };
 }
 
 /** Opens the folder; tensors are read on demand.
@@ -66,7 +60,9 @@ export function openHuggingFaceBase(folder: string): BaseModel {
       `${folder}: expected model.safetensors or model.safetensors.index.json; other weight formats are not read`,
     );
   }
-  const file = existsSync(single) ? openSafetensors(single) : openShardedSafetensors(index);
+  const file = existsSync(single)
+    ? openSafetensors(single, { within: folder })
+    : openShardedSafetensors(index);
   closingOnError(file, () => checkTensors(folder, config, file.entries));
   const tensors = new Map<string, BaseTensor>(
     [...file.entries].map(([name, entry]) => [

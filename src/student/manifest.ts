@@ -1,13 +1,13 @@
 // The manifest student.json: what a student folder holds, its origin, each dtype's measured quality, and every file's
 // size and hash.
 
-import { createHash } from "node:crypto";
-import { createReadStream, existsSync, readFileSync, statSync } from "node:fs";
+import { closeSync, existsSync } from "node:fs";
 import path from "node:path";
-import { pipeline } from "node:stream/promises";
 import { z } from "zod";
 import { MagdiError } from "../base/errors.ts";
+import { openRegularFile, readRegularText } from "../base/files/regular-file.ts";
 import { DTYPES, type Dtype } from "./dtype.ts";
+import { TEXT_FILES } from "./text-files.ts";
 
 /** A dtype compared with float32. */
 const qualitySchema = z.strictObject({
@@ -41,10 +41,20 @@ const choiceSchema = z.strictObject({
 });
 export type Choice = z.infer<typeof choiceSchema>;
 
+/** A path inside the folder, with the slashes of every system. */
+const fileName = z.string().refine((name) => isPlainPath(name), {
+  error: ({ input }) => `expected a path inside the folder, found ${JSON.stringify(input).slice(0, 100)}`,
+});
+
+function isPlainPath(name: string): boolean {
+  const parts = name.split("/");
+  return !/[\\:\0]/.test(name) && parts.every((part) => part !== "" && part !== "." && part !== "..");
+}
+
 const dtypeSchema = z.strictObject({
-  engine: z.string(),
-  model: z.string(),
-  data: z.array(z.string()),
+  engine: fileName,
+  model: fileName,
+  data: z.array(fileName),
   /** Number of weights by format. */
   weights: z.record(z.string(), z.number().int()),
   quality: qualitySchema.nullable(),
@@ -67,9 +77,14 @@ const trainingSchema = z.strictObject({
 });
 export type Training = z.infer<typeof trainingSchema>;
 
+/** Clients name it, and terminals show it. */
+export const studentName = z
+  .string()
+  .regex(/^[^\p{Cc}\p{Zl}\p{Zp}]{1,200}$/u, "expected 1 to 200 characters without control characters");
+
 export const manifestSchema = z.strictObject({
   format: z.literal(1),
-  name: z.string().min(1),
+  name: studentName,
   /** What it was imported or trained from. */
   base: z.string(),
   family: z.string(),
@@ -81,10 +96,15 @@ export const manifestSchema = z.strictObject({
   tasks: z.array(z.string()),
   /** Absent without training. */
   training: trainingSchema.optional(),
+  /** What was read otherwise than one may expect; absent where nothing was. */
+  notes: z.array(z.string()).optional(),
   /** Absent unless the import chose the dtype. */
   choice: choiceSchema.optional(),
   dtypes: z.partialRecord(z.enum(DTYPES), dtypeSchema),
-  files: z.record(z.string(), z.strictObject({ bytes: z.number().int(), sha256: z.string() })),
+  files: z.record(
+    fileName,
+    z.strictObject({ bytes: z.number().int().min(0), sha256: z.string().regex(/^[0-9a-f]{64}$/) }),
+  ),
 });
 export type Manifest = z.infer<typeof manifestSchema>;
 
@@ -96,21 +116,18 @@ export function weightBytes({ dtypes, files }: Manifest, dtype: Dtype): number {
   return data.reduce((sum, name) => sum + (files[name]?.bytes ?? 0), 0);
 }
 
-/** Size and SHA-256 of a file. */
-export async function fingerprint(file: string): Promise<{ bytes: number; sha256: string }> {
-  const hash = createHash("sha256");
-  await pipeline(createReadStream(file), hash);
-  return { bytes: statSync(file).size, sha256: hash.digest("hex") };
-}
+/** Files that are read wherever they lie, whether or not a manifest names them. */
+export const READ_IF_THERE = ["config.json", "generation_config.json", ...TEXT_FILES];
 
-/** Reads and checks student.json, and that every file in it exists with its size.
+/** Reads and checks student.json, and that every file in it exists with its size. Hashes are for FileCheck.
  * @throws MAGDI_FILE_MISSING, MAGDI_BAD_FILE */
 export function readManifest(folder: string): Manifest {
   const file = path.join(folder, MANIFEST_FILE);
   let text: string;
   try {
-    text = readFileSync(file, "utf8");
+    text = readRegularText(file, { within: folder });
   } catch (cause) {
+    if (cause instanceof MagdiError && cause.code !== "MAGDI_FILE_MISSING") throw cause;
     throw new MagdiError(
       "MAGDI_FILE_MISSING",
       `${folder}: expected a student folder, with a ${MANIFEST_FILE} in it; make one with: magdi import ${
@@ -135,8 +152,18 @@ export function readManifest(folder: string): Manifest {
       `${file}: ${issue?.path.join(".")}: ${issue?.message}; import the student again`,
     );
   }
-  const wrong = Object.entries(parsed.data.files).flatMap(([name, { bytes }]) => {
-    const found = statSync(path.join(folder, name), { throwIfNoEntry: false })?.size;
+  const { files, dtypes } = parsed.data;
+  const used = Object.values(dtypes).flatMap(({ engine, model, data }) => [engine, model, ...data]);
+  const there = READ_IF_THERE.filter((name) => existsSync(path.join(folder, name)));
+  const unlisted = [...new Set([...used, ...there])].filter((name) => !Object.hasOwn(files, name));
+  if (unlisted.length > 0) {
+    throw new MagdiError(
+      "MAGDI_BAD_FILE",
+      `${file}: files: expected each file that is used, with its hash, found no ${unlisted.join(", ")}; import the student again`,
+    );
+  }
+  const wrong = Object.entries(files).flatMap(([name, { bytes }]) => {
+    const found = sizeOf(folder, name);
     return found === bytes ? [] : [`${name}: expected ${bytes} bytes, found ${found ?? "nothing"}`];
   });
   if (wrong.length > 0) {
@@ -146,4 +173,16 @@ export function readManifest(folder: string): Manifest {
     );
   }
   return parsed.data;
+}
+
+/** Null where there is none. @throws MAGDI_BAD_FILE */
+function sizeOf(folder: string, name: string): number | null {
+  try {
+    const { descriptor, sizeBytes } = openRegularFile(path.join(folder, name), { within: folder });
+    closeSync(descriptor);
+    return sizeBytes;
+  } catch (error) {
+    if (error instanceof MagdiError && error.code === "MAGDI_FILE_MISSING") return null;
+    throw error;
+  }
 }

@@ -1,5 +1,6 @@
 // The model card, README.md of a student folder: what it is, how it was made, each dtype's measured quality.
 
+import { markdownText, shellWord, shortLine, yamlText } from "../base/markdown.ts";
 import { type Dtype, floatsOf } from "./dtype.ts";
 import type { Manifest } from "./manifest.ts";
 
@@ -43,13 +44,13 @@ function kind({ level, training }: Manifest): string {
 }
 
 function origin({ base, training }: Manifest): string {
-  if (training === undefined) return `Made from ${base} with \`magdi import\`.`;
+  if (training === undefined) return `Made from ${markdownText(base)} with \`magdi import\`.`;
   const { adapter, adapterSha256, lora, modules, recipe, data } = training;
   const lines = [
-    `- base: ${base}`,
-    `- adapter: ${adapter} (${lora.join("; ")}, on ${modules.join(", ")}), SHA-256 ${adapterSha256}`,
-    `- recipe: ${recipe ?? "not stated"}`,
-    `- data: ${data ?? "not stated"}`,
+    `- base: ${markdownText(base)}`,
+    `- adapter: ${markdownText(adapter)} (${lora.join("; ")}, on ${markdownText(modules.join(", "))}), SHA-256 ${adapterSha256}`,
+    `- recipe: ${markdownText(recipe ?? "not stated")}`,
+    `- data: ${markdownText(data ?? "not stated")}`,
   ];
   return `Made with \`magdi export\`, which merged an adapter into its base in float32:
 
@@ -65,15 +66,16 @@ export function modelCard(manifest: Manifest): string {
   const device = floatsOf(smallest) === "float16" ? "webgpu" : "cpu";
   return `---
 library_name: transformers.js
-license: ${manifest.licence ?? "unknown"}
+license: ${yamlText(manifest.licence ?? "unknown")}
 pipeline_tag: text-generation
 ---
 
-# ${manifest.name}
+# ${markdownText(manifest.name)}
 
-${kind(manifest)}: ${(manifest.parameters / 1e6).toFixed(0)} million parameters, family ${manifest.family}, context ${manifest.contextLength} tokens.
-${origin(manifest)} Licence: ${manifest.licence ?? "not stated by the source"}.
+${kind(manifest)}: ${(manifest.parameters / 1e6).toFixed(0)} million parameters, family ${markdownText(manifest.family)}, context ${manifest.contextLength} tokens.
+${origin(manifest)} Licence: ${markdownText(manifest.licence ?? "not stated by the source")}.
 
+${(manifest.notes ?? []).map((note) => `- ${note}\n`).join("")}
 ${qualityTable(manifest)}
 ${choiceTable(manifest)}
 Agreement: the share of positions at which the most likely token is float32's, teacher-forced on float32's own greedy
@@ -87,12 +89,12 @@ and rounds what they give to float16.`
   }
 
 \`\`\`sh
-npx magdi serve --model ${manifest.name}
+npx magdi serve --model ${shellWord(shortLine(manifest.name))}
 \`\`\`
 
 \`\`\`js
 import { pipeline } from "@huggingface/transformers";
-const generate = await pipeline("text-generation", "${manifest.name}", { dtype: "${smallest}", device: "${device}" });
+const generate = await pipeline("text-generation", ${JSON.stringify(shortLine(manifest.name))}, { dtype: "${smallest}", device: "${device}" });
 \`\`\`
 
 \`onnx/model*.onnx\` are for transformers.js and ONNX Runtime, \`onnx/engine_*.onnx\` for magdi's engine; both read the

@@ -4,10 +4,11 @@ import { existsSync, statSync } from "node:fs";
 import path from "node:path";
 import { MagdiError } from "../base/errors.ts";
 import type { BaseModel } from "./base-model.ts";
+import { FileCheck } from "./file-check.ts";
 import { openGgufBase } from "./gguf-base.ts";
 import { downloadFromHub, type HubOptions, parseHubId } from "./hub.ts";
 import { openHuggingFaceBase } from "./hugging-face-base.ts";
-import { MANIFEST_FILE } from "./manifest.ts";
+import { MANIFEST_FILE, readManifest } from "./manifest.ts";
 import { openStudentBase } from "./student-base.ts";
 
 export interface ImportProgress {
@@ -24,6 +25,19 @@ export interface BaseLocation {
   /** Default: nothing is downloaded. */
   readonly hub?: Hub;
   readonly onProgress?: (progress: ImportProgress) => void;
+}
+
+/** As openBase; of a student folder all hashes are compared first.
+ * @throws as openBase, and MAGDI_BAD_FILE for a student whose files were altered */
+export async function openCheckedBase(
+  source: string,
+  onProgress?: (progress: ImportProgress) => void,
+): Promise<BaseModel> {
+  if (isStudent(source)) {
+    const check = new FileCheck(source, readManifest(source));
+    await check.all((done, total) => onProgress?.({ stage: "checking hashes", done, total }));
+  }
+  return openBase(source);
 }
 
 /** Opens a Hugging Face folder, a student folder or a .gguf file. @throws MAGDI_FILE_MISSING when it does not exist. */

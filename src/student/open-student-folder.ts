@@ -8,7 +8,7 @@ import type { Device } from "../runtime/device-name.ts";
 import { FLOAT_BYTES, type FloatType } from "../tensor/onnx-type.ts";
 import { type ConfigJson, readConfigJson } from "./config-json.ts";
 import { type Dtype, floatsOf } from "./dtype.ts";
-import { type Manifest, readManifest } from "./manifest.ts";
+import { type Manifest, READ_IF_THERE, readManifest } from "./manifest.ts";
 
 export interface StudentFolder {
   readonly path: string;
@@ -52,7 +52,9 @@ export function openStudentFolder(folder: string, wanted?: Dtype, device: Device
       `dtype: ${folder} holds ${there.join(", ") || "none"}, found ${wanted ?? "none asked for"}`,
     );
   }
-  const configJson = readJsonObject(path.join(folder, "config.json"));
+  const limits = { within: folder };
+  const configJson = readJsonObject(path.join(folder, "config.json"), undefined, limits);
+  const generation = readJsonObject(path.join(folder, "generation_config.json"), undefined, limits);
   return {
     path: folder,
     manifest,
@@ -61,8 +63,14 @@ export function openStudentFolder(folder: string, wanted?: Dtype, device: Device
     cacheFloats: device === "cuda" ? "float16" : floatsOf(dtype),
     engineGraph: path.join(folder, files.engine),
     modelGraph: path.join(folder, files.model),
-    endTokenIds: endTokens(readJsonObject(path.join(folder, "generation_config.json")), configJson),
+    endTokenIds: endTokens(generation, configJson),
   };
+}
+
+/** What serving reads: the dtype's graph and weights, and the texts. */
+export function servedFiles({ manifest, dtype }: StudentFolder): string[] {
+  const { engine = "", data = [] } = manifest.dtypes[dtype] ?? {};
+  return [...READ_IF_THERE, engine, ...data].filter((name) => Object.hasOwn(manifest.files, name));
 }
 
 /** Bytes of one token in the KV cache, over all layers. */

@@ -1,17 +1,18 @@
 // Reads a student folder as a base model: the weights of its graph, as floats or in their quantised codes, so that
 // another dtype is made from the same values.
 
-import { readFileSync } from "node:fs";
 import path from "node:path";
 import { MagdiError } from "../base/errors.ts";
+import { readRegularFile } from "../base/files/regular-file.ts";
 import { expectedTensors } from "../nn/decoder-config.ts";
-import { decodeModel } from "../onnx/decode.ts";
-import { DATA_TYPE_BYTES, elementsOf, type TensorData } from "../onnx/graph.ts";
+import { DATA_TYPE_BYTES, elementsOf } from "../onnx/graph.ts";
 import { FileBytes } from "../tensor/file-bytes.ts";
 import type { BlockGrid } from "../tensor/ggml-blocks.ts";
 import { decodeFloat16 } from "../tensor/half.ts";
 import { type BaseModel, type BaseTensor, checkTensors } from "./base-model.ts";
 import type { Dtype } from "./dtype.ts";
+import { MOST_GRAPH_BYTES } from "./file-check.ts";
+import { GraphWeights } from "./graph-weights.ts";
 import { readHuggingFaceTexts } from "./hugging-face-base.ts";
 import { readManifest } from "./manifest.ts";
 import { openStudentFolder } from "./open-student-folder.ts";
@@ -32,7 +33,7 @@ export function openStudentBase(folder: string): BaseModel {
     );
   }
   const { engineGraph, config, manifest } = openStudentFolder(folder, dtype);
-  const stored = new StoredTensors(engineGraph);
+  const stored = new StoredTensors(engineGraph, folder);
   try {
     const tensors = tensorsOf(stored, expectedTensors(config));
     checkTensors(folder, config, tensors);
@@ -53,31 +54,31 @@ export function openStudentBase(folder: string): BaseModel {
 /** The initializers of a graph file, read on demand. */
 class StoredTensors {
   readonly #graphPath: string;
-  readonly #initializers: ReadonlyMap<string, TensorData>;
+  readonly #folder: string;
+  readonly weights: GraphWeights;
   readonly #files = new Map<string, FileBytes>();
 
-  constructor(graphPath: string) {
+  constructor(graphPath: string, folder: string) {
     this.#graphPath = graphPath;
-    this.#initializers = decodeModel(readFileSync(graphPath)).graph.initializers;
-  }
-
-  get names(): Iterable<string> {
-    return this.#initializers.keys();
+    this.#folder = folder;
+    this.weights = GraphWeights.decode(
+      readRegularFile(graphPath, { within: folder, maxBytes: MOST_GRAPH_BYTES }),
+    );
   }
 
   has(name: string): boolean {
-    return this.#initializers.has(name);
+    return this.weights.has(name);
   }
 
   /** Bytes of one block of a row: the tensor's last dimension. */
   blockBytes(name: string): number {
-    return this.#initializers.get(name)?.shape.at(-1) ?? 0;
+    return this.weights.initializers.get(name)?.shape.at(-1) ?? 0;
   }
 
   /** Rows [first, first + rows) of a tensor with `rowLength` values in each row.
    * @throws MAGDI_BAD_FILE when the tensor is missing or too small */
   bytes(name: string, first: number, rows: number, rowLength: number): Uint8Array<ArrayBuffer> {
-    const tensor = this.#initializers.get(name);
+    const tensor = this.weights.initializers.get(name);
     const values = tensor === undefined ? 0 : elementsOf(tensor.shape);
     if (tensor === undefined || values < (first + rows) * rowLength || values % rowLength !== 0) {
       const found = tensor === undefined ? "nothing" : `a shape of [${tensor.shape.join(", ")}]`;
@@ -93,7 +94,7 @@ class StoredTensors {
     const file = path.join(path.dirname(this.#graphPath), data.location);
     let open = this.#files.get(file);
     if (open === undefined) {
-      open = new FileBytes(file);
+      open = new FileBytes(file, { within: this.#folder });
       this.#files.set(file, open);
     }
     return open.read(data.offset + first * width, rows * width, `tensor "${name}"`);
@@ -102,7 +103,7 @@ class StoredTensors {
   /** The same for a tensor of floats. */
   floats(name: string, first: number, rows: number, rowLength: number): Float32Array<ArrayBuffer> {
     const bytes = this.bytes(name, first, rows, rowLength);
-    return this.#initializers.get(name)?.type === "float16"
+    return this.weights.initializers.get(name)?.type === "float16"
       ? decodeFloat16(bytes)
       : new Float32Array(bytes.buffer);
   }
@@ -117,12 +118,11 @@ function tensorsOf(
   stored: StoredTensors,
   expected: ReadonlyMap<string, readonly number[]>,
 ): Map<string, BaseTensor> {
-  const groups = groupsOf(stored.names);
   const rowsOf = (module: string): number => expected.get(`${module}.weight`)?.[0] ?? 0;
   const tensors = new Map<string, BaseTensor>();
   for (const [name, shape] of expected) {
     const module = name.slice(0, name.lastIndexOf("."));
-    const group = groups.get(module);
+    const group = stored.weights.groupOf(module);
     if (group === undefined) continue;
     const before = group.modules.slice(0, group.modules.indexOf(module));
     const firstRow = before.reduce((sum, other) => sum + rowsOf(other), 0);
@@ -140,24 +140,6 @@ function tensorsOf(
     );
   }
   return tensors;
-}
-
-/** The fused weight of each module: "…q_proj+k_proj" holds the rows of both, in this order. */
-function groupsOf(
-  names: Iterable<string>,
-): Map<string, { readonly name: string; readonly modules: readonly string[] }> {
-  const groups = new Map<string, { name: string; modules: string[] }>();
-  for (const initializer of names) {
-    const name = /^(.*)\.(?:weight|bias)(?:\.codes)?$/.exec(initializer)?.[1];
-    if (name === undefined) continue;
-    const parent = name.slice(0, name.lastIndexOf(".") + 1);
-    const modules = name
-      .slice(parent.length)
-      .split("+")
-      .map((module) => parent + module);
-    for (const module of modules) groups.set(module, { name, modules });
-  }
-  return groups;
 }
 
 /** Rows of a matrix in quantised blocks; without minimums, codes are around 2^(bits−1). */

@@ -11,20 +11,22 @@ import type { BaseModel } from "./base-model.ts";
 import { calibrationTokens } from "./calibration.ts";
 import type { Dtype } from "./dtype.ts";
 import { chooseDtype } from "./dtype-choice.ts";
+import { fingerprint } from "./file-check.ts";
 import { Float32Reference } from "./float32-reference.ts";
 import { LayerInputs } from "./gptq-inputs.ts";
 import {
-  fingerprint,
   MANIFEST_FILE,
   type Manifest,
   type Quality,
   readManifest,
   type StepTimes,
+  studentName,
   type Training,
 } from "./manifest.ts";
 import { modelCard } from "./model-card.ts";
-import { type BaseLocation, isStudent, locateBase, openBase } from "./open-base.ts";
+import { type BaseLocation, isStudent, locateBase, openCheckedBase } from "./open-base.ts";
 import { isCompensated } from "./stored-linear.ts";
+import { assertTextsUsable } from "./text-check.ts";
 import {
   configFor,
   countParameters,
@@ -94,13 +96,21 @@ export async function importStudent(options: ImportOptions): Promise<Manifest> {
 
 async function writeStudent(out: string, options: ImportOptions): Promise<Manifest> {
   assertFree(out, options.force ?? false);
+  const name = options.name ?? path.basename(out);
+  if (!studentName.safeParse(name).success) {
+    throw new MagdiError(
+      "MAGDI_BAD_CONFIG",
+      `--name: expected 1 to 200 characters without control characters, found ${JSON.stringify(name).slice(0, 100)}`,
+    );
+  }
   const source = await locateBase(options);
-  const opened = openBase(source.path);
+  const opened = await openCheckedBase(source.path, options.onProgress);
   const partial = partialPath(out);
   try {
     const adapted = await options.adapt?.(opened);
     const base = adapted?.base ?? opened;
     if (options.time !== undefined) assertMeasurable(base);
+    await assertTextsUsable(base);
     makePartial(out);
     for (const [name, text] of base.textFiles) writeFileSync(path.join(partial, name), text);
     const written: Written[] = [];
@@ -127,9 +137,10 @@ async function writeStudent(out: string, options: ImportOptions): Promise<Manife
     // Importing a student converts its format, so the manifest keeps what the student's own says.
     const parent = isStudent(source.path) ? readManifest(source.path) : null;
     const training = adapted?.training ?? parent?.training;
+    const notes = [...(parent?.notes ?? []), ...(base.notes ?? [])];
     const manifest: Manifest = {
       format: 1,
-      name: options.name ?? path.basename(out),
+      name,
       base: options.origin ?? parent?.base ?? source.name,
       family: String(base.configJson.model_type),
       parameters: countParameters(base),
@@ -138,6 +149,7 @@ async function writeStudent(out: string, options: ImportOptions): Promise<Manife
       level: adapted?.level ?? parent?.level ?? null,
       tasks: parent?.tasks ?? [],
       ...(training === undefined ? {} : { training }),
+      ...(notes.length === 0 ? {} : { notes }),
       ...(choice === null ? {} : { choice }),
       dtypes: Object.fromEntries(
         written.map(({ dtype, manifest }) => [dtype, { ...manifest, quality: quality.get(dtype) ?? null }]),

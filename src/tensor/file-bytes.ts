@@ -1,7 +1,7 @@
 // A regular file, open for reading at any position.
 
-import { closeSync, fstatSync, openSync, readSync, statSync } from "node:fs";
-import { MagdiError } from "../base/errors.ts";
+import { closeSync, readSync } from "node:fs";
+import { type FileLimits, openRegularFile } from "../base/files/regular-file.ts";
 import { badFile, unsupported } from "./bad-file.ts";
 
 /** The most that one read call asks for: operating systems stop just below 2 GiB. */
@@ -13,24 +13,11 @@ export class FileBytes {
   #fd: number | null;
 
   /** @throws MagdiError MAGDI_FILE_MISSING, or MAGDI_BAD_FILE when it is not a regular file or cannot be opened. */
-  constructor(path: string) {
+  constructor(path: string, limits: FileLimits = {}) {
     this.path = path;
-    let fd: number | null = null;
-    try {
-      // Before opening: opening a named pipe would block until there is a writer.
-      if (!statSync(path).isFile()) throw badFile(path, "the path", "a regular file", "something else");
-      fd = openSync(path, "r");
-      this.sizeBytes = fstatSync(fd).size;
-    } catch (error) {
-      if (fd !== null) closeSync(fd);
-      if (error instanceof MagdiError) throw error;
-      const code = error instanceof Error && "code" in error ? String(error.code) : "an unknown failure";
-      if (code === "ENOENT" || code === "ENOTDIR") {
-        throw new MagdiError("MAGDI_FILE_MISSING", `${path}: there is no such file`, { cause: error });
-      }
-      throw badFile(path, "opening", "a readable file", code, error);
-    }
-    this.#fd = fd;
+    const { descriptor, sizeBytes } = openRegularFile(path, limits);
+    this.#fd = descriptor;
+    this.sizeBytes = sizeBytes;
   }
 
   /**

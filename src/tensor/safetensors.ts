@@ -2,6 +2,7 @@
 
 import { dirname, isAbsolute, join, normalize, sep } from "node:path";
 import { MagdiError } from "../base/errors.ts";
+import type { FileLimits } from "../base/files/regular-file.ts";
 import { badFile, quoted } from "./bad-file.ts";
 import { FileBytes } from "./file-bytes.ts";
 import { JsonCursor } from "./json-cursor.ts";
@@ -32,8 +33,8 @@ export class SafetensorsFile extends PlacedTensorFile {
  * MAGDI_UNSUPPORTED for element types that exist but are not implemented.
  * @example const file = openSafetensors("model.safetensors"); file.readFloat32("model.norm.weight"); file.close();
  */
-export function openSafetensors(path: string): SafetensorsFile {
-  const file = new FileBytes(path);
+export function openSafetensors(path: string, limits: FileLimits = {}): SafetensorsFile {
+  const file = new FileBytes(path, limits);
   return closingOnError(file, () => new SafetensorsFile(file, readSafetensorsHeader(file)));
 }
 
@@ -58,10 +59,11 @@ export function openShardedSafetensors(indexPath: string): TensorFile {
 }
 
 function openShards(indexPath: string, names: Set<string>, shards: Map<string, SafetensorsFile>): void {
+  const folder = dirname(indexPath);
   const missing: string[] = [];
   for (const name of names) {
     try {
-      shards.set(name, openSafetensors(join(dirname(indexPath), name)));
+      shards.set(name, openSafetensors(join(folder, name), { within: folder }));
     } catch (error) {
       if (!(error instanceof MagdiError) || error.code !== "MAGDI_FILE_MISSING") throw error;
       missing.push(quoted(name));
@@ -79,11 +81,8 @@ function listed(names: readonly string[]): string {
 
 /** The index's tensor names and the file, inside its folder, that holds each. */
 function readWeightMap(indexPath: string): Map<string, string> {
-  const file = new FileBytes(indexPath);
+  const file = new FileBytes(indexPath, { within: dirname(indexPath), maxBytes: MAX_HEADER_BYTES });
   return closingOnError(file, () => {
-    if (file.sizeBytes > MAX_HEADER_BYTES) {
-      throw badFile(indexPath, "the file", `at most ${MAX_HEADER_BYTES} bytes`, file.sizeBytes);
-    }
     const text = decodeUtf8(indexPath, "the index", file.read(0, file.sizeBytes, "the index"));
     file.close();
     const shardOf = new Map<string, string>();
@@ -98,10 +97,13 @@ function readWeightMap(indexPath: string): Map<string, string> {
   });
 }
 
+/** File systems allow 255 bytes for a name. */
+const MAX_SHARD_NAME = 1024;
+
 function safeShardName(indexPath: string, tensor: string, name: string): string {
   const path = normalize(name);
   const isInside = !isAbsolute(path) && path !== ".." && !path.startsWith(`..${sep}`) && !name.includes("\0");
-  if (name !== "" && isInside) return name;
+  if (name !== "" && name.length <= MAX_SHARD_NAME && isInside) return name;
   throw badFile(indexPath, `tensor ${quoted(tensor)}`, "a shard inside the index's folder", quoted(name));
 }
 

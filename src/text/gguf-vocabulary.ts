@@ -8,6 +8,12 @@ export type GgufMetadata = ReadonlyMap<string, unknown>;
 /** Values of tokenizer.ggml.token_type, from llama.cpp. */
 export const TOKEN_TYPE = { normal: 1, unknown: 2, control: 3, userDefined: 4, unused: 5, byte: 6 } as const;
 
+/**
+ * Of all pieces' lengths, squared: the most characters that are looked at, and written, to find how pieces are made of each
+ * other. The largest published vocabularies come to some 2^24.
+ */
+const MAX_MERGE_WORK = 2 ** 26;
+
 /** SentencePiece's default ids. */
 const SENTENCEPIECE_IDS = { bos: 1, eos: 2, unknown: 0 };
 
@@ -91,38 +97,55 @@ export function bad(key: string, what: string): MagdiError {
  * neighbours whose piece scores best. Ties are in the order of Transformers' converter (generate_merges).
  * @param pieces piece → id, of the pieces that merging may use
  * @param scores score by id
+ * @throws MAGDI_UNSUPPORTED when the pieces are so long that this takes far more than their size
  */
 export function mergesFromScores(
   pieces: ReadonlyMap<string, number>,
   scores: ArrayLike<number>,
 ): [string, string][] {
-  interface Candidate {
-    readonly left: string;
-    readonly right: string;
-    readonly score: number;
+  let work = 0;
+  for (const piece of pieces.keys()) work += piece.length ** 2;
+  if (work > MAX_MERGE_WORK) {
+    throw new MagdiError(
+      "MAGDI_UNSUPPORTED",
+      "tokenizer.ggml.tokens: has pieces far longer than a vocabulary's: " +
+        `expected lengths whose squares come to at most ${MAX_MERGE_WORK}, found ${work}`,
+    );
   }
-  const candidates: Candidate[] = [];
+  const textOf = new Map<number, string>();
+  const lengthOf = new Map<number, number>();
   for (const [piece, id] of pieces) {
-    const score = scores[id]!;
-    const ofPiece: (Candidate & { leftId: number; rightId: number })[] = [];
-    for (let cut = 1; cut < piece.length; cut++) {
-      const left = piece.slice(0, cut);
-      const leftId = pieces.get(left);
-      if (leftId === undefined) continue;
-      const right = piece.slice(cut);
-      const rightId = pieces.get(right);
-      if (rightId !== undefined) ofPiece.push({ left, right, score, leftId, rightId });
-    }
-    ofPiece.sort((a, b) => a.leftId - b.leftId || a.rightId - b.rightId);
-    candidates.push(...ofPiece);
+    textOf.set(id, piece);
+    lengthOf.set(id, codePoints(piece));
   }
-  candidates.sort(
+  interface Merge {
+    readonly left: number;
+    readonly right: number;
+    readonly score: number;
+    /** The merged piece's place. */
+    readonly order: number;
+  }
+  const merges: Merge[] = [];
+  let order = 0;
+  for (const [piece, id] of pieces) {
+    order++;
+    const score = scores[id]!;
+    for (let cut = 1; cut < piece.length; cut++) {
+      const left = pieces.get(piece.slice(0, cut));
+      const right = left === undefined ? undefined : pieces.get(piece.slice(cut));
+      if (left !== undefined && right !== undefined) merges.push({ left, right, score, order });
+    }
+  }
+  merges.sort(
     (a, b) =>
       b.score - a.score ||
-      codePoints(b.left) - codePoints(a.left) ||
-      codePoints(b.right) - codePoints(a.right),
+      lengthOf.get(b.left)! - lengthOf.get(a.left)! ||
+      lengthOf.get(b.right)! - lengthOf.get(a.right)! ||
+      a.order - b.order ||
+      a.left - b.left ||
+      a.right - b.right,
   );
-  return candidates.map(({ left, right }) => [left, right]);
+  return merges.map(({ left, right }) => [textOf.get(left)!, textOf.get(right)!]);
 }
 
 function codePoints(text: string): number {

@@ -39,6 +39,8 @@ const capitalisedWords = (contractions: string, digits: string): string => {
 
 // Ranges of Han, kana and Hangul in DeepSeek's tokenizers.
 const HAN_KANA = "[\u4e00-\u9fa5\u3040-\u309f\u30a0-\u30ff]+";
+/** DeepSeek's \s+$, which takes quadratic time in a run of spaces, begun nowhere but at the run's first. */
+const LAST_SPACES = "(?<!\\s)\\s+$";
 const HAN_HANGUL = "[\u4e00-\u9fa5\u0800-\u4e00\uac00-\ud7ff]+";
 const ASCII_PUNCTUATION = "[!\"#$%&'()*+,\\-./:;<=>?@\\[\\\\\\]^_`{|}~]";
 
@@ -63,7 +65,7 @@ const deepseekLlm: PreTokenizer = {
     // Cased letters; DeepSeek's own list of them is an older Unicode's, without the mathematical alphabets.
     "\\s?(?:(?![\u{1d400}-\u{1d7ff}])[\\p{Lu}\\p{Ll}\\p{Lt}])+",
     "\\s?[!-/:-~\uff01-\uff0f\uff1a-\uff5e\u2018-\u201f\u3000-\u3002]+",
-    "\\s+$",
+    LAST_SPACES,
     HAN_HANGUL,
     "\\p{N}+",
   ],
@@ -106,6 +108,12 @@ export function preTokenizerNamed(name: string): PreTokenizer {
   );
 }
 
+/** Expressions that split every text in linear time. Others are tried before they are used. */
+export const LINEAR_SPLITS: ReadonlySet<string> = new Set([
+  ...[...preTokenizers.values()].flatMap(({ splits }) => splits),
+  ...["\\p{N}+", markedWords("▁")],
+]);
+
 /**
  * The steps of tokenizer.json's pre_tokenizer as a flat list. For Digits and ByteLevel the JavaScript library splits with
  * JavaScript's \d and \s where the Rust library, the reference, takes any Unicode number and White_Space; and it does not
@@ -121,6 +129,10 @@ export function preTokenizerSteps(step: unknown): readonly JsonObject[] {
     case "ByteLevel":
       if (step.use_regex === false || step.add_prefix_space === true) return [step];
       return [splitStep(GPT2_WORDS), { ...step, use_regex: false }];
+    case "Split":
+      return isObject(step.pattern) && step.pattern.Regex === "\\s+$"
+        ? [{ ...step, pattern: { Regex: LAST_SPACES } }]
+        : [step];
     case "Metaspace":
       return step.split === false ? [step] : [step, splitStep(markedWords(step.replacement))];
     default:
@@ -155,7 +167,7 @@ export function createWordSplitter(
     const pattern = patterns[i];
     if (step.type !== "Split" || step.behavior !== "Isolated" || step.invert === true || !pattern)
       return null;
-    expressions.push(new RegExp(pattern.source, pattern.flags));
+    expressions.push(new RegExp(linearSource(pattern.source), pattern.flags));
   }
   return (text, limit) => {
     let pieces = [text];
@@ -163,6 +175,17 @@ export function createWordSplitter(
     for (let i = 0; i < pieces.length; i++) pieces[i] = byteLevelText(pieces[i]!);
     return pieces;
   };
+}
+
+/** DeepSeek's \s+$, as the library writes it. */
+const SPACES_AT_END = String.raw`\p{White_Space}+(?:(?=\n)|(?![\s\S]))`;
+
+/**
+ * An expression with the same matches that needs no quadratic time: \s+$ tries each place of a run of spaces anew, though
+ * only the first can match.
+ */
+function linearSource(source: string): string {
+  return source === SPACES_AT_END ? String.raw`(?<!\p{White_Space})${source}` : source;
 }
 
 /** Splits each piece into the expression's matches and the text between them, until there are `enough`. */

@@ -1,6 +1,8 @@
 // Quotes the texts of special tokens in untrusted text, so that they are tokenised as text and not as those tokens.
 
+import { MagdiError } from "../base/errors.ts";
 import { byteLevelText } from "./byte-level-alphabet.ts";
+import { LongestMatch } from "./longest-match.ts";
 
 /** A noncharacter of Unicode. A private-use character behind it says which text it stands for. */
 const MARK = "\ufdd0";
@@ -22,24 +24,30 @@ export class SpecialTokenQuotes {
   /** Of each kind, the text that it stands for. The first is the mark itself, where a text already has it. */
   readonly #texts: readonly string[];
   readonly #kindOf: ReadonlyMap<string, string>;
-  readonly #special: RegExp;
+  readonly #special: LongestMatch;
   /** Special tokens as words and pieces are written: as they are, or in the byte-level alphabet. */
   readonly #pieces: ReadonlySet<string>;
   #quoted = false;
 
-  constructor(specialTokens: readonly { readonly content: string }[]) {
+  /** @throws MAGDI_UNSUPPORTED for more than there are marks */
+  constructor(specialTokens: readonly { readonly content: string }[], origin: string) {
     const contents = specialTokens.map(({ content }) => content).filter((content) => content !== "");
-    this.#texts = [MARK, ...contents].slice(0, KINDS);
+    this.#texts = [MARK, ...new Set(contents)];
+    if (this.#texts.length > KINDS) {
+      throw new MagdiError(
+        "MAGDI_UNSUPPORTED",
+        `${origin}: expected at most ${KINDS - 1} special tokens, found ${this.#texts.length - 1}`,
+      );
+    }
     this.#kindOf = new Map(
       this.#texts.map((text, kind) => [text, `${MARK}${String.fromCodePoint(FIRST_KIND + kind)}`]),
     );
-    const longestFirst = [...this.#texts].sort((a, b) => b.length - a.length);
-    this.#special = new RegExp(longestFirst.map(escaped).join("|"), "g");
+    this.#special = new LongestMatch(this.#texts);
     this.#pieces = new Set(contents.flatMap((content) => [content, byteLevelText(content)]));
   }
 
   quote(text: string): string {
-    return text.replace(this.#special, (special) => this.#kindOf.get(special) ?? special);
+    return this.#special.replace(text, (special) => this.#kindOf.get(special) ?? special);
   }
 
   /** Runs `encode` on a text with marks, or on one that has none. */
@@ -78,8 +86,4 @@ export class SpecialTokenQuotes {
   #apart(piece: string): string[] {
     return this.#pieces.has(piece) ? [...piece] : [piece];
   }
-}
-
-function escaped(text: string): string {
-  return text.replace(/[\\^$.*+?()[\]{}|]/g, "\\$&");
 }

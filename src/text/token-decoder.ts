@@ -2,6 +2,7 @@
 // without the leading spaces that the decoder strips.
 
 import { MagdiError } from "../base/errors.ts";
+import { shown } from "../base/files/json-file.ts";
 import { bytesOfByteLevelText } from "./byte-level-alphabet.ts";
 
 export interface TokenDecoder {
@@ -10,6 +11,12 @@ export interface TokenDecoder {
   /** How many leading spaces are stripped from a text: SentencePiece puts one before every text. */
   readonly leadingSpaces: number;
 }
+
+/** Published decoders have up to five steps, which replace a character with another. */
+const MAX_STEPS = 64;
+const MAX_REPLACED_CHARACTERS = 256;
+/** Times as long as the token. */
+const MAX_GROWTH = 16;
 
 const BYTE_TOKEN = /^<0x([0-9A-Fa-f]{2})>$/;
 const utf8 = new TextEncoder();
@@ -20,6 +27,9 @@ const utf8 = new TextEncoder();
  */
 export function readTokenDecoder(decoder: unknown, origin: string): TokenDecoder {
   const steps = flatten(decoder, origin);
+  if (steps.length > MAX_STEPS) {
+    throw unsupported(steps[0]!, `expected at most ${MAX_STEPS} steps, found ${steps.length}`, origin);
+  }
   const toText: ((text: string) => string)[] = [];
   let byteLevel = false;
   let byteFallback = false;
@@ -48,6 +58,7 @@ export function readTokenDecoder(decoder: unknown, origin: string): TokenDecoder
       case "Metaspace": {
         const mark = String(step.replacement ?? "▁");
         toText.push((text) => text.replaceAll(mark, " "));
+        if (mark === "") throw unsupported(step, "expected a replacement of one character", origin);
         if (step.prepend_scheme !== "never" && step.add_prefix_space !== false) leadingSpaces += 1;
         break;
       }
@@ -66,7 +77,9 @@ export function readTokenDecoder(decoder: unknown, origin: string): TokenDecoder
     leadingSpaces,
     bytesOf(text, isAdded) {
       if (byteLevel) return (isAdded ? null : bytesOfByteLevelText(text)) ?? utf8.encode(text);
-      const plain = toText.reduce((current, step) => step(current), text);
+      // A token that would become far longer is written as far as it has come.
+      const most = MAX_GROWTH * text.length;
+      const plain = toText.reduce((current, step) => (current.length > most ? current : step(current)), text);
       const byte = byteFallback ? BYTE_TOKEN.exec(plain)?.[1] : undefined;
       return byte === undefined ? utf8.encode(plain) : Uint8Array.of(Number.parseInt(byte, 16));
     },
@@ -79,7 +92,7 @@ function flatten(decoder: unknown, origin: string): Step[] {
   if (typeof decoder !== "object" || decoder === null || !("type" in decoder)) {
     throw new MagdiError(
       "MAGDI_UNSUPPORTED",
-      `${origin}: expected a decoder, found ${JSON.stringify(decoder)}; without one the tokens have no defined text`,
+      `${origin}: expected a decoder, found ${shown(decoder)}; without one the tokens have no defined text`,
     );
   }
   if (decoder.type === "Sequence" && "decoders" in decoder && Array.isArray(decoder.decoders)) {
@@ -93,11 +106,18 @@ function replacement(step: Step, origin: string): (text: string) => string {
   if (typeof pattern === "object" && pattern !== null && "String" in pattern) {
     const from = String(pattern.String);
     const to = String(step.content ?? "");
-    return (text) => text.replaceAll(from, to);
+    if (from === "" || Math.max(from.length, to.length) > MAX_REPLACED_CHARACTERS) {
+      throw unsupported(step, `expected texts of 1 to ${MAX_REPLACED_CHARACTERS} characters`, origin);
+    }
+    if (to.length > MAX_GROWTH * from.length) {
+      throw unsupported(step, `expected a content at most ${MAX_GROWTH} times as long`, origin);
+    }
+    // A function, as a text would have its $& and $' expanded.
+    return (text) => text.replaceAll(from, () => to);
   }
   throw unsupported(step, "Replace is supported with a String pattern", origin);
 }
 
 function unsupported(step: Step, why: string, origin: string): MagdiError {
-  return new MagdiError("MAGDI_UNSUPPORTED", `${origin}: decoder ${JSON.stringify(step)}: ${why}`);
+  return new MagdiError("MAGDI_UNSUPPORTED", `${origin}: decoder ${shown(step)}: ${why}`);
 }

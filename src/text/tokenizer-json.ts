@@ -1,10 +1,16 @@
 // Reads tokenizer.json and tokenizer_config.json: the vocabulary's ids, added tokens and special tokens.
 
 import { MagdiError } from "../base/errors.ts";
-import { isObject, type JsonObject } from "../base/files/json-file.ts";
+import { isObject, type JsonObject, shown } from "../base/files/json-file.ts";
 
 /** Far above any vocabulary: tables are as long as the greatest id. */
 const MAX_TOKEN_ID = 2 ** 24;
+/** Each time that a student says a token, all of it is written. */
+const MAX_TOKEN_CHARACTERS = 4096;
+/** Each takes some hundred bytes for each of its characters. */
+const MAX_ADDED_TOKENS = 2 ** 17;
+/** They are searched for at every place of a text. */
+const MAX_ADDED_CHARACTERS = 256;
 
 const TOKEN_ID = `a whole id from 0 to ${MAX_TOKEN_ID}`;
 
@@ -19,9 +25,11 @@ export function vocabularyIds(vocab: JsonObject, origin: string): Map<string, nu
     if (!isTokenId(id)) {
       throw new MagdiError(
         "MAGDI_BAD_FILE",
-        `${origin}: model.vocab ${JSON.stringify(text)}: expected ${TOKEN_ID}, found ${JSON.stringify(id)}`,
+        `${origin}: model.vocab ${shown(text)}: expected ${TOKEN_ID}, found ${shown(id)}`,
       );
     }
+    if (text.length > MAX_TOKEN_CHARACTERS)
+      throw longToken("model.vocab", text, MAX_TOKEN_CHARACTERS, origin);
     idOf.set(text, id);
   }
   return idOf;
@@ -31,6 +39,8 @@ export interface AddedToken {
   readonly content: string;
   readonly id: number;
   readonly special: boolean;
+  /** Whether it is found in normalized text, for which it is normalized too. */
+  readonly normalized: boolean;
 }
 
 /** tokenizer.json's added_tokens. @throws MAGDI_BAD_FILE */
@@ -39,15 +49,38 @@ export function addedTokens(list: unknown, origin: string): AddedToken[] {
   if (!Array.isArray(list)) {
     throw new MagdiError("MAGDI_BAD_FILE", `${origin}: expected added_tokens to be a list`);
   }
+  if (list.length > MAX_ADDED_TOKENS) {
+    throw new MagdiError(
+      "MAGDI_UNSUPPORTED",
+      `${origin}: expected at most ${MAX_ADDED_TOKENS} added_tokens, found ${list.length}`,
+    );
+  }
   return list.map((token: unknown, index) => {
     if (!isObject(token) || typeof token.content !== "string" || !isTokenId(token.id)) {
       throw new MagdiError(
         "MAGDI_BAD_FILE",
-        `${origin}: expected added_tokens[${index}] to have a content and ${TOKEN_ID}, found ${JSON.stringify(token)}`,
+        `${origin}: expected added_tokens[${index}] to have a content and ${TOKEN_ID}, found ${shown(token)}`,
       );
     }
-    return { content: token.content, id: token.id, special: token.special === true };
+    if (token.content.length > MAX_ADDED_CHARACTERS) {
+      throw longToken(`added_tokens[${index}]`, token.content, MAX_ADDED_CHARACTERS, origin);
+    }
+    const { content, id } = token;
+    const special = token.special === true;
+    return {
+      content,
+      id,
+      special,
+      normalized: typeof token.normalized === "boolean" ? token.normalized : !special,
+    };
   });
+}
+
+function longToken(where: string, text: string, most: number, origin: string): MagdiError {
+  return new MagdiError(
+    "MAGDI_UNSUPPORTED",
+    `${origin}: ${where}: expected tokens of at most ${most} characters, found one of ${text.length}: ${shown(text)}`,
+  );
 }
 
 /** The special tokens that tokenizer_config.json names: bos_token, eos_token, …, and additional_special_tokens. */

@@ -4,16 +4,27 @@ import { join } from "node:path";
 import { Tokenizer as HuggingFaceTokenizer } from "@huggingface/tokenizers";
 import { MagdiError } from "../base/errors.ts";
 import { isObject, type JsonObject, readJsonObject, readJsonObjectIfThere } from "../base/files/json-file.ts";
+import { TimeLimitError, withinTime } from "../base/time-limit.ts";
+import { GrowthError, normalizedBy } from "./bounded-normalizer.ts";
 import { byteOfCharacter } from "./byte-level-alphabet.ts";
 import { BytePairEncoder } from "./byte-pair-encoder.ts";
+import { libraryNormalizers } from "./library-normalizers.ts";
+import { assertPatternsSound, unprovenPatterns } from "./pattern-check.ts";
 import { createWordSplitter, preTokenizerSteps } from "./pre-tokenizers.ts";
 import { SpecialTokenQuotes } from "./special-token-quotes.ts";
 import { readTokenDecoder } from "./token-decoder.ts";
-import { TokenLimit } from "./token-limit.ts";
+import { TokenLimit, TooManyTokensError } from "./token-limit.ts";
+import { boundedNormalizers, checkPostProcessor, checkPreTokenizers } from "./tokenizer-bounds.ts";
 import { type AddedToken, addedTokens, namedSpecialTokens, vocabularyIds } from "./tokenizer-json.ts";
 
 /** Texts up to this length are encoded in some ten milliseconds, so their tokens are always counted exactly. */
-const SHORT_TEXT_UNITS = 32_768;
+export const SHORT_TEXT_UNITS = 32_768;
+
+/** For a text, and for each UTF-16 unit of it: some ten times what a sound tokenizer takes on a slow machine. */
+const ENCODE_MS = 1000;
+const ENCODE_UNIT_MS = 0.02;
+/** Each takes the whole text. */
+const FEW_NORMALIZERS = 8;
 
 /** Added tokens that some files do not call special though chat templates mark turns with them. */
 const TURN_MARK = /^<[|｜].*[|｜]>$|^<(?:start|end)_of_turn>$/s;
@@ -76,11 +87,22 @@ export interface Tokenizer {
  */
 export async function openTokenizer(folder: string): Promise<Tokenizer> {
   const path = join(folder, "tokenizer.json");
-  const tokenizer = readJsonObject(path, "a tokenizer");
-  return createTokenizer(tokenizer, readJsonObjectIfThere(join(folder, "tokenizer_config.json")), path);
+  const tokenizer = readJsonObject(path, "a tokenizer", { within: folder });
+  const config = readJsonObjectIfThere(join(folder, "tokenizer_config.json"), { within: folder });
+  return createCheckedTokenizer(tokenizer, config, path);
 }
 
-/** From the files' parsed content; `origin` is named in errors. */
+/** From the files' parsed content; `origin` is named in errors. @throws as openTokenizer */
+export async function createCheckedTokenizer(
+  tokenizer: JsonObject,
+  config: JsonObject,
+  origin: string,
+): Promise<Tokenizer> {
+  await assertPatternsSound(tokenizer, origin);
+  return createTokenizer(tokenizer, config, origin);
+}
+
+/** The same, without trying the tokenizer's regular expressions before they are used. */
 export function createTokenizer(tokenizer: JsonObject, config: JsonObject, origin: string): Tokenizer {
   const model = tokenizer.model;
   if (!isObject(model) || !isObject(model.vocab)) {
@@ -127,6 +149,7 @@ export function createTokenizer(tokenizer: JsonObject, config: JsonObject, origi
   }
   const quotes = new SpecialTokenQuotes(
     added.filter(({ id, content }) => specialTokenIds.has(id) || TURN_MARK.test(content)),
+    origin,
   );
   quotes.readIn(inner);
   const bytes: (Uint8Array | undefined)[] = new Array(vocabSize);
@@ -141,15 +164,22 @@ export function createTokenizer(tokenizer: JsonObject, config: JsonObject, origi
     return made;
   };
 
+  const isProven =
+    unprovenPatterns(tokenizer).length === 0 &&
+    boundedNormalizers(tokenizer.normalizer, origin).length <= FEW_NORMALIZERS;
+
   return {
     encode(text, options) {
       if (text === "") return emptyEncoding(inner, options);
-      const bounded = countable && text.length > SHORT_TEXT_UNITS;
-      const most = (bounded ? options.atMost : undefined) ?? Number.POSITIVE_INFINITY;
-      const encoding = { add_special_tokens: options.addSpecialTokens };
-      return limit.during(most, () =>
-        quotes.during(options.quoted ?? false, () => Int32Array.from(inner.encode(text, encoding).ids)),
-      );
+      const { atMost = Number.POSITIVE_INFINITY, addSpecialTokens, quoted = false } = options;
+      const most = countable && text.length > SHORT_TEXT_UNITS ? atMost : Number.POSITIVE_INFINITY;
+      const limitMs = isProven ? null : ENCODE_MS + ENCODE_UNIT_MS * text.length;
+      const encode = () => Int32Array.from(inner.encode(text, { add_special_tokens: addSpecialTokens }).ids);
+      // The limits are set outside: code that is stopped does not tidy up.
+      const ids = limit.during(most, () => quotes.during(quoted, () => encodedWithin(limitMs, encode)));
+      // The limit counts the pieces of words alone, and special tokens are none.
+      if (ids.length > most) throw new TooManyTokensError(ids.length);
+      return ids;
     },
     quoteSpecial: (text) => quotes.quote(text),
     decode(ids, options) {
@@ -176,6 +206,7 @@ export function createTokenizer(tokenizer: JsonObject, config: JsonObject, origi
 /** The part of the library's tokenizer in use: its own declarations do not resolve under Node's module resolution. */
 interface LibraryTokenizer {
   readonly model: { bpe: (word: string) => readonly string[] };
+  normalizer: ((text: string) => string) | null;
   pre_tokenizer:
     | (((text: string, options?: unknown) => readonly string[]) & {
         tokenizers?: readonly { pattern?: RegExp }[];
@@ -201,10 +232,13 @@ function buildLibraryTokenizer(
   origin: string,
 ): LibraryTokenizer {
   const steps = preTokenizerSteps(tokenizer.pre_tokenizer);
+  checkPreTokenizers(steps, origin);
+  checkPostProcessor(tokenizer.post_processor, origin);
+  const normalizer = { type: "Sequence", normalizers: boundedNormalizers(tokenizer.normalizer, origin) };
   const definition = {
     ...tokenizer,
     added_tokens: tokenizer.added_tokens ?? added,
-    normalizer: tokenizer.normalizer ?? null,
+    normalizer: normalizer.normalizers.length === 0 ? null : normalizer,
     pre_tokenizer: steps.length === 0 ? null : { type: "Sequence", pretokenizers: steps },
     post_processor: tokenizer.post_processor ?? null,
     // Its merging and decoding are not used, so it gets no decoder and no merges to index.
@@ -212,7 +246,15 @@ function buildLibraryTokenizer(
     model: { ...model, type: "BPE", merges: [] },
   };
   try {
-    const inner: LibraryTokenizer = new HuggingFaceTokenizer(definition, config);
+    const normalizers = libraryNormalizers(normalizer.normalizers);
+    // The library normalizes added tokens without a bound.
+    for (const { content, normalized } of added) if (normalized) normalizedBy(normalizers, content);
+    // It looks for each of the additional special tokens in a list, and has no use for them here.
+    const inner: LibraryTokenizer = new HuggingFaceTokenizer(definition, {
+      ...config,
+      additional_special_tokens: [],
+    });
+    if (inner.normalizer !== null) inner.normalizer = (text) => normalizedBy(normalizers, text);
     const patterns = inner.pre_tokenizer?.tokenizers?.map((step) => step.pattern) ?? [];
     const splitWords = createWordSplitter(steps, patterns);
     if (splitWords !== null) {
@@ -226,7 +268,19 @@ function buildLibraryTokenizer(
     }
     return inner;
   } catch (cause) {
-    throw new MagdiError("MAGDI_UNSUPPORTED", `${origin}: ${String(cause)}`, { cause });
+    const reason = cause instanceof GrowthError ? cause.message : String(cause);
+    throw new MagdiError("MAGDI_UNSUPPORTED", `${origin}: ${reason}`, { cause });
+  }
+}
+
+/** @throws MAGDI_BAD_REQUEST when the tokenizer takes far too long over the text, or makes it far longer */
+function encodedWithin(limitMs: number | null, encode: () => Int32Array): Int32Array {
+  try {
+    return limitMs === null ? encode() : withinTime(limitMs, encode);
+  } catch (cause) {
+    if (!(cause instanceof TimeLimitError || cause instanceof GrowthError)) throw cause;
+    const message = `the student's tokenizer cannot take this text: ${cause.message}`;
+    throw new MagdiError("MAGDI_BAD_REQUEST", message, { cause });
   }
 }
 

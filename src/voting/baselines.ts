@@ -1,8 +1,9 @@
 // Baselines: what an answer costs as a multi-agent debate, from the shipped table and the user's own.
 
-import { readFileSync } from "node:fs";
 import { TASKS, type Task } from "../answers/task.ts";
 import { MagdiError } from "../base/errors.ts";
+import { isDeeperThan } from "../base/files/json-depth.ts";
+import { readRegularText } from "../base/files/regular-file.ts";
 import shipped from "./baselines.json" with { type: "json" };
 
 export interface Baseline {
@@ -69,10 +70,14 @@ export function loadBaselines(path?: string | null): Baselines {
 function readTable(path: string): unknown {
   let text: string;
   try {
-    text = readFileSync(path, "utf8");
+    text = readRegularText(path);
   } catch (cause) {
+    if (cause instanceof MagdiError && cause.code !== "MAGDI_FILE_MISSING") throw cause;
     const message = `${path}: expected a JSON file of debate baselines, found none that can be read`;
     throw new MagdiError("MAGDI_FILE_MISSING", message, { cause });
+  }
+  if (isDeeperThan(text)) {
+    throw new MagdiError("MAGDI_BAD_CONFIG", `${path}: expected baselines, found JSON nested too deep`);
   }
   try {
     return JSON.parse(text);

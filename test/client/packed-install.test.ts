@@ -29,7 +29,7 @@ async function pack(): Promise<string> {
   const checkout = path.join(folder, "checkout");
   const models = "models/smollm2-135m-instruct";
   const sources = ["package.json", "tsconfig.json", "tsconfig.build.json", "LICENSE", "README.md"];
-  for (const name of [...sources, "bin", "scripts", "src", models]) {
+  for (const name of [...sources, "bin", "native/bin", "scripts", "src", models]) {
     cpSync(path.join(ROOT, name), path.join(checkout, name), { recursive: true });
   }
   symlinkSync(path.join(ROOT, "node_modules"), path.join(checkout, "node_modules"), "dir");
@@ -64,6 +64,7 @@ test("the packed package, installed with what its ranges allow, starts and answe
   await t.test("magdi doctor", async () => {
     const report = await inFolder(installed, "npx", "magdi", "doctor", "--device", "cpu");
     assert.match(report, /^ {2}ok {7}ONNX Runtime: \d+\.\d+\.\d+, loaded$/m);
+    assert.match(report, /^ {2}ok {7}own operators: [a-z0-9]+$/m);
     assert.match(report, /^cpu: can serve$/m);
   });
 

@@ -60,6 +60,7 @@ test("the image holds the server, its packages and its student, and nothing else
     "dist",
     "health.js",
     "models",
+    "native",
     "node_modules",
     "package.json",
   ]);
@@ -91,6 +92,7 @@ test("its native libraries are this platform's, one of each", { skip }, () => {
     .filter(([, found]) => found !== null);
   const { arch } = process;
   assert.deepEqual(Object.fromEntries(native.sort()), {
+    [`native/bin/linux-${arch}/libmagdi-kernels.so`]: `ELF ${arch}`,
     [`node_modules/@koromix/koffi-linux-${arch}/linux_${arch}/koffi.node`]: `ELF ${arch}`,
     [`node_modules/onnxruntime-node/bin/napi-v6/linux/${arch}/libonnxruntime.so.1`]: `ELF ${arch}`,
     [`node_modules/onnxruntime-node/bin/napi-v6/linux/${arch}/onnxruntime_binding.node`]: `ELF ${arch}`,

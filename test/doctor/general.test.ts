@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { tmpdir } from "node:os";
 import { test } from "node:test";
 import { instructionCheck, quotaCheck } from "../../src/doctor/processor.ts";
-import { nodeCheck, runtimeCheck } from "../../src/doctor/programs.ts";
+import { kernelCheck, nodeCheck, runtimeCheck } from "../../src/doctor/programs.ts";
 import { descriptorCheck, diskCheck, memoryCheck } from "../../src/doctor/resources.ts";
 import { madeUpHost } from "./support/made-up-host.ts";
 
@@ -25,6 +25,23 @@ test("a library that cannot be loaded says why, and what to do", () => {
   assert.equal(musl.status, "missing");
   assert.match(musl.remedy ?? "", /glibc/);
   assert.match(failing("onnxruntime-node ships no library for aix/ppc64").remedy ?? "", /npm ci/);
+});
+
+test("our own operators compute, or it is said why ONNX Runtime's do", () => {
+  assert.match(kernelCheck().found, /^[a-z0-9]+$/);
+  const stock = kernelCheck(() => ({
+    kind: "stock",
+    reason: "there is no linux-riscv64/libmagdi-kernels.so",
+  }));
+  assert.equal(stock.status, "warning");
+  assert.match(
+    stock.found,
+    /^stock \(there is no linux-riscv64\/libmagdi-kernels\.so\): ONNX Runtime's operators/,
+  );
+  const unknown = kernelCheck(() => {
+    throw new Error("MAGDI_KERNELS: no such instruction set");
+  });
+  assert.deepEqual([unknown.status, unknown.remedy], ["missing", "unset MAGDI_KERNELS"]);
 });
 
 test("instructions that matter are told, and a processor without AVX2 is warned of", (t) => {

@@ -1,12 +1,17 @@
 // A server as a child process that is gone when its test ends.
 import type { TestContext } from "node:test";
-import { ServerProcess } from "../../loadtest/server/server-process.ts";
+import { ServerProcess, type ServerProcessOptions } from "../../loadtest/server/server-process.ts";
 
 export const TINY = ["--import", "tsx", "test/e2e/tiny-serve.ts"];
 
 export class ServeProcess extends ServerProcess {
-  constructor(t: TestContext, args: readonly string[], environment: NodeJS.ProcessEnv = {}) {
-    super(args, { environment });
+  constructor(
+    t: TestContext,
+    args: readonly string[],
+    environment: NodeJS.ProcessEnv = {},
+    options: Pick<ServerProcessOptions, "maxOpenFiles"> = {},
+  ) {
+    super(args, { environment, ...options });
     t.after(async () => {
       this.kill("SIGKILL");
       await this.exited;

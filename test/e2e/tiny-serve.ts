@@ -9,7 +9,9 @@ const command = createServeCommand(async (folder, { config, onStep }) => {
     throw new MagdiError("MAGDI_FILE_MISSING", `${folder}: expected a student folder`);
   const { batchRows: maxRows, queueSamples: maxWaitingSamples } = config;
   // Counts of what is computed stay simple: prompts are reused only where that was asked for.
-  const prefixCacheTokens = process.argv.includes("--prefix-cache-tokens") ? config.prefixCacheTokens : 0;
+  const prefixCacheTokens = process.argv.includes("--prefix-cache-tokens")
+    ? (config.prefixCacheTokens ?? 2048)
+    : 0;
   return tinyStudent({ onStep, contextLength: 65_536, maxRows, maxWaitingSamples, prefixCacheTokens });
 });
 try {

@@ -6,7 +6,10 @@ import { MagdiError } from "../../src/base/errors.ts";
 import type { CancelReason } from "../../src/base/finish-reason.ts";
 import { sampleRandom } from "../../src/engine/random.ts";
 import type { Generation, GenerationRequest, SamplingParams } from "../../src/engine/request.ts";
+import { rowCost } from "../../src/engine/row-memory.ts";
 import { alone, Ear, GREEDY, SAMPLED, toyEngine, toyTokens } from "../support/toy-engine.ts";
+
+const ADA = { name: "ada", weight: 1 };
 
 interface Submission {
   readonly request: GenerationRequest;
@@ -21,7 +24,7 @@ function workload(seed: number) {
   const contextLength = 64;
 
   const model = {
-    maxRows: 1 + below(5),
+    maxRows: 1 + below(8),
     prefillChunkTokens: 4 + 2 * below(4),
     contextLength,
     endEvery: 12,
@@ -45,6 +48,8 @@ function workload(seed: number) {
         ...Array.from({ length: 1 + below(oneOf([4, 23])) }, () => below(toyTokens.vocabSize)),
       ),
       prefixScope: oneOf(["", "", "ada"]),
+      // The first ones fill the rows.
+      caller: number < 3 ? ADA : oneOf([ADA, { name: "bob", weight: 2 }, { name: "cid", weight: 1 }]),
       samples,
       queueTimeoutMs: oneOf([Number.POSITIVE_INFINITY, Number.POSITIVE_INFINITY, 5 + below(60)]),
       timeoutMs: oneOf([Number.POSITIVE_INFINITY, Number.POSITIVE_INFINITY, 5 + below(80)]),
@@ -60,15 +65,20 @@ function workload(seed: number) {
       },
     };
   });
-  return { model, prefixCacheTokens, requests, below, oneOf };
+  // Memory for one full row at least, or for all.
+  const pageTokens = oneOf([1, 8, 16]);
+  const tokens = Math.floor(rowCost(contextLength, pageTokens) * oneOf([1, 1.3, 2]));
+  const rowBudget = oneOf([null, { tokens, pageTokens }]);
+  return { model, prefixCacheTokens, rowBudget, requests, below, oneOf };
 }
 
-async function runWorkload(seed: number): Promise<{ readonly compared: number; readonly reused: number }> {
-  const { model, prefixCacheTokens, requests, below, oneOf } = workload(seed);
+async function runWorkload(seed: number) {
+  const { model, prefixCacheTokens, rowBudget, requests, below, oneOf } = workload(seed);
   const maxWaitingSamples = 200;
   const { engine, runner, clock } = toyEngine(model, {
     maxWaitingSamples,
     prefixCacheTokens,
+    rowBudget,
     onStep: () => act("between"),
   });
   const submissions: Submission[] = requests.map((request) => ({
@@ -90,7 +100,10 @@ async function runWorkload(seed: number): Promise<{ readonly compared: number; r
       victim.generation?.cancel(oneOf(reasons), below(2) === 0 ? undefined : below(victim.request.samples));
     }
   };
-  runner.duringStep = () => act("during");
+  runner.duringStep = () => {
+    if (rowBudget !== null) assert.ok(runner.heldTokens(rowBudget.pageTokens) <= rowBudget.tokens);
+    act("during");
+  };
   while (next < submissions.length) {
     submitNext();
     if (below(2) === 0) {
@@ -122,13 +135,16 @@ async function runWorkload(seed: number): Promise<{ readonly compared: number; r
           sample,
         );
       }
+      const { promptTokens, promptTokensComputed, promptTokensReused } = result;
+      const known = promptTokensComputed + promptTokensReused;
+      assert.ok(result.timing.prefillEndMs === null ? known <= promptTokens : known === promptTokens);
     } catch (error) {
       if (!(error instanceof MagdiError)) throw error;
       assert.equal(error.code, "MAGDI_QUEUE_TIMEOUT");
       assert.deepEqual([ear.prefillStarts, ear.events.length], [0, 0]);
     }
   }
-  const { prefixQueriedTokens, prefixHitTokens, ...stats } = engine.stats();
+  const { prefixQueriedTokens, prefixHitTokens, preemptions, recomputedTokens, ...stats } = engine.stats();
   assert.ok(prefixHitTokens <= prefixQueriedTokens && (prefixCacheTokens > 0 || prefixQueriedTokens === 0));
   assert.deepEqual(stats, {
     state: "ready",
@@ -140,19 +156,25 @@ async function runWorkload(seed: number): Promise<{ readonly compared: number; r
   });
   assert.equal(clock.pendingTimers, 0);
   await engine.close();
-  return { compared, reused: prefixHitTokens };
+  return { compared, reused: prefixHitTokens, preemptions, recomputedTokens };
 }
 
-test("a request's samples are bit for bit the same alone and among strangers that come, go and are cancelled, with and without reused prefixes", async () => {
+test("a request's samples are bit for bit the same alone and among strangers that come, go and are cancelled, with and without reused prefixes, and give rows back to other callers", async () => {
   let compared = 0;
   let reused = 0;
+  let preemptions = 0;
+  let recomputed = 0;
   for (let seed = 0; seed < 150; seed++) {
     const run = await runWorkload(seed);
     compared += run.compared;
     reused += run.reused;
+    preemptions += run.preemptions;
+    recomputed += run.recomputedTokens;
   }
   assert.ok(compared > 1000, `${compared} samples ran to their own end`);
   assert.ok(reused > 1000, `${reused} tokens were reused`);
+  assert.ok(preemptions > 20, `${preemptions} rows were given back`);
+  assert.ok(recomputed > 500, `${recomputed} tokens were computed again`);
 });
 
 test("sample 0 of many is the one of one, and samples of one seed differ", async () => {

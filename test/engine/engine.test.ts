@@ -18,6 +18,8 @@ const IDLE: EngineStats = {
   kvCacheUsageRatio: 0,
   prefixQueriedTokens: 0,
   prefixHitTokens: 0,
+  preemptions: 0,
+  recomputedTokens: 0,
 };
 
 test("the waiting queue is bounded in samples, and cancelling makes room", async () => {

@@ -42,23 +42,27 @@ async function computed(runner: OnnxModelRunner, prompt: Int32Array, borders: re
   return { logits, keysAndValues };
 }
 
-/** Even borders, some of them only two tokens apart. */
-function randomBorders(random: SeededRandom, length: number): number[] {
+/** Borders at multiples of `step`, some of them only that far apart. */
+function randomBorders(random: SeededRandom, length: number, step: number): number[] {
   const borders: number[] = [];
-  const most = 1 + random.below(Math.ceil(length / 4));
-  for (let at = 2; at <= length - 2; at += 2 * (1 + random.below(most))) borders.push(at);
+  const most = 1 + random.below(Math.ceil(length / (2 * step)));
+  for (let at = step; at <= length - step; at += step * (1 + random.below(most))) borders.push(at);
   return borders;
 }
 
 async function assertCutsDoNotShow(runner: OnnxModelRunner, lengths: readonly number[], rounds: number) {
   const random = new SeededRandom(3);
-  assert.equal(runner.chunkAlignmentTokens, 2, "the probe found that even pieces leave no trace");
+  // Of our own operators no cut leaves a trace; of stock ones the probe has found that even pieces leave none.
+  const native = runner.kernels.kind === "native";
+  assert.equal(runner.chunkAlignmentTokens, native ? 1 : 2);
   for (const length of lengths) {
     const prompt = randomTokens(random, length, runner.vocabSize);
     const whole = await computed(runner, prompt, []);
-    assert.ok(whole.keysAndValues.every(Number.isFinite));
+    const blockTokens = native ? Math.ceil(length / 16) * 16 : length;
+    const written = whole.keysAndValues.filter(Number.isFinite).length;
+    assert.equal(written, (whole.keysAndValues.length * length) / blockTokens);
     for (let round = 0; round < rounds; round++) {
-      const borders = randomBorders(random, length);
+      const borders = randomBorders(random, length, runner.chunkAlignmentTokens);
       assert.deepEqual(await computed(runner, prompt, borders), whole, `${length} tokens cut at ${borders}`);
     }
   }
@@ -70,7 +74,7 @@ for (const name of [
   "tiny-llama-kquant/model.gguf",
   "tiny-qwen2-window/base",
 ]) {
-  test(`${name}: wherever a prompt is cut in even pieces, its keys, values and logits are the same`, async () => {
+  test(`${name}: wherever a prompt is cut, its keys, values and logits are the same`, async () => {
     const out = path.join(folder, name.replaceAll("/", "-"));
     const folders = await importTiny(tinyStudent(name).source, out, ["fp32", "q8", "int8", "q4"]);
     for (const student of Object.values(folders)) {
@@ -160,7 +164,7 @@ test("float16 keys and values are kept and reused as they are, at whole chunks",
   for (const student of Object.values(folders)) await assertReuseDoesNotShow(student, 16);
 });
 
-test("the shipped student: wherever a prompt is cut in even pieces, its bits are the same", {
+test("the shipped student: wherever a prompt is cut, its bits are the same", {
   skip,
 }, async () => {
   const student = openStudentFolder(SHIPPED);

@@ -14,6 +14,8 @@ import { importStudent } from "../../src/student/write-student-folder.ts";
 import { Ear, GREEDY, SAMPLED, toyTokens } from "../support/toy-engine.ts";
 
 const CONTEXT_LENGTH = 128;
+const FIRST = { name: "first", weight: 1 };
+const SECOND = { name: "second", weight: 1 };
 const FIXTURES = path.join(import.meta.dirname, "..", "fixtures");
 
 async function openEngine(student: StudentFolder, maxRows: number): Promise<Engine> {
@@ -65,9 +67,10 @@ for (const [name, source] of [
       const student = openStudentFolder(out, dtype);
       const requests = workload(student.config.vocabSize);
       const busy = await openEngine(student, 7);
-      const generations = requests.map((request) => busy.submit(request, new Ear()));
+      const early = requests.slice(0, 10);
+      const generations = early.map((request) => busy.submit({ ...request, caller: FIRST }, new Ear()));
       const cut = busy.submit(
-        { ...requests[3]!, samples: 4 },
+        { ...requests[3]!, samples: 4, caller: FIRST },
         {
           onToken(event) {
             if (event.sample === 1) cut.cancel("cancelled", 1);
@@ -75,8 +78,13 @@ for (const [name, source] of [
           },
         },
       );
-      const together = await Promise.all(generations.map((generation) => generation.done));
+      // When its turn has come all rows are taken, and somebody else asks.
       await cut.done;
+      for (const request of requests.slice(10)) {
+        generations.push(busy.submit({ ...request, caller: SECOND }, new Ear()));
+      }
+      const together = await Promise.all(generations.map((generation) => generation.done));
+      assert.ok(busy.stats().preemptions > 0 && busy.stats().recomputedTokens > 0, "rows were given back");
       await busy.close();
 
       const lone = await openEngine(student, 4);

@@ -116,11 +116,33 @@ test("minTokens masks end-of-sequence tokens and leaves stop strings in the text
   assert.deepEqual([text, finishReason, stopString], ["aabc", "stop", "a"]);
 });
 
-test("tokens are counted for the cache: all but the last are in it", () => {
+test("the cache holds what a row was given: the prompt, then one token after the other, and again after a restart", () => {
   const target = sequence();
-  feed(target, tokensOf("abc"));
-  assert.equal(target.cachedTokens, 12);
-  assert.equal(target.lastTokenId, tokensOf("c")[0]);
+  const [a, b, c] = tokensOf("abc");
+  const seen: [number, number, boolean][] = [];
+  const look = () => seen.push([target.cachedTokens, target.nextInputId, target.givesNewToken]);
+  feed(target, [a!]);
+  look();
+  target.inputComputed();
+  feed(target, [b!]);
+  look();
+  target.inputComputed();
+  feed(target, [c!]);
+  look();
+  target.restart();
+  look();
+  target.inputComputed();
+  look();
+  target.inputComputed();
+  look();
+  assert.deepEqual(seen, [
+    [10, a, true],
+    [11, b, true],
+    [12, c, true],
+    [10, a, false],
+    [11, b, false],
+    [12, c, true],
+  ]);
 });
 
 test("log-probabilities are kept when they were asked for", () => {

@@ -29,6 +29,9 @@ const open = (file: string | null, environment?: string) =>
     }),
   );
 
+/** What a key may do whose entry says nothing of it. */
+const plain = (name: string) => ({ name, account: name, weight: 1, rights: ["ask"] });
+
 test("keys of a file, in JSON or in lines, whole or as hashes, and of the environment", () => {
   const json = fileOf("a.json", JSON.stringify({ alice: KEY, bob: OTHER }));
   const lines = fileOf(
@@ -37,17 +40,37 @@ test("keys of a file, in JSON or in lines, whole or as hashes, and of the enviro
   );
   for (const keys of [open(json), open(lines)]) {
     assert.ok(keys !== null);
-    assert.deepEqual(keys.callerOf(KEY), { name: "alice" });
-    assert.deepEqual(keys.callerOf(OTHER), { name: "bob" });
+    assert.deepEqual(keys.callerOf(KEY), plain("alice"));
+    assert.deepEqual(keys.callerOf(OTHER), plain("bob"));
     for (const wrong of ["", KEY.slice(1), `${KEY} `, KEY.toUpperCase(), hashOf(KEY), "alice"]) {
       assert.equal(keys.callerOf(wrong), null, wrong);
     }
   }
   const both = open(lines, "carol:carols-secret-0123456,");
-  assert.deepEqual(both?.callerOf("carols-secret-0123456"), { name: "carol" });
-  assert.deepEqual(both?.callerOf(KEY), { name: "alice" });
+  assert.deepEqual(both?.callerOf("carols-secret-0123456"), plain("carol"));
+  assert.deepEqual(both?.callerOf(KEY), plain("alice"));
   assert.equal(open(null), null);
   assert.equal(open(null, ""), null);
+});
+
+test("a key's weight and rights, in lines, in JSON and in the environment", () => {
+  const shown = (keys: ApiKeys | null) =>
+    [KEY, OTHER, "carols-secret-0123456"].map((key) => keys?.callerOf(key));
+  const expected = [
+    { ...plain("alice"), weight: 2.5 },
+    { ...plain("bob"), rights: ["metrics"] },
+    { ...plain("carol"), weight: 4, rights: ["ask", "metrics"] },
+  ];
+  const [alice, bob] = [`alice:${KEY} weight=2.5`, `bob: sha256:${hashOf(OTHER)}  rights=metrics`];
+  const carol = "carol:carols-secret-0123456 rights=ask+metrics weight=4";
+  assert.deepEqual(shown(open(fileOf("options.txt", `${alice}\n${bob}\t\n${carol}`))), expected);
+  assert.deepEqual(shown(open(null, `${alice}, ${bob}, ${carol}`)), expected);
+  const json = {
+    alice: { key: KEY, weight: 2.5 },
+    bob: { key: `sha256:${hashOf(OTHER)}`, rights: ["metrics"] },
+    carol: { key: "carols-secret-0123456", rights: ["ask", "metrics", "ask"], weight: 4 },
+  };
+  assert.deepEqual(shown(open(fileOf("options.json", JSON.stringify(json)))), expected);
 });
 
 test("only hashes of keys stay", () => {
@@ -80,6 +103,32 @@ test("wrong keys are one line that names the setting and repeats nothing", () =>
     [fileOf("broken.json", `{"alice": "${KEY}"`), undefined, /^apiKeysFile: .*: expected a JSON object/],
     [fileOf("none.json", "{}"), undefined, /^apiKeysFile: .*: expected at least one/],
     [fileOf("deep.json", `{"alice": ["${KEY}"]}`), undefined, /^apiKeysFile: .*: entry 1: expected a text/],
+    [
+      fileOf("deeper.json", `{"alice": {"key": ["${KEY}"]}}`),
+      undefined,
+      /entry 1: expected a text, or an object with key, weight and rights$/,
+    ],
+    [fileOf("no-key.json", `{"alice": {"weight": 2}}`), undefined, /entry 1: expected a text, or an object/],
+    [
+      fileOf("field.json", `{"alice": {"key": "${KEY}", "wieght": 2}}`),
+      undefined,
+      /entry 1: expected the fields key, weight and rights alone, found another$/,
+    ],
+    [
+      fileOf("field-twice.json", `{"a": {"key": "${KEY}", "weight": 1, "weight": 2}}`),
+      undefined,
+      /each name once/,
+    ],
+    ...["0", "-1", "101", "many", "Infinity", "1e9"].map((weight): [null, string, RegExp] => [
+      null,
+      `alice:${KEY} weight=${weight}`,
+      /^MAGDI_API_KEYS: entry 1: weight: expected a number from 0.01 to 100$/,
+    ]),
+    [null, `alice:${KEY} rights=all`, /entry 1: rights: expected some of ask, metrics$/],
+    [null, `alice:${KEY} rights=ask+`, /entry 1: rights: expected some of ask, metrics$/],
+    [null, `alice:${KEY} rights=`, /entry 1: after the key, expected weight=NUMBER from 0.01 to 100, or/],
+    [null, `alice:${KEY} weight=1 weight=2`, /entry 1: after the key, expected weight=NUMBER/],
+    [null, `alice:${KEY} ${OTHER}`, /entry 1: after the key, expected weight=NUMBER/],
     [fileOf("twice.json", `{"a": "${KEY}", "a": "${KEY}x"}`), undefined, /each name once/],
     [
       fileOf("a.txt", `alice:${KEY}`),

@@ -42,7 +42,7 @@ const TRIALS: Readonly<Record<string, Trial>> = {
   threads: orNull(whole(1, 1024)),
   batchRows: whole(2, 1024),
   contextLength: orNull(whole(16, 1_048_576)),
-  prefixCacheTokens: whole(0, 10_000_000),
+  prefixCacheTokens: orNull(whole(0, 10_000_000)),
   memoryLimitMb: orNull(whole(1, 100_000_000)),
   isolatePrefixes: { good: ["true", true], bad: ["yes", "1", "TRUE"], badInFile: ["true", 1, null] },
   maxSamples: whole(1, 1024),
@@ -67,7 +67,16 @@ const TRIALS: Readonly<Record<string, Trial>> = {
   allowedHosts: someList("magdi.example.org"),
   trustProxy: someList("10.0.0.0/8"),
   receiveTimeoutMs: whole(100, 86_400_000),
+  writeTimeoutMs: whole(100, 86_400_000),
   maxConnections: whole(1, 1_000_000),
+  maxWebSockets: whole(1, 1_000_000),
+  bodyBufferBytes: whole(1024, 1_099_511_627_776),
+  answerBufferBytes: whole(1024, 1_099_511_627_776),
+  clientShare: {
+    good: ["0.5", 0.5],
+    bad: ["0", "-0.1", "1.01", "some", "25%"],
+    badInFile: [0, 2, "0.25", null, [0.25]],
+  },
   otlpEndpoint: {
     good: ["http://localhost:4318", "http://localhost:4318"],
     bad: ["localhost:4318", "ftp://localhost", "4318", "/v1/traces", "http://"],
@@ -83,7 +92,7 @@ function problemOf(sources: ConfigSources): string {
   } catch (error) {
     assert.ok(error instanceof MagdiError && error.code === "MAGDI_BAD_CONFIG", String(error));
     assert.doesNotMatch(error.message, /\n/);
-    assert.ok(error.message.length < 600, error.message);
+    assert.ok(error.message.length < 800, error.message);
     return error.message;
   }
   return "taken";

@@ -119,7 +119,11 @@ test("a batch for which the line fills up while it is encoded is refused whole, 
         if (text === "{{last}}") {
           const limits = { queueTimeoutMs: 1e6, timeoutMs: 1e6 };
           const promptTokens = Int32Array.of(1);
-          others.push(engine.submit({ id: "other", promptTokens, samples: 3, sampling: GREEDY, ...limits }));
+          // Of the client's own address: another caller would have to make room.
+          const caller = { name: "127.0.0.1", weight: 1 };
+          others.push(
+            engine.submit({ id: "other", promptTokens, samples: 3, sampling: GREEDY, caller, ...limits }),
+          );
         }
         return tokenizer.encode(text, options);
       },

@@ -139,6 +139,32 @@ test("each question on a WebSocket counts as a request", async (t) => {
   assert.equal((await server.post(CHAT, HELLO)).status, 429);
 });
 
+test("texts to tokenise and votes count as questions do; what only looks is free", async (t) => {
+  const clock = new ManualClock();
+  const { server } = await runTiny(t, { clock, config: { requestsPerMinute: 4 } });
+  const work: [string, object][] = [
+    ["/v1/tokenize", { prompt: "a" }],
+    ["/v1/detokenize", { tokens: [97] }],
+    ["/v1/vote", { task: "math", samples: [{ text: "The answer is 4." }] }],
+    [CHAT, HELLO],
+  ];
+  const left: (string | null)[] = [];
+  for (const [path, body] of work) {
+    const answer = await server.post(path, body);
+    assert.equal(answer.status, 200, path);
+    left.push(answer.headers.get("x-ratelimit-remaining-requests"));
+  }
+  assert.deepEqual(left, ["3", "2", "1", "0"], "one bucket for all");
+  for (const [path, body] of work) {
+    const answer = await server.post(path, body);
+    assert.deepEqual([answer.status, answer.body.error.code], [429, "rate_limit_exceeded"], path);
+    assert.ok(Number(answer.headers.get("retry-after")) > 0);
+  }
+  for (const path of ["/v1/models", "/metrics", "/health", "/v1/baselines"]) {
+    assert.equal((await server.get(path)).status, 200, path);
+  }
+});
+
 test("by default there is no limit", async (t) => {
   const { server } = await runTiny(t);
   const answer = await server.post(CHAT, HELLO);

@@ -372,19 +372,6 @@ function mutated(bytes: Buffer, random: (below: number) => number): Buffer {
   return result;
 }
 
-test("connections over the limit are closed, and the rest served", async (t) => {
-  const { server } = await runTiny(t, { config: { maxConnections: 2 } });
-  const first = new RawConnection(t, server.port);
-  const second = new RawConnection(t, server.port);
-  for (const connection of [first, second]) {
-    connection.send(HEALTH);
-    await connection.until(/"ok"/);
-  }
-  assert.equal(await exchange(t, server, HEALTH), "");
-  first.destroy();
-  second.destroy();
-});
-
 test("a server that closes does not wait for what is half-sent", async (t) => {
   const { server } = await runTiny(t);
   for (const half of ["", "GET /hea", post('{"question": ', "content-length: 900")]) {

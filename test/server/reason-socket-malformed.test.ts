@@ -72,6 +72,24 @@ test("frames that belong to no request are answered by errors without an id", as
   await assertServes(server, client);
 });
 
+test("a frame that is nested too deep is refused by name, whole or not, and the connection goes on", async (t) => {
+  const { server } = await runTiny(t);
+  const client = await connectSocket(t, server);
+  for (const frame of [
+    "[".repeat(900_000),
+    '{"type":"ping","x":'.repeat(40_000),
+    `{"type":"ping","x":${"[".repeat(400_000)}${"]".repeat(400_000)}}`,
+    `{"type":"reason","id":"a","question":${"[".repeat(65)}1${"]".repeat(65)}}`,
+  ]) {
+    const before = client.frames.length;
+    client.ws.send(frame);
+    await until(() => client.frames.length > before);
+    assert.equal(client.frames.at(-1).error.message, "the body is nested deeper than 64 levels");
+    assert.equal(client.frames.at(-1).id, null);
+  }
+  await assertServes(server, client);
+});
+
 test("fields that JSON can smuggle are unknown fields", async (t) => {
   const { server } = await runTiny(t);
   const client = await connectSocket(t, server);

@@ -342,6 +342,7 @@ test("behaviour 42: a socket's questions count exactly as HTTP's do", async (t) 
         (line) =>
           !line.startsWith("#") &&
           !line.startsWith("magdi_http_") &&
+          !line.startsWith("magdi_open_") &&
           !line.includes("seconds") &&
           !line.includes("_delay_"),
       );

@@ -199,3 +199,30 @@ test("behaviour 21: thousands of validation errors give a bounded body", async (
     for (const body of many) assertRefused(await server.post(path, body), 400);
   }
 });
+
+test("a body that is nested too deep is refused by name before it is parsed, on every route", async (t) => {
+  const { server } = await runTiny(t);
+  const nested = (open: string, close: string, depth: number) =>
+    `{"question":"Two?","x":${open.repeat(depth)}1${close.repeat(depth)}}`;
+  const bodies = [
+    "[".repeat(1_000_000),
+    '{"a":'.repeat(150_000),
+    nested("[", "]", 400_000),
+    nested('{"a":', "}", 100_000),
+    nested("[", "]", 65),
+    `{"x":"${"[".repeat(100)}\\"","y":${"[".repeat(900_000)}`,
+  ];
+  for (const path of POST_ROUTES) {
+    for (const body of bodies) {
+      const answer = await server.post(path, body);
+      assertRefused(answer, 400, null);
+      assert.match(answer.body.error.message, /^the body is nested deeper than 64 levels$/);
+    }
+    // What is not too deep, or only brackets of a string, is refused for what it is.
+    for (const body of [nested("[", "]", 63), JSON.stringify({ question: "[".repeat(200_000), x: 1 })]) {
+      const answer = await server.post(path, body);
+      assert.equal(answer.status, 400);
+      assert.doesNotMatch(answer.body.error.message, /nested/);
+    }
+  }
+});

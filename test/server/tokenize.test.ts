@@ -87,6 +87,35 @@ test("detokenising gives back what was tokenised, special tokens and all", async
   assert.equal(await text(server, [0xf0, 0x9f, 97]), "\ufffda");
 });
 
+test("what is answered is bounded, special tokens and spelled-out texts too", async (t) => {
+  const { server } = await runTiny(t, { config: { bodyLimitBytes: 2 ** 21 } });
+  const many = "<|im_end|>".repeat(83_000);
+  for (const [path, body] of [
+    [TOKENIZE, { prompt: many }],
+    [TOKENIZE, { content: many, return_token_strs: true }],
+    [TOKENIZE, { prompt: "<|im_end|> ".repeat(83_000) }],
+    [TOKENIZE, { prompt: "<|im_end|>".repeat(5000) }],
+    ["/v1/completions", { prompt: many }],
+  ] as const) {
+    const answer = await server.post(path, body);
+    assert.equal(answer.status, 400);
+    assert.equal(answer.body.error.code, "context_length_exceeded");
+    assert.equal(answer.body.error.context_length, 512);
+    assert.ok(answer.body.error.prompt_tokens > 512);
+  }
+  // Each of these characters is three bytes, and each byte a token.
+  const wide = await server.post(TOKENIZE, { prompt: "\u65e5".repeat(30_000) });
+  assert.deepEqual([wide.status, wide.body.error.prompt_tokens], [400, 90_000]);
+  // A short text is counted to the end, as any is.
+  const { count } = await tokens(server, { prompt: "<|im_end|>".repeat(3000) });
+  assert.equal(count, 3000);
+  const most = await server.post(DETOKENIZE, { tokens: new Array(32_768).fill(97) });
+  assert.equal(most.body.prompt.length, 32_768);
+  const more = await server.post(DETOKENIZE, { tokens: new Array(32_769).fill(97) });
+  assert.deepEqual([more.status, more.body.error.param], [400, "tokens"]);
+  assert.match(more.body.error.message, /at most 32768 token ids, found 32769/);
+});
+
 test("what is no text and no token is named", async (t) => {
   const { server } = await runTiny(t);
   const cases: [string, object, string, RegExp][] = [

@@ -6,7 +6,7 @@ import path from "node:path";
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { AutoTokenizer } from "@huggingface/transformers";
-import { fingerprint } from "../../src/student/manifest.ts";
+import { fingerprint } from "../../src/student/file-check.ts";
 import { openStudentFolder } from "../../src/student/open-student-folder.ts";
 import { openChatTemplate } from "../../src/text/chat-template.ts";
 import { openTokenizer } from "../../src/text/tokenizer.ts";

@@ -48,6 +48,8 @@ export class HistoryModelRunner implements ModelRunner {
   /** The cache: token ids [maxRows + 1, contextLength]. */
   readonly #cache: Int32Array;
   readonly #lengths: Int32Array;
+  /** By row: tokens that memory was taken for. */
+  readonly #held: Int32Array;
   #output: StepOutput | null = null;
   #running = false;
 
@@ -63,6 +65,7 @@ export class HistoryModelRunner implements ModelRunner {
     this.#endEvery = options.endEvery ?? Number.POSITIVE_INFINITY;
     this.#cache = new Int32Array((this.maxRows + 1) * this.contextLength).fill(EMPTY);
     this.#lengths = new Int32Array(this.maxRows + 1);
+    this.#held = new Int32Array(this.maxRows + 1);
   }
 
   async prefill(tokens: Int32Array, past: number, wantLogits: boolean): Promise<StepOutput> {
@@ -109,7 +112,28 @@ export class HistoryModelRunner implements ModelRunner {
     const start = from * this.contextLength;
     this.#cache.copyWithin(to * this.contextLength, start, start + length);
     this.#lengths[to] = length;
+    this.#held[to] = Math.max(this.#held[to]!, length);
     if (from !== this.promptRow) this.#clear(from);
+  }
+
+  moveRow(from: number, to: number, length: number): void {
+    this.copyRow(from, to, length);
+    this.releaseRow(from, 0);
+  }
+
+  releaseRow(row: number, from: number): void {
+    assert.ok(!this.#running, "no release while a step runs");
+    assert.ok(this.#lengths[row]! <= from || from === 0, `row ${row} holds nothing from ${from} on`);
+    this.#held[row] = Math.min(this.#held[row]!, from);
+  }
+
+  /** What decode rows hold together, in pages of so many tokens, with one more a row. */
+  heldTokens(pageTokens: number): number {
+    let tokens = 0;
+    for (const held of this.#held.subarray(0, this.maxRows)) {
+      if (held > 0) tokens += Math.ceil(held / pageTokens) * pageTokens + pageTokens;
+    }
+    return tokens;
   }
 
   newBlock(tokens: number): Float32Array {
@@ -174,6 +198,7 @@ export class HistoryModelRunner implements ModelRunner {
     assert.ok(length < this.contextLength, `row ${row} is full`);
     this.#cache[row * this.contextLength + length] = token;
     this.#lengths[row] = length + 1;
+    this.#held[row] = Math.max(this.#held[row]!, length + 1);
   }
 
   #clear(row: number): void {

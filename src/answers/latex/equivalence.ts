@@ -5,10 +5,13 @@ import { parseNumberWords, readNumberWords } from "../numbers/number-words.ts";
 import { joinSpacedThousands } from "../numbers/numeral.ts";
 import { toLatex } from "../numbers/rational.ts";
 import { plainNumbers } from "../numbers/unicode.ts";
+import { endWithout, spacesAnd } from "../trim.ts";
 import { fraction, numberPiece, numericValue, type Piece, reduce, render, symbol } from "./pieces.ts";
 import { type LatexToken, MAX_LATEX_LENGTH, tokenizeLatex } from "./tokens.ts";
 
 const MAX_DEPTH = 60;
+/** Longer answers are not read at all, but compared as they are written. */
+const MAX_RAW_LENGTH = 4 * MAX_LATEX_LENGTH;
 const CLOSING: Record<string, readonly string[]> = { "(": [")", "]"], "[": ["]", ")"], "\\{": ["\\}"] };
 /** Relations whose right side can be the answer: x = 5, x \in (1, 2). */
 const RELATIONS = new Set(["=", "\\in", "\\approx", "\\equiv"]);
@@ -29,10 +32,8 @@ const HEDGES = new Set([
  * 5\text{ cm}, 5 apples and x = 5; for \left( \right) and ( ). Tuples, sets and lists keep their order.
  */
 export function canonicalLatex(raw: string): string {
-  const inner = plainNumbers(raw)
-    .trim()
-    .replace(/^(?:\\[([]|\$+)|(?:\\[)\]]|\$+)$/g, "")
-    .trim();
+  if (raw.length > MAX_RAW_LENGTH) return raw.trim();
+  const inner = withoutDelimiters(plainNumbers(raw).trim()).trim();
   const text = joinSpacedThousands(inner)
     // 2:00 pm is 2 pm.
     .replace(/^(\d{1,2}):00(?=\s?[ap]\.?m\b)/i, "$1")
@@ -43,10 +44,30 @@ export function canonicalLatex(raw: string): string {
   if (words !== null) return toLatex(words);
   const said = SAID_PART.test(text) ? readNumberWords(text) : null;
   if (said !== null) return canonicalLatex(said);
-  const elements = new Reader(tokenizeLatex(text.replace(/[\s.,;:!?]+(?=\}?$)/, ""))).list(new Set(), 0);
+  const elements = new Reader(tokenizeLatex(withoutStops(text))).list(new Set(), 0);
   const canonical = elements.filter((element) => element !== "").join(", ");
   // (5), [5], (\text{B}): brackets around a single element mean nothing.
   return /^(?:\(|\[{1,2})([^()[\],]+)(?:\)|\]{1,2})$/.exec(canonical)?.[1] ?? canonical;
+}
+
+const DOLLARS: ReadonlySet<string> = new Set("$");
+
+/** Drops \( and \), \[ and \], or dollars around an answer. */
+function withoutDelimiters(answer: string): string {
+  const start = /^(?:\\[([]|\$+)/.exec(answer)?.[0].length ?? 0;
+  const isClosed = answer.length - 2 >= start && /^\\[)\]]$/.test(answer.slice(-2));
+  return answer.slice(
+    start,
+    isClosed ? answer.length - 2 : endWithout(answer, DOLLARS, answer.length, start),
+  );
+}
+
+const STOPS = spacesAnd(".,;:!?");
+
+/** Drops punctuation at the end, also before a closing brace. */
+function withoutStops(answer: string): string {
+  const brace = answer.endsWith("}") ? "}" : "";
+  return answer.slice(0, endWithout(answer, STOPS, answer.length - brace.length)) + brace;
 }
 
 /** A number in words with a fraction or decimals and what it counts: five and a half miles. */

@@ -4,7 +4,15 @@
 import { scaleOf } from "../numbers/number-words.ts";
 import { readNumeral } from "../numbers/numeral.ts";
 import type { Rational } from "../numbers/rational.ts";
-import { divide, mixedNumber, multiply, negate, powerOfTen, toLatex } from "../numbers/rational.ts";
+import {
+  divide,
+  isBounded,
+  mixedNumber,
+  multiply,
+  negate,
+  powerOfTen,
+  toLatex,
+} from "../numbers/rational.ts";
 
 export interface Piece {
   readonly text: string;
@@ -30,7 +38,9 @@ export function numberPiece(written: string): Piece {
 
 function valuePieces(value: Rational): Piece[] {
   const size = value.numerator < 0n ? negate(value) : value;
-  const piece: Piece = { text: toLatex(size), kind: "number", value: size, form: "fraction" };
+  const piece: Piece = isBounded(size)
+    ? { text: toLatex(size), kind: "number", value: size, form: "fraction" }
+    : { text: toLatex(size), kind: "number", form: "fraction" };
   return size === value ? [piece] : [symbol("-"), piece];
 }
 

@@ -87,11 +87,11 @@ const SHORT_UNITS = new Set(
 /** Symbols of units of at least two letters that are units even right behind a number, and all symbols of units. */
 const LONG_SYMBOL = String.raw`[kMGTm]?(?:Hz|Pa|eV|Wh)|[kMG][JNVWA]|kcal|mol|rpm|dB|[cmk]?m(?=\^)`;
 const SYMBOL = String.raw`(?:${LONG_SYMBOL}|[kcdmnµμMGT]?(?:[mgsJNVWKAClL]|Ω|\\Omega)|Ah|mAh|cal|bar|min|hr|ft|in|lb|oz|mi|day|kg|ha|hp|psi|ppm|Rs\.?|kr|[hFT])`;
-const POWERED = String.raw`(?:\\(?:mathrm|rm|text|textrm)\s?\{\s?)?${SYMBOL}(?![a-z])\s?\}?(?:\s?\^\s?\{?\s?[-−]?[1-4]\s?\}?)?\s?\}?`;
-const UNIT_END = String.raw`(?=[\s.)}\]$*]{0,8}(?:$|[,;]|(?:and|or|of|per)\b))`;
+const POWERED = String.raw`(?:\\(?:mathrm|rm|text|textrm)\s?\{\s?)?${SYMBOL}(?![a-z])(?:\s?\})?(?:\s?\^\s?\{?\s?[-−]?[1-4](?:\s?\})?)?(?:\s?\})?`;
+const UNIT_END = String.raw`(?=[\s.)}\]$*]{0,9}(?:$|[,;]|(?:and|or|of|per)\b))`;
 /** A unit of symbols behind a space, with the end of the answer behind it: 48 kW, 9.8 m/s^2, 3 N m, 4.2 J/(kg K). */
 const SPACED_UNIT = new RegExp(
-  String.raw`^(?:[\s~]|\\[ ,;:!]){1,8}${POWERED}(?:\s?(?:[*/]|\\cdot|\\times|)\s?\(?${POWERED}\)?){0,3}${UNIT_END}`,
+  String.raw`^(?:[\s~]|\\[ ,;:!]){1,8}${POWERED}(?:\s{0,3}(?:(?:[*/]|\\cdot|\\times)\s?)?\(?${POWERED}\)?){0,3}${UNIT_END}`,
 );
 const JOINED_UNIT = new RegExp(String.raw`^(?:${LONG_SYMBOL})(?:\^\{?[23]\}?)?${UNIT_END}`);
 /** What an amount can be written with. */
@@ -120,21 +120,27 @@ export function tokenizeLatex(raw: string): LatexToken[] {
     .replace(DEGREES_OF_A_SCALE, "");
   const tokens: LatexToken[] = [];
   let at = 0;
+  let depth = 0;
   while (at < text.length) {
     const rest = text.slice(at, at + MAX_LATEX_LENGTH);
-    const [length, produced] = readToken(rest, tokens);
+    const [length, produced] = readToken(rest, tokens, depth > 0);
     tokens.push(...produced);
+    for (const token of produced) depth += bracketStep(token);
     at += length;
   }
   return tokens;
 }
 
-function readToken(rest: string, before: readonly LatexToken[]): [length: number, tokens: LatexToken[]] {
+function readToken(
+  rest: string,
+  before: readonly LatexToken[],
+  inBrackets: boolean,
+): [length: number, tokens: LatexToken[]] {
   const unit = behindAmount(before) ? (SPACED_UNIT.exec(rest) ?? JOINED_UNIT.exec(rest)) : null;
   if (unit !== null) return [unit[0].length, [{ kind: "word", text: "unit" }]];
   const space = /^(?:\s+|[~$%`]|\*\*)/.exec(rest);
   if (space !== null) return [space[0].length, []];
-  const inList = /^\d{1,3},/.test(rest) && openBrackets(before) > 0;
+  const inList = inBrackets && /^\d{1,3},/.test(rest);
   const number = readNumeral(rest, 0, { inList });
   if (number !== null) {
     const text = number.digits + (number.exponent === 0 ? "" : `e${number.exponent}`);
@@ -165,14 +171,11 @@ function behindAmount(before: readonly LatexToken[]): boolean {
   return true;
 }
 
-function openBrackets(tokens: readonly LatexToken[]): number {
-  let depth = 0;
-  for (const { kind, text } of tokens) {
-    if (kind !== "symbol") continue;
-    if (text === "(" || text === "[" || text === "\\{") depth += 1;
-    else if (text === ")" || text === "]" || text === "\\}") depth -= 1;
-  }
-  return depth;
+/** By how much a token opens or closes brackets. */
+function bracketStep({ kind, text }: LatexToken): number {
+  if (kind !== "symbol") return 0;
+  if (text === "(" || text === "[" || text === "\\{") return 1;
+  return text === ")" || text === "]" || text === "\\}" ? -1 : 0;
 }
 
 function readCommand(rest: string): [length: number, tokens: LatexToken[]] {

@@ -9,6 +9,13 @@ export interface Rational {
 /** The most digits, and the largest power of ten, that are computed with. Longer numbers are compared as text. */
 const MAX_DIGITS = 60;
 
+const MAX_SIZE = 10n ** 400n;
+
+/** Whether a value, which computations made larger than any answer, is still computed with. */
+export function isBounded({ numerator, denominator }: Rational): boolean {
+  return numerator < MAX_SIZE && numerator > -MAX_SIZE && denominator < MAX_SIZE;
+}
+
 /** A fraction in lowest terms; the denominator must not be zero. */
 export function rational(numerator: bigint, denominator: bigint = 1n): Rational {
   let a = numerator < 0n ? -numerator : numerator;

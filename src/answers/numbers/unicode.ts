@@ -29,6 +29,7 @@ const FRACTIONS: Record<string, readonly [bigint, bigint]> = {
   "⅑": [1n, 9n],
   "⅒": [1n, 10n],
 };
+const QUOTIENTS = new Map(Object.entries(FRACTIONS).map(([sign, parts]) => [sign, parts.join("/")]));
 const FRACTION_SIGNS = Object.keys(FRACTIONS).join("");
 /** A fraction of one character, with the whole number of a mixed number; digits beyond the bound are left alone. */
 const VULGAR = new RegExp(
@@ -77,8 +78,9 @@ function plainCharacters(text: string): string {
         written(whole, BigInt(plainOf(above)), BigInt(plainOf(below))),
       )
       // 2^½
-      .replace(RAISED_FRACTION, (_, fraction: string) => `^{${(FRACTIONS[fraction] ?? []).join("/")}}`)
+      .replace(RAISED_FRACTION, (_, fraction: string) => `^{${QUOTIENTS.get(fraction) ?? ""}}`)
       .replace(VULGAR, (sign, whole: string | undefined, space: string | undefined, fraction: string) => {
+        if (whole === undefined) return QUOTIENTS.get(fraction) ?? sign;
         const [above, below] = FRACTIONS[fraction] ?? [0n, 0n];
         if (below === 0n) return sign;
         return space ? `${whole} ${above}/${below}` : written(whole, above, below);
@@ -91,10 +93,13 @@ function plainCharacters(text: string): string {
 
 /** The mixed number as one fraction: 1½ → 3/2. */
 function written(whole: string | undefined, above: bigint, below: bigint): string {
-  const wholes = BigInt((whole ?? "0").replaceAll(",", ""));
+  if (whole === undefined) return `${above}/${below}`;
+  const wholes = BigInt(whole.replaceAll(",", ""));
   return `${wholes * below + above}/${below}`;
 }
 
 function plainOf(signs: string): string {
-  return Array.from(signs, (sign) => PLAIN.get(sign) ?? sign).join("");
+  let plain = "";
+  for (const sign of signs) plain += PLAIN.get(sign) ?? sign;
+  return plain;
 }

@@ -1,6 +1,7 @@
 // An append-only file of JSON lines that a later run can continue; a truncated last line is dropped.
 
 import { appendFileSync, closeSync, ftruncateSync, openSync, readFileSync } from "node:fs";
+import { ONE_TEXT_BYTES, readRegularFile } from "./regular-file.ts";
 import { writing } from "./write-errors.ts";
 
 const NEWLINE = 10;
@@ -58,9 +59,9 @@ export class AppendLog {
   }
 }
 
-/** The complete lines of a log, without a truncated last one. Throws the file system's errors. */
+/** The complete lines of a log, without a truncated last one. @throws MAGDI_FILE_MISSING, MAGDI_BAD_FILE */
 export function readLogLines(file: string): string[] {
-  return linesIn(readFileSync(file)).lines;
+  return linesIn(readRegularFile(file, { maxBytes: ONE_TEXT_BYTES })).lines;
 }
 
 function linesIn(bytes: Buffer): { lines: string[]; tail: string } {

@@ -1,10 +1,12 @@
 // Splits a JSON array that is read in chunks into the texts of its elements, by counting brackets outside strings.
 
 import { MagdiError } from "../errors.ts";
+import { RECORD_CHARACTERS } from "./record-limits.ts";
 
 export interface RecordText {
   readonly where: string;
-  readonly text: string;
+  /** Null for a record of more than RECORD_CHARACTERS, whose rest is skipped. */
+  readonly text: string | null;
 }
 
 export class ArrayRecords {
@@ -18,6 +20,7 @@ export class ArrayRecords {
   #inString = false;
   #escaped = false;
   #pieces: string[] = [];
+  #characters = 0;
 
   constructor(file: string) {
     this.#file = file;
@@ -37,7 +40,7 @@ export class ArrayRecords {
         this.#open(chunk, at);
         from = at + 1;
       } else if (this.#depth === 1 && (code === COMMA || code === CLOSE_ARRAY)) {
-        this.#pieces.push(chunk.slice(from, at));
+        this.#keep(chunk.slice(from, at));
         from = at + 1;
         yield* this.#record(code === CLOSE_ARRAY);
         if (code === CLOSE_ARRAY) this.#depth = 0;
@@ -49,7 +52,14 @@ export class ArrayRecords {
         else if (code === CLOSE_ARRAY || code === CLOSE_OBJECT) this.#depth -= 1;
       }
     }
-    if (this.#depth > 0) this.#pieces.push(chunk.slice(from));
+    if (this.#depth > 0) this.#keep(chunk.slice(from));
+  }
+
+  /** Of a record that is too long nothing is kept. */
+  #keep(piece: string): void {
+    this.#characters += piece.length;
+    if (this.#characters > RECORD_CHARACTERS) this.#pieces = [];
+    else this.#pieces.push(piece);
   }
 
   #open(chunk: string, at: number): void {
@@ -88,8 +98,9 @@ export class ArrayRecords {
   }
 
   *#record(last: boolean): Generator<RecordText> {
-    const text = this.#pieces.join("").trim();
+    const text = this.#characters > RECORD_CHARACTERS ? null : this.#pieces.join("").trim();
     this.#pieces = [];
+    this.#characters = 0;
     const where = `${this.#file}:${this.#start}[${this.#index}]`;
     this.#index += 1;
     this.#begun = false;

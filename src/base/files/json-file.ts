@@ -1,8 +1,10 @@
 // Reads a JSON file, and checks JSON against a schema with one error that names every wrong field.
 
-import { existsSync, readFileSync } from "node:fs";
+import { existsSync } from "node:fs";
 import type { z } from "zod";
 import { MagdiError } from "../errors.ts";
+import { isDeeperThan, MOST_JSON_DEPTH } from "./json-depth.ts";
+import { type FileLimits, readRegularText } from "./regular-file.ts";
 
 export type JsonObject = Readonly<Record<string, unknown>>;
 
@@ -10,33 +12,47 @@ export function isObject(value: unknown): value is JsonObject {
   return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
-/** @throws MAGDI_FILE_MISSING when it cannot be read, MAGDI_BAD_FILE when it is not JSON */
-export function readJson(file: string, expected = "a JSON file"): unknown {
+/** @throws MAGDI_FILE_MISSING when it is not there, MAGDI_BAD_FILE when it cannot be read or is not JSON */
+export function readJson(file: string, expected = "a JSON file", limits: FileLimits = {}): unknown {
   let text: string;
   try {
-    text = readFileSync(file, "utf8");
+    text = readRegularText(file, limits);
   } catch (cause) {
+    if (cause instanceof MagdiError && cause.code !== "MAGDI_FILE_MISSING") throw cause;
     const message = `${file}: expected ${expected}, found none that can be read`;
     throw new MagdiError("MAGDI_FILE_MISSING", message, { cause });
+  }
+  return parseJson(text, file, expected);
+}
+
+/** @throws MAGDI_BAD_FILE when the text is not JSON, or nests too deep for what walks over it; `where` is named in errors */
+export function parseJson(text: string, where: string, expected = "JSON"): unknown {
+  if (isDeeperThan(text)) {
+    const message = `${where}: expected ${expected} that nests at most ${MOST_JSON_DEPTH} deep, found more`;
+    throw new MagdiError("MAGDI_BAD_FILE", message);
   }
   try {
     return JSON.parse(text);
   } catch (cause) {
-    const message = `${file}: expected ${expected}, found text that is not JSON: ${String(cause)}`;
+    const message = `${where}: expected ${expected}, found text that is not JSON: ${String(cause)}`;
     throw new MagdiError("MAGDI_BAD_FILE", message, { cause });
   }
 }
 
 /** @throws as readJson, and MAGDI_BAD_FILE when the value is not an object */
-export function readJsonObject(file: string, expected = "a JSON object"): JsonObject {
-  const value = readJson(file, expected);
+export function readJsonObject(
+  file: string,
+  expected = "a JSON object",
+  limits: FileLimits = {},
+): JsonObject {
+  const value = readJson(file, expected, limits);
   if (isObject(value)) return value;
   throw new MagdiError("MAGDI_BAD_FILE", `${file}: expected ${expected}, found ${shown(value)}`);
 }
 
 /** An empty object when there is no such file. @throws as readJsonObject */
-export function readJsonObjectIfThere(file: string): JsonObject {
-  return existsSync(file) ? readJsonObject(file) : {};
+export function readJsonObjectIfThere(file: string, limits: FileLimits = {}): JsonObject {
+  return existsSync(file) ? readJsonObject(file, undefined, limits) : {};
 }
 
 const MAX_PROBLEMS = 8;

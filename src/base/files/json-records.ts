@@ -1,20 +1,15 @@
 // Reads JSON records from JSON Lines, an array, a document or a folder of documents, gzipped or not. Lines and arrays
 // are streamed: the file may be larger than memory.
 
-import {
-  closeSync,
-  createReadStream,
-  openSync,
-  readdirSync,
-  readFileSync,
-  readSync,
-  statSync,
-} from "node:fs";
+import { closeSync, createReadStream, readdirSync, readSync, statSync } from "node:fs";
 import path from "node:path";
 import { pipeline } from "node:stream";
 import { createGunzip } from "node:zlib";
 import { MagdiError } from "../errors.ts";
 import { ArrayRecords, type RecordText } from "./array-records.ts";
+import { isDeeperThan, MOST_JSON_DEPTH } from "./json-depth.ts";
+import { DOCUMENT_CHARACTERS, excessOf, RECORD_CHARACTERS } from "./record-limits.ts";
+import { type OpenFile, openRegularFile, readRegularText } from "./regular-file.ts";
 
 export interface JsonRecord {
   /** For errors: FILE:LINE, in an array FILE:LINE[INDEX], in a document's list FILE[INDEX], in a folder FILE. */
@@ -30,7 +25,7 @@ export type OnBroken = (error: MagdiError) => void;
 /**
  * The records of `file` in order: one per line, skipping empty lines; the elements of an array; one object over
  * several lines, or its list "examples", "data" or "questions"; for a folder, one for each .json file below it. gzip
- * is detected by its first bytes. A record that is not JSON goes to `onBroken`, which throws by default.
+ * is detected by its first bytes. A record that is not JSON, or too large, goes to `onBroken`, which throws by default.
  * @throws MAGDI_FILE_MISSING, MAGDI_BAD_FILE with the file and the line
  */
 export async function* readJsonRecords(file: string, onBroken: OnBroken = stop): AsyncGenerator<JsonRecord> {
@@ -40,7 +35,17 @@ export async function* readJsonRecords(file: string, onBroken: OnBroken = stop):
       continue;
     }
     const { where, name = null, text } = found;
+    const excess = text === null ? TOO_LONG : excessOf(text, DOCUMENT_CHARACTERS);
+    if (text === null || excess !== null) {
+      const advice = "is it one record a line, or an array of records?";
+      onBroken(new MagdiError("MAGDI_BAD_FILE", `${where}: expected ${excess}, found more; ${advice}`));
+      continue;
+    }
     let value: unknown;
+    if (isDeeperThan(text)) {
+      onBroken(tooDeep(where));
+      continue;
+    }
     try {
       value = JSON.parse(text);
     } catch (cause) {
@@ -53,23 +58,30 @@ export async function* readJsonRecords(file: string, onBroken: OnBroken = stop):
   }
 }
 
+const TOO_LONG = `a record of at most ${RECORD_CHARACTERS} characters`;
+const tooDeep = (where: string): MagdiError =>
+  new MagdiError(
+    "MAGDI_BAD_FILE",
+    `${where}: expected a record that nests at most ${MOST_JSON_DEPTH} deep, found more`,
+  );
+
 /** Throws at the first broken record. */
 export const stop: OnBroken = (error) => {
   throw error;
 };
 
-/** The paths of the .json files below a folder, sorted; null for a file. */
+/** The paths of the .json files below a folder, sorted; null for a file. Links to folders are not followed. */
 export function jsonFilesIn(folder: string): string[] | null {
   if (statSync(folder, { throwIfNoEntry: false })?.isDirectory() !== true) return null;
-  const names = readdirSync(folder, { recursive: true, encoding: "utf8" })
-    .map((name) => name.split(path.sep).join("/"))
-    .filter((name) => name.endsWith(".json"));
+  const names = readdirSync(folder, { recursive: true, withFileTypes: true })
+    .filter((entry) => !entry.isDirectory() && entry.name.endsWith(".json"))
+    .map((entry) => path.relative(folder, path.join(entry.parentPath, entry.name)).split(path.sep).join("/"));
   return names.sort().map((name) => path.join(folder, name));
 }
 
 /** A record as text, or already parsed. */
 type Found = { readonly where: string } & (
-  | { readonly text: string; readonly name?: string }
+  | { readonly text: string | null; readonly name?: string }
   | { readonly value: unknown }
 );
 
@@ -85,26 +97,29 @@ async function* recordsIn(file: string): AsyncGenerator<Found> {
       .split(path.sep)
       .join("/")
       .replace(/\.json$/, "");
-    yield { where, name, text: readFileSync(where, "utf8") };
+    yield { where, name, text: readRegularText(where, { within: file }) };
   }
 }
-
-/** A document is held in memory; anything longer is taken for lines, of which the first is broken. */
-const DOCUMENT_CHARACTERS = 2 ** 28;
 
 async function* recordsOf(file: string): AsyncGenerator<Found> {
   let records: LineRecords | ArrayRecords | null = null;
   let head = "";
   let layout: Layout = "unknown";
+  let lookedAt = 0;
   for await (const chunk of textOf(file)) {
     if (records !== null) {
       yield* records.next(chunk);
       continue;
     }
     head += chunk;
-    // Only when there is something new to see: layoutOf copies the whole text.
-    if (layout === "unknown" && (head === chunk || chunk.includes("\n"))) layout = layoutOf(head);
-    if (layout === "unknown" || (layout === "document" && head.length < DOCUMENT_CHARACTERS)) continue;
+    // Only when there is as much to see again: layoutOf copies the whole text.
+    if (layout === "unknown" && head.length >= 2 * lookedAt) {
+      layout = layoutOf(head);
+      lookedAt = head.length;
+    }
+    const waits = layout === "unknown" || layout === "document";
+    // Anything longer is taken for lines, of which the first is broken.
+    if (waits && head.length <= DOCUMENT_CHARACTERS) continue;
     records = layout === "array" ? new ArrayRecords(file) : new LineRecords(file);
     yield* records.next(head);
   }
@@ -135,13 +150,20 @@ function isJson(text: string): boolean {
 
 /** One JSON document, or lines of records whose first line is broken and so looked like the start of a document. */
 function* documentRecords(file: string, text: string): Generator<Found> {
+  const excess = excessOf(text, DOCUMENT_CHARACTERS);
+  if (excess !== null) {
+    const message = `${file}: expected a document of ${excess}, found more; write one record a line`;
+    throw new MagdiError("MAGDI_BAD_FILE", message);
+  }
+  if (isDeeperThan(text)) throw tooDeep(file);
   let value: unknown;
   try {
     value = JSON.parse(text);
   } catch (cause) {
     const records = new LineRecords(file);
     const lines = [...records.next(text), ...records.end()];
-    if (lines.length <= 1 || lines.some((line) => isJson(line.text))) return yield* lines;
+    if (lines.length <= 1 || lines.some(({ text: line }) => line !== null && isJson(line)))
+      return yield* lines;
     const message = `${file}: expected JSON, found text that is not JSON (${String(cause)}); is the file complete?`;
     throw new MagdiError("MAGDI_BAD_FILE", message, { cause });
   }
@@ -163,6 +185,7 @@ class LineRecords {
   readonly #file: string;
   #line = 0;
   #pieces: string[] = [];
+  #characters = 0;
 
   constructor(file: string) {
     this.#file = file;
@@ -171,11 +194,18 @@ class LineRecords {
   *next(chunk: string): Generator<RecordText> {
     let start = 0;
     for (let end = chunk.indexOf("\n"); end >= 0; end = chunk.indexOf("\n", start)) {
-      this.#pieces.push(chunk.slice(start, end));
+      this.#keep(chunk.slice(start, end));
       start = end + 1;
       yield* this.#record();
     }
-    this.#pieces.push(chunk.slice(start));
+    this.#keep(chunk.slice(start));
+  }
+
+  /** Of a line that is too long nothing is kept. */
+  #keep(piece: string): void {
+    this.#characters += piece.length;
+    if (this.#characters > RECORD_CHARACTERS) this.#pieces = [];
+    else this.#pieces.push(piece);
   }
 
   *end(): Generator<RecordText> {
@@ -183,17 +213,25 @@ class LineRecords {
   }
 
   *#record(): Generator<RecordText> {
-    const text = this.#pieces.join("").trim();
+    const text = this.#characters > RECORD_CHARACTERS ? null : this.#pieces.join("").trim();
     this.#pieces = [];
+    this.#characters = 0;
     this.#line += 1;
     if (text !== "") yield { where: `${this.#file}:${this.#line}`, text };
   }
 }
 
+/** Records that compress further than this are made to fill the memory. */
+const MOST_EXPANSION = 100;
+/** Short files may compress further. */
+const EXPANDED_CHARACTERS = 2 ** 24;
+
 /** A file's text in chunks, unzipped, without a byte order mark. */
 async function* textOf(file: string): AsyncGenerator<string> {
-  const gzipped = startsAsGzip(file);
-  const stored = createReadStream(file, { highWaterMark: 1 << 18 });
+  const { descriptor, sizeBytes } = openRecords(file);
+  const mostCharacters = Math.max(EXPANDED_CHARACTERS, MOST_EXPANSION * sizeBytes);
+  const gzipped = startsAsGzip(file, descriptor);
+  const stored = createReadStream(file, { fd: descriptor, start: 0, highWaterMark: 1 << 18 });
   // The error surfaces when reading; without a callback it would be thrown a second time.
   const bytes = gzipped ? pipeline(stored, createGunzip(), () => undefined) : stored;
   bytes.setEncoding("utf8");
@@ -203,8 +241,15 @@ async function* textOf(file: string): AsyncGenerator<string> {
       const text = String(chunk);
       yield characters === 0 && text.startsWith("\uFEFF") ? text.slice(1) : text;
       characters += text.length;
+      if (gzipped && characters > mostCharacters) {
+        throw new MagdiError(
+          "MAGDI_BAD_FILE",
+          `${file}: expected records that gzip made up to ${MOST_EXPANSION} times smaller, found more; if you trust the file, unzip it first`,
+        );
+      }
     }
   } catch (cause) {
+    if (cause instanceof MagdiError) throw cause;
     throw new MagdiError(
       "MAGDI_BAD_FILE",
       `${file}: cannot be read after ${characters} characters: ${String(cause)}; is the file complete?`,
@@ -216,24 +261,22 @@ async function* textOf(file: string): AsyncGenerator<string> {
   }
 }
 
-function startsAsGzip(file: string): boolean {
-  let fd: number;
+function openRecords(file: string): OpenFile {
   try {
-    fd = openSync(file, "r");
+    return openRegularFile(file);
   } catch (cause) {
-    throw new MagdiError(
-      "MAGDI_FILE_MISSING",
-      `${file}: expected a file of records, found none: ${String(cause)}`,
-      { cause },
-    );
+    if (!(cause instanceof MagdiError) || cause.code !== "MAGDI_FILE_MISSING") throw cause;
+    throw new MagdiError("MAGDI_FILE_MISSING", `${file}: expected a file of records, found none`, { cause });
   }
+}
+
+function startsAsGzip(file: string, descriptor: number): boolean {
   try {
     const bytes = Buffer.alloc(2);
-    readSync(fd, bytes, 0, 2, 0);
+    readSync(descriptor, bytes, 0, 2, 0);
     return bytes[0] === 0x1f && bytes[1] === 0x8b;
   } catch (cause) {
+    closeSync(descriptor);
     throw new MagdiError("MAGDI_BAD_FILE", `${file}: cannot be read: ${String(cause)}`, { cause });
-  } finally {
-    closeSync(fd);
   }
 }

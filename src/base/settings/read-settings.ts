@@ -3,6 +3,7 @@
 import { readFileSync } from "node:fs";
 import type { z } from "zod";
 import { MagdiError } from "../errors.ts";
+import { isDeeperThan } from "../files/json-depth.ts";
 import { isObject } from "../files/json-file.ts";
 import { flagOf, fromText, type Setting, settingsOf, variableOf } from "./setting.ts";
 
@@ -83,8 +84,16 @@ function fromTexts(
 export function fromFile(schema: z.ZodObject, path: string, flag: string): SettingsSource {
   let content: unknown;
   try {
-    content = JSON.parse(readFileSync(path, "utf8"));
+    const text = readFileSync(path, "utf8");
+    if (isDeeperThan(text)) {
+      throw new MagdiError(
+        "MAGDI_BAD_CONFIG",
+        `${flag} ${path}: expected settings, found JSON nested too deep`,
+      );
+    }
+    content = JSON.parse(text);
   } catch (cause) {
+    if (cause instanceof MagdiError) throw cause;
     const [code, found] =
       cause instanceof SyntaxError
         ? (["MAGDI_BAD_CONFIG", "text that is not JSON"] as const)

@@ -1,16 +1,18 @@
-// The API keys of the server's callers, as SHA-256 hashes with a name each. No HTTP here. No error message quotes a key
+// The API keys of the server's callers, as SHA-256 hashes with a name, a weight and rights each. No HTTP here. No error message quotes a key
 // file or MAGDI_API_KEYS: a malformed line may be the key itself.
 
 import { createHash, timingSafeEqual } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { MagdiError } from "../../base/errors.ts";
+import { type Caller, PLAIN_KEY } from "./caller.ts";
+import { type KeyOptions, KeyProblem, optionsOfFields, optionsOfWords } from "./key-options.ts";
 
 const MIN_KEY_CHARS = 16;
 const MAX_KEY_CHARS = 512;
 /** Each request is compared with all keys, so their number bounds the cost. */
 const MAX_KEYS = 1000;
 
-export interface ApiKey {
+export interface ApiKey extends KeyOptions {
   readonly name: string;
   /** SHA-256 of the key, 32 bytes. */
   readonly hash: Buffer;
@@ -20,7 +22,7 @@ export class ApiKeys {
   readonly #keys: readonly { readonly caller: Caller; readonly hash: Buffer }[];
 
   constructor(keys: readonly ApiKey[]) {
-    this.#keys = keys.map(({ name, hash }) => ({ caller: { name }, hash }));
+    this.#keys = keys.map(({ hash, ...key }) => ({ caller: { ...key, account: key.name }, hash }));
   }
 
   get names(): string[] {
@@ -59,14 +61,15 @@ export function openApiKeys(sources: {
 }
 
 /**
- * Parses `name:key,name:key`. Instead of a key, an entry may have `sha256:` and the 64 hexadecimal digits of its hash.
+ * Parses `name:key,name:key`. Instead of a key, an entry may have `sha256:` and the 64 hexadecimal digits of its hash. After
+ * it may come ` weight=2` and ` rights=ask+metrics`.
  *
  * @throws Error that names the entry and what was expected
  */
 export function parseKeyList(text: string): ApiKey[] {
   const entries = text.split(",").map((part) => part.trim());
   if (entries.at(-1) === "") entries.pop();
-  const keys = entries.map((entry, index) => keyOf(splitEntry(entry), `entry ${index + 1}`));
+  const keys = entries.map((entry, index) => lineKey(entry, `entry ${index + 1}`));
   return checked(keys);
 }
 
@@ -93,7 +96,7 @@ function readKeyFile(path: string): ApiKey[] {
 function parseLines(text: string): ApiKey[] {
   return text.split(/\r?\n/).flatMap((line, index) => {
     const entry = line.trim();
-    return entry === "" || entry.startsWith("#") ? [] : [keyOf(splitEntry(entry), `line ${index + 1}`)];
+    return entry === "" || entry.startsWith("#") ? [] : [lineKey(entry, `line ${index + 1}`)];
   });
 }
 
@@ -106,35 +109,57 @@ function parseJson(text: string): ApiKey[] {
   }
   // The text begins with a brace, so the result is an object.
   const entries = Object.entries(content as object);
-  const keys = entries.map(([name, key], index) => {
-    if (typeof key !== "string") throw new KeyProblem(`entry ${index + 1}: expected a text, found none`);
-    return keyOf({ name, key }, `entry ${index + 1}`);
+  const keys = entries.map(([name, value], index) => {
+    const where = `entry ${index + 1}`;
+    if (typeof value === "string") return keyOf({ name, key: value, options: PLAIN_KEY }, where);
+    const { key, ...fields }: { key?: unknown } = isObject(value) ? value : {};
+    if (typeof key !== "string") {
+      throw new KeyProblem(`${where}: expected a text, or an object with key, weight and rights`);
+    }
+    return keyOf({ name, key, options: optionsOfFields(fields, where) }, where);
   });
-  // JSON.parse silently keeps the last of two equal names, so count strings: a flat object has two for each entry.
+  // JSON.parse silently keeps the last of two equal names, so the text has more strings then.
   const texts = text.match(/"(?:[^"\\]|\\.)*"/g) ?? [];
-  if (texts.length !== 2 * entries.length) throw new KeyProblem("expected each name once, found one twice");
+  if (texts.length !== countTexts(content)) throw new KeyProblem("expected each name once, found one twice");
   return keys;
 }
+
+const isObject = (value: unknown): value is object =>
+  typeof value === "object" && value !== null && !Array.isArray(value);
+
+/** Strings in a JSON value, names of fields included. */
+function countTexts(value: unknown): number {
+  if (typeof value === "string") return 1;
+  if (typeof value !== "object" || value === null) return 0;
+  const inside = Object.values(value).reduce((texts: number, item) => texts + countTexts(item), 0);
+  return inside + (Array.isArray(value) ? 0 : Object.keys(value).length);
+}
+
+const lineKey = (entry: string, where: string): ApiKey => keyOf(splitEntry(entry, where), where);
 
 interface Entry {
   readonly name: string;
   readonly key: string;
+  readonly options: KeyOptions;
 }
 
-function splitEntry(entry: string): Entry | null {
+function splitEntry(entry: string, where: string): Entry {
   const colon = entry.indexOf(":");
-  return colon < 0 ? null : { name: entry.slice(0, colon).trim(), key: entry.slice(colon + 1).trim() };
+  if (colon < 0) throw new KeyProblem(`${where}: expected name:key, found no colon`);
+  const [key = "", ...words] = entry
+    .slice(colon + 1)
+    .trim()
+    .split(/\s+/);
+  return { name: entry.slice(0, colon).trim(), key, options: optionsOfWords(words, where) };
 }
 
-function keyOf(entry: Entry | null, where: string): ApiKey {
-  if (entry === null) throw new KeyProblem(`${where}: expected name:key, found no colon`);
-  const { name, key } = entry;
+function keyOf({ name, key, options }: Entry, where: string): ApiKey {
   if (!/^[\w.@-]{1,64}$/.test(name)) {
     throw new KeyProblem(`${where}: expected a name of 1 to 64 letters, digits and . _ @ - before the colon`);
   }
   if (key.startsWith("sha256:")) {
     const hex = key.slice("sha256:".length);
-    if (/^[0-9a-fA-F]{64}$/.test(hex)) return { name, hash: Buffer.from(hex, "hex") };
+    if (/^[0-9a-fA-F]{64}$/.test(hex)) return { name, ...options, hash: Buffer.from(hex, "hex") };
     throw new KeyProblem(
       `${where}: expected 64 hexadecimal digits after sha256:, found ${hex.length} characters`,
     );
@@ -150,7 +175,7 @@ function keyOf(entry: Entry | null, where: string): ApiKey {
       `${where}: expected a key of printable ASCII without spaces, found other characters`,
     );
   }
-  return { name, hash: sha256(key) };
+  return { name, ...options, hash: sha256(key) };
 }
 
 function checked(keys: ApiKey[]): ApiKey[] {
@@ -169,16 +194,6 @@ function conflict(keys: readonly ApiKey[]): string | null {
   return hashes.size < keys.length ? "expected each key under one name, found one under two" : null;
 }
 
-class KeyProblem extends Error {}
-
 function sha256(text: string): Buffer {
   return createHash("sha256").update(text, "utf8").digest();
 }
-
-export interface Caller {
-  /** The API key's name, never the key: for logs, traces, rate limits and the prefix cache's scope. */
-  readonly name: string;
-}
-
-/** The caller of every request on a server without API keys. */
-export const ANYBODY: Caller = { name: "anybody" };

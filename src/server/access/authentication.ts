@@ -4,11 +4,12 @@ import type { IncomingHttpHeaders } from "node:http";
 import type { FastifyInstance, FastifyRequest } from "fastify";
 import { MagdiError } from "../../base/errors.ts";
 import type { ApiKeys } from "./api-keys.ts";
-import { ANYBODY, type Caller } from "./api-keys.ts";
 import { isCrossOrigin } from "./browser-access.ts";
+import { anybody, type Caller, type Right } from "./caller.ts";
+import { networkOf } from "./client-network.ts";
 
 /** The caller until a valid key was found. */
-const UNAUTHENTICATED: Caller = { name: "unauthenticated" };
+const UNAUTHENTICATED: Caller = { name: "unauthenticated", rights: [], weight: 1, account: "" };
 
 declare module "fastify" {
   interface FastifyInstance {
@@ -21,22 +22,37 @@ declare module "fastify" {
   interface FastifyContextConfig {
     /** True for routes that need no API key. */
     open?: boolean;
+    /** The right that an API key needs, or "any". Default: "ask". */
+    right?: Right | "any";
   }
 }
 
-/** The caller of a request whose key has not been checked yet. */
-export function initialCaller(apiKeys: ApiKeys | null): Caller {
-  return apiKeys === null ? ANYBODY : UNAUTHENTICATED;
+/** The caller of a request from address `ip` whose key has not been checked yet. */
+export function initialCaller(apiKeys: ApiKeys | null, ip: string): Caller {
+  return apiKeys === null ? anybody(networkOf(ip)) : UNAUTHENTICATED;
 }
 
-/** Answers 401 on every path that is not open, also on unknown ones. Install it after CORS: preflights carry no key. */
+/**
+ * Answers 401 on every path that is not open, also on unknown ones, and 403 where the key lacks the right. Install it after
+ * CORS: preflights carry no key. What is answered to a key is for nobody else: no cache may keep it.
+ */
 export function installAuthentication(app: FastifyInstance): void {
   if (app.apiKeys === null) return;
+  app.addHook("onSend", async (_request, reply) => {
+    reply.header("cache-control", "no-store");
+  });
   app.addHook("onRequest", async (request) => {
     const problem = authenticate(request);
     // Open are the probes under their exact paths, as orchestrators ask them.
     const exact = !/^[^?]*\/(?:\?|$)/.test(request.url);
-    if (problem !== null && !(exact && request.routeOptions.config.open)) throw problem;
+    const { open, right = "ask" } = request.routeOptions.config;
+    if (exact && open) return;
+    if (problem !== null) throw problem;
+    if (right === "any" || request.caller.rights.includes(right)) return;
+    throw new MagdiError(
+      "MAGDI_FORBIDDEN",
+      `the API key has no right to this: its entry needs rights=${right}, it has ${request.caller.rights.join("+")}`,
+    );
   });
 }
 

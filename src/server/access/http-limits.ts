@@ -1,5 +1,5 @@
-// Limits on HTTP itself: header and URL size, the time a request may take to arrive, open connections.
-import type { ServerOptions } from "node:http";
+// Limits on HTTP itself: header and URL size, the time a request may take to arrive.
+import type { IncomingMessage, ServerOptions, ServerResponse } from "node:http";
 import type { FastifyInstance, FastifyServerOptions } from "fastify";
 import type { ServerConfig } from "../config.ts";
 
@@ -38,7 +38,6 @@ export function limitOptions(config: ServerConfig): FastifyServerOptions & { htt
 
 /** Rejects oversized requests before authentication, routing and body parsing. */
 export function installRequestLimits(app: FastifyInstance, config: ServerConfig): void {
-  app.server.maxConnections = config.maxConnections;
   // Node would silently drop headers beyond its limit; the hook below rejects the request instead.
   app.server.maxHeadersCount = 0;
   app.addHook("onRequest", async ({ raw }) => {
@@ -61,8 +60,11 @@ export function installRequestLimits(app: FastifyInstance, config: ServerConfig)
   });
 
   // With "expect: 100-continue" the client sends the body only after we say that we will read it.
-  app.server.on("checkContinue", app.routing);
-  app.server.on("checkExpectation", app.routing);
+  const asRequest = (request: IncomingMessage, response: ServerResponse): void => {
+    app.server.emit("request", request, response);
+  };
+  app.server.on("checkContinue", asRequest);
+  app.server.on("checkExpectation", asRequest);
   app.addHook("preParsing", async (request, reply) => {
     if (request.headers.expect?.toLowerCase() !== "100-continue") return;
     const tooLarge = Number(request.headers["content-length"]) > config.bodyLimitBytes;

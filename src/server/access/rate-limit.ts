@@ -1,5 +1,4 @@
 // Rate limiting (429): a token bucket for each API key, or for each client address if no keys are set.
-import { isIPv6 } from "node:net";
 import type { FastifyInstance, FastifyRequest } from "fastify";
 import type { Clock } from "../../base/clock.ts";
 import { MagdiError } from "../../base/errors.ts";
@@ -80,13 +79,14 @@ declare module "fastify" {
   }
 }
 
-/** Limits POSTs to inference routes; the WebSocket calls `takeRequest` for each question. */
+/** Limits POSTs to routes that work for a caller; the WebSocket calls `takeRequest` for each question. */
 export function installRateLimit(app: FastifyInstance, requestsPerMinute: number, clock: Clock): void {
   app.decorate("rateLimiter", requestsPerMinute === 0 ? null : new RateLimiter(requestsPerMinute, clock));
   if (requestsPerMinute === 0) return;
   app.addHook("onRequest", async (request, reply) => {
     // A WebSocket upgrade is a GET and is not counted; its questions are.
-    if (!request.routeOptions.config.inference || request.method !== "POST") return;
+    const { inference, limited } = request.routeOptions.config;
+    if (!(inference || limited) || request.method !== "POST") return;
     const allowance = take(request);
     if (allowance === null) return;
     reply.headers({
@@ -108,8 +108,8 @@ export function takeRequest(request: FastifyRequest): void {
   if (allowance !== null) assertAllowed(allowance);
 }
 
-function take({ server, caller, ip }: FastifyRequest): Allowance | null {
-  return server.rateLimiter?.take(server.apiKeys === null ? networkOf(ip) : caller.name) ?? null;
+function take({ server, caller }: FastifyRequest): Allowance | null {
+  return server.rateLimiter?.take(caller.account) ?? null;
 }
 
 function assertAllowed({ allowed, limit, retryMs }: Allowance): void {
@@ -120,16 +120,6 @@ function assertAllowed({ allowed, limit, retryMs }: Allowance): void {
     `rate limit of ${limit} requests a minute reached; retry in ${seconds} s`,
     { details: { retry_after_seconds: seconds } },
   );
-}
-
-/** An IPv6 client usually has a whole /64 to itself, so the limit is per /64. */
-function networkOf(ip: string): string {
-  if (!isIPv6(ip) || ip.startsWith("::ffff:")) return ip;
-  const [head = "", tail = ""] = ip.split("%", 1)[0]!.split("::"); // split gives at least one part
-  const front = head.split(":");
-  const back = tail === "" ? [] : tail.split(":");
-  const groups = [...front, ...Array<string>(Math.max(0, 8 - front.length - back.length)).fill("0"), ...back];
-  return `${groups.slice(0, 4).join(":")}::/64`;
 }
 
 /** As OpenAI writes it: 12ms, 3s, 1m30s. */

@@ -23,7 +23,10 @@ export function errorCodesOf({ config, schema }: DescribedRoute): ErrorCode[] {
     codes.add("MAGDI_MODEL_LOADING").add("MAGDI_SHUTTING_DOWN").add("MAGDI_ENGINE_STALLED");
     codes.add("MAGDI_ENGINE_FAILED");
   }
-  if (!config?.open) codes.add("MAGDI_UNAUTHENTICATED");
+  if (config?.limited) codes.add("MAGDI_RATE_LIMIT");
+  if (!config?.open)
+    codes.add("MAGDI_TOO_MANY_REQUESTS").add("MAGDI_OVERLOADED").add("MAGDI_UNAUTHENTICATED");
+  if (!config?.open && config?.right !== "any") codes.add("MAGDI_FORBIDDEN");
   codes.add("MAGDI_FORBIDDEN_HOST");
   return [...codes];
 }

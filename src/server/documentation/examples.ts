@@ -24,6 +24,7 @@ const modelObject = {
   context_length: 4096,
   max_samples: 32,
   manifest: { base: "HuggingFaceTB/SmolLM2-135M-Instruct" },
+  checked_files: ["config.json", "onnx/engine_q4.onnx", "onnx/model_q4.onnx_data"],
 };
 
 const baseline = {

@@ -1,4 +1,5 @@
 // The engine's metrics: state and load, read at each scrape, and step durations.
+import { MEMORY_PARTS, type MemoryPlan } from "../../engine/memory-plan.ts";
 import type { EngineStats, StepReport } from "../../engine/request.ts";
 import type { MetricFactory } from "./metric-factory.ts";
 
@@ -12,6 +13,7 @@ export class EngineMetrics {
   readonly #stepSeconds;
   readonly #batchRows;
   readonly #stalls;
+  readonly #memory;
   #stats: (() => EngineStats) | null = null;
 
   constructor(factory: MetricFactory) {
@@ -24,6 +26,11 @@ export class EngineMetrics {
     );
     this.#batchRows = factory.histogram("batch_rows", "Rows of a decode step.", ROWS);
     this.#stalls = factory.counter("engine_stalls_total", "Steps that took longer than the stall timeout.");
+    this.#memory = factory.gauge(
+      "memory_plan_bytes",
+      "Memory that the server took at its start, by what for; available is what there was.",
+      ["kind"],
+    );
     const gauge = (name: string, help: string, read: (stats: EngineStats) => number) =>
       factory.readGauge(name, help, () => (this.#stats === null ? 0 : read(this.#stats())));
     gauge("requests_running", "Requests being prefilled or decoded.", (stats) => stats.requestsRunning);
@@ -51,6 +58,16 @@ export class EngineMetrics {
       "Prompt tokens reused from the prefix cache.",
       (stats) => stats.prefixHitTokens,
     );
+    counter(
+      "preemptions_total",
+      "Rows that samples gave back to a caller below its share.",
+      (stats) => stats.preemptions,
+    );
+    counter(
+      "recomputed_tokens_total",
+      "Tokens computed again after their row had been given back.",
+      (stats) => stats.recomputedTokens,
+    );
     const state = () => this.#stats?.().state ?? "loading";
     factory.stateGauge("engine_state", "1 for the engine's state, 0 for the others.", STATES, state);
   }
@@ -59,6 +76,11 @@ export class EngineMetrics {
   serve(modelId: string, stats: () => EngineStats): void {
     this.#stats = stats;
     this.#modelInfo.set({ model: modelId }, 1);
+  }
+
+  showMemory({ available, bytes }: MemoryPlan): void {
+    this.#memory.set({ kind: "available" }, available.bytes);
+    for (const kind of MEMORY_PARTS) this.#memory.set({ kind }, bytes[kind]);
   }
 
   observeStep(step: StepReport): void {

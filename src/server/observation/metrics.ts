@@ -189,6 +189,7 @@ export class Metrics {
   /** Counts a generation at its end. A prompt that never left the waiting queue costs nothing. */
   countGeneration(result: GenerationResult, key: string): void {
     const { timing } = result;
+    this.traffic.observeWait(key, ((timing.prefillStartMs ?? timing.endMs) - timing.submittedMs) / 1000);
     if (timing.prefillStartMs !== null) {
       this.#promptTokens.inc(result.promptTokens);
       this.traffic.countTokens(key, "prompt", result.promptTokens);

@@ -4,6 +4,7 @@ import { withinContext } from "../../asking/prompt-tokens.ts";
 import { badField } from "../../asking/sampling.ts";
 import { encodeChat } from "../../text/chat-prompt.ts";
 import type { RouteOptions } from "../app-context.ts";
+import { generationLimits } from "../generation-meter.ts";
 import { admit } from "../inference-route.ts";
 import { assertSampleCount, assertServes, messagesOf } from "../served-student.ts";
 import {
@@ -46,7 +47,7 @@ export const chatCompletionsRoute: FastifyPluginAsyncZod<RouteOptions> = async (
       });
       const n = body.n ?? 1;
       assertSampleCount(student, n, "n");
-      student.engine.assertRoom(n);
+      student.engine.assertRoom(n, generationLimits(context, request.caller).caller);
       return answerCompletion(reply, context, student, body.stream ?? false, {
         caller: request.caller,
         trace: request.trace,

@@ -7,7 +7,7 @@ import { type WatchedGeneration, watchGeneration } from "../../asking/watched-ge
 import type { CancelReason } from "../../base/finish-reason.ts";
 import type { GenerationListener, GenerationResult, SamplingParams } from "../../engine/request.ts";
 import { checkPromptLength } from "../../engine/request.ts";
-import type { Caller } from "../access/api-keys.ts";
+import type { Caller } from "../access/caller.ts";
 import { type InferenceRun, newId, type ServingContext } from "../app-context.ts";
 import { generationLimits, generationMeter } from "../generation-meter.ts";
 import { answerStreamed, answerWhole } from "../inference-route.ts";
@@ -191,6 +191,17 @@ export function answerCompletion<Body extends ChatCompletion | TextCompletion>(
   streamed: boolean,
   input: CompletionInput<Body>,
 ): Promise<Body | FastifyReply> {
+  const { sampling, prompts, n } = input;
+  if (sampling.topLogprobs !== null) {
+    const { contextLength } = student.engine;
+    let tokens = 0;
+    for (const { length } of prompts) {
+      tokens += n * Math.max(0, Math.min(sampling.maxTokens, contextLength - length));
+    }
+    const giveBack = context.answers.take({ tokens, topLogprobs: sampling.topLogprobs });
+    if (reply.raw.destroyed) giveBack();
+    else reply.raw.once("close", giveBack);
+  }
   if (!streamed) return answerWhole(reply, startCompletion(context, student, input, null));
   return answerStreamed(reply, {
     context,

@@ -3,6 +3,7 @@ import type { FastifyPluginAsyncZod } from "fastify-type-provider-zod";
 import { withinContext } from "../../asking/prompt-tokens.ts";
 import { badField } from "../../asking/sampling.ts";
 import type { RouteOptions } from "../app-context.ts";
+import { generationLimits } from "../generation-meter.ts";
 import { admit } from "../inference-route.ts";
 import { assertSampleCount, assertServes, assertTokens, type ServedStudent } from "../served-student.ts";
 import { answerCompletion } from "./completion.ts";
@@ -56,7 +57,7 @@ export const completionsRoute: FastifyPluginAsyncZod<RouteOptions> = async (app,
         const found = `${prompts.length} prompts with n = ${n}`;
         throw badField("prompt", `expected at most ${config.queueSamples} samples in total, found ${found}`);
       }
-      student.engine.assertRoom(samples);
+      student.engine.assertRoom(samples, generationLimits(context, request.caller).caller);
       const batch = Array.isArray(body.prompt) && prompts.length > 1;
       return answerCompletion(reply, context, student, body.stream ?? false, {
         caller: request.caller,

@@ -15,11 +15,17 @@ export function isSpecial(tokenizer: Tokenizer, { tokenId }: TokenLogprob): bool
 
 /** Chat's format, a list of tokens. */
 export function chatLogprobs(tokenizer: Tokenizer, details: readonly TokenLogprob[]): ChatLogprobs {
-  const token = (id: number, logprob: number) => ({
-    token: shownToken(tokenizer, id),
-    logprob: jsonLogprob(logprob),
-    bytes: [...tokenizer.tokenBytes(id)],
-  });
+  // Alternatives repeat from token to token: one text and one list of bytes serve all of them.
+  const known = new Map<number, { readonly token: string; readonly bytes: number[] }>();
+  const shownOnce = (id: number) => {
+    const seen = known.get(id) ?? { token: shownToken(tokenizer, id), bytes: [...tokenizer.tokenBytes(id)] };
+    known.set(id, seen);
+    return seen;
+  };
+  const token = (id: number, logprob: number) => {
+    const { token, bytes } = shownOnce(id);
+    return { token, logprob: jsonLogprob(logprob), bytes };
+  };
   const content = details
     .filter((detail) => !isSpecial(tokenizer, detail))
     .map((detail) => ({

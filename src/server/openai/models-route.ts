@@ -1,9 +1,17 @@
 // GET /v1/models and /v1/models/{id}: the served student, with its limits and manifest.
 import type { FastifyPluginAsyncZod } from "fastify-type-provider-zod";
 import { z } from "zod";
+import type { MemoryPlan } from "../../engine/memory-plan.ts";
 import type { RouteOptions } from "../app-context.ts";
 import { assertServes, type ServedStudent } from "../served-student.ts";
 import { model, modelList } from "./model-schema.ts";
+
+const memoryOf = ({ available, batchRows, rowBudget, prefixCacheTokens }: MemoryPlan) => ({
+  available_bytes: available.bytes,
+  batch_rows: batchRows,
+  row_tokens: rowBudget?.tokens ?? null,
+  prefix_cache_tokens: prefixCacheTokens,
+});
 
 export const modelsRoute: FastifyPluginAsyncZod<RouteOptions> = async (app, { context }) => {
   const describe = (student: ServedStudent) => ({
@@ -13,7 +21,9 @@ export const modelsRoute: FastifyPluginAsyncZod<RouteOptions> = async (app, { co
     owned_by: "magdi",
     context_length: student.engine.contextLength,
     max_samples: Math.min(context.config.maxSamples, student.engine.maxSamplesPerRequest),
+    ...(student.memory === undefined ? {} : { memory: memoryOf(student.memory) }),
     manifest: { ...student.manifest },
+    checked_files: [...(student.files?.checked ?? [])],
   });
 
   app.get(

@@ -3,6 +3,8 @@ import type { FastifyPluginAsyncZod } from "fastify-type-provider-zod";
 import { withinContext } from "../../asking/prompt-tokens.ts";
 import { badField } from "../../asking/sampling.ts";
 import { encodeChat } from "../../text/chat-prompt.ts";
+import { TooManyTokensError } from "../../text/token-limit.ts";
+import { SHORT_TEXT_UNITS } from "../../text/tokenizer.ts";
 import type { RouteOptions } from "../app-context.ts";
 import { assertServes, assertTokens, messagesOf, type ServedStudent } from "../served-student.ts";
 import { shownToken } from "./logprobs.ts";
@@ -15,7 +17,8 @@ import {
 } from "./tokenize-schema.ts";
 
 const TOKENIZE = `The tokens of a text or conversation, exactly as an inference request would have them, including special
-tokens. Very long texts (tens of thousands of characters) are rejected if they do not fit into the context.`;
+tokens. Very long texts (more than 32768 characters) are rejected if they do not fit into the context. For the rate limit it
+counts as one request, as a question does.`;
 
 const TOKENIZER_ERRORS = [
   "MAGDI_UNKNOWN_MODEL",
@@ -29,7 +32,7 @@ export const tokenizeRoute: FastifyPluginAsyncZod<RouteOptions> = async (app, { 
   app.post(
     "/v1/tokenize",
     {
-      config: { errors: ["MAGDI_CONTEXT_LENGTH", ...TOKENIZER_ERRORS] },
+      config: { limited: true, errors: ["MAGDI_CONTEXT_LENGTH", ...TOKENIZER_ERRORS] },
       schema: {
         operationId: "tokenize",
         tags: ["Models"],
@@ -55,11 +58,12 @@ export const tokenizeRoute: FastifyPluginAsyncZod<RouteOptions> = async (app, { 
   app.post(
     "/v1/detokenize",
     {
-      config: { errors: TOKENIZER_ERRORS },
+      config: { limited: true, errors: TOKENIZER_ERRORS },
       schema: {
         operationId: "detokenize",
         tags: ["Models"],
-        description: "The inverse of tokenize; special tokens are included in the text.",
+        description:
+          "The inverse of tokenize; special tokens are included in the text. For the rate limit it counts as one request.",
         summary: "Turn token ids into text",
         body: detokenizeRequest,
         response: { 200: detokenizeResponse },
@@ -68,11 +72,18 @@ export const tokenizeRoute: FastifyPluginAsyncZod<RouteOptions> = async (app, { 
     async ({ body }) => {
       const student = context.lifecycle.requireStudent();
       assertServes(student, body.model);
+      const most = mostTokens(student);
+      if (body.tokens.length > most) {
+        throw badField("tokens", `expected at most ${most} token ids, found ${body.tokens.length}`);
+      }
       assertTokens(student, body.tokens, "tokens");
       return { prompt: student.tokenizer.decode(body.tokens, { skipSpecialTokens: false }) };
     },
   );
 };
+
+/** Most tokens of an answer or a request here: the context's, or as many as a short text has characters. */
+const mostTokens = ({ engine }: ServedStudent): number => Math.max(engine.contextLength, SHORT_TEXT_UNITS);
 
 function encoded(student: ServedStudent, body: TokenizeRequest): Int32Array {
   const { prompt, content, messages } = body;
@@ -84,7 +95,7 @@ function encoded(student: ServedStudent, body: TokenizeRequest): Int32Array {
     throw badField(param, `expected one of prompt, content and messages, found ${found}`);
   }
   const special = body.add_special_tokens ?? body.add_special;
-  return withinContext(student.engine, first, (atMost) => {
+  const encode = (atMost: number): Int32Array => {
     if (messages) {
       if (body.parse_special) {
         throw badField(
@@ -104,5 +115,11 @@ function encoded(student: ServedStudent, body: TokenizeRequest): Int32Array {
     const quoted = body.parse_special === false;
     const given = quoted ? student.tokenizer.quoteSpecial(text) : text;
     return student.tokenizer.encode(given, { addSpecialTokens, atMost, quoted });
+  };
+  return withinContext(student.engine, first, (atMost) => {
+    const tokens = encode(atMost);
+    // A short text is encoded whole, and a character of it may be several tokens.
+    if (tokens.length > mostTokens(student)) throw new TooManyTokensError(tokens.length);
+    return tokens;
   });
 }

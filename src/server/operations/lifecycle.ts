@@ -15,6 +15,7 @@ export class Lifecycle {
   readonly #generations = new Set<Generation>();
   readonly #idleWaiters = new Set<() => void>();
   #student: ServedStudent | null = null;
+  #filesAltered = false;
   #active = 0;
   #draining = false;
   #aborting = false;
@@ -26,6 +27,14 @@ export class Lifecycle {
 
   studentLoaded(student: ServedStudent): void {
     this.#student = student;
+    student.filesChecked?.catch(() => {
+      this.#filesAltered = true;
+    });
+  }
+
+  /** The student's files are not those of its manifest, and its engine has failed for that. */
+  get filesAltered(): boolean {
+    return this.#filesAltered;
   }
 
   /** Null while the student loads. */
@@ -50,8 +59,9 @@ export class Lifecycle {
     return state === "stalled" ? "engine_stalled" : state === "failed" ? "engine_failed" : "shutting_down";
   }
 
-  /** False if the process needs a restart. */
+  /** False if the process needs a restart. With altered files it would serve them again for a while. */
   get alive(): boolean {
+    if (this.#filesAltered) return true;
     const state = this.#student?.engine.stats().state;
     return state !== "failed" && state !== "stalled";
   }

@@ -11,6 +11,17 @@ const status = z
   })
   .meta({ title: "ProbeStatus" });
 
+const readyStatus = status
+  .extend({
+    kernels: z
+      .string()
+      .optional()
+      .describe(
+        "What computes the student's steps, once it is loaded: the instruction set of magdi's own operators, or \"stock\" for ONNX Runtime's and why.",
+      ),
+  })
+  .meta({ title: "ReadyStatus" });
+
 export const probesRoute: FastifyPluginAsyncZod<RouteOptions> = async (app, { context }) => {
   app.get(
     "/health",
@@ -40,12 +51,14 @@ export const probesRoute: FastifyPluginAsyncZod<RouteOptions> = async (app, { co
         description:
           "200 while the server takes requests; 503 while the student loads, if the engine has failed or is stalled, and from SIGTERM on. Needs no API key.",
         summary: "Readiness probe",
-        response: { 200: status, 503: status },
+        response: { 200: readyStatus, 503: readyStatus },
       },
     },
     async (_request, reply) => {
       const readiness = context.lifecycle.readiness();
-      return reply.code(readiness === "ready" ? 200 : 503).send({ status: readiness });
+      const { kernels } = context.lifecycle.student?.manifest ?? {};
+      const body = { status: readiness, ...(typeof kernels === "string" ? { kernels } : {}) };
+      return reply.code(readiness === "ready" ? 200 : 503).send(body);
     },
   );
 };

@@ -2,7 +2,7 @@
 // its events into frames and its record into the response.
 import { type AskRecord, ask } from "../../asking/ask.ts";
 import { resolveQuestion } from "../../asking/question.ts";
-import type { Caller } from "../access/api-keys.ts";
+import type { Caller } from "../access/caller.ts";
 import { type InferenceRun, newId, type ServingContext } from "../app-context.ts";
 import { generationLimits, generationMeter } from "../generation-meter.ts";
 import { type InferenceEnd, RequestTrace } from "../observation/request-trace.ts";

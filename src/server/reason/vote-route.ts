@@ -5,12 +5,13 @@ import type { RouteOptions } from "../app-context.ts";
 import { type VoteResponse, voteRequest, voteResponse } from "./vote-schema.ts";
 
 const DESCRIPTION = `Reads the answers of texts that any model wrote and votes over them, exactly as \`/v1/reason\` does with
-its samples. A text without a readable answer has no vote.`;
+its samples. A text without a readable answer has no vote. For the rate limit it counts as one request.`;
 
 export const voteRoute: FastifyPluginAsyncZod<RouteOptions> = async (app) => {
   app.post(
     "/v1/vote",
     {
+      config: { limited: true },
       schema: {
         operationId: "vote",
         tags: ["Reasoning"],

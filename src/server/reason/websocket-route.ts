@@ -1,5 +1,6 @@
 // GET /v1/reason/ws: concurrent questions on one WebSocket, each streamed as frames.
 import type { FastifyPluginAsyncZod } from "fastify-type-provider-zod";
+import { networkOf } from "../access/client-network.ts";
 import { takeRequest } from "../access/rate-limit.ts";
 import type { RouteOptions } from "../app-context.ts";
 import { logPrompt } from "../observation/log-privacy.ts";
@@ -15,11 +16,13 @@ export const REASON_WEBSOCKET_PATH = "/v1/reason/ws";
 const DESCRIPTION = `Concurrent requests on one connection, each with an id that the client chooses, as JSON text frames in
 both directions. Offer the subprotocol \`magdi\`; a client that cannot set headers also offers its API key, as
 \`magdi.key.\` followed by the key in base64url. The server closes with 1013 if the client reads too slowly, 1001 when it
-shuts down, 1008 after too many invalid frames, and 1009 after a frame that is too large.`;
+shuts down, 1008 after too many invalid frames, or frames that take too long or come in too many parts, and 1009 after a
+frame that is too large. It closes with 1013 too when it lacks room for what has arrived, or for others. Without API keys,
+a connection that sends no frame at all in \`receiveTimeoutMs\` is closed with 1008.`;
 
 export const reasonWebSocketRoute: FastifyPluginAsyncZod<RouteOptions> = async (
   app,
-  { context, sockets },
+  { context, sockets, bodyBudget, limits },
 ) => {
   const { config } = context;
   const frames = clientFrames(config.maxSamples);
@@ -27,7 +30,13 @@ export const reasonWebSocketRoute: FastifyPluginAsyncZod<RouteOptions> = async (
     method: "GET",
     url: REASON_WEBSOCKET_PATH,
     config: {
-      errors: ["MAGDI_BAD_REQUEST", "MAGDI_FORBIDDEN_ORIGIN", "MAGDI_SHUTTING_DOWN"],
+      errors: [
+        "MAGDI_BAD_REQUEST",
+        "MAGDI_FORBIDDEN_ORIGIN",
+        "MAGDI_TOO_MANY_REQUESTS",
+        "MAGDI_OVERLOADED",
+        "MAGDI_SHUTTING_DOWN",
+      ],
       webSocket: { receives: clientFrame(frames), sends: serverFrame },
     },
     schema: {
@@ -57,6 +66,14 @@ export const reasonWebSocketRoute: FastifyPluginAsyncZod<RouteOptions> = async (
         clock: context.clock,
         maxBufferedBytes: config.streamBufferBytes,
         pingMs: config.webSocketPingMs,
+        messages: {
+          budget: bodyBudget,
+          client: networkOf(request.ip),
+          limits,
+          messageTimeoutMs: config.receiveTimeoutMs,
+          // Whoever has a key may be silent.
+          firstMessageTimeoutMs: app.apiKeys === null ? config.receiveTimeoutMs : null,
+        },
         onMessage: (text) => session.receive(text),
         onClosing: () => session.end(),
       });
@@ -75,11 +92,12 @@ export const reasonWebSocketRoute: FastifyPluginAsyncZod<RouteOptions> = async (
         onQuestion(question) {
           if (config.logPrompts) logPrompt(request.log, question);
         },
+        onBusy: (busy) => setBusy(busy),
         send: (frame) => connection.send(frame),
         onTooManyInvalidFrames: () =>
           connection.close(CLOSE_CODES.policyViolation, "too many invalid frames"),
       });
-      sockets.add(connection);
+      const setBusy = sockets.add(request.raw, connection);
     },
   });
 };

@@ -3,11 +3,11 @@
 import type { FastifyBaseLogger } from "fastify";
 import { badField } from "../../asking/sampling.ts";
 import { MagdiError } from "../../base/errors.ts";
-import type { Caller } from "../access/api-keys.ts";
+import type { Caller } from "../access/caller.ts";
 import type { ServingContext } from "../app-context.ts";
 import type { RequestTrace } from "../observation/request-trace.ts";
 import { type ErrorBody, toHttpError } from "../transport/http-errors.ts";
-import { parseBody } from "../transport/request-body.ts";
+import { assertShallow, parseBody } from "../transport/request-body.ts";
 import { answerQuestion, type ReasonRun } from "./answer-question.ts";
 import { type ClientFrames, type ReasonFrame, type ServerFrame, serverFrame } from "./frames.ts";
 
@@ -29,6 +29,8 @@ export interface WebSocketSessionOptions {
   openTrace(): RequestTrace;
   /** Called with each valid question. */
   onQuestion(question: object): void;
+  /** Called when the first request begins to run, and when the last has ended. */
+  onBusy(busy: boolean): void;
   send(frame: ServerFrame): void;
   /** Called after too many invalid frames in a row. */
   onTooManyInvalidFrames(): void;
@@ -114,6 +116,7 @@ export class WebSocketSession {
       id = asked;
       const live: LiveRequest = { run: null, cancelled: false, leave: context.lifecycle.enter(), trace };
       this.#live.set(asked, live);
+      if (this.#live.size === 1) this.#options.onBusy(true);
       try {
         const forward = (sent: ReasonFrame) => this.#forward(asked, live, sent);
         live.run = answerQuestion(context, student, caller, { ...request, stream: false }, forward, trace);
@@ -161,7 +164,9 @@ export class WebSocketSession {
 
   /** Frees the id for reuse; called before the client is told that its request has ended. */
   #free(id: string, live: LiveRequest): void {
-    if (this.#live.get(id) === live) this.#live.delete(id);
+    if (this.#live.get(id) !== live) return;
+    this.#live.delete(id);
+    if (this.#live.size === 0) this.#options.onBusy(false);
   }
 
   #assertRoomFor(id: string): void {
@@ -205,6 +210,7 @@ export class WebSocketSession {
 /** @throws MagdiError MAGDI_BAD_REQUEST unless it is a JSON object with a client frame's type */
 function parseFrame(text: string | null): Readonly<Record<string, unknown>> {
   if (text === null) throw invalidFrame("expected a text frame, found a binary one");
+  assertShallow(text);
   let frame: unknown;
   try {
     frame = JSON.parse(text);

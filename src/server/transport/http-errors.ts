@@ -22,6 +22,7 @@ export const FAILURE_REASONS = [
   "queue_full",
   "too_many_requests",
   "queue_timeout",
+  "overloaded",
   "loading",
   "shutting_down",
   "engine_stalled",
@@ -48,6 +49,12 @@ const SHAPES: Partial<Record<ErrorCode, HttpShape>> = {
     status: 401,
     type: "authentication_error",
     code: "invalid_api_key",
+    reason: "unauthenticated",
+  },
+  MAGDI_FORBIDDEN: {
+    status: 403,
+    type: "permission_error",
+    code: "missing_right",
     reason: "unauthenticated",
   },
   MAGDI_FORBIDDEN_ORIGIN: {
@@ -87,6 +94,13 @@ const SHAPES: Partial<Record<ErrorCode, HttpShape>> = {
     type: SERVER,
     code: "queue_timeout",
     reason: "queue_timeout",
+    retryAfterSeconds: 1,
+  },
+  MAGDI_OVERLOADED: {
+    status: 503,
+    type: SERVER,
+    code: "overloaded",
+    reason: "overloaded",
     retryAfterSeconds: 1,
   },
   MAGDI_MODEL_LOADING: {

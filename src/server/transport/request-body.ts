@@ -5,7 +5,8 @@ import { isUtf8 } from "node:buffer";
 import type { FastifyInstance, FastifySchemaCompiler } from "fastify";
 import type { core, ZodType } from "zod";
 import { MagdiError } from "../../base/errors.ts";
-import { installInflation } from "./compressed-body.ts";
+import { isNestedDeeper } from "../../base/json-depth.ts";
+import { type BodyOptions, installBodyReading } from "./compressed-body.ts";
 
 /** More than any real request has. Checked before validation. */
 const MAX_VALUES = 50_000;
@@ -48,13 +49,27 @@ function parseRequest<T>(schema: ZodType<T>, value: unknown): T {
   throw new MagdiError("MAGDI_BAD_REQUEST", shown.join("; "), param === undefined ? {} : { param });
 }
 
+/** Looks at the brackets of JSON that is still to be parsed. @throws MagdiError MAGDI_BAD_REQUEST */
+export function assertShallow(json: string): void {
+  if (isTooDeep(json)) throw tooDeep();
+}
+
+function isTooDeep(json: string | Uint8Array): boolean {
+  // The body itself is level 0.
+  return isNestedDeeper(json, MAX_DEPTH + 1);
+}
+
+function tooDeep(): MagdiError {
+  return new MagdiError("MAGDI_BAD_REQUEST", `the body is nested deeper than ${MAX_DEPTH} levels`);
+}
+
 /** Rejects bodies that are so large or deeply nested that validating them would be expensive. */
 function assertBounded(body: unknown): void {
   let values = 0;
   let level: unknown[] = [body];
   for (let depth = 0; level.length > 0; depth++) {
     if (depth > MAX_DEPTH) {
-      throw new MagdiError("MAGDI_BAD_REQUEST", `the body is nested deeper than ${MAX_DEPTH} levels`);
+      throw tooDeep();
     }
     const next: unknown[] = [];
     for (const value of level) {
@@ -127,12 +142,14 @@ function kindOf(value: unknown): string {
 }
 
 /** Accepts JSON bodies only, compressed ones too; other content types and encodings are answered 415. */
-export function installJsonBodies(app: FastifyInstance, bodyLimitBytes: number): void {
-  installInflation(app, bodyLimitBytes);
+export function installJsonBodies(app: FastifyInstance, options: BodyOptions): void {
+  installBodyReading(app, options);
   app.removeContentTypeParser("text/plain");
   const parse = app.getDefaultJsonParser("error", "error");
   app.addContentTypeParser("application/json", { parseAs: "buffer" }, (request, body: Buffer, done) => {
-    if (isUtf8(body)) parse(request, body.toString("utf8"), done);
-    else done(new MagdiError("MAGDI_BAD_REQUEST", "the body is not UTF-8 text; is it compressed?"));
+    if (!isUtf8(body))
+      done(new MagdiError("MAGDI_BAD_REQUEST", "the body is not UTF-8 text; is it compressed?"));
+    else if (isTooDeep(body)) done(tooDeep());
+    else parse(request, body.toString("utf8"), done);
   });
 }

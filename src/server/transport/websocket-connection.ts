@@ -1,8 +1,9 @@
-// One open WebSocket connection: backpressure (a slow reader is closed), pings that detect dead peers, and a close with a
-// timeout.
+// One open WebSocket connection: backpressure (a slow reader is closed), limits of what arrives, pings that detect dead
+// peers, and a close with a timeout.
 import type { Socket } from "node:net";
 import type { WebSocket } from "ws";
 import type { Clock } from "../../base/clock.ts";
+import { MessageLimits, type MessageLimitsOptions } from "./message-limits.ts";
 
 /** RFC 6455, section 7.4.1. */
 export const CLOSE_CODES = { goingAway: 1001, policyViolation: 1008, tryAgainLater: 1013 } as const;
@@ -16,6 +17,7 @@ export interface WebSocketConnectionOptions {
   readonly maxBufferedBytes: number;
   /** Ping interval. A peer that sends nothing between two pings is terminated. 0 sends no pings. */
   readonly pingMs: number;
+  readonly messages: Omit<MessageLimitsOptions, "clock" | "onReached">;
   /** Called with each text message; null stands for a binary one. Not called once the connection is closing. */
   onMessage(text: string | null): void;
   /** Called once, when the connection begins to close, from either side. */
@@ -28,6 +30,7 @@ export class WebSocketConnection {
   readonly #options: WebSocketConnectionOptions;
   /** Resolves when the connection is closed. */
   readonly closed: Promise<void>;
+  readonly #messages: MessageLimits;
   #closing = false;
   /** Whether the peer has sent anything since the last ping. */
   #alive = true;
@@ -42,12 +45,25 @@ export class WebSocketConnection {
     this.closed = new Promise((resolve) => {
       ws.once("close", () => {
         this.#stopCloseTimer();
+        this.#messages.end();
         this.#markClosing();
         resolve();
       });
     });
+    this.#messages = new MessageLimits({
+      ...options.messages,
+      clock: options.clock,
+      onReached: (reason, busy) =>
+        this.close(busy ? CLOSE_CODES.tryAgainLater : CLOSE_CODES.policyViolation, reason),
+    });
+    // Before ws, which holds what arrives until a message is whole. Who goes on sending is cut off.
+    socket.prependListener("data", (chunk) => {
+      if (this.#messages.refused) ws.terminate();
+      else this.#messages.arrived(chunk);
+    });
     ws.on("message", (data, isBinary) => {
       this.#alive = true;
+      this.#messages.messageEnded();
       // Text comes as one Buffer of valid UTF-8.
       if (!this.#closing) options.onMessage(isBinary ? null : String(data));
     });

@@ -1,10 +1,15 @@
-// WebSocket upgrades: checks the handshake, after hooks such as authentication, and closes open connections on shutdown.
+// WebSocket upgrades: checks the handshake, after hooks such as authentication, gives out the places that there are, and
+// closes open connections on shutdown.
 
 import { IncomingMessage } from "node:http";
 import fastifyWebsocket from "@fastify/websocket";
 import type { FastifyInstance, FastifyRequest } from "fastify";
+import type { Clock } from "../../base/clock.ts";
 import { MagdiError } from "../../base/errors.ts";
 import { chooseSubprotocol } from "../access/authentication.ts";
+import { networkOf } from "../access/client-network.ts";
+import type { LimitWatch } from "../observation/limit-watch.ts";
+import { Places } from "./places.ts";
 import { REQUEST_ID_HEADER } from "./request-headers.ts";
 import { CLOSE_CODES, type WebSocketConnection } from "./websocket-connection.ts";
 
@@ -12,15 +17,49 @@ const HANDSHAKE_KEY = /^[+/0-9A-Za-z]{22}==$/;
 const TOKENS = /^[!#$%&'*+\-.^_`|~\w]+(?:[ \t]*,[ \t]*[!#$%&'*+\-.^_`|~\w]+)*$/;
 const VERSION = "13";
 
+/** One that asks nothing for so long gives its place up when another wants it. */
+const MIN_IDLE_MS = 60_000;
+
 export interface OpenWebSockets {
-  /** Remembers a connection until it is closed, so that a shutdown can close it. */
-  add(connection: WebSocketConnection): void;
+  /** Open now, or being opened. */
+  readonly size: number;
+  /**
+   * Remembers a connection until it is closed, so that a shutdown can close it. The returned function tells whether it
+   * has questions under way: one without may have to make room for another.
+   */
+  add(request: IncomingMessage, connection: WebSocketConnection): (busy: boolean) => void;
 }
 
-/** Call it before routes are registered. A frame above `maxFrameBytes` closes its connection with 1009. */
-export function installWebSockets(app: FastifyInstance, maxFrameBytes: number): OpenWebSockets {
+export interface WebSocketsOptions {
+  readonly clock: Clock;
+  readonly limits: LimitWatch;
+  /** A frame above this closes its connection with 1009. */
+  readonly maxFrameBytes: number;
+  readonly total: number;
+  readonly perClient: number;
+}
+
+/** Of one upgrade: its request's, until the connection is closed. */
+interface Place {
+  connection: WebSocketConnection | null;
+}
+
+/** Call it before routes are registered. */
+export function installWebSockets(app: FastifyInstance, options: WebSocketsOptions): OpenWebSockets {
+  const { clock, limits, maxFrameBytes, total, perClient } = options;
   const connections = new Set<WebSocketConnection>();
   const requestIds = new WeakMap<IncomingMessage, string>();
+  const placeOf = new WeakMap<IncomingMessage, Place>();
+  const places = new Places<Place>({
+    clock,
+    total,
+    perClient,
+    minIdleMs: MIN_IDLE_MS,
+    onGiveUp({ connection }) {
+      limits.reached("idle_websocket");
+      connection?.close(CLOSE_CODES.tryAgainLater, "idle for long, and others need the room");
+    },
+  });
   let closing = false;
 
   app.register(fastifyWebsocket, {
@@ -56,6 +95,7 @@ export function installWebSockets(app: FastifyInstance, maxFrameBytes: number): 
     reply.header("sec-websocket-version", VERSION);
     assertHandshake(request);
     if (app.lifecycle.draining) app.lifecycle.requireStudent(); // throws
+    takePlace(request);
     requestIds.set(request.raw, request.id);
     reply.code(101); // for the log: ws writes the response, not Fastify
   });
@@ -64,11 +104,38 @@ export function installWebSockets(app: FastifyInstance, maxFrameBytes: number): 
     if ("upgrade" in raw && raw.upgrade === true) raw.socket.destroySoon();
   });
 
+  function takePlace({ raw, ip }: FastifyRequest): void {
+    const place: Place = { connection: null };
+    const shortage = places.take(place, networkOf(ip));
+    if (shortage !== null) {
+      limits.reached(shortage === "client" ? "client_websockets" : "websockets");
+      throw shortage === "client"
+        ? new MagdiError(
+            "MAGDI_TOO_MANY_REQUESTS",
+            `${perClient} WebSockets of yours are open, which is the limit of one client; close one`,
+          )
+        : new MagdiError("MAGDI_OVERLOADED", `${total} WebSockets are open and in use; retry in a moment`);
+    }
+    placeOf.set(raw, place);
+    raw.socket.once("close", () => places.leave(place));
+    if (raw.socket.destroyed) places.leave(place);
+  }
+
   return {
-    add(connection) {
+    get size() {
+      return places.size;
+    },
+    add(request, connection) {
       connections.add(connection);
       connection.closed.then(() => connections.delete(connection));
       if (closing) closeOne(connection);
+      const place = placeOf.get(request);
+      if (place === undefined) return () => {};
+      place.connection = connection;
+      return (busy) => {
+        if (busy) places.busy(place);
+        else places.idle(place);
+      };
     },
   };
 }

@@ -4,7 +4,8 @@
 import path from "node:path";
 import { MagdiError } from "../../base/errors.ts";
 import type { BaseModel } from "../../student/base-model.ts";
-import { fingerprint, type Manifest, type Training } from "../../student/manifest.ts";
+import { fingerprint } from "../../student/file-check.ts";
+import type { Manifest, Training } from "../../student/manifest.ts";
 import { type AdaptedBase, type ImportOptions, importStudent } from "../../student/write-student-folder.ts";
 import { mergedBase } from "./merge.ts";
 import {
@@ -71,7 +72,7 @@ export async function exportStudent(options: ExportOptions): Promise<Manifest> {
   const adapt = async (base: BaseModel): Promise<AdaptedBase> => {
     const adapter = readPeftAdapter(folder, base.config);
     assertNotNoOp(adapter);
-    const { sha256 } = await fingerprint(path.join(folder, ADAPTER_TENSORS_FILE));
+    const { sha256 } = await fingerprint(path.join(folder, ADAPTER_TENSORS_FILE), { within: folder });
     return {
       base: mergedBase(base, adapter.modules),
       level: levelOf(options, adapter),

@@ -77,7 +77,7 @@ function openTensors(folder: string): ReturnType<typeof openSafetensors> {
       `${folder}: adapter_model.bin is a Python pickle, which is not read; save it as ${ADAPTER_TENSORS_FILE} with PEFT's save_pretrained(safe_serialization=True)`,
     );
   }
-  return openSafetensors(file);
+  return openSafetensors(file, { within: folder });
 }
 
 function finite(file: TensorFile, key: string): Float32Array {
@@ -108,7 +108,7 @@ export function assertAdapterFolder(folder: string): void {
 export function readPeftAdapter(folder: string, config: DecoderConfig): PeftAdapter {
   assertAdapterFolder(folder);
   const configFile = path.join(folder, ADAPTER_CONFIG_FILE);
-  const peft = new PeftConfig(configFile, readJsonObject(configFile));
+  const peft = new PeftConfig(configFile, readJsonObject(configFile, undefined, { within: folder }));
   const modules = adapted(config, peft);
   const file = openTensors(folder);
   return closingOnError(file, () => {

@@ -1,8 +1,9 @@
 // Reads what a training run has written, as far as possible when the run is unfinished or some of its files are damaged.
 
-import { existsSync, readFileSync, statSync } from "node:fs";
+import { existsSync, statSync } from "node:fs";
 import path from "node:path";
 import { MagdiError } from "../../base/errors.ts";
+import { readRegularText } from "../../base/files/regular-file.ts";
 import { METRICS_FILE, SETTINGS_FILE } from "../run/run-files.ts";
 import { type RunLogLine, readRunLog, type StepLine, type ValidationLine } from "../run/run-log.ts";
 
@@ -30,7 +31,7 @@ function settingsOf(file: string, problems: string[]): Readonly<Record<string, u
     return {};
   }
   try {
-    const json: unknown = JSON.parse(readFileSync(file, "utf8"));
+    const json: unknown = JSON.parse(readRegularText(file));
     const { settings } = (json ?? {}) as { settings?: unknown }; // any JSON value has fields or none
     if (typeof settings === "object" && settings !== null) return settings as Record<string, unknown>; // an object
     problems.push(`${SETTINGS_FILE} holds no settings`);

@@ -12,7 +12,7 @@ import type { NodeClassifier } from "../../nn/node-classifier.ts";
 import type { TrainingLosses } from "../../nn/training-graph.ts";
 import { chooseDevice, tellChoice } from "../../runtime/device.ts";
 import type { Manifest } from "../../student/manifest.ts";
-import { locateBase, openBase } from "../../student/open-base.ts";
+import { locateBase, openCheckedBase } from "../../student/open-base.ts";
 import { type ImportOptions, importStudent } from "../../student/write-student-folder.ts";
 import { exportStudent, TRAINING_METADATA } from "../adapter/export-student.ts";
 import { findRecipe } from "../recipes.ts";
@@ -150,7 +150,7 @@ async function trained(options: TrainingRunOptions, source: string): Promise<Tra
   });
   const device = await chooseDevice(options.settings.device);
   if (options.settings.device !== "cpu") options.onDevice?.(tellChoice(device));
-  const base = openBase(place);
+  const base = await openCheckedBase(place);
   let settings: SettledSettings;
   let data: RunData;
   let step: TrainingStep;

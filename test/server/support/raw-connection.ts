@@ -9,9 +9,9 @@ export class RawConnection {
   #ended = false;
   #closed = false;
 
-  /** Both sides of the connection may be closed apart: the server's end does not end ours. */
-  constructor(t: TestContext, port: number) {
-    this.#socket = connect({ port, host: "127.0.0.1", allowHalfOpen: true });
+  /** Both sides of the connection may be closed apart: the server's end does not end ours. `from` is our own address. */
+  constructor(t: TestContext, port: number, from = "127.0.0.1") {
+    this.#socket = connect({ port, host: "127.0.0.1", localAddress: from, allowHalfOpen: true });
     this.#socket.on("data", (chunk) => {
       this.received += chunk.toString("latin1");
       this.#wake();
@@ -31,6 +31,19 @@ export class RawConnection {
 
   send(bytes: string | Buffer): void {
     this.#socket.write(typeof bytes === "string" ? Buffer.from(bytes, "latin1") : bytes);
+  }
+
+  get closed(): boolean {
+    return this.#closed || this.#ended;
+  }
+
+  /** From now on nothing is read. */
+  pause(): void {
+    this.#socket.pause();
+  }
+
+  resume(): void {
+    this.#socket.resume();
   }
 
   /** Ends our side only. */

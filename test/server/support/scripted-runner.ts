@@ -91,6 +91,12 @@ export class ScriptedRunner implements ModelRunner {
     this.#rows[to] = { tokens: source.tokens.slice(0, length), promptLength: source.promptLength };
   }
 
+  moveRow(from: number, to: number, length: number): void {
+    this.copyRow(from, to, length);
+  }
+
+  releaseRow(): void {}
+
   newBlock(tokens: number): Float32Array {
     return new Float32Array(tokens);
   }

@@ -2,7 +2,7 @@
 
 import type { z } from "zod";
 import { MagdiError } from "../base/errors.ts";
-import { bareFlag, text, wholeNumber } from "../base/settings/kinds.ts";
+import { bareFlag, repeated, text, wholeNumber } from "../base/settings/kinds.ts";
 import { measureQuality } from "../measuring/quality.ts";
 import { measureStepTimes } from "../measuring/step-times.ts";
 import { usableProcessors } from "../runtime/usable-processors.ts";
@@ -10,8 +10,10 @@ import { DTYPES, parseDtypes } from "../student/dtype.ts";
 import { AUTO_DTYPES, workTime } from "../student/dtype-choice.ts";
 import { hubSettings } from "../student/hub.ts";
 import type { Manifest } from "../student/manifest.ts";
+import { vocabularyLine } from "../student/model-card.ts";
 import type { ImportOptions } from "../student/write-student-folder.ts";
 import { type Progress, terminalProgress } from "./progress.ts";
+import { vocabularyFrom } from "./vocabulary-texts.ts";
 
 export const threadsFlag = (what: string) =>
   wholeNumber(1).exactOptional().describe(`${what} (default: all cores)`);
@@ -29,13 +31,30 @@ export const writtenFlags = (dtype: string, more = "") => ({
   noMeasure: bareFlag().describe(
     "do not compare with float32 (agreement and perplexity, written into the card)",
   ),
+  vocabulary: repeated("a file of texts", "TEXTS")
+    .exactOptional()
+    .describe(`keep only the tokens that these texts need, all bytes and special tokens:
+a text file, or JSON of any kind, whose strings count; give it once for
+each file. Every text can still be written`),
+  vocabularySize: wholeNumber(1)
+    .exactOptional()
+    .describe(`keep at most N tokens: those that the texts use most, then the most common
+of the whole vocabulary (default: what the texts need)`),
   force: bareFlag().describe("replace an existing student folder"),
 });
 type WrittenFlags = z.output<z.ZodObject<ReturnType<typeof writtenFlags>>>;
 
 /** Writes a student with progress on stderr and a summary. Resolves to the exit code 0. */
 export async function writeStudent(
-  { out, dtype, noMeasure, threads = usableProcessors(), ...others }: WrittenFlags & { readonly out: string },
+  {
+    out,
+    dtype,
+    noMeasure,
+    threads = usableProcessors(),
+    vocabulary,
+    vocabularySize,
+    ...others
+  }: WrittenFlags & { readonly out: string },
   write: (options: Omit<ImportOptions, "source" | "adapt">) => Promise<Manifest>,
 ): Promise<number> {
   const progress = terminalProgress(process.stderr);
@@ -43,6 +62,7 @@ export async function writeStudent(
     const manifest = await write({
       ...others,
       ...writtenFormats({ dtype, measured: !noMeasure }, threads, progress),
+      ...vocabularyFrom(vocabulary, vocabularySize),
       out,
       threads,
       hub: hubSettings(process.env),
@@ -101,6 +121,7 @@ function choiceLines({ choice }: Manifest): string[] {
 /** Prints what was written and how to serve it. */
 export function printStudent(out: string, manifest: Manifest): void {
   console.log(`${out}: ${manifest.name}, ${(manifest.parameters / 1e6).toFixed(1)} million parameters`);
+  if (manifest.vocabulary !== undefined) console.log(`  ${vocabularyLine(manifest)}`);
   for (const [dtype, { quality, weights }] of Object.entries(manifest.dtypes)) {
     const formats = Object.entries(weights).map(
       ([format, count]) => `${(count / 1e6).toFixed(1)} M in ${format}`,

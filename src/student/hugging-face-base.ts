@@ -7,21 +7,10 @@ import { readJsonObject, readJsonObjectIfThere } from "../base/files/json-file.t
 import { readRegularText } from "../base/files/regular-file.ts";
 import { openSafetensors, openShardedSafetensors } from "../tensor/safetensors.ts";
 import { closingOnError } from "../tensor/tensor-file.ts";
+import { resolvedTokenizerFiles } from "../text/tokenizer-files.ts";
 import { type BaseModel, type BaseTensor, checkTensors } from "./base-model.ts";
 import { readConfigJson } from "./config-json.ts";
 import { TEXT_FILES } from "./text-files.ts";
-
-/** transformers.js reads the chat template from tokenizer_config.json only, and by default cleans up spaces, which
- * streaming could not reproduce. */
-function alignTokenizerConfig(files: Map<string, string>, folder: string): void {
-  if (!files.has("tokenizer.json")) return;
-  const name = "tokenizer_config.json";
-  const config = readJsonObjectIfThere(path.join(folder, name), { within: folder });
-  const template = config.chat_template ?? files.get("chat_template.jinja");
-  const aligned = { ...config, clean_up_tokenization_spaces: false };
-  if (template !== undefined) Object.assign(aligned, { chat_template: template });
-  files.set(name, `${JSON.stringify(aligned, null, 2)}\n`);
-}
 
 /** A folder's files besides the weights.
  * @throws MAGDI_FILE_MISSING, MAGDI_BAD_FILE when config.json is not there or a file is not JSON. */
@@ -30,12 +19,13 @@ export function readHuggingFaceTexts(
 ): Pick<BaseModel, "configJson" | "generationConfig" | "textFiles"> {
   const limits = { within: folder };
   const configJson = readJsonObject(path.join(folder, "config.json"), undefined, limits);
-  const textFiles = new Map<string, string>();
+  const found = new Map<string, string>();
   for (const name of TEXT_FILES) {
     const full = path.join(folder, name);
-    if (existsSync(full)) textFiles.set(name, readRegularText(full, limits));
+    if (existsSync(full)) found.set(name, readRegularText(full, limits));
   }
-  alignTokenizerConfig(textFiles, folder);
+  const tokenizerConfig = readJsonObjectIfThere(path.join(folder, "tokenizer_config.json"), limits);
+  const textFiles = resolvedTokenizerFiles(found, tokenizerConfig);
   const generation = path.join(folder, "generation_config.json");
   return { configJson, generationConfig: readJsonObjectIfThere(generation, limits), textFiles };
 }

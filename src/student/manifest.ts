@@ -81,6 +81,16 @@ export type Training = z.infer<typeof trainingSchema>;
 export const studentName = z
   .string()
   .regex(/^[^\p{Cc}\p{Zl}\p{Zp}]{1,200}$/u, "expected 1 to 200 characters without control characters");
+/** A vocabulary that was cut to what texts need. */
+const vocabularySchema = z.strictObject({
+  tokens: z.number().int(),
+  /** Rows of the embedding that it was cut from. */
+  of: z.number().int(),
+  /** Tokens of the texts in the whole vocabulary, and how many of them are of tokens that were kept. */
+  textTokens: z.number().int(),
+  keptTextTokens: z.number().int(),
+});
+export type Vocabulary = z.infer<typeof vocabularySchema>;
 
 export const manifestSchema = z.strictObject({
   format: z.literal(1),
@@ -98,6 +108,8 @@ export const manifestSchema = z.strictObject({
   training: trainingSchema.optional(),
   /** What was read otherwise than one may expect; absent where nothing was. */
   notes: z.array(z.string()).optional(),
+  /** Absent for a whole vocabulary. */
+  vocabulary: vocabularySchema.optional(),
   /** Absent unless the import chose the dtype. */
   choice: choiceSchema.optional(),
   dtypes: z.partialRecord(z.enum(DTYPES), dtypeSchema),

@@ -59,6 +59,13 @@ ${lines.join("\n")}
 `;
 }
 
+export function vocabularyLine({ vocabulary }: Manifest): string {
+  if (vocabulary === undefined) return "";
+  const { tokens, of, textTokens, keptTextTokens } = vocabulary;
+  const share = textTokens === 0 ? 1 : keptTextTokens / textTokens;
+  return `vocabulary cut from ${of} to ${tokens} tokens, which are ${(100 * share).toFixed(2)} % of those in the ${textTokens} tokens of its texts`;
+}
+
 export function modelCard(manifest: Manifest): string {
   const smallest =
     (["q4", "int8", "q8", "fp32", "q4f16", "fp16"] as const).find((dtype: Dtype) => manifest.dtypes[dtype]) ??
@@ -74,7 +81,7 @@ pipeline_tag: text-generation
 
 ${kind(manifest)}: ${(manifest.parameters / 1e6).toFixed(0)} million parameters, family ${markdownText(manifest.family)}, context ${manifest.contextLength} tokens.
 ${origin(manifest)} Licence: ${markdownText(manifest.licence ?? "not stated by the source")}.
-
+${manifest.vocabulary === undefined ? "" : `\nIts ${vocabularyLine(manifest)}; every text can still be written, in more tokens.\n`}
 ${(manifest.notes ?? []).map((note) => `- ${note}\n`).join("")}
 ${qualityTable(manifest)}
 ${choiceTable(manifest)}

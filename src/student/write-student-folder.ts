@@ -25,6 +25,7 @@ import {
 } from "./manifest.ts";
 import { modelCard } from "./model-card.ts";
 import { type BaseLocation, isStudent, locateBase, openCheckedBase } from "./open-base.ts";
+import { type VocabularyOptions, withSmallerVocabulary } from "./smaller-vocabulary.ts";
 import { isCompensated } from "./stored-linear.ts";
 import { assertTextsUsable } from "./text-check.ts";
 import {
@@ -57,6 +58,8 @@ export interface ImportOptions extends BaseLocation {
   readonly force?: boolean;
   /** Changes the base before it is written. The source is closed afterwards. */
   readonly adapt?: (base: BaseModel) => Promise<AdaptedBase>;
+  /** Keeps the tokens that texts need, after `adapt`. Default: all tokens. */
+  readonly vocabulary?: VocabularyOptions;
   /** Measures every dtype against a float32 export. Default: none, and the manifest says null. */
   readonly measure?: (
     folder: string,
@@ -108,7 +111,10 @@ async function writeStudent(out: string, options: ImportOptions): Promise<Manife
   const partial = partialPath(out);
   try {
     const adapted = await options.adapt?.(opened);
-    const base = adapted?.base ?? opened;
+    const whole = adapted?.base ?? opened;
+    const cut =
+      options.vocabulary === undefined ? null : await withSmallerVocabulary(whole, options.vocabulary);
+    const base = cut?.base ?? whole;
     if (options.time !== undefined) assertMeasurable(base);
     await assertTextsUsable(base);
     makePartial(out);
@@ -138,6 +144,7 @@ async function writeStudent(out: string, options: ImportOptions): Promise<Manife
     const parent = isStudent(source.path) ? readManifest(source.path) : null;
     const training = adapted?.training ?? parent?.training;
     const notes = [...(parent?.notes ?? []), ...(base.notes ?? [])];
+    const vocabulary = cut?.vocabulary ?? parent?.vocabulary;
     const manifest: Manifest = {
       format: 1,
       name,
@@ -150,6 +157,7 @@ async function writeStudent(out: string, options: ImportOptions): Promise<Manife
       tasks: parent?.tasks ?? [],
       ...(training === undefined ? {} : { training }),
       ...(notes.length === 0 ? {} : { notes }),
+      ...(vocabulary === undefined ? {} : { vocabulary }),
       ...(choice === null ? {} : { choice }),
       dtypes: Object.fromEntries(
         written.map(({ dtype, manifest }) => [dtype, { ...manifest, quality: quality.get(dtype) ?? null }]),

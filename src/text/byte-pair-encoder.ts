@@ -158,7 +158,8 @@ export class BytePairEncoder {
   }
 }
 
-function mergePair(merge: unknown, rank: number, origin: string): readonly [string, string] {
+/** @throws MAGDI_BAD_FILE */
+export function mergePair(merge: unknown, rank: number, origin: string): readonly [string, string] {
   if (typeof merge === "string") {
     const space = merge.indexOf(" ", 1);
     if (space >= 0) return [merge.slice(0, space), merge.slice(space + 1)];

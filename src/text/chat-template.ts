@@ -4,12 +4,12 @@ import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { parse, tokenize } from "@huggingface/jinja";
 import { MagdiError } from "../base/errors.ts";
-import { isObject, type JsonObject, readJsonObjectIfThere } from "../base/files/json-file.ts";
+import { isObject, type JsonObject, parseJson, readJsonObjectIfThere } from "../base/files/json-file.ts";
 import { readRegularText } from "../base/files/regular-file.ts";
 import { TimeLimitError, withinTime } from "../base/time-limit.ts";
 import { interpret, type TemplateNode } from "./bounded-interpreter.ts";
 import { TemplateBudget, TemplateBudgetError } from "./template-budget.ts";
-import { specialTokenText } from "./tokenizer-json.ts";
+import { specialTokenVariables } from "./tokenizer-json.ts";
 
 /** Those of published models have some ten thousand. */
 const MAX_SOURCE_CHARACTERS = 2 ** 18;
@@ -52,8 +52,18 @@ export interface ChatTemplate {
 export async function openChatTemplate(folder: string): Promise<ChatTemplate | null> {
   const config = readJsonObjectIfThere(join(folder, "tokenizer_config.json"), { within: folder });
   const path = join(folder, "chat_template.jinja");
-  const source = existsSync(path) ? readRegularText(path, { within: folder }) : null;
-  if (source !== null) return createChatTemplate(source, config, path);
+  return chosenTemplate(existsSync(path) ? readRegularText(path, { within: folder }) : null, config, folder);
+}
+
+/** The same of files that are in memory, by name; plain concatenation when they have none. */
+export function chatTemplateOf(files: ReadonlyMap<string, string>, origin: string): ChatTemplate {
+  const config = parseJson(files.get("tokenizer_config.json") ?? "{}", join(origin, "tokenizer_config.json"));
+  const source = files.get("chat_template.jinja") ?? null;
+  return chosenTemplate(source, isObject(config) ? config : {}, origin) ?? plainChatTemplate;
+}
+
+function chosenTemplate(jinja: string | null, config: JsonObject, folder: string): ChatTemplate | null {
+  if (jinja !== null) return createChatTemplate(jinja, config, join(folder, "chat_template.jinja"));
   const origin = join(folder, "tokenizer_config.json");
   return createConfiguredTemplate(config, origin);
 }
@@ -203,13 +213,4 @@ function configuredTemplate(configured: unknown, origin: string): string | null 
     "MAGDI_UNSUPPORTED",
     `${origin}: chat_template has no template named "default", found ${[...templates.keys()].join(", ") || "none"}`,
   );
-}
-
-function specialTokenVariables(config: JsonObject): Record<string, string> {
-  const variables: Record<string, string> = {};
-  for (const [name, value] of Object.entries(config)) {
-    const text = name.endsWith("_token") ? specialTokenText(value) : null;
-    if (text !== null) variables[name] = text;
-  }
-  return variables;
 }

@@ -18,15 +18,23 @@ export class LongestMatch {
   replace(text: string, replacement: (word: string) => string): string {
     const parts: string[] = [];
     let done = 0;
-    this.#firstUnit.lastIndex = 0;
-    for (let place = this.#firstUnit.exec(text); place !== null; place = this.#firstUnit.exec(text)) {
-      const word = this.#at(text, place.index);
-      if (word === null) continue;
-      parts.push(text.slice(done, place.index), replacement(word));
-      done = place.index + word.length;
-      this.#firstUnit.lastIndex = done;
+    for (const { word, start } of this.matches(text)) {
+      parts.push(text.slice(done, start), replacement(word));
+      done = start + word.length;
     }
     return done === 0 ? text : parts.join("") + text.slice(done);
+  }
+
+  /** From left to right, each behind the one before. */
+  *matches(text: string): Generator<{ readonly word: string; readonly start: number }> {
+    const { source, flags } = this.#firstUnit;
+    const firstUnit = new RegExp(source, flags);
+    for (let place = firstUnit.exec(text); place !== null; place = firstUnit.exec(text)) {
+      const word = this.#at(text, place.index);
+      if (word === null) continue;
+      firstUnit.lastIndex = place.index + word.length;
+      yield { word, start: place.index };
+    }
   }
 
   #at(text: string, start: number): string | null {

@@ -4,6 +4,7 @@
 import { MagdiError } from "../base/errors.ts";
 import { isObject, type JsonObject } from "../base/files/json-file.ts";
 import { byteLevelText } from "./byte-level-alphabet.ts";
+import { isSplitBehaviour, splitAt } from "./split-behaviour.ts";
 
 export interface PreTokenizer {
   /** Regular expressions, each applied to the pieces of the one before. Matches and the text between them are pieces. */
@@ -108,16 +109,23 @@ export function preTokenizerNamed(name: string): PreTokenizer {
   );
 }
 
+/** ASCII's punctuation, and Unicode's. */
+const PUNCTUATION = "[\\p{P}$+<=>^`|~]";
+const SPACES_OF_UNICODE = "\\p{White_Space}+";
+const WORD = "\\p{Alphabetic}\\p{M}\\p{Nd}\\p{Pc}\u200c\u200d";
+const WORDS_AND_SYMBOLS = `[${WORD}]+|[^${WORD}\\p{White_Space}]+`;
+
 /** Expressions that split every text in linear time. Others are tried before they are used. */
 export const LINEAR_SPLITS: ReadonlySet<string> = new Set([
   ...[...preTokenizers.values()].flatMap(({ splits }) => splits),
-  ...["\\p{N}+", markedWords("▁")],
+  ...["\\p{N}", "\\p{N}+", markedWords("▁"), PUNCTUATION, SPACES_OF_UNICODE, WORDS_AND_SYMBOLS],
 ]);
 
 /**
- * The steps of tokenizer.json's pre_tokenizer as a flat list. For Digits and ByteLevel the JavaScript library splits with
- * JavaScript's \d and \s where the Rust library, the reference, takes any Unicode number and White_Space; and it does not
- * split Metaspace's words. It translates the expressions of Split correctly, so all of these become Splits.
+ * The steps of tokenizer.json's pre_tokenizer as a flat list of four kinds: Split, Metaspace and ByteLevel that do not
+ * split, and FixedLength. The Rust library, the reference, takes any Unicode number, White_Space and punctuation where the
+ * JavaScript library takes JavaScript's, and has behaviours that the JavaScript library lacks. That one translates the
+ * expressions of Split correctly, so all that splits becomes a Split.
  */
 export function preTokenizerSteps(step: unknown): readonly JsonObject[] {
   if (!isObject(step)) return [];
@@ -127,7 +135,11 @@ export function preTokenizerSteps(step: unknown): readonly JsonObject[] {
     case "Digits":
       return [splitStep(step.individual_digits === true ? "\\p{N}" : "\\p{N}+")];
     case "ByteLevel":
-      if (step.use_regex === false || step.add_prefix_space === true) return [step];
+      if (step.use_regex === false) return [step];
+      // The space before a piece is part of its first word.
+      if (step.add_prefix_space === true) {
+        return [{ ...step, use_regex: false, alphabet: false }, splitStep(GPT2_WORDS), BYTES];
+      }
       return [splitStep(GPT2_WORDS), { ...step, use_regex: false }];
     case "Split":
       return isObject(step.pattern) && step.pattern.Regex === "\\s+$"
@@ -135,10 +147,28 @@ export function preTokenizerSteps(step: unknown): readonly JsonObject[] {
         : [step];
     case "Metaspace":
       return step.split === false ? [step] : [step, splitStep(markedWords(step.replacement))];
+    case "Punctuation":
+      return [{ ...splitStep(PUNCTUATION), behavior: step.behavior ?? "Isolated" }];
+    case "WhitespaceSplit":
+      return [{ ...splitStep(SPACES_OF_UNICODE), behavior: "Removed" }];
+    case "Whitespace":
+      return [{ ...splitStep(WORDS_AND_SYMBOLS), behavior: "Removed", invert: true }];
+    case "BertPreTokenizer":
+      return [{ ...splitStep(SPACES_OF_UNICODE), behavior: "Removed" }, splitStep(PUNCTUATION)];
+    case "CharDelimiterSplit":
+      return [{ ...splitStep(""), pattern: { String: step.delimiter }, behavior: "Removed" }];
     default:
       return [step];
   }
 }
+
+/** Writes words in the byte-level alphabet. */
+const BYTES: JsonObject = {
+  type: "ByteLevel",
+  add_prefix_space: false,
+  trim_offsets: true,
+  use_regex: false,
+};
 
 /** Metaspace's words: each of its marks begins one. */
 function markedWords(replacement: unknown): string {
@@ -151,23 +181,43 @@ export function splitStep(regex: string): JsonObject {
   return { type: "Split", pattern: { Regex: regex }, behavior: "Isolated", invert: false };
 }
 
+/** A text's words, until there are `limit` + 1. `isFirst`: nothing of the whole text lies before it. */
+type WordSplitter = (text: string, limit: number, isFirst: boolean) => string[];
+
 /**
- * A splitter for isolated Splits followed by ByteLevel, which all byte-level students have; null for other steps. Same
- * result as the library's in a third of the time, which a megabyte of digits needs. It stops after `limit` + 1 words.
+ * A splitter by these steps.
  * @param patterns each Split's expression as JavaScript's
  */
 export function createWordSplitter(
   steps: readonly JsonObject[],
   patterns: readonly (RegExp | undefined)[],
-): ((text: string, limit: number) => string[]) | null {
+): WordSplitter {
+  const isolated = isolatedSplitter(steps, patterns);
+  if (isolated !== null) return isolated;
+  const stages = steps.map((step, index) => stageOf(step, patterns[index]));
+  return (text, _limit, isFirst) => {
+    let pieces = [{ text, isFirst }];
+    for (const stage of stages) pieces = pieces.flatMap(stage);
+    return pieces.map((piece) => piece.text);
+  };
+}
+
+/**
+ * For isolated Splits followed by ByteLevel, which all byte-level students have; null for other steps. A third of the time,
+ * which a megabyte of digits needs.
+ */
+function isolatedSplitter(
+  steps: readonly JsonObject[],
+  patterns: readonly (RegExp | undefined)[],
+): WordSplitter | null {
   const last = steps.at(-1);
   if (last?.type !== "ByteLevel" || last.use_regex !== false || last.add_prefix_space === true) return null;
   const expressions: RegExp[] = [];
   for (const [i, step] of steps.slice(0, -1).entries()) {
     const pattern = patterns[i];
-    if (step.type !== "Split" || step.behavior !== "Isolated" || step.invert === true || !pattern)
+    if (step.type !== "Split" || step.behavior !== "Isolated" || isEmptyString(step.pattern) || !pattern)
       return null;
-    expressions.push(new RegExp(linearSource(pattern.source), pattern.flags));
+    expressions.push(pattern);
   }
   return (text, limit) => {
     let pieces = [text];
@@ -177,15 +227,53 @@ export function createWordSplitter(
   };
 }
 
-/** DeepSeek's \s+$, as the library writes it. */
-const SPACES_AT_END = String.raw`\p{White_Space}+(?:(?=\n)|(?![\s\S]))`;
+interface Piece {
+  readonly text: string;
+  readonly isFirst: boolean;
+}
 
-/**
- * An expression with the same matches that needs no quadratic time: \s+$ tries each place of a run of spaces anew, though
- * only the first can match.
- */
-function linearSource(source: string): string {
-  return source === SPACES_AT_END ? String.raw`(?<!\p{White_Space})${source}` : source;
+function stageOf(step: JsonObject, pattern: RegExp | undefined): (piece: Piece) => Piece[] {
+  switch (step.type) {
+    case "Split": {
+      // The library's expression of an empty text has a group around it, which matches too.
+      const expression = pattern ?? null;
+      const behaviour = isSplitBehaviour(step.behavior) ? step.behavior : "Isolated";
+      return ({ text, isFirst }) =>
+        splitAt(text, expression, behaviour, step.invert === true).map(({ start, end }) => ({
+          text: text.slice(start, end),
+          isFirst: isFirst && start === 0,
+        }));
+    }
+    case "Metaspace": {
+      const mark = typeof step.replacement === "string" ? step.replacement : "▁";
+      const scheme = step.prepend_scheme ?? (step.add_prefix_space === false ? "never" : "always");
+      return ({ text, isFirst }) => {
+        const marked = text.replaceAll(" ", mark);
+        const prefixed = scheme === "always" || (scheme === "first" && isFirst);
+        return [{ text: prefixed && !marked.startsWith(mark) ? mark + marked : marked, isFirst }];
+      };
+    }
+    case "ByteLevel":
+      return ({ text, isFirst }) => {
+        const prefixed = step.add_prefix_space === true && !text.startsWith(" ") ? ` ${text}` : text;
+        return [{ text: step.alphabet === false ? prefixed : byteLevelText(prefixed), isFirst }];
+      };
+    case "FixedLength":
+      return ({ text, isFirst }) => {
+        const characters = Array.from(text);
+        const length = Number(step.length ?? 5);
+        return Array.from({ length: Math.ceil(characters.length / length) }, (_, index) => ({
+          text: characters.slice(index * length, (index + 1) * length).join(""),
+          isFirst: isFirst && index === 0,
+        }));
+      };
+    default:
+      throw new Error(`no pre-tokenizer ${JSON.stringify(step.type)}`); // assertSupported named it before
+  }
+}
+
+function isEmptyString(pattern: unknown): boolean {
+  return isObject(pattern) && pattern.String === "";
 }
 
 /** Splits each piece into the expression's matches and the text between them, until there are `enough`. */

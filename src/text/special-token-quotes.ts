@@ -13,7 +13,7 @@ const MARKED = /\ufdd0([\u{f0000}-\u{ffffd}])/gu;
 /** The library's hooks in which quoted texts are restored: after special tokens were found, before words are. */
 interface Hooks {
   readonly model: { bpe: (word: string) => readonly string[] };
-  pre_tokenizer: ((text: string, options?: unknown) => readonly string[]) | null;
+  pre_tokenizer: ((text: string, options: { readonly isFirst: boolean }) => readonly string[]) | null;
 }
 
 /**

@@ -7,7 +7,7 @@ import { bytesOfByteLevelText } from "./byte-level-alphabet.ts";
 
 export interface TokenDecoder {
   /** The token's bytes, which do not depend on its neighbours. */
-  bytesOf(text: string, isAdded: boolean): Uint8Array;
+  bytesOf(text: string): Uint8Array;
   /** How many leading spaces are stripped from a text: SentencePiece puts one before every text. */
   readonly leadingSpaces: number;
 }
@@ -75,8 +75,8 @@ export function readTokenDecoder(decoder: unknown, origin: string): TokenDecoder
   }
   return {
     leadingSpaces,
-    bytesOf(text, isAdded) {
-      if (byteLevel) return (isAdded ? null : bytesOfByteLevelText(text)) ?? utf8.encode(text);
+    bytesOf(text) {
+      if (byteLevel) return bytesOfByteLevelText(text) ?? utf8.encode(text);
       // A token that would become far longer is written as far as it has come.
       const most = MAX_GROWTH * text.length;
       const plain = toText.reduce((current, step) => (current.length > most ? current : step(current)), text);

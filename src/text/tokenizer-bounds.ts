@@ -15,17 +15,15 @@ const MAX_SPECIAL_TOKENS = 64;
 /** Each makes up to two characters of one. */
 const MAX_BYTE_LEVELS = 2;
 
-/**
- * The steps of a `normalizer`, in order.
- * @throws MAGDI_UNSUPPORTED naming a step that may make a text far longer
- */
-export function boundedNormalizers(normalizer: unknown, origin: string): JsonObject[] {
-  const steps = normalizerSteps(normalizer).map((step) => {
-    if (step.type === "Prepend") expectShort(step.prepend, step, "normalizer", origin);
-    return step.type === "Replace" ? boundedReplacement(step, "normalizer", origin) : step;
-  });
-  expectFew(steps, "normalizer", origin);
-  return steps;
+/** @throws MAGDI_UNSUPPORTED naming a step of a `normalizer` that may make a text far longer */
+export function checkNormalizers(normalizer: unknown, origin: string): void {
+  const where = "normalizer";
+  const steps = normalizerSteps(normalizer);
+  expectFew(steps, where, origin);
+  for (const step of steps) {
+    if (step.type === "Prepend") expectShort(step.prepend, step, where, origin);
+    if (step.type === "Replace") checkReplacement(step, where, origin);
+  }
 }
 
 /** The steps of a `normalizer` as they are written. */
@@ -102,18 +100,14 @@ function tooManyTokens(found: number, where: string, origin: string): MagdiError
   );
 }
 
-/**
- * A Replace with its content taken literally: the JavaScript library would expand $&, $' and the like.
- * @throws MAGDI_UNSUPPORTED when it makes a text far longer
- */
-function boundedReplacement(step: JsonObject, where: string, origin: string): JsonObject {
+/** @throws MAGDI_UNSUPPORTED when it makes a text far longer */
+function checkReplacement(step: JsonObject, where: string, origin: string): void {
   const replaced = checkPattern(step, where, origin);
   const content = expectShort(step.content ?? "", step, where, origin);
   if (content.length > MAX_REPLACEMENT_GROWTH * replaced) {
     const most = `at most ${MAX_REPLACEMENT_GROWTH} times as long`;
     throw unsupported(step, `expected a content ${most} as what it replaces`, where, origin);
   }
-  return { ...step, content: content.replaceAll("$", "$$$$") };
 }
 
 /** The least length of what a pattern matches. */

@@ -39,8 +39,13 @@ export interface AddedToken {
   readonly content: string;
   readonly id: number;
   readonly special: boolean;
-  /** Whether it is found in normalized text, for which it is normalized too. */
+  /** Whether it is looked for in normalized text, for which it is normalized too. */
   readonly normalized: boolean;
+  /** Whether it takes the white space before or behind it with it. */
+  readonly lstrip: boolean;
+  readonly rstrip: boolean;
+  /** Whether it is no token inside of a word. */
+  readonly singleWord: boolean;
 }
 
 /** tokenizer.json's added_tokens. @throws MAGDI_BAD_FILE */
@@ -65,13 +70,15 @@ export function addedTokens(list: unknown, origin: string): AddedToken[] {
     if (token.content.length > MAX_ADDED_CHARACTERS) {
       throw longToken(`added_tokens[${index}]`, token.content, MAX_ADDED_CHARACTERS, origin);
     }
-    const { content, id } = token;
     const special = token.special === true;
     return {
-      content,
-      id,
+      content: token.content,
+      id: token.id,
       special,
       normalized: typeof token.normalized === "boolean" ? token.normalized : !special,
+      lstrip: token.lstrip === true,
+      rstrip: token.rstrip === true,
+      singleWord: token.single_word === true,
     };
   });
 }
@@ -83,14 +90,31 @@ function longToken(where: string, text: string, most: number, origin: string): M
   );
 }
 
-/** The special tokens that tokenizer_config.json names: bos_token, eos_token, …, and additional_special_tokens. */
+/** The special tokens that tokenizer_config.json names: bos_token, eos_token, …, a model's own, and lists of others. */
 export function namedSpecialTokens(config: JsonObject): string[] {
-  const names = ["bos_token", "eos_token", "unk_token", "sep_token", "pad_token", "cls_token", "mask_token"];
-  const additional = Array.isArray(config.additional_special_tokens) ? config.additional_special_tokens : [];
-  return [...names.map((name) => config[name]), ...additional].flatMap((token: unknown) => {
-    const text = specialTokenText(token);
-    return text === null ? [] : [text];
-  });
+  const lists = [config.additional_special_tokens, config.extra_special_tokens].flatMap((list) =>
+    Array.isArray(list) ? list : [],
+  );
+  const others = lists.flatMap((token: unknown) => specialTokenText(token) ?? []);
+  return [...new Set([...Object.values(specialTokenVariables(config)), ...others])];
+}
+
+/** In the order in which Transformers gives them ids where they have none. */
+const USUAL_NAMES = ["bos", "eos", "unk", "sep", "pad", "cls", "mask"].map((name) => `${name}_token`);
+
+/** Special tokens by name, as chat templates may use them: Transformers' special_tokens_map. */
+export function specialTokenVariables(config: JsonObject): Record<string, string> {
+  const usual = USUAL_NAMES.map((name) => [name, config[name]] as const);
+  const own = Object.entries(config).filter(([name]) => name.endsWith("_token"));
+  const named = [config.model_specific_special_tokens, config.extra_special_tokens].flatMap((tokens) =>
+    isObject(tokens) ? Object.entries(tokens) : [],
+  );
+  return Object.fromEntries(
+    [...usual, ...own, ...named].flatMap(([name, value]) => {
+      const text = specialTokenText(value);
+      return text === null ? [] : [[name, text] as const];
+    }),
+  );
 }
 
 /** A special token in tokenizer_config.json: a string, or an object with `content`. */

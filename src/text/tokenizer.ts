@@ -12,9 +12,11 @@ import { libraryNormalizers } from "./library-normalizers.ts";
 import { assertPatternsSound, unprovenPatterns } from "./pattern-check.ts";
 import { createWordSplitter, preTokenizerSteps } from "./pre-tokenizers.ts";
 import { SpecialTokenQuotes } from "./special-token-quotes.ts";
+import { supportedNormalizers } from "./supported-tokenizer.ts";
+import { createTextEncoder } from "./text-encoder.ts";
 import { readTokenDecoder } from "./token-decoder.ts";
 import { TokenLimit, TooManyTokensError } from "./token-limit.ts";
-import { boundedNormalizers, checkPostProcessor, checkPreTokenizers } from "./tokenizer-bounds.ts";
+import { checkNormalizers, checkPostProcessor, checkPreTokenizers } from "./tokenizer-bounds.ts";
 import { type AddedToken, addedTokens, namedSpecialTokens, vocabularyIds } from "./tokenizer-json.ts";
 
 /** Texts up to this length are encoded in some ten milliseconds, so their tokens are always counted exactly. */
@@ -94,17 +96,17 @@ export async function openTokenizer(folder: string): Promise<Tokenizer> {
 
 /** From the files' parsed content; `origin` is named in errors. @throws as openTokenizer */
 export async function createCheckedTokenizer(
-  tokenizer: JsonObject,
+  definition: JsonObject,
   config: JsonObject,
   origin: string,
 ): Promise<Tokenizer> {
-  await assertPatternsSound(tokenizer, origin);
-  return createTokenizer(tokenizer, config, origin);
+  await assertPatternsSound(definition, origin);
+  return createTokenizer(definition, config, origin);
 }
 
 /** The same, without trying the tokenizer's regular expressions before they are used. */
-export function createTokenizer(tokenizer: JsonObject, config: JsonObject, origin: string): Tokenizer {
-  const model = tokenizer.model;
+export function createTokenizer(definition: JsonObject, config: JsonObject, origin: string): Tokenizer {
+  const model = definition.model;
   if (!isObject(model) || !isObject(model.vocab)) {
     throw new MagdiError("MAGDI_BAD_FILE", `${origin}: expected model.vocab, an object from tokens to ids`);
   }
@@ -114,8 +116,13 @@ export function createTokenizer(tokenizer: JsonObject, config: JsonObject, origi
       `${origin}: expected a model of type BPE with merges, found type ${JSON.stringify(model.type)}`,
     );
   }
-  const added = addedTokens(tokenizer.added_tokens, origin);
-  const idOf = vocabularyIds(model.vocab, origin);
+  const added = addedTokens(definition.added_tokens, origin);
+  checkNormalizers(definition.normalizer, origin);
+  checkPreTokenizers(preTokenizerSteps(definition.pre_tokenizer), origin);
+  checkPostProcessor(definition.post_processor, origin);
+  const normalizers = supportedNormalizers(definition, model, added, origin);
+  const vocab = vocabularyIds(model.vocab, origin);
+  const idOf = new Map(vocab);
   for (const token of added) idOf.set(token.content, token.id);
   let vocabSize = 0;
   for (const id of idOf.values()) vocabSize = Math.max(vocabSize, id + 1);
@@ -125,23 +132,22 @@ export function createTokenizer(tokenizer: JsonObject, config: JsonObject, origi
   for (const token of added) texts[token.id] = token.content;
 
   const limit = new TokenLimit(idOf.keys());
-  const inner = buildLibraryTokenizer(tokenizer, model, added, config, limit, origin);
-  const decoder = readTokenDecoder(tokenizer.decoder, origin);
+  const inner = buildLibraryTokenizer(definition, normalizers, model, added, config, limit, origin);
+  const decoder = readTokenDecoder(definition.decoder, origin);
 
   const encoder = new BytePairEncoder(idOf, texts, model.merges, origin);
-  // The library's own merging takes seconds for a long word; it stays for subword suffixes, which only it supports.
-  const suffixes = model.end_of_word_suffix || model.continuing_subword_suffix;
-  if (!suffixes) {
-    inner.model.bpe = (word) => {
-      limit.expectPieces(word);
-      const pieces = encoder.split(word);
-      limit.count(pieces.length);
-      return pieces;
-    };
-  }
-  const countable = everyPieceIsToken(tokenizer, model, idOf);
+  // The library's own merging takes seconds for a long word.
+  inner.model.bpe = (word) => {
+    limit.expectPieces(word);
+    const pieces = encoder.split(word);
+    limit.count(pieces.length);
+    return pieces;
+  };
+  const countable = everyPieceIsToken(definition, model, idOf);
 
-  const addedIds = new Set(added.map((token) => token.id));
+  const decodedAs = new Map(
+    added.filter(({ normalized }) => normalized).map(({ id, content }) => [id, inner.normalizer?.(content)]),
+  );
   const specialTokenIds = new Set(added.filter((token) => token.special).map((token) => token.id));
   for (const token of namedSpecialTokens(config)) {
     const id = idOf.get(token);
@@ -152,6 +158,16 @@ export function createTokenizer(tokenizer: JsonObject, config: JsonObject, origi
     origin,
   );
   quotes.readIn(inner);
+  const { unk_token: unknown } = model;
+  const textIds = createTextEncoder(inner, added, {
+    vocab,
+    unknownId: typeof unknown === "string" ? (idOf.get(unknown) ?? null) : null,
+    isComplete: countable,
+    fuseUnknown: model.fuse_unk === true,
+    byteFallback: model.byte_fallback === true,
+    ignoreMerges: model.ignore_merges === true,
+  });
+  const around = idsAround(inner);
   const bytes: (Uint8Array | undefined)[] = new Array(vocabSize);
   const nothing = new Uint8Array(0);
   const tokenBytes = (id: number): Uint8Array => {
@@ -159,27 +175,25 @@ export function createTokenizer(tokenizer: JsonObject, config: JsonObject, origi
     if (known !== undefined) return known;
     const text = texts[id];
     if (text === undefined) return nothing;
-    const made = decoder.bytesOf(text, addedIds.has(id));
+    const made = decoder.bytesOf(decodedAs.get(id) ?? text);
     bytes[id] = made;
     return made;
   };
 
-  const isProven =
-    unprovenPatterns(tokenizer).length === 0 &&
-    boundedNormalizers(tokenizer.normalizer, origin).length <= FEW_NORMALIZERS;
+  const isProven = unprovenPatterns(definition).length === 0 && normalizers.length <= FEW_NORMALIZERS;
 
   return {
     encode(text, options) {
-      if (text === "") return emptyEncoding(inner, options);
       const { atMost = Number.POSITIVE_INFINITY, addSpecialTokens, quoted = false } = options;
       const most = countable && text.length > SHORT_TEXT_UNITS ? atMost : Number.POSITIVE_INFINITY;
       const limitMs = isProven ? null : ENCODE_MS + ENCODE_UNIT_MS * text.length;
-      const encode = () => Int32Array.from(inner.encode(text, { add_special_tokens: addSpecialTokens }).ids);
       // The limits are set outside: code that is stopped does not tidy up.
-      const ids = limit.during(most, () => quotes.during(quoted, () => encodedWithin(limitMs, encode)));
+      const ids = limit.during(most, () =>
+        quotes.during(quoted, () => encodedWithin(limitMs, () => textIds(text))),
+      );
       // The limit counts the pieces of words alone, and special tokens are none.
       if (ids.length > most) throw new TooManyTokensError(ids.length);
-      return ids;
+      return Int32Array.from(addSpecialTokens ? [...around.before, ...ids, ...around.behind] : ids);
     },
     quoteSpecial: (text) => quotes.quote(text),
     decode(ids, options) {
@@ -199,7 +213,7 @@ export function createTokenizer(tokenizer: JsonObject, config: JsonObject, origi
     specialTokenIds,
     idOf: (token) => idOf.get(token),
     leadingSpaces: decoder.leadingSpaces,
-    startTokenIds: startTokenIds(inner),
+    startTokenIds: around.before,
   };
 }
 
@@ -208,7 +222,7 @@ interface LibraryTokenizer {
   readonly model: { bpe: (word: string) => readonly string[] };
   normalizer: ((text: string) => string) | null;
   pre_tokenizer:
-    | (((text: string, options?: unknown) => readonly string[]) & {
+    | (((text: string, options: { readonly isFirst: boolean }) => readonly string[]) & {
         tokenizers?: readonly { pattern?: RegExp }[];
       })
     | null;
@@ -219,34 +233,31 @@ interface LibraryTokenizer {
       addSpecialTokens: boolean,
     ): { readonly tokens: readonly string[] };
   } | null;
-  encode(text: string, options: { add_special_tokens: boolean }): { readonly ids: readonly number[] };
   token_to_id(token: string): number | undefined;
 }
 
 function buildLibraryTokenizer(
   tokenizer: JsonObject,
+  steps: readonly JsonObject[],
   model: JsonObject,
   added: readonly AddedToken[],
   config: JsonObject,
   limit: TokenLimit,
   origin: string,
 ): LibraryTokenizer {
-  const steps = preTokenizerSteps(tokenizer.pre_tokenizer);
-  checkPreTokenizers(steps, origin);
-  checkPostProcessor(tokenizer.post_processor, origin);
-  const normalizer = { type: "Sequence", normalizers: boundedNormalizers(tokenizer.normalizer, origin) };
+  const preTokenizers = preTokenizerSteps(tokenizer.pre_tokenizer);
   const definition = {
     ...tokenizer,
     added_tokens: tokenizer.added_tokens ?? added,
-    normalizer: normalizer.normalizers.length === 0 ? null : normalizer,
-    pre_tokenizer: steps.length === 0 ? null : { type: "Sequence", pretokenizers: steps },
+    normalizer: steps.length === 0 ? null : { type: "Sequence", normalizers: steps },
+    pre_tokenizer: preTokenizers.length === 0 ? null : { type: "Sequence", pretokenizers: preTokenizers },
     post_processor: tokenizer.post_processor ?? null,
     // Its merging and decoding are not used, so it gets no decoder and no merges to index.
     decoder: null,
     model: { ...model, type: "BPE", merges: [] },
   };
   try {
-    const normalizers = libraryNormalizers(normalizer.normalizers);
+    const normalizers = libraryNormalizers(steps);
     // The library normalizes added tokens without a bound.
     for (const { content, normalized } of added) if (normalized) normalizedBy(normalizers, content);
     // It looks for each of the additional special tokens in a list, and has no use for them here.
@@ -256,12 +267,15 @@ function buildLibraryTokenizer(
     });
     if (inner.normalizer !== null) inner.normalizer = (text) => normalizedBy(normalizers, text);
     const patterns = inner.pre_tokenizer?.tokenizers?.map((step) => step.pattern) ?? [];
-    const splitWords = createWordSplitter(steps, patterns);
-    if (splitWords !== null) {
-      inner.pre_tokenizer = (text) => {
-        // A text has at least as many bytes as UTF-16 units.
-        limit.expectPieces(text);
-        const words = splitWords(text, limit.left);
+    const splitWords = createWordSplitter(preTokenizers, patterns);
+    // A text has at least as many bytes as UTF-16 units; other steps may remove some.
+    const countable =
+      preTokenizers.at(-1)?.type === "ByteLevel" &&
+      preTokenizers.every((step) => step.behavior !== "Removed");
+    if (preTokenizers.length > 0) {
+      inner.pre_tokenizer = (text, { isFirst }) => {
+        if (countable) limit.expectPieces(text);
+        const words = splitWords(text, limit.left, isFirst);
         limit.expect(words.length);
         return words;
       };
@@ -274,7 +288,7 @@ function buildLibraryTokenizer(
 }
 
 /** @throws MAGDI_BAD_REQUEST when the tokenizer takes far too long over the text, or makes it far longer */
-function encodedWithin(limitMs: number | null, encode: () => Int32Array): Int32Array {
+function encodedWithin(limitMs: number | null, encode: () => readonly number[]): readonly number[] {
   try {
     return limitMs === null ? encode() : withinTime(limitMs, encode);
   } catch (cause) {
@@ -295,15 +309,14 @@ function everyPieceIsToken(
   return bytesOnly && [...byteOfCharacter.keys()].every((character) => idOf.has(character));
 }
 
-function startTokenIds(inner: LibraryTokenizer): readonly number[] {
+/** What the post-processor puts before and behind a text. */
+function idsAround(inner: LibraryTokenizer): {
+  readonly before: readonly number[];
+  readonly behind: readonly number[];
+} {
   const text = ""; // no token is empty
   const tokens = inner.post_processor?.post_process([text], null, true).tokens ?? [text];
-  return tokens.slice(0, tokens.indexOf(text)).map((token) => inner.token_to_id(token) ?? 0);
-}
-
-/** The library adds no special tokens to an empty text. */
-function emptyEncoding(inner: LibraryTokenizer, options: EncodeOptions): Int32Array {
-  if (!options.addSpecialTokens || inner.post_processor === null) return new Int32Array(0);
-  const { tokens } = inner.post_processor.post_process([], null, true);
-  return Int32Array.from(tokens.map((token) => inner.token_to_id(token) ?? 0));
+  const ids = (part: readonly string[]) => part.map((token) => inner.token_to_id(token) ?? 0);
+  const at = tokens.indexOf(text);
+  return { before: ids(tokens.slice(0, at)), behind: ids(tokens.slice(at + 1)) };
 }

@@ -72,10 +72,25 @@ describe("a graph's rows", () => {
       question: `What ${special}is it?`,
       nodes: mag.nodes.map((node) => ({ ...node, reasoning: `${special}So ${special}7${special}` })),
     };
-    const { units } = tokeniseMags([written], student, { maxTokens: 1000 });
-    for (const { tokenIds } of units[0]!.rows) {
-      // One behind the user's message, one at the end.
-      assert.equal(tokenIds.filter((id) => student.tokenizer.specialTokenIds.has(id)).length, 2);
+    // Without the inner one the rest would be the token.
+    const nested = `${special.slice(0, 3)}${special}${special.slice(3)}`;
+    const split = {
+      ...mag,
+      question: `What ${nested}is it?`,
+      nodes: mag.nodes.map((node) => ({ ...node, reasoning: `So ${nested} 7` })),
+    };
+    for (const [each, said] of [
+      [written, special],
+      [split, nested],
+    ] as const) {
+      const { units } = tokeniseMags([each], student, { maxTokens: 1000 });
+      for (const { tokenIds, promptLength } of units[0]!.rows) {
+        // One behind the user's message, one at the end.
+        assert.equal(tokenIds.filter((id) => student.tokenizer.specialTokenIds.has(id)).length, 2);
+        const text = (ids: Int32Array) => student.tokenizer.decode(ids, { skipSpecialTokens: true });
+        assert.ok(text(tokenIds.subarray(0, promptLength)).includes(`What ${said}is it?`));
+        assert.ok(text(tokenIds.subarray(promptLength)).includes(said));
+      }
     }
   });
 

@@ -30,7 +30,10 @@ const special = (content: string, id: number, more: JsonObject = {}): JsonObject
 /** The byte-level fixture with a family's control tokens. */
 async function byteLevel(contents: readonly string[], more: JsonObject = {}): Promise<Tokenizer> {
   const definition = await readFixture<JsonObject>("byte-level/tokenizer.json");
-  const added = contents.map((content, index) => special(content, 700 + index, more));
+  const { vocab } = definition.model as { vocab: Readonly<Record<string, number>> }; // the fixture's
+  const unknown = contents.filter((content) => vocab[content] === undefined);
+  const idOf = (content: string) => vocab[content] ?? Object.keys(vocab).length + unknown.indexOf(content);
+  const added = contents.map((content) => special(content, idOf(content), more));
   return createTokenizer({ ...definition, added_tokens: added }, {}, "test");
 }
 

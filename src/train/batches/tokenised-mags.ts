@@ -45,8 +45,8 @@ export interface TokeniseCounts {
 const MIN_COMPLETION = 8;
 
 /**
- * Each graph as a unit of rows: the prompt as the server renders it, then a node's completion and the end token. The text of
- * special tokens is removed from questions and reasoning, so that it does not become a special token.
+ * Each graph as a unit of rows: the prompt as the server renders it, then a node's completion and the end token. What a question
+ * or reasoning spells like a special token is tokenised as the text that it is, as in the server.
  */
 export function tokeniseMags(
   mags: readonly Mag[],
@@ -125,14 +125,10 @@ class RowTokeniser {
   };
   readonly #student: StudentText;
   readonly #options: TokeniseOptions;
-  readonly #specialTexts: readonly string[];
 
   constructor(student: StudentText, options: TokeniseOptions) {
     this.#student = student;
     this.#options = options;
-    this.#specialTexts = [...student.tokenizer.specialTokenIds]
-      .map((id) => student.tokenizer.tokenText(id))
-      .filter((text) => text.length > 1);
   }
 
   graph(mag: Mag): TrainingUnit | null {
@@ -164,7 +160,8 @@ class RowTokeniser {
     tooLong = this.#options.tooLong,
   ): TrainingRow | null {
     const { tokenizer, endTokenId } = this.#student;
-    const ids = tokenizer.encode(this.#plain(completion), { addSpecialTokens: false });
+    const quoted = tokenizer.quoteSpecial(completion);
+    const ids = tokenizer.encode(quoted, { addSpecialTokens: false, quoted: true });
     const room = this.#options.maxTokens - prompt.length;
     const fits = ids.length + 1 <= room;
     if (!fits && tooLong === "drop") {
@@ -185,9 +182,9 @@ class RowTokeniser {
   prompt(mag: Mag, asksFor: "chain" | "answer"): Int32Array {
     const [message] = renderPrompt({
       task: mag.task,
-      question: this.#plain(mag.question),
-      choices: mag.choices?.map(({ label, text }) => ({ label, text: this.#plain(text) })) ?? null,
-      passage: mag.passage === null ? null : this.#plain(mag.passage),
+      question: mag.question,
+      choices: mag.choices,
+      passage: mag.passage,
     });
     // The instruction is the last paragraph.
     const content =
@@ -195,10 +192,6 @@ class RowTokeniser {
         ? message.content
         : `${message.content.slice(0, message.content.lastIndexOf("\n\n"))}\n\nGive no reasons. ${ANSWER_ALONE}`;
     return encodeChat(this.#student, [{ role: "user", content }]);
-  }
-
-  #plain(text: string): string {
-    return this.#specialTexts.reduce((rest, special) => rest.replaceAll(special, ""), text);
   }
 }
 

@@ -47,6 +47,10 @@ const KNOWN = [
   "engine_stalls_total",
   "prefix_cache_queries_total",
   "prefix_cache_hits_total",
+  // None: all of the load is one caller's, and stays within the limits over all connections.
+  "preemptions_total",
+  "recomputed_tokens_total",
+  "limits_reached_total",
 ].map((name) => `magdi_${name}`);
 
 /** Counters by API key name, which a client does not know: compared as sums over all names. */

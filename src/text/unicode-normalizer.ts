@@ -26,7 +26,7 @@ export function normalizeUnicode(text: string, form: NormalizationForm): string 
 }
 
 /** An equivalent text whose long runs of marks are in order, so that the engine normalizes it in linear time. */
-export function orderMarks(text: string, form: NormalizationForm): string {
+function orderMarks(text: string, form: NormalizationForm): string {
   return text.replace(RUN, (run) => ordered(run, form));
 }
 

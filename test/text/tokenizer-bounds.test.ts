@@ -57,7 +57,7 @@ const REFUSED: Readonly<Record<string, readonly [changes: object, message: RegEx
         type: "Sequence",
         normalizers: times(60, replace("<|im_start|>", "<|im_start|><|im_start|>")),
       },
-      added_tokens: [{ id: 600, content: "<|im_start|>", normalized: true }],
+      added_tokens: [{ id: 1, content: "<|im_start|>", normalized: true }],
     },
     /more than 16 times as long/,
   ],
@@ -105,7 +105,7 @@ const REFUSED: Readonly<Record<string, readonly [changes: object, message: RegEx
   "many special tokens": [
     {
       added_tokens: Array.from({ length: 70_000 }, (_, i) => ({
-        id: 1000 + i,
+        id: 602 + i,
         content: `<${i}>`,
         special: true,
       })),
@@ -178,15 +178,15 @@ test("a text that an expression takes too long for is refused in time, and the n
 
 test("a hundred thousand added tokens are read, found in texts, and quoted", () => {
   const extra = Array.from({ length: 50_000 }, (_, i) => ({
-    id: 1000 + i,
+    id: 603 + i,
     content: `<extra_${i}>`,
     special: true,
   }));
   const config = { additional_special_tokens: extra.map(({ content }) => content) };
   const tokenizer = open({ added_tokens: [...sound.added_tokens, ...extra] }, config);
   const said = "<extra_7><extra_49999>";
-  assert.deepEqual([...tokenizer.encode(said, { addSpecialTokens: false })], [1007, 50_999]);
+  assert.deepEqual([...tokenizer.encode(said, { addSpecialTokens: false })], [610, 50_602]);
   const quoted = tokenizer.encode(tokenizer.quoteSpecial(said), { addSpecialTokens: false, quoted: true });
-  assert.ok(quoted.every((id) => id < 1000));
+  assert.ok(quoted.every((id) => id < 603));
   assert.equal(tokenizer.decode(quoted, { skipSpecialTokens: false }), said);
 });

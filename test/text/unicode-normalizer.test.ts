@@ -80,8 +80,6 @@ const NORMALIZERS: Record<string, JsonObject> = {
   ...Object.fromEntries(FORMS.map((type) => [type, { type }])),
   Lowercase: { type: "Lowercase" },
   StripAccents: { type: "StripAccents" },
-  BertNormalizer: { type: "BertNormalizer", clean_text: true, handle_chinese_chars: true, lowercase: true },
-  Precompiled: { type: "Precompiled", precompiled_charsmap: null },
   Sequence: {
     type: "Sequence",
     normalizers: [

@@ -14,13 +14,14 @@ import { drawBench } from "./chart.ts";
 import { runLlamaBench } from "./llama-bench.ts";
 import { nodeLlamaCppEntry } from "./peers.ts";
 import { promptSource } from "./prompts.ts";
+import { openPythonPeer } from "./python-peer.ts";
 import { readBandwidth } from "./read-bandwidth.ts";
 import { type BenchReport, markdownOf, OURS, type SubjectReport } from "./report.ts";
 import { runRounds } from "./rounds.ts";
 import { spreadOf } from "./statistics.ts";
 import { SubjectProcess } from "./subject-process.ts";
 import { dtypeOf } from "./weights.ts";
-import { decodeRate, type SubjectOptions } from "./workload.ts";
+import { decodeRate, type Subject, type SubjectOptions } from "./workload.ts";
 
 const HELP = `Usage: npm run bench -- [options]
 
@@ -30,8 +31,10 @@ With --device cpu, webgpu or cuda it measures that device, and --device NAME --h
   --model DIR          student folder (default models/smollm2-135m-instruct)
   --dtype NAME         weights (default: the smallest that the folder holds)
   --gguf FILE          the same weights for llama.cpp and node-llama-cpp; without it they are left out
-  --llama-bench DIR    folder with llama.cpp's own llama-bench and llama-batched-bench
-  --subjects A,B       of magdi, server, transformers.js, node-llama-cpp (default: all that can run)
+  --llama-cpp DIR      folder with llama.cpp's own llama-server, llama-bench and llama-batched-bench
+  --python PYTHON      interpreter with onnxruntime-genai, which runs the student's transformers.js graph
+  --subjects A,B       of magdi, stock (magdi with ONNX Runtime's operators), server, transformers.js, node-llama-cpp,
+                       llama-server, onnxruntime-genai (default: all that can run)
   --cases TEXT         only cases whose name contains it
   --threads N          (default: the processors of this process)
   --rows N             widest batch (default 32)
@@ -47,7 +50,8 @@ async function main(): Promise<void> {
       model: { type: "string", default: "models/smollm2-135m-instruct" },
       dtype: { type: "string" },
       gguf: { type: "string" },
-      "llama-bench": { type: "string" },
+      "llama-cpp": { type: "string" },
+      python: { type: "string" },
       subjects: { type: "string" },
       cases: { type: "string", default: "" },
       threads: { type: "string", default: String(usableProcessors()) },
@@ -80,7 +84,11 @@ async function main(): Promise<void> {
     contextLength: CONTEXT_TOKENS,
   };
   const wanted = values.subjects?.split(",");
-  const { running, subjects } = await openSubjects(options, values.gguf ?? null, wanted ?? null);
+  const { running, subjects } = await openSubjects(options, wanted ?? null, {
+    gguf: values.gguf === undefined ? null : path.resolve(values.gguf),
+    llamaCpp: values["llama-cpp"] ?? null,
+    python: values.python ?? null,
+  });
   const asked = benchCases(source, rows).filter(({ name }) => name.includes(values.cases));
   const cases = await runRounds(running, asked, repeats, say);
   const steps = await runSteps(running.get(OURS) ?? null, source, rows, repeats);
@@ -109,9 +117,7 @@ async function main(): Promise<void> {
     cases,
     steps,
     llamaBench:
-      values["llama-bench"] && values.gguf
-        ? runLlamaBench(values["llama-bench"], values.gguf, threads)
-        : null,
+      values["llama-cpp"] && values.gguf ? runLlamaBench(values["llama-cpp"], values.gguf, threads) : null,
   };
   const markdown = markdownOf(report);
   process.stdout.write(`\n${markdown}`);
@@ -125,36 +131,67 @@ function say(line: string): void {
   process.stderr.write(`${line}\n`);
 }
 
+interface Running extends Subject {
+  residentBytes(): Promise<number>;
+}
+
 interface OpenedSubjects {
-  readonly running: Map<string, SubjectProcess>;
+  readonly running: Map<string, Running>;
   readonly subjects: Record<string, SubjectReport | string>;
+}
+
+/** Where peers and what they need lie; null for what was not given. */
+interface Peers {
+  readonly gguf: string | null;
+  readonly llamaCpp: string | null;
+  readonly python: string | null;
 }
 
 async function openSubjects(
   options: SubjectOptions,
-  gguf: string | null,
   wanted: readonly string[] | null,
+  { gguf, llamaCpp, python }: Peers,
 ): Promise<OpenedSubjects> {
-  const running = new Map<string, SubjectProcess>();
+  const running = new Map<string, Running>();
   const subjects: Record<string, SubjectReport | string> = {};
-  const offered: [string, string, SubjectOptions | string][] = [
-    [OURS, "engine.ts", options],
-    ["server", "server.ts", options],
-    ["transformers.js", "transformers-js.ts", options],
+  const inProcess = (module: string, given = options, environment: NodeJS.ProcessEnv = {}) =>
+    SubjectProcess.open(`./subjects/${module}`, given, environment);
+  const offered: [string, (() => Promise<{ subject: Running; readyMs: number }>) | string][] = [
+    [OURS, () => inProcess("engine.ts")],
+    ["stock", () => inProcess("engine.ts", options, { MAGDI_KERNELS: "stock" })],
+    ["server", () => inProcess("server.ts")],
+    ["transformers.js", () => inProcess("transformers-js.ts")],
     [
       "node-llama-cpp",
-      "node-llama-cpp.ts",
-      gguf === null ? "no --gguf given" : { ...options, model: path.resolve(gguf) },
+      gguf === null
+        ? "no --gguf given"
+        : () =>
+            inProcess(
+              "node-llama-cpp.ts",
+              { ...options, model: gguf },
+              { MAGDI_BENCH_NODE_LLAMA_CPP: nodeLlamaCppEntry(say) },
+            ),
     ],
+    [
+      "llama-server",
+      gguf === null || llamaCpp === null
+        ? "no --gguf and --llama-cpp given"
+        : () =>
+            inProcess(
+              "llama-server.ts",
+              { ...options, model: gguf },
+              { MAGDI_BENCH_LLAMA_SERVER: path.join(llamaCpp, "llama-server") },
+            ),
+    ],
+    ["onnxruntime-genai", python === null ? "no --python given" : () => openGenai(options, python)],
   ];
-  for (const [name, module, given] of offered) {
+  for (const [name, open] of offered) {
     if (wanted !== null && !wanted.includes(name)) continue;
-    if (typeof given === "string") {
-      subjects[name] = given;
+    if (typeof open === "string") {
+      subjects[name] = open;
       continue;
     }
-    if (name === "node-llama-cpp") process.env.MAGDI_BENCH_NODE_LLAMA_CPP = nodeLlamaCppEntry(say);
-    const { subject, readyMs } = await SubjectProcess.open(`./subjects/${module}`, given);
+    const { subject, readyMs } = await open();
     running.set(name, subject);
     subjects[name] = { readyMs, residentBytes: 0 };
     say(`${name} ready after ${readyMs.toFixed(0)} ms`);
@@ -162,8 +199,21 @@ async function openSubjects(
   return { running, subjects };
 }
 
+async function openGenai(
+  { model, dtype, threads, rows, contextLength }: SubjectOptions,
+  python: string,
+): Promise<{ subject: Running; readyMs: number }> {
+  const startMs = performance.now();
+  const graph = path.resolve(model, "onnx", dtype === "fp32" ? "model.onnx" : `model_${dtype}.onnx`);
+  const program = "genai_peer.py";
+  const subject = await openPythonPeer({
+    ...{ python, program, base: graph, device: "cpu", threads, rows, contextLength },
+  });
+  return { subject, readyMs: performance.now() - startMs };
+}
+
 async function runSteps(
-  engine: SubjectProcess | null,
+  engine: Running | null,
   source: PromptSource,
   rows: number,
   repeats: number,

@@ -24,11 +24,13 @@ export class SubjectProcess {
   static async open(
     module: string,
     options: SubjectOptions,
+    environment: NodeJS.ProcessEnv = {},
   ): Promise<{ readonly subject: SubjectProcess; readonly readyMs: number }> {
     const startMs = performance.now();
     const child = fork(fileURLToPath(import.meta.url), ["subject"], {
       execArgv: ["--import", "tsx"],
       stdio: ["ignore", "inherit", "inherit", "ipc"],
+      env: { ...process.env, ...environment },
     });
     const subject = new SubjectProcess(child);
     try {

@@ -12,6 +12,7 @@ import { openStudentFolder } from "../../../src/student/open-student-folder.ts";
 import { openTokenizer } from "../../../src/text/tokenizer.ts";
 import { ownVersion } from "../../machine.ts";
 import { promptSource } from "../prompts.ts";
+import { openPythonPeer } from "../python-peer.ts";
 import { readBandwidth } from "../read-bandwidth.ts";
 import { OURS } from "../report.ts";
 import { runRounds } from "../rounds.ts";
@@ -20,7 +21,6 @@ import { dtypeOf } from "../weights.ts";
 import type { Subject } from "../workload.ts";
 import { deviceBandwidth } from "./bandwidth.ts";
 import { type DeviceAmounts, deviceCases } from "./cases.ts";
-import { openPythonPeer } from "./python-peer.ts";
 import { type DeviceReport, deviceMarkdown } from "./report.ts";
 
 const HELP = `Usage: npm run bench -- --device ${DEVICES.join("|")} [options]

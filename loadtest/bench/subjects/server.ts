@@ -1,17 +1,7 @@
 // Our server over HTTP: the real process, driven through /v1/completions with token ids and streams.
 import { MAGDI_SERVE, ServerProcess } from "../../server/server-process.ts";
 import type { OpenSubject } from "../workload.ts";
-
-/** Data lines of server-sent events, as they come. */
-async function* dataLines(body: ReadableStream<Uint8Array>): AsyncGenerator<string> {
-  const decoder = new TextDecoder();
-  let rest = "";
-  for await (const bytes of body) {
-    const lines = (rest + decoder.decode(bytes, { stream: true })).split("\n");
-    rest = lines.pop() ?? "";
-    for (const line of lines) if (line.startsWith("data: ")) yield line.slice("data: ".length);
-  }
-}
+import { dataLines } from "./data-lines.ts";
 
 export const openSubject: OpenSubject = async ({ model, dtype, threads, rows, contextLength }) => {
   const server = new ServerProcess([

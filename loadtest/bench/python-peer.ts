@@ -2,8 +2,8 @@
 
 import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
-import { LineProcess } from "../../line-process.ts";
-import type { Subject, Workload, WorkloadTime } from "../workload.ts";
+import { LineProcess } from "../line-process.ts";
+import type { Subject, Workload, WorkloadTime } from "./workload.ts";
 
 export interface PythonPeer extends Subject {
   /** Version, device and number format, from the program. */
@@ -28,7 +28,7 @@ export interface PythonPeerOptions {
 /** @throws Error with the reason when the program cannot run here. */
 export async function openPythonPeer(options: PythonPeerOptions): Promise<PythonPeer> {
   const { python, program, base, device, threads, rows, contextLength } = options;
-  const file = fileURLToPath(new URL(`../peers/${program}`, import.meta.url));
+  const file = fileURLToPath(new URL(`./peers/${program}`, import.meta.url));
   const command = [python, file, base, device, ...[threads, rows, contextLength].map(String)];
   const { process, greeting } = await LineProcess.open(command);
   const { version, dtype } = greeting as { version: string; dtype: string }; // what the programs of peers/ say

@@ -14,7 +14,7 @@ BEGIN_TARGET("avx2,fma,f16c")
 #define NAME avx2
 
 static inline __attribute__((always_inline)) void dot4(int rows, const uint8_t *weights, const int8_t *codes,
-                                                       size_t stride, ints *sums) {
+                                                       ints *sums) {
   const __m256i low = _mm256_set1_epi8(15), ones = _mm256_set1_epi16(1);
   ints words[ROWS];
   for (int r = 0; r < rows; r++) words[r] = (ints){_mm256_setzero_si256(), _mm256_setzero_si256()};
@@ -24,7 +24,7 @@ static inline __attribute__((always_inline)) void dot4(int rows, const uint8_t *
     for (int h = 0; h < 2; h++) {
       __m256i x = _mm256_and_si256(a, low), y = _mm256_and_si256(b, low);
       for (int r = 0; r < rows; r++) {
-        __m256i four = four_codes(codes + r * stride + h * 16 + g * 4);
+        __m256i four = four_codes(codes + r * BLOCK + h * 16 + g * 4);
         words[r].a = _mm256_add_epi16(words[r].a, _mm256_maddubs_epi16(x, four));
         words[r].b = _mm256_add_epi16(words[r].b, _mm256_maddubs_epi16(y, four));
       }
@@ -39,7 +39,7 @@ static inline __attribute__((always_inline)) void dot4(int rows, const uint8_t *
 
 // 8-bit codes as two of 4 bits: code = 16·high + low.
 static inline __attribute__((always_inline)) void dot8(int rows, const uint8_t *weights, const int8_t *codes,
-                                                       size_t stride, ints *sums) {
+                                                       ints *sums) {
   const __m256i low = _mm256_set1_epi8(15), one = _mm256_set1_epi16(1), sixteen = _mm256_set1_epi16(16);
   for (int half = 0; half < 2; half++) {
     __m256i lows[ROWS], highs[ROWS];
@@ -48,7 +48,7 @@ static inline __attribute__((always_inline)) void dot8(int rows, const uint8_t *
       __m256i w = _mm256_loadu_si256((const __m256i *)(weights + g * 64 + half * 32));
       __m256i x = _mm256_and_si256(w, low), y = _mm256_and_si256(_mm256_srli_epi16(w, 4), low);
       for (int r = 0; r < rows; r++) {
-        __m256i four = four_codes(codes + r * stride + g * 4);
+        __m256i four = four_codes(codes + r * BLOCK + g * 4);
         lows[r] = _mm256_add_epi16(lows[r], _mm256_maddubs_epi16(x, four));
         highs[r] = _mm256_add_epi16(highs[r], _mm256_maddubs_epi16(y, four));
       }

@@ -9,34 +9,35 @@
 BEGIN_TARGET("avx2,fma,f16c,avx512f,avx512bw,avx512dq,avx512vl,avx512vnni")
 #include "lanes-avx512.h"
 
-#define ROWS 8
+#define ROWS 10
 #define WIDTH 2
 #define NAME avx512vnni
 
-static inline __attribute__((always_inline)) __m512i four_codes(const int8_t *p) {
-  int32_t codes;
-  memcpy(&codes, p, 4);
-  return _mm512_set1_epi32(codes);
+// Adds the products with four activations, which the instruction reads itself: compilers read all activations of a block
+// first, which needs more registers than there are.
+static inline __attribute__((always_inline)) __m512i dot(__m512i sum, __m512i weights, const int8_t *codes) {
+  __asm__("vpdpbusd %2%{1to16%}, %1, %0" : "+v"(sum) : "v"(weights), "m"(*(const int8_t(*)[4])codes));
+  return sum;
 }
 
 static inline __attribute__((always_inline)) void dot4(int rows, const uint8_t *weights, const int8_t *codes,
-                                                       size_t stride, ints *sums) {
+                                                       ints *sums) {
   const __m512i low = _mm512_set1_epi8(15);
   for (int g = 0; g < 4; g++) {
     __m512i w = _mm512_loadu_si512(weights + g * 64);
     __m512i x = _mm512_and_si512(w, low), y = _mm512_and_si512(_mm512_srli_epi16(w, 4), low);
     for (int r = 0; r < rows; r++) {
-      const int8_t *p = codes + (size_t)r * stride + g * 4;
-      sums[r] = _mm512_dpbusd_epi32(_mm512_dpbusd_epi32(sums[r], x, four_codes(p)), y, four_codes(p + 16));
+      const int8_t *p = codes + r * BLOCK + g * 4;
+      sums[r] = dot(dot(sums[r], x, p), y, p + 16);
     }
   }
 }
 
 static inline __attribute__((always_inline)) void dot8(int rows, const uint8_t *weights, const int8_t *codes,
-                                                       size_t stride, ints *sums) {
+                                                       ints *sums) {
   for (int g = 0; g < 8; g++) {
     __m512i w = _mm512_loadu_si512(weights + g * 64);
-    for (int r = 0; r < rows; r++) sums[r] = _mm512_dpbusd_epi32(sums[r], w, four_codes(codes + (size_t)r * stride + g * 4));
+    for (int r = 0; r < rows; r++) sums[r] = dot(sums[r], w, codes + r * BLOCK + g * 4);
   }
 }
 

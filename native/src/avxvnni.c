@@ -14,7 +14,7 @@ BEGIN_TARGET("avx2,fma,f16c,avxvnni")
 #define NAME avxvnni
 
 static inline __attribute__((always_inline)) void dot4(int rows, const uint8_t *weights, const int8_t *codes,
-                                                       size_t stride, ints *sums) {
+                                                       ints *sums) {
   const __m256i low = _mm256_set1_epi8(15);
   for (int g = 0; g < 4; g++) {
     __m256i a = _mm256_loadu_si256((const __m256i *)(weights + g * 64));
@@ -22,7 +22,7 @@ static inline __attribute__((always_inline)) void dot4(int rows, const uint8_t *
     for (int h = 0; h < 2; h++) {
       __m256i x = _mm256_and_si256(a, low), y = _mm256_and_si256(b, low);
       for (int r = 0; r < rows; r++) {
-        __m256i four = four_codes(codes + (size_t)r * stride + h * 16 + g * 4);
+        __m256i four = four_codes(codes + r * BLOCK + h * 16 + g * 4);
         sums[r].a = _mm256_dpbusd_avx_epi32(sums[r].a, x, four);
         sums[r].b = _mm256_dpbusd_avx_epi32(sums[r].b, y, four);
       }
@@ -32,12 +32,12 @@ static inline __attribute__((always_inline)) void dot4(int rows, const uint8_t *
 }
 
 static inline __attribute__((always_inline)) void dot8(int rows, const uint8_t *weights, const int8_t *codes,
-                                                       size_t stride, ints *sums) {
+                                                       ints *sums) {
   for (int g = 0; g < 8; g++) {
     __m256i a = _mm256_loadu_si256((const __m256i *)(weights + g * 64));
     __m256i b = _mm256_loadu_si256((const __m256i *)(weights + g * 64 + 32));
     for (int r = 0; r < rows; r++) {
-      __m256i four = four_codes(codes + (size_t)r * stride + g * 4);
+      __m256i four = four_codes(codes + r * BLOCK + g * 4);
       sums[r].a = _mm256_dpbusd_avx_epi32(sums[r].a, a, four);
       sums[r].b = _mm256_dpbusd_avx_epi32(sums[r].b, b, four);
     }

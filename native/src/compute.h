@@ -33,10 +33,11 @@ struct tile {
   bool halves;  // scales and minimums are float16
 };
 
-// The activations of a call, rounded in blocks of 32.
+// The activations of a call, rounded in blocks of 32. Rows of a group, which share each weight, lie block by block: after
+// those of all groups before, [blocks, rows of the group] blocks.
 struct rounded {
-  int8_t *codes;        // [rows, columns]
-  float *scales;        // [rows, blocks]
+  int8_t *codes;        // 32 a block
+  float *scales;
   float *scaled_sums;   // scale · Σ codes
   int32_t *sums;        // Σ codes
 };

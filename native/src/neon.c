@@ -22,9 +22,9 @@ BEGIN_TARGET("arch=armv8.2-a+dotprod")
   for (int i = 0; i < 4; i++) (sums).v[i] = vdotq_laneq_s32((sums).v[i], (weights)[i], x, lane)
 
 static inline __attribute__((always_inline)) void dot4(int rows, const uint8_t *weights, const int8_t *codes,
-                                                       size_t stride, ints *sums) {
+                                                       ints *sums) {
   int8x16_t x[ROWS], y[ROWS];
-  for (int r = 0; r < rows; r++) x[r] = vld1q_s8(codes + (size_t)r * stride), y[r] = vld1q_s8(codes + (size_t)r * stride + 16);
+  for (int r = 0; r < rows; r++) x[r] = vld1q_s8(codes + r * BLOCK), y[r] = vld1q_s8(codes + r * BLOCK + 16);
 #define GROUP(g)                                                           \
   do {                                                                     \
     int8x16_t low[4], high[4];                                             \
@@ -46,10 +46,10 @@ static inline __attribute__((always_inline)) void dot4(int rows, const uint8_t *
 }
 
 static inline __attribute__((always_inline)) void dot8(int rows, const uint8_t *weights, const int8_t *codes,
-                                                       size_t stride, ints *sums) {
+                                                       ints *sums) {
   int8x16_t x[ROWS][2];
   for (int r = 0; r < rows; r++) {
-    for (int h = 0; h < 2; h++) x[r][h] = vld1q_s8(codes + (size_t)r * stride + h * 16);
+    for (int h = 0; h < 2; h++) x[r][h] = vld1q_s8(codes + r * BLOCK + h * 16);
     int32x4_t sum = vdotq_s32(vdotq_s32(vdupq_n_s32(0), x[r][0], vdupq_n_s8(1)), x[r][1], vdupq_n_s8(1));
     ints shift = ints_set(vaddvq_s32(sum) * 128);
     for (int i = 0; i < 4; i++) sums[r].v[i] = vaddq_s32(sums[r].v[i], shift.v[i]);

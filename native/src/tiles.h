@@ -6,18 +6,19 @@ enum { PREFETCH_BYTES = 4096 };
 
 INLINE void product(int rows, int bits, bool minimums, const struct tile *tile, const struct linear_call *call,
                     size_t row, lanes *out) {
-  size_t columns = call->columns, blocks = columns / BLOCK;
-  const struct rounded *x = &call->rounded;
-  const int8_t *codes = x->codes + row * columns;
+  size_t blocks = call->columns / BLOCK, at = row * blocks;
+  const int8_t *codes = call->rounded.codes + at * BLOCK;
+  const float *scales = call->rounded.scales + at, *scaled_sums = call->rounded.scaled_sums + at;
+  const int32_t *code_sums = call->rounded.sums + at;
   const uint8_t *weights = tile->weights;
   const bool halves = tile->halves;
   lanes sums[ROWS];
   for (int r = 0; r < rows; r++) sums[r] = lanes_set(0);
-  for (size_t block = 0, at = row * blocks; block < blocks; block++, at++, codes += BLOCK) {
+  for (size_t block = 0; block < blocks; block++) {
     ints dots[ROWS];
-    for (int r = 0; r < rows; r++) dots[r] = ints_set(minimums ? 0 : -tile->centre * x->sums[at + (size_t)r * blocks]);
-    if (bits == 4) dot4(rows, weights, codes, columns, dots);
-    else dot8(rows, weights, codes, columns, dots);
+    for (int r = 0; r < rows; r++) dots[r] = ints_set(minimums ? 0 : -tile->centre * code_sums[r]);
+    if (bits == 4) dot4(rows, weights, codes, dots);
+    else dot8(rows, weights, codes, dots);
     for (int line = 0; line <= bits; line++) __builtin_prefetch(weights + PREFETCH_BYTES + line * 64);
     weights += bits * 64;
     lanes scale, minimum;
@@ -29,10 +30,10 @@ INLINE void product(int rows, int bits, bool minimums, const struct tile *tile, 
       if (minimums) minimum = lanes_load((const float *)weights), weights += 64;
     }
     for (int r = 0; r < rows; r++) {
-      size_t i = at + (size_t)r * blocks;
-      sums[r] = lanes_fma(ints_to_lanes(dots[r]), lanes_mul(scale, lanes_set(x->scales[i])), sums[r]);
-      if (minimums) sums[r] = lanes_fma(minimum, lanes_set(x->scaled_sums[i]), sums[r]);
+      sums[r] = lanes_fma(ints_to_lanes(dots[r]), lanes_mul(scale, lanes_set(scales[r])), sums[r]);
+      if (minimums) sums[r] = lanes_fma(minimum, lanes_set(scaled_sums[r]), sums[r]);
     }
+    codes += rows * BLOCK, scales += rows, scaled_sums += rows, code_sums += rows;
   }
   for (int r = 0; r < rows; r++) out[r] = tile->bias ? lanes_add(sums[r], lanes_load(tile->bias)) : sums[r];
 }
@@ -61,6 +62,10 @@ PRODUCTS(6)
 PRODUCTS(7)
 PRODUCTS(8)
 #endif
+#if ROWS >= 10
+PRODUCTS(9)
+PRODUCTS(10)
+#endif
 static products *const products_of[] = {
     products1,
 #if ROWS >= 4
@@ -68,6 +73,9 @@ static products *const products_of[] = {
 #endif
 #if ROWS >= 8
     products5, products6, products7, products8,
+#endif
+#if ROWS >= 10
+    products9, products10,
 #endif
 };
 
@@ -99,9 +107,7 @@ static void linear_part(const struct linear_call *call, size_t number) {
   for (size_t unit = call->units * part / call->parts; unit < call->units * (part + 1) / call->parts; unit++) {
     const struct tile *tile = call->tiles + (call->swiglu ? 2 * unit : unit);
     for (size_t row = chunk, rows; row < end; row += rows) {
-      // Groups of nearly equal sizes: 5 rows are 3 and 2, not 4 and 1.
-      size_t left = end - row, groups = (left + ROWS - 1) / ROWS;
-      rows = (left + groups - 1) / groups;
+      rows = group_of(call->rows, row).rows;
       lanes results[ROWS], ups[ROWS];
       products_of[rows - 1](tile, call, row, results);
       if (call->swiglu) products_of[rows - 1](tile + 1, call, row, ups);

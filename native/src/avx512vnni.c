@@ -23,18 +23,18 @@ static inline __attribute__((always_inline)) __m512i dot(__m512i sum, __m512i we
 static inline __attribute__((always_inline)) void dot4(int rows, const uint8_t *weights, const int8_t *codes,
                                                        ints *sums) {
   const __m512i low = _mm512_set1_epi8(15);
+#pragma GCC unroll 4
   for (int g = 0; g < 4; g++) {
     __m512i w = _mm512_loadu_si512(weights + g * 64);
     __m512i x = _mm512_and_si512(w, low), y = _mm512_and_si512(_mm512_srli_epi16(w, 4), low);
-    for (int r = 0; r < rows; r++) {
-      const int8_t *p = codes + r * BLOCK + g * 4;
-      sums[r] = dot(dot(sums[r], x, p), y, p + 16);
-    }
+    for (int r = 0; r < rows; r++) sums[r] = dot(sums[r], x, codes + r * BLOCK + g * 4);
+    for (int r = 0; r < rows; r++) sums[r] = dot(sums[r], y, codes + r * BLOCK + g * 4 + 16);
   }
 }
 
 static inline __attribute__((always_inline)) void dot8(int rows, const uint8_t *weights, const int8_t *codes,
                                                        ints *sums) {
+#pragma GCC unroll 8
   for (int g = 0; g < 8; g++) {
     __m512i w = _mm512_loadu_si512(weights + g * 64);
     for (int r = 0; r < rows; r++) sums[r] = dot(sums[r], w, codes + r * BLOCK + g * 4);

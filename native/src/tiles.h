@@ -1,7 +1,8 @@
 // Products of tiles of sixteen outputs and groups of rows, and what follows a product: bias, residual, SwiGLU. A row goes
 // through the same operations in the same order in any group.
 
-// The tiles of a part follow each other in memory, which delivers more when it is asked early.
+// The tiles of a part follow each other in memory, which delivers more when it is asked early. More rows than two are bound
+// by arithmetic.
 enum { PREFETCH_BYTES = 4096 };
 
 INLINE void product(int rows, int bits, bool minimums, const struct tile *tile, const struct linear_call *call,
@@ -19,7 +20,8 @@ INLINE void product(int rows, int bits, bool minimums, const struct tile *tile, 
     for (int r = 0; r < rows; r++) dots[r] = ints_set(minimums ? 0 : -tile->centre * code_sums[r]);
     if (bits == 4) dot4(rows, weights, codes, dots);
     else dot8(rows, weights, codes, dots);
-    for (int line = 0; line <= bits; line++) __builtin_prefetch(weights + PREFETCH_BYTES + line * 64);
+    if (rows <= 2)
+      for (int line = 0; line <= bits; line++) __builtin_prefetch(weights + PREFETCH_BYTES + line * 64);
     weights += bits * 64;
     lanes scale, minimum;
     if (halves) {

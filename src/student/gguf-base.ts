@@ -9,6 +9,7 @@ import { closingOnError } from "../tensor/tensor-file.ts";
 import { ggufEndTokenIds, ggufTokenizerFiles } from "../text/gguf-tokenizer.ts";
 import { type BaseModel, type BaseTensor, checkTensors } from "./base-model.ts";
 import { type ConfigJson, readConfigJson } from "./config-json.ts";
+import { EMBEDDING, HEAD, huggingFaceName, permuteRows, rotaryRowsOf } from "./gguf-tensor-names.ts";
 import { areTwins, finer } from "./tied-head.ts";
 
 const ARCHITECTURES = {
@@ -16,52 +17,6 @@ const ARCHITECTURES = {
   qwen2: "Qwen2ForCausalLM",
   qwen3: "Qwen3ForCausalLM",
 } as const;
-
-const EMBEDDING = "model.embed_tokens.weight";
-const HEAD = "lm_head.weight";
-
-const LAYER_MODULES: Readonly<Record<string, string>> = {
-  attn_norm: "input_layernorm",
-  ffn_norm: "post_attention_layernorm",
-  attn_q: "self_attn.q_proj",
-  attn_k: "self_attn.k_proj",
-  attn_v: "self_attn.v_proj",
-  attn_output: "self_attn.o_proj",
-  attn_q_norm: "self_attn.q_norm",
-  attn_k_norm: "self_attn.k_norm",
-  ffn_gate: "mlp.gate_proj",
-  ffn_up: "mlp.up_proj",
-  ffn_down: "mlp.down_proj",
-};
-
-/** "blk.3.attn_q.weight" → "model.layers.3.self_attn.q_proj.weight"; unknown names stay as they are, for the error. */
-function huggingFaceName(name: string): string {
-  if (name === "token_embd.weight") return EMBEDDING;
-  if (name === "output_norm.weight") return "model.norm.weight";
-  if (name === "output.weight") return HEAD;
-  const match = /^blk\.(\d+)\.([a-z_]+)\.(weight|bias)$/.exec(name);
-  const module = LAYER_MODULES[match?.[2] ?? ""];
-  return match && module ? `model.layers.${match[1]}.${module}.${match[3]}` : name;
-}
-
-/** For each row in Hugging Face order its row in the file: within a head, (half, pair) is stored as (pair, half). */
-function rotaryRowOrder(rows: number, heads: number): Int32Array {
-  const headSize = rows / heads;
-  return Int32Array.from({ length: rows }, (_, row) => {
-    const within = row % headSize;
-    const half = Math.floor(within / (headSize / 2));
-    const pair = within % (headSize / 2);
-    return row - within + pair * 2 + half;
-  });
-}
-
-function permuteRows<T extends Float32Array | Uint8Array>(values: T, order: Int32Array, columns: number): T {
-  const out = values.slice() as T; // slice keeps the array's type
-  order.forEach((from, row) => {
-    out.set(values.subarray(from * columns, (from + 1) * columns), row * columns);
-  });
-  return out;
-}
 
 function tensorOf(file: GgufFile, name: string, order: Int32Array | null): BaseTensor {
   const entry = file.entries.get(name)!; // the caller iterates over the entries
@@ -190,10 +145,7 @@ export function openGgufBase(path: string): BaseModel {
     const tensors = new Map<string, BaseTensor>();
     for (const [name, entry] of file.entries) {
       if (name === "rope_freqs.weight") continue;
-      const permuted = architecture === "llama" && /^blk\.\d+\.attn_([qk])\.(weight|bias)$/.exec(name);
-      const heads = permuted && permuted[1] === "k" ? config.keyValueHeads : config.heads;
-      const rows = entry.shape[0] ?? 0;
-      const order = permuted && rows % (2 * heads) === 0 ? rotaryRowOrder(rows, heads) : null;
+      const order = rotaryRowsOf(architecture, name, entry.shape[0] ?? 0, config);
       tensors.set(huggingFaceName(name), tensorOf(file, name, order));
     }
     checkTensors(path, config, tensors);

@@ -6,7 +6,8 @@ import { MagdiError } from "../../base/errors.ts";
 import type { BaseModel } from "../../student/base-model.ts";
 import { fingerprint } from "../../student/file-check.ts";
 import type { Manifest, Training } from "../../student/manifest.ts";
-import { type AdaptedBase, type ImportOptions, importStudent } from "../../student/write-student-folder.ts";
+import type { AdaptedBase } from "../../student/prepared-base.ts";
+import { type ImportOptions, importStudent } from "../../student/write-student-folder.ts";
 import { mergedBase } from "./merge.ts";
 import {
   ADAPTER_TENSORS_FILE,
@@ -16,9 +17,7 @@ import {
   readPeftAdapter,
 } from "./peft-adapter.ts";
 
-export interface ExportOptions extends Omit<ImportOptions, "source" | "adapt"> {
-  /** A Hugging Face folder, a .gguf file, or, where `hub` is given, a hub id. */
-  readonly base: string;
+export interface MergeOptions {
   /** A folder in PEFT's format. */
   readonly adapter: string;
   /** The paper's level of distillation, 1 to 4; by default that in the adapter's metadata. */
@@ -27,6 +26,11 @@ export interface ExportOptions extends Omit<ImportOptions, "source" | "adapt"> {
   readonly data?: string;
   /** The recipe of the training; by default that in the adapter's metadata. */
   readonly recipe?: string;
+}
+
+export interface ExportOptions extends Omit<ImportOptions, "source" | "adapt">, MergeOptions {
+  /** A Hugging Face folder, a .gguf file, or, where `hub` is given, a hub id. */
+  readonly base: string;
 }
 
 /** Metadata keys in an adapter's tensor file that describe its training. */
@@ -38,7 +42,7 @@ export const TRAINING_METADATA = {
 
 const LEVELS = 4;
 
-function levelOf(options: ExportOptions, adapter: PeftAdapter): number | null {
+function levelOf(options: MergeOptions, adapter: PeftAdapter): number | null {
   const stated = adapter.metadata.get(TRAINING_METADATA.level);
   const level = options.level ?? (stated === undefined ? null : Number(stated));
   if (level === null || (Number.isInteger(level) && level >= 1 && level <= LEVELS)) return level;
@@ -50,7 +54,7 @@ function levelOf(options: ExportOptions, adapter: PeftAdapter): number | null {
     : new MagdiError("MAGDI_BAD_CONFIG", `--level: expected 1 to ${LEVELS}, found ${level}`);
 }
 
-function trainingOf(options: ExportOptions, adapter: PeftAdapter, sha256: string): Training {
+function trainingOf(options: MergeOptions, adapter: PeftAdapter, sha256: string): Training {
   const { modules, metadata } = adapter;
   const kinds = modules.map(({ module }) => module.slice(module.lastIndexOf(".") + 1));
   return {
@@ -63,13 +67,13 @@ function trainingOf(options: ExportOptions, adapter: PeftAdapter, sha256: string
   };
 }
 
-/** Writes the student folder, whole or not at all. Returns its manifest.
- * @throws MagdiError as importStudent and readPeftAdapter; MAGDI_BAD_FILE for an adapter that changes nothing. */
-export async function exportStudent(options: ExportOptions): Promise<Manifest> {
-  const { base: source, adapter: folder, level: _level, data: _data, recipe: _recipe, ...rest } = options;
+/** Merges an adapter into a base, to be passed on as `adapt`.
+ * @throws MagdiError as readPeftAdapter; MAGDI_BAD_FILE for an adapter that changes nothing. */
+export function mergeAdapter(options: MergeOptions): (base: BaseModel) => Promise<AdaptedBase> {
+  const { adapter: folder } = options;
   // Before the base is downloaded.
   assertAdapterFolder(folder);
-  const adapt = async (base: BaseModel): Promise<AdaptedBase> => {
+  return async (base) => {
     const adapter = readPeftAdapter(folder, base.config);
     assertNotNoOp(adapter);
     const { sha256 } = await fingerprint(path.join(folder, ADAPTER_TENSORS_FILE), { within: folder });
@@ -79,5 +83,11 @@ export async function exportStudent(options: ExportOptions): Promise<Manifest> {
       training: trainingOf(options, adapter, sha256),
     };
   };
-  return importStudent({ ...rest, source, adapt });
+}
+
+/** Writes the student folder, whole or not at all. Returns its manifest.
+ * @throws MagdiError as importStudent and mergeAdapter */
+export async function exportStudent(options: ExportOptions): Promise<Manifest> {
+  const { base: source, adapter: _adapter, level: _level, data: _data, recipe: _recipe, ...rest } = options;
+  return importStudent({ ...rest, source, adapt: mergeAdapter(options) });
 }

@@ -1,17 +1,19 @@
 // magdi export: writes a base, with an adapter merged into it where one is given, as a student folder, a Hugging Face folder
 // or a GGUF file.
 
+import path from "node:path";
 import { z } from "zod";
 import { MagdiError } from "../base/errors.ts";
 import { oneOf, text } from "../base/settings/kinds.ts";
 import { helpLines } from "../base/settings/setting.ts";
 import { hubSettings } from "../student/hub.ts";
-import { type PortableModel, vocabularyLine } from "../student/model-card.ts";
+import { ggufCard, type PortableModel, vocabularyLine } from "../student/model-card.ts";
 import { DEFAULT_GGUF_DTYPE, GGUF_DTYPES, writeGgufFile } from "../student/write-gguf-file.ts";
 import { HUGGING_FACE_DTYPES, writeHuggingFaceFolder } from "../student/write-hugging-face-folder.ts";
 import { exportStudent, mergeAdapter } from "../train/adapter/export-student.ts";
 import { type Command, type ParsedFlags, parseFlags, usageError } from "./command.ts";
 import { terminalProgress } from "./progress.ts";
+import { filesIn, fileWithCard, type HubRepository, hubRepository, pushToRepository } from "./push-to-hub.ts";
 import { writeStudent, writtenFlags } from "./student-output.ts";
 import { vocabularyFrom } from "./vocabulary-texts.ts";
 
@@ -46,6 +48,10 @@ gguf: a file for llama.cpp`),
   data: text()
     .exactOptional()
     .describe("the training data, for the card (default: from the adapter's config)"),
+  pushToHub: text("a repository", "OWNER/NAME")
+    .exactOptional()
+    .describe(`upload what was written to this model repository on the hub, with the token in
+$HF_TOKEN; one that does not exist yet is made, private`),
   ...writtenFlags(
     STUDENT_DTYPE,
     `
@@ -67,19 +73,22 @@ type Flags = ParsedFlags<z.output<typeof FLAGS>>;
 
 async function run(argv: readonly string[]): Promise<number> {
   const flags = parseFlags("export", argv, FLAGS);
-  const { adapter, base, out, to, level, recipe, data, ...written } = flags.values;
+  const { adapter, base, out, to, level, recipe, data, pushToHub, ...written } = flags.values;
+  const repository = hubRepository(pushToHub);
   const stated = {
     ...(level === undefined ? {} : { level: Number(level) }),
     ...(recipe === undefined ? {} : { recipe }),
     ...(data === undefined ? {} : { data }),
   };
-  if (to !== "student") return writePortable(to, flags, stated);
+  if (to !== "student") return writePortable(to, flags, stated, repository);
   if (adapter === undefined || base === undefined || out === undefined) {
     throw usageError("export", "--adapter DIR, --base SOURCE and --out DIR");
   }
-  return writeStudent({ ...written, out }, (options) =>
+  await writeStudent({ ...written, out }, (options) =>
     exportStudent({ ...options, adapter, base, ...stated }),
   );
+  if (repository !== null) await pushToRepository(repository, filesIn(out));
+  return 0;
 }
 
 /** What only a student has, or only an adapter. @throws MAGDI_BAD_CONFIG */
@@ -106,6 +115,7 @@ async function writePortable(
   to: "hf" | "gguf",
   flags: Flags,
   stated: { readonly level?: number; readonly recipe?: string; readonly data?: string },
+  repository: HubRepository | null,
 ): Promise<number> {
   const { adapter, base, out, name, origin, vocabulary, vocabularySize, force } = flags.values;
   if (base === undefined || out === undefined) {
@@ -134,6 +144,12 @@ async function writePortable(
     progress.end();
     printPortable(out, written);
     console.log(to === "hf" ? `Serve it with: vllm serve ${out}` : `Serve it with: llama-server -m ${out}`);
+    if (repository !== null) {
+      await pushToRepository(
+        repository,
+        to === "hf" ? filesIn(out) : fileWithCard(out, ggufCard(written, path.basename(out))),
+      );
+    }
     return 0;
   } finally {
     progress.end();

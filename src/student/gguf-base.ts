@@ -43,10 +43,16 @@ function tensorOf(file: GgufFile, name: string, order: Int32Array | null): BaseT
   };
 }
 
-/** Some files have tokens but no merges, which a byte-level tokenizer needs. */
-function hasTokenizer({ metadata }: GgufFile): boolean {
+/** "none" is how llama.cpp's converter writes a model without a tokenizer. */
+function hasTokens({ metadata }: GgufFile): boolean {
   const model = metadata.get("tokenizer.ggml.model");
-  return model !== undefined && (model !== "gpt2" || metadata.has("tokenizer.ggml.merges"));
+  return model !== undefined && model !== "none" && model !== "no_vocab";
+}
+
+/** Some files have tokens but no merges, which a byte-level tokenizer needs. */
+function hasTokenizer(file: GgufFile): boolean {
+  const isByteLevel = file.metadata.get("tokenizer.ggml.model") === "gpt2";
+  return hasTokens(file) && (!isByteLevel || file.metadata.has("tokenizer.ggml.merges"));
 }
 
 /** rope_parameters, as llama.cpp reads them: without a type it is linear, a factor of 0 or 1 means none, and the factor
@@ -77,7 +83,7 @@ function configOf(file: GgufFile, architecture: keyof typeof ARCHITECTURES): Con
   const headSize = number("attention.key_length") ?? perHead;
   const rotated = number("rope.dimension_count") ?? headSize;
   if (rotated !== headSize) rope.partial_rotary_factor = (rotated ?? 0) / (headSize ?? 1);
-  const ends = file.metadata.has("tokenizer.ggml.model") ? ggufEndTokenIds(file.metadata) : [];
+  const ends = hasTokens(file) ? ggufEndTokenIds(file.metadata) : [];
   const has = (suffix: string): boolean => [...file.entries.keys()].some((name) => name.endsWith(suffix));
   const window = number("attention.sliding_window");
   const config: Record<string, unknown> = {

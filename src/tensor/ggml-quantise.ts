@@ -89,8 +89,9 @@ export function packGrid(type: QuantisedType, grid: BlockGrid): Uint8Array<Array
       }
       continue;
     }
-    const zero = scale === 0 ? 0 : -min / scale;
-    if (!Number.isInteger(zero) || zero < 0 || zero > 128 || (scale === 0 && min !== 0)) return null;
+    if (scale === 0 && min === 0) continue;
+    const zero = -min / scale;
+    if (!Number.isInteger(zero) || zero < 0 || zero > 128) return null;
     for (let i = 0; i < BLOCK; i++) {
       const code = codes[first + i]! - zero;
       if (code > 127) return null;

@@ -35,7 +35,8 @@ function upload(hub: UploadHub, options: Partial<UploadOptions> = {}, files = FI
   });
 }
 
-const callsOf = (hub: UploadHub): string[] => hub.requests.map(({ call }) => call.replace(/[0-9a-f]{64}/, "OID"));
+const callsOf = (hub: UploadHub): string[] =>
+  hub.requests.map(({ call }) => call.replace(/[0-9a-f]{64}/, "OID"));
 
 test("a new repository is private, large files go to storage in one piece, all come in one commit", async (t) => {
   const hub = await startHub(t);
@@ -76,7 +77,10 @@ test("what is too large for one piece goes in parts", async (t) => {
 test("a run that broke off goes on where it was: what is in storage is not sent again", async (t) => {
   const hub = await startHub(t);
   hub.fault = (call) => (call.includes("/commit/") ? { status: 422, body: "no" } : null);
-  await assert.rejects(upload(hub), { code: "MAGDI_NOT_WRITTEN", message: /answered 422 for me\/model \(no\)/ });
+  await assert.rejects(upload(hub), {
+    code: "MAGDI_NOT_WRITTEN",
+    message: /answered 422 for me\/model \(no\)/,
+  });
   hub.fault = () => null;
   hub.requests.length = 0;
   await upload(hub);

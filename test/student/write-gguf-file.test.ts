@@ -78,7 +78,10 @@ for (const name of [
     assert.ok(Math.abs(normEpsilon / config.normEpsilon - 1) < 1e-6);
     const window = Math.min(...config.windows.map((each) => each ?? config.positions));
     assert.equal(positions, Math.min(config.positions, window));
-    assert.equal(ropeScaling.kind, config.ropeScaling.kind === "llama3" ? "factors" : config.ropeScaling.kind);
+    assert.equal(
+      ropeScaling.kind,
+      config.ropeScaling.kind === "llama3" ? "factors" : config.ropeScaling.kind,
+    );
     for (const tensor of base.tensors.keys()) {
       const found = base.tensors.get(tensor)!.readFloat32();
       assert.deepEqual(found, original.tensors.get(tensor)!.readFloat32(), tensor);
@@ -113,10 +116,7 @@ test("Q8_0 and Q4_1: matrices in ggml's blocks, vectors in float32, embedding an
     assert.equal(typeOf("output.weight"), vocabulary);
     assert.equal(typeOf("blk.0.attn_norm.weight"), "F32");
     const bytes = quantiseBlocks(type, expected);
-    assert.deepEqual(
-      file.readFloat32("blk.0.ffn_up.weight"),
-      dequantize(type, bytes, expected.length),
-    );
+    assert.deepEqual(file.readFloat32("blk.0.ffn_up.weight"), dequantize(type, bytes, expected.length));
     assert.equal(file.getNumber("general.file_type"), dtype === "q8_0" ? 7 : 3);
     assert.equal(file.getString("tokenizer.ggml.pre"), "smollm");
     file.close();
@@ -147,7 +147,10 @@ test("a quantised student goes on in its own codes, and is not passed off as flo
   const name = "model.layers.0.self_attn.q_proj.weight";
   const [own, found] = [stored, written4].map((base) => base.tensors.get(name)!.readGrid!());
   assert.deepEqual(found!.codes, own!.codes);
-  const furthest = own!.scales.reduce((most, scale, at) => Math.max(most, Math.abs(found!.scales[at]! / scale - 1)), 0);
+  const furthest = own!.scales.reduce(
+    (most, scale, at) => Math.max(most, Math.abs(found!.scales[at]! / scale - 1)),
+    0,
+  );
   // Rounded to float16.
   assert.ok(furthest <= 2 ** -11, String(furthest));
   stored.close();

@@ -32,7 +32,12 @@ for (const name of FAMILIES) {
     const [original, copy] = [openBase(source), openBase(out)];
     assert.deepEqual(copy.config, original.config);
     const { torch_dtype, dtype, rope_scaling, ...rest } = readJson(out, "config.json");
-    const { torch_dtype: _t, dtype: _d, rope_scaling: oldScaling, ...expected } = readJson(source, "config.json");
+    const {
+      torch_dtype: _t,
+      dtype: _d,
+      rope_scaling: oldScaling,
+      ...expected
+    } = readJson(source, "config.json");
     assert.deepEqual(rest, expected);
     assert.deepEqual([torch_dtype, dtype], ["float32", "float32"]);
     assert.ok(oldScaling === undefined || JSON.stringify(oldScaling) === JSON.stringify(rope_scaling));
@@ -70,10 +75,13 @@ test("bf16 and fp16 are rounded to nearest, and named; without --dtype the sourc
       readFileSync(path.join(again, "model.safetensors")),
       readFileSync(path.join(out, "model.safetensors")),
     );
-    assert.deepEqual(
-      readdirSync(out).sort(),
-      ["README.md", "config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json"],
-    );
+    assert.deepEqual(readdirSync(out).sort(), [
+      "README.md",
+      "config.json",
+      "model.safetensors",
+      "tokenizer.json",
+      "tokenizer_config.json",
+    ]);
   }
 });
 
@@ -81,7 +89,9 @@ test("a large model is written in shards with an index, which Transformers' name
   const source = fixture("tiny-llama/base");
   const out = path.join(folder, "shards");
   await writeHuggingFaceFolder({ source, out, dtype: "fp32", shardBytes: 100_000 });
-  const shards = readdirSync(out).filter((name) => name.endsWith(".safetensors")).sort();
+  const shards = readdirSync(out)
+    .filter((name) => name.endsWith(".safetensors"))
+    .sort();
   assert.ok(shards.length > 2);
   shards.forEach((name, index) => {
     const digits = (value: number) => String(value).padStart(5, "0");

@@ -104,7 +104,8 @@ export class UploadHub {
   #uploadModes(files: readonly { path: string; size: number; sample: string }[]) {
     return files.map(({ path, size, sample }) => {
       const bytes = Buffer.from(sample, "base64");
-      if (bytes.length !== Math.min(size, 512)) throw new Error(`a sample of ${bytes.length} bytes of ${size}`);
+      if (bytes.length !== Math.min(size, 512))
+        throw new Error(`a sample of ${bytes.length} bytes of ${size}`);
       return { path, uploadMode: /\.(safetensors|gguf)$/.test(path) ? "lfs" : "regular" };
     });
   }

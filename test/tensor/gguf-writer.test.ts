@@ -63,7 +63,8 @@ test("a file of gguf-py's is written again to the same bytes", () => {
   const read = openGguf(source);
   const typed = [...read.metadata].map(([key, value]): [string, GgufField] => {
     if (typeof value === "string") return [key, { type: "string", value }];
-    if (key.endsWith(".tokens")) return [key, { type: "array", of: "string", values: read.getStringArray(key) }];
+    if (key.endsWith(".tokens"))
+      return [key, { type: "array", of: "string", values: read.getStringArray(key) }];
     if (key.endsWith("_type")) return [key, { type: "array", of: "i32", values: read.getNumberArray(key) }];
     const isFloat = /epsilon|freq_base/.test(key);
     return [key, { type: isFloat ? "f32" : "u32", value: Number(value) }];

@@ -206,10 +206,7 @@ test("merges that no scores give are refused", async () => {
   const tokenizer = JSON.parse(files["tokenizer.json"]);
   const tokenizerFiles = (merges: unknown[]) =>
     new Map([
-      [
-        "tokenizer.json",
-        JSON.stringify({ ...tokenizer, model: { ...tokenizer.model, merges } }),
-      ],
+      ["tokenizer.json", JSON.stringify({ ...tokenizer, model: { ...tokenizer.model, merges } })],
       ["tokenizer_config.json", files["tokenizer_config.json"]],
     ]);
   const message = /model.merges: expected the order of SentencePiece's scores/;

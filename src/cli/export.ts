@@ -87,7 +87,7 @@ async function run(argv: readonly string[]): Promise<number> {
   await writeStudent({ ...written, out }, (options) =>
     exportStudent({ ...options, adapter, base, ...stated }),
   );
-  if (repository !== null) await pushToRepository(repository, filesIn(out));
+  if (repository !== null) await pushToRepository(repository, out, filesIn(out));
   return 0;
 }
 
@@ -147,6 +147,7 @@ async function writePortable(
     if (repository !== null) {
       await pushToRepository(
         repository,
+        out,
         to === "hf" ? filesIn(out) : fileWithCard(out, ggufCard(written, path.basename(out))),
       );
     }

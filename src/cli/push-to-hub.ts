@@ -51,8 +51,12 @@ export function fileWithCard(file: string, card: string): UploadFile[] {
   ];
 }
 
-/** Uploads in one commit, with progress on stderr. @throws as uploadToHub */
-export async function pushToRepository(target: HubRepository, files: readonly UploadFile[]): Promise<void> {
+/** Uploads in one commit what lies at `out`, with progress on stderr. @throws as uploadToHub */
+export async function pushToRepository(
+  target: HubRepository,
+  out: string,
+  files: readonly UploadFile[],
+): Promise<void> {
   const progress = terminalProgress(process.stderr);
   try {
     const commit = await uploadToHub(files, {
@@ -62,6 +66,10 @@ export async function pushToRepository(target: HubRepository, files: readonly Up
     });
     progress.end();
     console.log(`Uploaded to ${commit}`);
+  } catch (error) {
+    if (!(error instanceof MagdiError)) throw error;
+    const message = `${error.message}; ${out} is whole: the same command with --force uploads what is missing`;
+    throw new MagdiError(error.code, message, { cause: error });
   } finally {
     progress.end();
   }

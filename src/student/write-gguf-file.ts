@@ -6,6 +6,7 @@ import { MagdiError } from "../base/errors.ts";
 import { writingMeanwhile } from "../base/files/write-errors.ts";
 import { expectedTensors } from "../nn/decoder-config.ts";
 import { type GgufField, writeGguf } from "../tensor/gguf-writer.ts";
+import { tensorByteLength } from "../tensor/stored-type.ts";
 import type { TensorData } from "../tensor/tensor-data.ts";
 import { ggufTokenizerFields } from "../text/gguf-tokenizer-fields.ts";
 import type { BaseModel } from "./base-model.ts";
@@ -22,6 +23,7 @@ const FORMATS = {
   bf16: { type: "BF16", vocabulary: "BF16", fileType: 32 },
   q8_0: { type: "Q8_0", vocabulary: "Q8_0", fileType: 7 },
   q4_1: { type: "Q4_1", vocabulary: "Q8_0", fileType: 3 },
+  q4_k: { type: "Q4_K", vocabulary: "Q8_0", fileType: 14 },
 } as const satisfies Record<
   string,
   { readonly type: PortableType; readonly vocabulary: PortableType; readonly fileType: number }
@@ -129,11 +131,11 @@ function tensorsOf(base: BaseModel, architecture: string, dtype: GgufDtype): Ten
     : [{ name: "rope_freqs.weight", type: "F32", shape: [factors.length], data: factors }, ...tensors];
 }
 
-/** Vectors stay float32, as in llama.cpp's converter; rows that are not whole blocks become float16. */
+/** Vectors stay float32, as in llama.cpp's converter; rows that are not whole blocks get a type that has smaller ones. */
 function typeOf(name: string, shape: readonly number[], dtype: GgufDtype): PortableType {
   if (shape.length < 2) return "F32";
   const { type, vocabulary } = FORMATS[dtype];
   const wanted = name === "token_embd.weight" || name === "output.weight" ? vocabulary : type;
-  const isBlocks = wanted === "Q8_0" || wanted === "Q4_1";
-  return isBlocks && (shape[1] ?? 0) % 32 !== 0 ? "F16" : wanted;
+  const types: readonly PortableType[] = [wanted, "Q8_0", "F16"];
+  return types.find((each) => tensorByteLength(each, shape) !== null) ?? "F16";
 }

@@ -1,12 +1,13 @@
-// Quantisation to ggml's blocks as llama.cpp's reference does it (ggml-quants.c, quantize_row_*_ref): float32 arithmetic,
-// the same bytes.
+// Quantisation to ggml's blocks of 32 as llama.cpp's reference does it (ggml-quants.c, quantize_row_*_ref): float32
+// arithmetic, the same bytes.
 
 import type { BlockGrid } from "./ggml-blocks.ts";
+import { quantiseQ4_K } from "./ggml-quantise-k.ts";
 import { encodeFloat16 } from "./half.ts";
 import { typeLayout } from "./stored-type.ts";
 
 /** The types that floats can be quantised to. */
-export const QUANTISED_TYPES = ["Q8_0", "Q4_1"] as const;
+export const QUANTISED_TYPES = ["Q8_0", "Q4_1", "Q4_K"] as const;
 export type QuantisedType = (typeof QUANTISED_TYPES)[number];
 
 const BLOCK = 32;
@@ -14,11 +15,13 @@ const fround = Math.fround;
 const half = new Float32Array(1);
 
 /**
- * values [n] → the bytes of n / 32 blocks. Values are finite, and a row's length is a multiple of 32.
+ * values [n] → the bytes of its blocks. Values are finite, and a row's length is a multiple of the type's block.
  *
- * Q8_0: d = max |x| / 127, code = round(x / d). Q4_1: d = (max − min) / 15, code = ⌊(x − min) / d + ½⌋.
+ * Q8_0: d = max |x| / 127, code = round(x / d). Q4_1: d = (max − min) / 15, code = ⌊(x − min) / d + ½⌋. Q4_K: see
+ * ggml-quantise-k.ts.
  */
 export function quantiseBlocks(type: QuantisedType, values: Float32Array): Uint8Array<ArrayBuffer> {
+  if (type === "Q4_K") return quantiseQ4_K(values);
   const { blockBytes } = typeLayout(type);
   const bytes = new Uint8Array((values.length / BLOCK) * blockBytes);
   const quantise = type === "Q8_0" ? quantiseQ8_0 : quantiseQ4_1;
@@ -75,7 +78,7 @@ export function packGrid(type: QuantisedType, grid: BlockGrid): Uint8Array<Array
   const { bits, codes, scales, mins } = grid;
   const { blockBytes } = typeLayout(type);
   const bytes = new Uint8Array(scales.length * blockBytes);
-  if (type === "Q4_1" && bits !== 4) return null;
+  if (type === "Q4_K" || (type === "Q4_1" && bits !== 4)) return null;
   for (let block = 0; block < scales.length; block++) {
     const scale = scales[block]!;
     const min = mins[block]!;

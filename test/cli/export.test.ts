@@ -197,7 +197,10 @@ test("with --vocabulary the hf and gguf outputs have fewer tokens, and the same 
   assert.equal(fileBase.config.vocabSize, folderBase.config.vocabSize);
   const vocabOf = (files: ReadonlyMap<string, string>) => {
     const { model, added_tokens: added } = JSON.parse(files.get("tokenizer.json")!);
-    return { ...model.vocab, ...Object.fromEntries(added.map(({ content, id }: { content: string; id: number }) => [content, id])) };
+    return {
+      ...model.vocab,
+      ...Object.fromEntries(added.map(({ content, id }: { content: string; id: number }) => [content, id])),
+    };
   };
   assert.deepEqual(vocabOf(fileBase.textFiles), vocabOf(folderBase.textFiles));
   folderBase.close();

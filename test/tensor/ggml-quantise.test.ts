@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { dequantize, isGridType, toBlockGrid } from "../../src/tensor/ggml-blocks.ts";
-import { packGrid, QUANTISED_TYPES, quantiseBlocks } from "../../src/tensor/ggml-quantise.ts";
+import { packGrid, quantiseBlocks } from "../../src/tensor/ggml-quantise.ts";
 import { encodeBfloat16 } from "../../src/tensor/half.ts";
 import { openSafetensors } from "../../src/tensor/safetensors.ts";
 import { fixture } from "../support/scratch-folder.ts";
@@ -16,7 +16,7 @@ function assertSameValues(found: Float32Array, expected: Float32Array, what: str
   assert.equal(at, -1, `${what}: value ${at}: expected ${expected[at]}, found ${found[at]}`);
 }
 
-for (const type of QUANTISED_TYPES) {
+for (const type of ["Q8_0", "Q4_1"] as const) {
   test(`${type} has gguf-py's bytes`, () => {
     const bytes = quantiseBlocks(type, values);
     assert.deepEqual(bytes, recorded.readRaw(`${type}.raw`));
@@ -66,4 +66,38 @@ test("a grid that a type cannot hold is not packed", () => {
     const count = source.readFloat32(`${from}.f32`).length;
     assert.equal(packGrid(to, toBlockGrid(from, raw, 1, count)), null, `${from} in ${to}`);
   }
+});
+
+/** Squared error of each row of 256, over the squares of its values. */
+function errorsOf(found: Float32Array): number[] {
+  return Array.from({ length: values.length / 256 }, (_, row) => {
+    let [error, squares] = [0, 0];
+    for (let i = row * 256; i < (row + 1) * 256; i++) {
+      error += (found[i]! - values[i]!) ** 2;
+      squares += values[i]! ** 2;
+    }
+    return squares === 0 ? error : error / squares;
+  });
+}
+
+test("Q4_K is about as close as Q4_1, with fewer bits, and exact where it can be", () => {
+  const found = errorsOf(dequantize("Q4_K", quantiseBlocks("Q4_K", values), values.length));
+  const reference = errorsOf(recorded.readFloat32("Q4_1.f32"));
+  const normal = [0, 1, 2, 3];
+  for (const row of normal) {
+    assert.ok(found[row]! < 1.05 * reference[row]!, `row ${row}: ${found[row]} for ${reference[row]}`);
+    assert.ok(found[row]! < 0.008, `row ${row}: ${found[row]}`);
+  }
+  // Zeros.
+  assert.equal(found[5], 0);
+});
+
+test("Q4_K finds the grid that values are on", () => {
+  const grid = Float32Array.from({ length: 256 }, (_, index) => {
+    const group = index >> 5;
+    const code = index % 32 < 16 ? index % 16 : 15 - (index % 16);
+    // Scales and minimums are whole steps, up to 63, of powers of two.
+    return (63 - 5 * group) * 2 ** -10 * code - (63 - group) * 2 ** -8;
+  });
+  assertSameValues(dequantize("Q4_K", quantiseBlocks("Q4_K", grid), 256), grid, "the grid");
 });

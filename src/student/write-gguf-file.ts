@@ -10,7 +10,7 @@ import { tensorByteLength } from "../tensor/stored-type.ts";
 import type { TensorData } from "../tensor/tensor-data.ts";
 import { ggufTokenizerFields } from "../text/gguf-tokenizer-fields.ts";
 import type { BaseModel } from "./base-model.ts";
-import { ggufArchitecture, ggufContextLength, ggufFields, ropeFactors } from "./gguf-fields.ts";
+import { ggufArchitecture, ggufContextLength, ggufFields, ropeFactors } from "./gguf-config.ts";
 import { ggufName, inverseOrder, permuteRows, rotaryRowsOf } from "./gguf-tensor-names.ts";
 import type { PortableModel } from "./model-card.ts";
 import { type PortableType, portableData, widthNotes } from "./portable-weights.ts";

@@ -10,6 +10,7 @@ import type { BaseModel, BaseTensor } from "./base-model.ts";
 import type { ConfigJson } from "./config-json.ts";
 import type { Vocabulary } from "./manifest.ts";
 import { BLOCK_SIZE } from "./quantise-blocks.ts";
+import { EMBEDDING, HEAD } from "./tied-head.ts";
 
 export interface VocabularyOptions {
   /** Texts of the kind that the student is for. */
@@ -19,9 +20,6 @@ export interface VocabularyOptions {
   /** How many tokens to keep at most. Default: what the texts need. */
   readonly size?: number;
 }
-
-/** Tensors with a row for each token. */
-const VOCABULARY_TENSORS = ["model.embed_tokens.weight", "lm_head.weight"];
 
 /** Lists of generation_config.json that forbid tokens; one that is gone is forbidden by being gone. */
 const FORBIDDING = ["suppress_tokens", "begin_suppress_tokens"];
@@ -76,7 +74,7 @@ export async function withSmallerVocabulary(
   const newIdOf = new Map([...keptIds].map((old, id) => [old, id]));
   const newId = (id: number): number => newIdOf.get(id) ?? id;
   const tensors = new Map(base.tensors);
-  for (const name of VOCABULARY_TENSORS) {
+  for (const name of [EMBEDDING, HEAD]) {
     const tensor = tensors.get(name);
     if (tensor !== undefined) tensors.set(name, withRows(tensor, keptIds));
   }

@@ -57,7 +57,7 @@ export const CONFIG_FIELDS: readonly KnownField[] = [
   {
     names: "quantization_config, compression_config",
     treatment: "refused",
-    about: "weights that are codes; import the original checkpoint, or a GGUF file",
+    about: "weights that are codes: import the original checkpoint, or a GGUF file",
   },
   {
     names: "partial_rotary_factor",

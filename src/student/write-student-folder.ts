@@ -27,7 +27,7 @@ import { modelCard } from "./model-card.ts";
 import { type BaseLocation, isStudent, locateBase, openCheckedBase } from "./open-base.ts";
 import { type VocabularyOptions, withSmallerVocabulary } from "./smaller-vocabulary.ts";
 import { isCompensated } from "./stored-linear.ts";
-import { assertTextsUsable } from "./text-check.ts";
+import { checkTexts } from "./text-check.ts";
 import {
   configFor,
   countParameters,
@@ -116,7 +116,7 @@ async function writeStudent(out: string, options: ImportOptions): Promise<Manife
       options.vocabulary === undefined ? null : await withSmallerVocabulary(whole, options.vocabulary);
     const base = cut?.base ?? whole;
     if (options.time !== undefined) assertMeasurable(base);
-    await assertTextsUsable(base);
+    const textNotes = await checkTexts(base);
     makePartial(out);
     for (const [name, text] of base.textFiles) writeFileSync(path.join(partial, name), text);
     const written: Written[] = [];
@@ -143,7 +143,7 @@ async function writeStudent(out: string, options: ImportOptions): Promise<Manife
     // Importing a student converts its format, so the manifest keeps what the student's own says.
     const parent = isStudent(source.path) ? readManifest(source.path) : null;
     const training = adapted?.training ?? parent?.training;
-    const notes = [...(parent?.notes ?? []), ...(base.notes ?? [])];
+    const notes = [...new Set([...(parent?.notes ?? []), ...(base.notes ?? []), ...textNotes])];
     const vocabulary = cut?.vocabulary ?? parent?.vocabulary;
     const manifest: Manifest = {
       format: 1,
@@ -209,7 +209,7 @@ async function layerInputs(
     ([name, tensor]) => name.includes(".layers.") && isCompensated(tensor, dtype),
   );
   if (!compensated || !base.textFiles.has("tokenizer.json")) return null;
-  return LayerInputs.open(base, await calibrationTokens(textFolder), threads);
+  return LayerInputs.open(base, await calibrationTokens(textFolder, base.config), threads);
 }
 
 async function measureAll(

@@ -83,7 +83,7 @@ test("everything that is not supported is in one error, by name", () => {
     [
       "MAGDI_UNSUPPORTED",
       'not supported: hidden_act "gelu" (only silu is computed)',
-      'not supported: quantization_config {"bits":4} (weights that are codes; import the original checkpoint, or a GGUF file)',
+      'not supported: quantization_config {"bits":4} (weights that are codes: import the original checkpoint, or a GGUF file)',
       "not supported: partial_rotary_factor 0.5 (only whole heads are rotated)",
       "not supported: head_dim 12 (multiples of 8 are)",
       'not supported: rope_scaling.rope_type "longrope" (default, linear, dynamic, llama3, yarn, factors are)',

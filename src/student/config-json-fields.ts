@@ -1,6 +1,6 @@
 // The fields of config.json that Llama, Mistral, Qwen2 and Qwen3 checkpoints have, and what is done with each.
 
-import type { KnownField } from "./known-fields.ts";
+import type { KnownField } from "../base/known-fields.ts";
 
 export const CONFIG_FIELDS: readonly KnownField[] = [
   { names: "model_type", treatment: "honoured", about: "llama, mistral, qwen2 or qwen3" },

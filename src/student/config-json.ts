@@ -3,10 +3,10 @@
 
 import { MagdiError } from "../base/errors.ts";
 import type { JsonObject } from "../base/files/json-file.ts";
+import { examine, unknownFieldsNote } from "../base/known-fields.ts";
 import type { DecoderConfig } from "../nn/decoder-config.ts";
 import { CONFIG_FIELDS } from "./config-json-fields.ts";
 import { FieldReader } from "./field-reader.ts";
-import { examine, unknownFieldsNote } from "./known-fields.ts";
 import { readRope } from "./rope-config.ts";
 
 export type ConfigJson = JsonObject;

@@ -2,8 +2,19 @@
 
 import { MagdiError } from "../base/errors.ts";
 import { shown } from "../base/files/json-file.ts";
+import type { KnownField } from "../base/known-fields.ts";
 import type { BaseModel } from "./base-model.ts";
 import type { ConfigJson } from "./config-json.ts";
+
+/** Of generation_config.json; the other fields are sampling, which is the request's. */
+export const GENERATION_FIELDS: readonly KnownField[] = [
+  {
+    names: "eos_token_id",
+    treatment: "honoured",
+    about: "one or several; over that of config.json; without a token that the model has, refused",
+  },
+  { names: "*", treatment: "ignored", about: "sampling and lengths are the request's" },
+];
 
 interface Named {
   readonly file: string;

@@ -2,6 +2,7 @@
 // permutation of Llama files undone, the tokenizer as Hugging Face files.
 
 import { MagdiError } from "../base/errors.ts";
+import { type Examination, examine, unknownFieldsNote } from "../base/known-fields.ts";
 import { type BlockGrid, isGridType, toBlockGrid } from "../tensor/ggml-blocks.ts";
 import type { GridType } from "../tensor/ggml-unpack.ts";
 import { type GgufFile, openGguf } from "../tensor/gguf.ts";
@@ -10,7 +11,6 @@ import { ggufEndTokenIds, ggufTokenizerFiles } from "../text/gguf-tokenizer.ts";
 import { assertFloats, type BaseModel, type BaseTensor, checkTensors } from "./base-model.ts";
 import { type ConfigJson, configNotes, readConfigJson } from "./config-json.ts";
 import { GGUF_FIELDS } from "./gguf-fields.ts";
-import { type Examination, examine, unknownFieldsNote } from "./known-fields.ts";
 import { areTwins, EMBEDDING, finer, HEAD } from "./tied-head.ts";
 
 const ARCHITECTURES = {
@@ -184,6 +184,15 @@ function configOf(file: GgufFile, architecture: keyof typeof ARCHITECTURES): Con
   return Object.fromEntries(Object.entries(config).filter(([, value]) => value !== undefined));
 }
 
+/** llama.cpp refuses such a file; its last tokens are mostly padding. */
+function tokensBeyond({ metadata }: GgufFile, rows: number): string[] {
+  const tokens = metadata.get("tokenizer.ggml.tokens");
+  if (!Array.isArray(tokens) || tokens.length <= rows) return [];
+  return [
+    `The GGUF file has ${tokens.length} tokens and an embedding of ${rows} rows; those from ${JSON.stringify(tokens[rows])} (${rows}) on cannot be used.`,
+  ];
+}
+
 function examineMetadata({ metadata }: GgufFile, architecture: string): Examination {
   const ofAny = [...metadata].map(
     ([key, value]) =>
@@ -243,6 +252,7 @@ export function openGgufBase(path: string): BaseModel {
       ...configNotes(configJson, path),
       ...unknownFieldsNote("The GGUF file", unknown),
       ...twins,
+      ...tokensBeyond(file, config.vocabSize),
     ];
     const licence = file.metadata.get("general.license");
     const textFiles = hasTokenizer(file) ? ggufTokenizerFiles(file.metadata) : {};

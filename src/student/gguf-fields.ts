@@ -1,7 +1,7 @@
 // The metadata of a GGUF file of the supported architectures, and what is done with each key. ARCH stands for the
 // architecture's name.
 
-import type { KnownField } from "./known-fields.ts";
+import type { KnownField } from "../base/known-fields.ts";
 
 export const GGUF_FIELDS: readonly KnownField[] = [
   { names: "general.architecture", treatment: "honoured", about: "llama, qwen2 or qwen3" },

@@ -2,9 +2,9 @@
 
 import { isDeepStrictEqual } from "node:util";
 import { isObject, type JsonObject } from "../base/files/json-file.ts";
+import { examine, type KnownField, unknownFieldsNote } from "../base/known-fields.ts";
 import type { RopeScaling } from "../nn/decoder-config.ts";
 import { FieldReader } from "./field-reader.ts";
-import { examine, type KnownField, unknownFieldsNote } from "./known-fields.ts";
 
 export interface Rope {
   readonly theta: number;

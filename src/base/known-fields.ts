@@ -2,7 +2,7 @@
 // format.
 
 import { isDeepStrictEqual } from "node:util";
-import type { JsonObject } from "../base/files/json-file.ts";
+import type { JsonObject } from "./files/json-file.ts";
 
 export interface KnownField {
   /** Several of one meaning are separated by commas; "a.*" are all that begin with "a.". */

@@ -191,8 +191,9 @@ export function checkRequest(request: GenerationRequest, limits: RequestLimits):
   if (promptTokens.length === 0) fail("promptTokens", "at least one token", "none");
   const unknownId = promptTokens.find((id) => !isToken(id));
   if (unknownId !== undefined) {
-    const found = `${unknownId} (${JSON.stringify(limits.tokenText(unknownId))}), which the student has no embedding of`;
-    fail("promptTokens", `token ids below ${vocabSize}`, found);
+    const found = `${unknownId} (${JSON.stringify(limits.tokenText(unknownId))})`;
+    const message = `the prompt has a token that the student has no embedding of: expected ids below ${vocabSize}, found ${found}`;
+    throw new MagdiError("MAGDI_BAD_REQUEST", message, { param: "promptTokens" });
   }
   if (!(queueTimeoutMs >= 0)) fail("queueTimeoutMs", "0 or more", queueTimeoutMs);
   if (!(timeoutMs > 0)) fail("timeoutMs", "more than 0", timeoutMs);

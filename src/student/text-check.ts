@@ -3,13 +3,15 @@
 
 import { MagdiError } from "../base/errors.ts";
 import { isObject, type JsonObject, parseJson } from "../base/files/json-file.ts";
+import { unknownFieldsNote } from "../base/known-fields.ts";
 import { chatTemplateOf } from "../text/chat-template.ts";
+import { unknownTokenizerFields } from "../text/supported-tokenizer.ts";
 import { assertPromptsHaveRows, rowlessNote } from "../text/token-rows.ts";
 import { createCheckedTokenizer } from "../text/tokenizer.ts";
 import type { BaseModel } from "./base-model.ts";
 import { checkEndTokens } from "./end-tokens.ts";
 
-/** Notes on tokens that the model does not know.
+/** Notes on fields that are not known, and on tokens that the model has no embedding of.
  * @throws MAGDI_BAD_FILE, MAGDI_UNSUPPORTED naming the source, the file and the part of it */
 export async function checkTexts(base: BaseModel): Promise<readonly string[]> {
   const {
@@ -33,5 +35,9 @@ export async function checkTexts(base: BaseModel): Promise<readonly string[]> {
   const tokenizer = await createCheckedTokenizer(json, config, where("tokenizer.json"));
   assertPromptsHaveRows({ tokenizer, chatTemplate }, vocabSize, source);
   const rowless = rowlessNote(tokenizer, vocabSize);
-  return rowless === null ? notes : [...notes, rowless];
+  return [
+    ...notes,
+    ...unknownFieldsNote("tokenizer.json", unknownTokenizerFields(json)),
+    ...(rowless === null ? [] : [rowless]),
+  ];
 }

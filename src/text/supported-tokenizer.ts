@@ -4,7 +4,7 @@
 import { Tokenizer as HuggingFaceTokenizer } from "@huggingface/tokenizers";
 import { MagdiError } from "../base/errors.ts";
 import { isObject, type JsonObject } from "../base/files/json-file.ts";
-import type { KnownField } from "../base/known-fields.ts";
+import { examine, type KnownField } from "../base/known-fields.ts";
 import { byteOfCharacter } from "./byte-level-alphabet.ts";
 import { mergePair } from "./byte-pair-encoder.ts";
 import { preTokenizerSteps } from "./pre-tokenizers.ts";
@@ -94,7 +94,18 @@ export const TOKENIZER_FIELDS: readonly KnownField[] = [
   { names: "decoder", treatment: "honoured", about: `${DECODERS.join(", ")}; others are refused` },
   { names: "truncation, padding", treatment: "ignored", about: "Transformers sets them with each call" },
   { names: "version", treatment: "ignored", about: "of the format" },
+  { names: "model.cache_capacity", treatment: "ignored", about: "speed" },
 ];
+
+/** Fields of a tokenizer.json and its model that are not in the table. */
+export function unknownTokenizerFields(tokenizer: JsonObject): readonly string[] {
+  const { model, ...others } = tokenizer;
+  const ofModel = Object.entries(isObject(model) ? model : {}).map(([name, value]) => [
+    `model.${name}`,
+    value,
+  ]);
+  return examine({ ...others, ...Object.fromEntries(ofModel) }, TOKENIZER_FIELDS).unknown;
+}
 
 type Refuse = (what: string) => never;
 

@@ -92,6 +92,11 @@ test("a template and a post-processor that write a token without a row are refus
     textNotes(written("behind", { vocab_size: 602 }, { "tokenizer.json": tokenizer })),
     refused(/"<tool>" \(602\), which its tokenizer puts around texts/),
   );
+  const unknown = { ...tokenizer, post_processor: null, model: { ...tokenizer.model, new_rule: true } };
+  assert.match(
+    (await textNotes(written("unknown", {}, { "tokenizer.json": unknown }))).join(),
+    /^tokenizer\.json has fields that are not known here and were not read, though they may matter: model\.new_rule\.$/,
+  );
   // A template that only repeats what it is told writes none.
   const plain = "{% for m in messages %}{{ m.content }}{% endfor %}";
   assert.equal(

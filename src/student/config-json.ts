@@ -153,7 +153,7 @@ function read(
     windows,
   };
   const { problems, unsupported, notes } = fields;
-  if (problems.length + unsupported.length === 0) return { config, notes };
+  if (problems.length + unsupported.length === 0) return { config, notes: [...new Set(notes)] };
   throw new MagdiError(
     problems.length > 0 ? "MAGDI_BAD_FILE" : "MAGDI_UNSUPPORTED",
     `${source}: ${[...problems, ...unsupported.map((what) => `not supported: ${what}`)].join("; ")}`,

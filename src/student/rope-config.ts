@@ -65,9 +65,9 @@ export const ROPE_FIELDS: readonly KnownField[] = [
 /** Keys under which parameters are nested by layer type. */
 const LAYER_TYPES = ["full_attention", "sliding_attention", "chunked_attention", "linear_attention"];
 
-/** Python's truth of a value: a null or an empty object of rope_scaling gives way to rope_parameters. */
+/** Python's truth of a value: an empty rope_scaling gives way to rope_parameters, as null does. */
 const isTrue = (value: unknown): boolean =>
-  isObject(value) ? Object.keys(value).length > 0 : Boolean(value) && value !== undefined;
+  typeof value === "object" && value !== null ? Object.keys(value).length > 0 : Boolean(value);
 
 /** Problems and notes go to `fields`, the reader of `json`. */
 export function readRope(fields: FieldReader, json: JsonObject, options: RopeOptions): Rope {

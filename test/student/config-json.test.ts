@@ -1,8 +1,13 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { MagdiError } from "../../src/base/errors.ts";
+import { namesOf } from "../../src/base/known-fields.ts";
 import { checkTensors } from "../../src/student/base-model.ts";
 import { type ConfigJson, readConfigJson } from "../../src/student/config-json.ts";
+import { CONFIG_FIELDS } from "../../src/student/config-json-fields.ts";
+import { GGUF_FIELDS } from "../../src/student/gguf-fields.ts";
+import { ROPE_FIELDS } from "../../src/student/rope-config.ts";
+import { TOKENIZER_FIELDS } from "../../src/text/supported-tokenizer.ts";
 
 const LLAMA: ConfigJson = {
   model_type: "llama",
@@ -196,4 +201,11 @@ test("tensors that are missing, unexpected or mis-shaped are one error, with bot
       return true;
     },
   );
+});
+
+test("each field of a table has one row", () => {
+  for (const table of [CONFIG_FIELDS, ROPE_FIELDS, GGUF_FIELDS, TOKENIZER_FIELDS]) {
+    const names = table.flatMap(namesOf);
+    assert.deepEqual([...new Set(names)], names);
+  }
 });

@@ -2,15 +2,17 @@
 // permutation of Llama files undone, the tokenizer as Hugging Face files.
 
 import { MagdiError } from "../base/errors.ts";
+import { type Examination, examine, unknownFieldsNote } from "../base/known-fields.ts";
 import { type BlockGrid, isGridType, toBlockGrid } from "../tensor/ggml-blocks.ts";
 import type { GridType } from "../tensor/ggml-unpack.ts";
 import { type GgufFile, openGguf } from "../tensor/gguf.ts";
 import { closingOnError } from "../tensor/tensor-file.ts";
 import { ggufEndTokenIds, ggufTokenizerFiles } from "../text/gguf-tokenizer.ts";
-import { type BaseModel, type BaseTensor, checkTensors } from "./base-model.ts";
-import { type ConfigJson, readConfigJson } from "./config-json.ts";
-import { EMBEDDING, HEAD, huggingFaceName, permuteRows, rotaryRowsOf } from "./gguf-tensor-names.ts";
-import { areTwins, finer } from "./tied-head.ts";
+import { assertFloats, type BaseModel, type BaseTensor, checkTensors } from "./base-model.ts";
+import { type ConfigJson, configNotes, readConfigJson } from "./config-json.ts";
+import { GGUF_FIELDS } from "./gguf-fields.ts";
+import { huggingFaceName, permuteRows, rotaryRowsOf } from "./gguf-tensor-names.ts";
+import { areTwins, EMBEDDING, finer, HEAD } from "./tied-head.ts";
 
 const ARCHITECTURES = {
   llama: "LlamaForCausalLM",
@@ -63,14 +65,32 @@ function ropeOf(file: GgufFile, architecture: string): Record<string, unknown> {
   const type = file.getOptionalString(`${architecture}.rope.scaling.type`) ?? "linear";
   const factor = number("scaling.factor") ?? number("scale_linear") ?? 1;
   const linear = type === "linear" && factor !== 0 && factor !== 1;
-  if (type !== "none" && type !== "linear") return { ...theta, rope_type: type, factor };
-  if (file.entries.has("rope_freqs.weight")) {
+  const hasFactors = file.entries.has("rope_freqs.weight");
+  if (type === "yarn" && !hasFactors) {
+    return {
+      ...theta,
+      rope_type: type,
+      factor: factor === 0 ? 1 : factor,
+      original_max_position_embeddings: number("scaling.original_context_length") ?? undefined,
+      beta_fast: number("scaling.yarn_beta_fast") ?? undefined,
+      beta_slow: number("scaling.yarn_beta_slow") ?? undefined,
+      attention_factor: yarnAttention(number("scaling.attn_factor"), factor),
+    };
+  }
+  if (type !== "none" && type !== "linear") {
+    return { ...theta, rope_type: hasFactors ? `${type} beside rope_freqs.weight` : type, factor };
+  }
+  if (hasFactors) {
     const factors = file.readFloat32("rope_freqs.weight");
     // Each frequency is divided by both.
     return { ...theta, rope_type: "factors", factors: Array.from(factors, (f) => (linear ? f * factor : f)) };
   }
   return linear ? { ...theta, rope_type: type, factor } : { ...theta, rope_type: "default" };
 }
+
+/** The file's factor multiplies the one that YaRN gives. */
+const yarnAttention = (stored: number | null, factor: number): number | undefined =>
+  stored === null ? undefined : stored * (factor <= 1 ? 1 : 0.1 * Math.log(factor) + 1);
 
 /** The metadata as a Hugging Face config.json. @throws MAGDI_BAD_FILE for a value of the wrong type */
 function configOf(file: GgufFile, architecture: keyof typeof ARCHITECTURES): ConfigJson {
@@ -81,6 +101,13 @@ function configOf(file: GgufFile, architecture: keyof typeof ARCHITECTURES): Con
   const hidden = number("embedding_length");
   const perHead = hidden !== undefined && heads !== undefined ? hidden / heads : undefined;
   const headSize = number("attention.key_length") ?? perHead;
+  const values = number("attention.value_length") ?? headSize;
+  if (values !== headSize) {
+    throw new MagdiError(
+      "MAGDI_UNSUPPORTED",
+      `${file.path}: ${architecture}.attention.value_length: expected ${headSize}, as the keys have, found ${values}`,
+    );
+  }
   const rotated = number("rope.dimension_count") ?? headSize;
   if (rotated !== headSize) rope.partial_rotary_factor = (rotated ?? 0) / (headSize ?? 1);
   const ends = hasTokens(file) ? ggufEndTokenIds(file.metadata) : [];
@@ -121,6 +148,26 @@ function configOf(file: GgufFile, architecture: keyof typeof ARCHITECTURES): Con
   return Object.fromEntries(Object.entries(config).filter(([, value]) => value !== undefined));
 }
 
+/** llama.cpp refuses such a file; its last tokens are mostly padding. */
+function tokensBeyond({ metadata }: GgufFile, rows: number): string[] {
+  const tokens = metadata.get("tokenizer.ggml.tokens");
+  if (!Array.isArray(tokens) || tokens.length <= rows) return [];
+  return [
+    `The GGUF file has ${tokens.length} tokens and an embedding of ${rows} rows; those from ${JSON.stringify(tokens[rows])} (${rows}) on cannot be used.`,
+  ];
+}
+
+function examineMetadata({ metadata }: GgufFile, architecture: string): Examination {
+  const ofAny = [...metadata].map(
+    ([key, value]) =>
+      [key.startsWith(`${architecture}.`) ? `ARCH${key.slice(architecture.length)}` : key, value] as const,
+  );
+  const { refused, unknown } = examine(Object.fromEntries(ofAny), GGUF_FIELDS);
+  const named = (names: readonly string[]) =>
+    names.map((name) => name.replace(/^ARCH\./, `${architecture}.`));
+  return { refused: named(refused), unknown: named(unknown) };
+}
+
 /** Makes one matrix of an embedding and a head that are the same but for their rounding; returns the notes. */
 function tieTwins(tensors: Map<string, BaseTensor>): string[] {
   const [embedding, head] = [tensors.get(EMBEDDING), tensors.get(HEAD)];
@@ -146,6 +193,11 @@ export function openGgufBase(path: string): BaseModel {
         `${path}: architecture ${architecture} is not supported; ${Object.keys(ARCHITECTURES).join(", ")} are`,
       );
     }
+    const { refused, unknown } = examineMetadata(file, architecture);
+    if (refused.length > 0) {
+      throw new MagdiError("MAGDI_UNSUPPORTED", `${path}: not supported: ${refused.join("; ")}`);
+    }
+    assertFloats(path, file);
     const configJson = configOf(file, architecture as keyof typeof ARCHITECTURES); // checked above
     const config = readConfigJson(configJson, path);
     const tensors = new Map<string, BaseTensor>();
@@ -155,8 +207,14 @@ export function openGgufBase(path: string): BaseModel {
       tensors.set(huggingFaceName(name), tensorOf(file, name, order));
     }
     checkTensors(path, config, tensors);
-    const notes = tieTwins(tensors);
-    const tied = notes.length > 0;
+    const twins = tieTwins(tensors);
+    const tied = twins.length > 0;
+    const notes = [
+      ...configNotes(configJson, path),
+      ...unknownFieldsNote("The GGUF file", unknown),
+      ...twins,
+      ...tokensBeyond(file, config.vocabSize),
+    ];
     const licence = file.metadata.get("general.license");
     const textFiles = hasTokenizer(file) ? ggufTokenizerFiles(file.metadata) : {};
     const generationConfig = Object.fromEntries(

@@ -2,7 +2,7 @@
 // family. What llama.cpp would compute otherwise is refused by name.
 
 import { MagdiError } from "../base/errors.ts";
-import type { DecoderConfig } from "../nn/decoder-config.ts";
+import type { DecoderConfig, RopeScaling } from "../nn/decoder-config.ts";
 import { inverseFrequencies } from "../nn/rope.ts";
 import type { GgufField } from "../tensor/gguf-writer.ts";
 import type { BaseModel } from "./base-model.ts";
@@ -33,14 +33,23 @@ export function ggufArchitecture({ source, config, configJson }: BaseModel): str
   if (architecture === undefined) {
     throw refuse(`model_type ${JSON.stringify(configJson.model_type)} has no GGUF architecture here`);
   }
+  const scaling = config.ropeScaling;
+  if (scaling.kind === "yarn" && !(scaling.truncate && isUsualAttention(scaling))) {
+    throw refuse("yarn with truncate false, or an attention_factor of its own, is not what GGUF files can say");
+  }
   if (architecture === "llama") return architecture;
-  if (config.ropeScaling.kind !== "none" && config.ropeScaling.kind !== "linear") {
-    throw refuse(`rope scaling ${config.ropeScaling.kind} is not what ${architecture} files can say`);
+  if (scaling.kind === "llama3" || scaling.kind === "factors") {
+    throw refuse(`rope scaling ${scaling.kind} is not what ${architecture} files can say`);
   }
   if (config.outputBias || config.mlpBias || (architecture === "qwen3" && config.queryKeyValueBias)) {
     throw refuse(`biases are not what ${architecture} files can say`);
   }
   return architecture;
+}
+
+/** YaRN's own, which llama.cpp computes. */
+function isUsualAttention({ factor, attentionFactor }: Extract<RopeScaling, { kind: "yarn" }>): boolean {
+  return Math.abs(attentionFactor - (0.1 * Math.log(factor) + 1)) < 1e-6;
 }
 
 /**
@@ -80,8 +89,15 @@ export function ggufFields(
     of("attention.layer_norm_rms_epsilon", f32(config.normEpsilon)),
     of("rope.dimension_count", u32(config.headSize)),
     of("rope.freq_base", f32(config.ropeTheta)),
-    ...(scaling.kind === "linear"
-      ? [of("rope.scaling.type", text("linear")), of("rope.scaling.factor", f32(scaling.factor))]
+    ...(scaling.kind === "linear" || scaling.kind === "yarn"
+      ? [of("rope.scaling.type", text(scaling.kind)), of("rope.scaling.factor", f32(scaling.factor))]
+      : []),
+    ...(scaling.kind === "yarn"
+      ? [
+          of("rope.scaling.original_context_length", u32(scaling.originalPositions)),
+          of("rope.scaling.yarn_beta_fast", f32(scaling.betaFast)),
+          of("rope.scaling.yarn_beta_slow", f32(scaling.betaSlow)),
+        ]
       : []),
   ];
 }

@@ -1,9 +1,7 @@
 // The names of a decoder's tensors in GGUF files, and the order of the rows of queries and keys in those of Llama.
 
 import type { DecoderConfig } from "../nn/decoder-config.ts";
-
-export const EMBEDDING = "model.embed_tokens.weight";
-export const HEAD = "lm_head.weight";
+import { EMBEDDING, HEAD } from "./tied-head.ts";
 
 const LAYER_MODULES: Readonly<Record<string, string>> = {
   attn_norm: "input_layernorm",

@@ -74,7 +74,7 @@ function description(provenance: Provenance, command: "import" | "export"): stri
 ${kind(provenance)}: ${(parameters / 1e6).toFixed(0)} million parameters, family ${markdownText(family)}, context ${contextLength} tokens.
 ${origin(provenance, command)} Licence: ${markdownText(licence ?? "not stated by the source")}.
 ${vocabulary === undefined ? "" : `\nIts ${vocabularyLine(provenance)}; every text can still be written, in more tokens.\n`}
-${notes.map((note) => `- ${note}\n`).join("")}`;
+${notes.map((note) => `- ${markdownText(note)}\n`).join("")}`;
 }
 
 /** A model that was written for other programs. */

@@ -7,7 +7,7 @@ import type { BaseModel } from "./base-model.ts";
 import { type Provenance, readManifest, studentName, type Training } from "./manifest.ts";
 import { type BaseLocation, isStudent, locateBase, openCheckedBase } from "./open-base.ts";
 import { type VocabularyOptions, withSmallerVocabulary } from "./smaller-vocabulary.ts";
-import { assertTextsUsable } from "./text-check.ts";
+import { checkTexts } from "./text-check.ts";
 import { countParameters } from "./write-dtype.ts";
 
 /** A base with trained weights merged in. */
@@ -39,7 +39,7 @@ export interface PreparedBase {
 }
 
 /** Prepares the base for `work`, and closes it afterwards.
- * @throws as openCheckedBase, withSmallerVocabulary, assertTextsUsable, and what `adapt` and `work` throw */
+ * @throws as openCheckedBase, withSmallerVocabulary, checkTexts, and what `adapt` and `work` throw */
 export async function withPreparedBase<T>(
   options: PreparationOptions,
   work: (prepared: PreparedBase) => Promise<T>,
@@ -59,11 +59,11 @@ export async function withPreparedBase<T>(
     const cut =
       options.vocabulary === undefined ? null : await withSmallerVocabulary(whole, options.vocabulary);
     const base = cut?.base ?? whole;
-    await assertTextsUsable(base);
+    const textNotes = await checkTexts(base);
     // Writing a student anew converts its format, so what its own manifest says is kept.
     const parent = isStudent(source.path) ? readManifest(source.path) : null;
     const training = adapted?.training ?? parent?.training;
-    const notes = [...(parent?.notes ?? []), ...(base.notes ?? [])];
+    const notes = [...new Set([...(parent?.notes ?? []), ...(base.notes ?? []), ...textNotes])];
     const vocabulary = cut?.vocabulary ?? parent?.vocabulary;
     return await work({
       base,

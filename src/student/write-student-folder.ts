@@ -152,7 +152,7 @@ async function layerInputs(
     ([name, tensor]) => name.includes(".layers.") && isCompensated(tensor, dtype),
   );
   if (!compensated || !base.textFiles.has("tokenizer.json")) return null;
-  return LayerInputs.open(base, await calibrationTokens(textFolder), threads);
+  return LayerInputs.open(base, await calibrationTokens(textFolder, base.config), threads);
 }
 
 async function measureAll(

@@ -8,9 +8,10 @@ import { oneOf, text } from "../base/settings/kinds.ts";
 import { helpLines } from "../base/settings/setting.ts";
 import { hubSettings } from "../student/hub.ts";
 import { ggufCard, type PortableModel, vocabularyLine } from "../student/model-card.ts";
+import type { ImportProgress } from "../student/open-base.ts";
 import { DEFAULT_GGUF_DTYPE, GGUF_DTYPES, writeGgufFile } from "../student/write-gguf-file.ts";
 import { HUGGING_FACE_DTYPES, writeHuggingFaceFolder } from "../student/write-hugging-face-folder.ts";
-import { exportStudent, mergeAdapter } from "../train/adapter/export-student.ts";
+import { exportStudent, mergeOf } from "../train/adapter/export-student.ts";
 import { type Command, type ParsedFlags, parseFlags, usageError } from "./command.ts";
 import { terminalProgress } from "./progress.ts";
 import { filesIn, fileWithCard, type HubRepository, hubRepository, pushToRepository } from "./push-to-hub.ts";
@@ -123,17 +124,18 @@ async function writePortable(
   }
   assertMeant(to, flags);
   const progress = terminalProgress(process.stderr);
-  const options = {
-    source: base,
-    out,
+  const location = {
     hub: hubSettings(process.env),
+    onProgress: ({ stage, done, total }: ImportProgress) => progress.report(stage, done, total),
+  };
+  const options = {
+    ...location,
+    ...(adapter === undefined ? { source: base } : await mergeOf({ ...location, ...stated, base, adapter })),
+    out,
     ...(name === undefined ? {} : { name }),
     ...(origin === undefined ? {} : { origin }),
     ...(force === undefined ? {} : { force }),
-    ...(adapter === undefined ? {} : { adapt: mergeAdapter({ adapter, ...stated }) }),
     ...vocabularyFrom(vocabulary, vocabularySize),
-    onProgress: ({ stage, done, total }: { stage: string; done: number; total: number }) =>
-      progress.report(stage, done, total),
   };
   const given = flags.given.dtype;
   try {

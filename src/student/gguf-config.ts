@@ -35,7 +35,9 @@ export function ggufArchitecture({ source, config, configJson }: BaseModel): str
   }
   const scaling = config.ropeScaling;
   if (scaling.kind === "yarn" && !(scaling.truncate && isUsualAttention(scaling))) {
-    throw refuse("yarn with truncate false, or an attention_factor of its own, is not what GGUF files can say");
+    throw refuse(
+      "yarn with truncate false, or an attention_factor of its own, is not what GGUF files can say",
+    );
   }
   if (architecture === "llama") return architecture;
   if (scaling.kind === "llama3" || scaling.kind === "factors") {

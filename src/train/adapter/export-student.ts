@@ -17,7 +17,9 @@ import {
   readPeftAdapter,
 } from "./peft-adapter.ts";
 
-export interface MergeOptions {
+export interface MergeOptions extends Pick<ImportOptions, "hub" | "onProgress"> {
+  /** A Hugging Face folder, a .gguf file, or, where `hub` is given, a hub id. */
+  readonly base: string;
   /** A folder in PEFT's format. */
   readonly adapter: string;
   /** The paper's level of distillation, 1 to 4; by default that in the adapter's metadata. */
@@ -28,10 +30,7 @@ export interface MergeOptions {
   readonly recipe?: string;
 }
 
-export interface ExportOptions extends Omit<ImportOptions, "source" | "adapt">, MergeOptions {
-  /** A Hugging Face folder, a .gguf file, or, where `hub` is given, a hub id. */
-  readonly base: string;
-}
+export type ExportOptions = Omit<ImportOptions, "source" | "adapt"> & MergeOptions;
 
 /** Metadata keys in an adapter's tensor file that describe its training. */
 export const TRAINING_METADATA = {
@@ -67,13 +66,13 @@ function trainingOf(options: MergeOptions, adapter: PeftAdapter, sha256: string)
   };
 }
 
-/** Merges an adapter into a base, to be passed on as `adapt`.
+/** The base's source, and what merges the adapter into it, for whatever writes the result.
  * @throws MagdiError as readPeftAdapter; MAGDI_BAD_FILE for an adapter that changes nothing. */
-export function mergeAdapter(options: MergeOptions): (base: BaseModel) => Promise<AdaptedBase> {
-  const { adapter: folder } = options;
+export async function mergeOf(options: MergeOptions): Promise<Pick<ImportOptions, "source" | "adapt">> {
+  const { base: source, adapter: folder } = options;
   // Before the base is downloaded.
   assertAdapterFolder(folder);
-  return async (base) => {
+  const adapt = async (base: BaseModel): Promise<AdaptedBase> => {
     const adapter = readPeftAdapter(folder, base.config);
     assertNotNoOp(adapter);
     const { sha256 } = await fingerprint(path.join(folder, ADAPTER_TENSORS_FILE), { within: folder });
@@ -83,11 +82,12 @@ export function mergeAdapter(options: MergeOptions): (base: BaseModel) => Promis
       training: trainingOf(options, adapter, sha256),
     };
   };
+  return { source, adapt };
 }
 
 /** Writes the student folder, whole or not at all. Returns its manifest.
- * @throws MagdiError as importStudent and mergeAdapter */
+ * @throws MagdiError as importStudent and mergeOf */
 export async function exportStudent(options: ExportOptions): Promise<Manifest> {
-  const { base: source, adapter: _adapter, level: _level, data: _data, recipe: _recipe, ...rest } = options;
-  return importStudent({ ...rest, source, adapt: mergeAdapter(options) });
+  const { base: _base, adapter: _adapter, level: _level, data: _data, recipe: _recipe, ...rest } = options;
+  return importStudent({ ...rest, ...(await mergeOf(options)) });
 }

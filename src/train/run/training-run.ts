@@ -202,7 +202,7 @@ async function trained(options: TrainingRunOptions, source: string): Promise<Tra
       step,
       training: data.training.data,
       validation: data.validation?.data ?? null,
-      adapter: describeAdapter(settings, source, data),
+      adapter: { ...describeAdapter(settings, source, data), textFiles: base.textFiles },
       signal: options.signal,
       now: () => performance.now(),
       onProgress: options.onProgress,

@@ -92,6 +92,10 @@ async function run(argv: readonly string[]): Promise<number> {
         progress.end();
         say(`the training ${choice}`);
       },
+      onNote(note) {
+        progress.end();
+        say(note);
+      },
       onData(data, step) {
         progress.end();
         for (const line of dataTexts(data, step, settings)) say(line);

@@ -93,7 +93,8 @@ export class Engine implements GenerationEngine {
     this.#assertServing();
     const { vocabSize } = this.#runner;
     const { contextLength, maxSamplesPerRequest } = this;
-    checkRequest(request, { contextLength, vocabSize, maxSamplesPerRequest });
+    const { tokenText } = this.#sequences.tokenizer;
+    checkRequest(request, { contextLength, vocabSize, maxSamplesPerRequest, tokenText });
     this.#scheduler.assertRoom(request.samples, request.caller ?? ONE_CALLER);
 
     const { sampling } = request;

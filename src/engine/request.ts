@@ -169,6 +169,8 @@ export interface RequestLimits {
   readonly contextLength: number;
   readonly vocabSize: number;
   readonly maxSamplesPerRequest: number;
+  /** Names a token in an error. */
+  readonly tokenText: (id: number) => string;
 }
 
 export const MAX_TOP_LOGPROBS = 20;
@@ -188,7 +190,11 @@ export function checkRequest(request: GenerationRequest, limits: RequestLimits):
   }
   if (promptTokens.length === 0) fail("promptTokens", "at least one token", "none");
   const unknownId = promptTokens.find((id) => !isToken(id));
-  if (unknownId !== undefined) fail("promptTokens", `token ids below ${vocabSize}`, unknownId);
+  if (unknownId !== undefined) {
+    const found = `${unknownId} (${JSON.stringify(limits.tokenText(unknownId))})`;
+    const message = `the prompt has a token that the student has no embedding of: expected ids below ${vocabSize}, found ${found}`;
+    throw new MagdiError("MAGDI_BAD_REQUEST", message, { param: "promptTokens" });
+  }
   if (!(queueTimeoutMs >= 0)) fail("queueTimeoutMs", "0 or more", queueTimeoutMs);
   if (!(timeoutMs > 0)) fail("timeoutMs", "more than 0", timeoutMs);
   if (!(Number.isFinite(temperature) && temperature >= 0)) {

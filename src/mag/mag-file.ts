@@ -15,7 +15,15 @@ interface ReadMagsOptions {
  * @throws MAGDI_FILE_MISSING; MAGDI_BAD_FILE naming file, line and field
  * @example for await (const mag of readMags("mags.jsonl", { use: "train" })) console.log(mag.id);
  */
-export async function* readMags(path: string, { use }: ReadMagsOptions): AsyncGenerator<Mag> {
+export async function* readMags(path: string, options: ReadMagsOptions): AsyncGenerator<Mag> {
+  for await (const { mag } of readMagRecords(path, options)) yield mag;
+}
+
+/** The same, with the file and line of each. */
+export async function* readMagRecords(
+  path: string,
+  { use }: ReadMagsOptions,
+): AsyncGenerator<{ readonly where: string; readonly mag: Mag }> {
   const lineOf = new Map<string, string>();
   for await (const { where, value } of readJsonRecords(path)) {
     const mag = checked(magSchema, value, where);
@@ -33,7 +41,7 @@ export async function* readMags(path: string, { use }: ReadMagsOptions): AsyncGe
         `${where}: source.use: expected ${use}, found ${mag.source.use} (${mag.id}); import the file again without it`,
       );
     }
-    yield mag;
+    yield { where, mag };
   }
 }
 

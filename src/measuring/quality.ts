@@ -33,12 +33,13 @@ export async function measureQuality(
   const chatTemplate = (await openChatTemplate(options.folder)) ?? plainChatTemplate;
   const answerTokens = Math.min(ANSWER_TOKENS, Math.floor(options.config.positions / 2));
   const longest = options.config.positions - answerTokens;
+  // Some tokenizers have tokens that the embedding has no row for.
+  const known = (ids: Int32Array): Int32Array =>
+    ids.filter((id) => id < options.config.vocabSize).slice(0, longest);
   const prompts = QUALITY_QUESTIONS.map((content) =>
-    encodeChat({ tokenizer, chatTemplate }, [{ role: "user", content }]).slice(0, longest),
+    known(encodeChat({ tokenizer, chatTemplate }, [{ role: "user", content }])),
   );
-  const passages = QUALITY_PASSAGES.map((text) =>
-    tokenizer.encode(text, { addSpecialTokens: true }).slice(0, longest),
-  );
+  const passages = QUALITY_PASSAGES.map((text) => known(tokenizer.encode(text, { addSpecialTokens: true })));
   const total = 2 * dtypes.length + 2;
   let done = 0;
   const step = (stage: string): void => options.onProgress?.(`measuring ${stage}`, ++done, total);

@@ -12,6 +12,18 @@ export type RopeScaling =
       readonly highFrequencyFactor: number;
       readonly originalPositions: number;
     }
+  /** YaRN (Peng et al. 2023): frequencies that turn more than `betaFast` times in the original context are kept, those that
+   * turn less than `betaSlow` times divided by the factor, and those between blended; what is rotated is scaled. */
+  | {
+      readonly kind: "yarn";
+      readonly factor: number;
+      readonly originalPositions: number;
+      readonly betaFast: number;
+      readonly betaSlow: number;
+      /** Whether the blend begins and ends at whole frequencies. */
+      readonly truncate: boolean;
+      readonly attentionFactor: number;
+    }
   /** Each frequency is divided by its own factor [headSize/2], as in GGUF files. */
   | { readonly kind: "factors"; readonly factors: readonly number[] };
 

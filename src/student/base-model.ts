@@ -3,9 +3,11 @@
 
 import { MagdiError } from "../base/errors.ts";
 import { type DecoderConfig, expectedTensors } from "../nn/decoder-config.ts";
-import type { BlockGrid } from "../tensor/ggml-blocks.ts";
+import { quoted } from "../tensor/bad-file.ts";
+import { type BlockGrid, isFloatType } from "../tensor/ggml-blocks.ts";
 import type { FloatType } from "../tensor/onnx-type.ts";
 import { shapeMismatches } from "../tensor/shape-mismatch.ts";
+import type { TensorFile } from "../tensor/tensor-file.ts";
 import type { ConfigJson } from "./config-json.ts";
 
 export interface BaseTensor {
@@ -43,11 +45,24 @@ export function checkTensors(
   config: DecoderConfig,
   tensors: ReadonlyMap<string, { readonly shape: readonly number[] }>,
 ): void {
-  const ignored = (name: string): boolean =>
-    (config.tiedHead && name === "lm_head.weight") || IGNORED.some((pattern) => pattern.test(name));
+  const ignored = (name: string): boolean => IGNORED.some((pattern) => pattern.test(name));
   const mismatches = shapeMismatches(expectedTensors(config), tensors, ignored);
   if (mismatches === "") return;
   throw new MagdiError("MAGDI_BAD_FILE", `${source}: the tensors do not fit the configuration${mismatches}`);
+}
+
+/** @throws MAGDI_UNSUPPORTED naming all tensors that are not stored as floats, nor in blocks that stand for floats. */
+export function assertFloats(source: string, { entries }: TensorFile): void {
+  const others = [...entries.values()].filter(
+    ({ name, type }) => !isFloatType(type) && !IGNORED.some((pattern) => pattern.test(name)),
+  );
+  if (others.length === 0) return;
+  const named = others.slice(0, 8).map(({ name, type }) => `${quoted(name)} (${type})`);
+  const more = others.length > 8 ? ` and ${others.length - 8} more` : "";
+  throw new MagdiError(
+    "MAGDI_UNSUPPORTED",
+    `${source}: expected weights as floats, found ${named.join(", ")}${more}: whole numbers, the codes of a quantised checkpoint; import the checkpoint that it was made from, or a GGUF file`,
+  );
 }
 
 function assertFinite(base: BaseModel, name: string, values: Float32Array): void {

@@ -18,10 +18,15 @@ export type InputMaxima = ReadonlyMap<string, Float32Array>;
 const MAX_TEXT_TOKENS = 256;
 
 /** The tokens of all texts, joined. `textFolder` holds the tokenizer's files. */
-export async function calibrationTokens(textFolder: string): Promise<Int32Array> {
+export async function calibrationTokens(textFolder: string, config: DecoderConfig): Promise<Int32Array> {
+  return Int32Array.from((await tokenised(textFolder, config)).flatMap((ids) => [...ids]));
+}
+
+/** Without tokens that the embedding has no row for. */
+async function tokenised(textFolder: string, { vocabSize }: DecoderConfig): Promise<Int32Array[]> {
   const tokenizer = await openTokenizer(textFolder);
-  return Int32Array.from(
-    CALIBRATION_TEXTS.flatMap((text) => [...tokenizer.encode(text, { addSpecialTokens: true })]),
+  return CALIBRATION_TEXTS.map((text) =>
+    tokenizer.encode(text, { addSpecialTokens: true }).filter((id) => id < vocabSize),
   );
 }
 
@@ -37,11 +42,8 @@ export interface CalibrationOptions {
 
 /** Runs the float32 graph on the texts. @throws MagdiError MAGDI_RUNTIME when it cannot be run */
 export async function inputMaxima(config: DecoderConfig, options: CalibrationOptions): Promise<InputMaxima> {
-  const tokenizer = await openTokenizer(options.textFolder);
   const longest = Math.min(MAX_TEXT_TOKENS, config.positions);
-  const texts = CALIBRATION_TEXTS.map((text) =>
-    tokenizer.encode(text, { addSpecialTokens: true }).slice(0, longest),
-  );
+  const texts = (await tokenised(options.textFolder, config)).map((ids) => ids.slice(0, longest));
   const graphPath = path.join(options.graphFolder, "calibration.onnx");
   writeFileSync(graphPath, encodeModel(calibrationGraph(config, options.load)));
   const session = await Session.open(graphPath, { label: "calibration", threads: options.threads });

@@ -2,142 +2,93 @@
 // are wrong or not supported.
 
 import { MagdiError } from "../base/errors.ts";
-import { isObject } from "../base/files/json-file.ts";
-import type { DecoderConfig, RopeScaling } from "../nn/decoder-config.ts";
+import type { JsonObject } from "../base/files/json-file.ts";
+import { examine, unknownFieldsNote } from "../base/known-fields.ts";
+import type { DecoderConfig } from "../nn/decoder-config.ts";
+import { CONFIG_FIELDS } from "./config-json-fields.ts";
+import { FieldReader } from "./field-reader.ts";
+import { readRope } from "./rope-config.ts";
 
-export type ConfigJson = Readonly<Record<string, unknown>>;
+export type ConfigJson = JsonObject;
 
 const MAX_LAYERS = 1000;
 /** The rotary tables have a row for each. */
 const MAX_POSITIONS = 2 ** 20;
 
 const FAMILIES = ["llama", "mistral", "qwen2", "qwen3"] as const;
+type Family = (typeof FAMILIES)[number];
+const ARCHITECTURES: Readonly<Record<Family, string>> = {
+  llama: "LlamaForCausalLM",
+  mistral: "MistralForCausalLM",
+  qwen2: "Qwen2ForCausalLM",
+  qwen3: "Qwen3ForCausalLM",
+};
 
-/** Reads fields and collects the problems with them. */
-class Fields {
-  /** Missing or malformed fields. */
-  readonly problems: string[] = [];
-  /** Valid fields whose values are not implemented here. */
-  readonly unsupported: string[] = [];
-  readonly #json: ConfigJson;
-  readonly #where: string;
+/** Transformers' defaults where a config.json leaves a field out; null asks for what the other fields give. */
+const DEFAULTS: Readonly<Record<Family, { readonly keyValueHeads?: number; readonly headSize?: number }>> = {
+  llama: {},
+  mistral: { keyValueHeads: 8 },
+  qwen2: { keyValueHeads: 32 },
+  qwen3: { keyValueHeads: 32, headSize: 128 },
+};
+const DEFAULT_WINDOW = 4096;
+const DEFAULT_WINDOW_LAYERS = 28;
 
-  constructor(json: ConfigJson, where = "") {
-    this.#json = json;
-    this.#where = where;
-  }
-
-  has(key: string): boolean {
-    return this.#json[key] !== undefined && this.#json[key] !== null;
-  }
-
-  /** A positive number; NaN when it is wrong, or missing with a fallback of NaN. */
-  number(key: string, fallback?: number): number {
-    const value = this.#json[key] ?? fallback;
-    if (typeof value === "number" && Number.isFinite(value) && value > 0) return value;
-    if (this.has(key) || !Number.isNaN(fallback)) this.#expected(key, "a positive number", value);
-    return Number.NaN;
-  }
-
-  /** A whole number from 1, or NaN. */
-  size(key: string, fallback?: number): number {
-    const value = this.number(key, fallback);
-    if (Number.isNaN(value) || (Number.isInteger(value) && value <= 2 ** 31)) return value;
-    this.#expected(key, "a whole number up to 2^31", value);
-    return Number.NaN;
-  }
-
-  /** A whole number from 0. */
-  count(key: string, fallback: number): number {
-    const value = this.#json[key] ?? fallback;
-    if (typeof value === "number" && Number.isInteger(value) && value >= 0) return value;
-    this.#expected(key, "a whole number from 0", value);
-    return fallback;
-  }
-
-  flag(key: string, fallback: boolean): boolean {
-    const value = this.#json[key] ?? fallback;
-    if (typeof value === "boolean") return value;
-    this.#expected(key, "true or false", value);
-    return fallback;
-  }
-
-  object(key: string): ConfigJson | null {
-    const value = this.#json[key];
-    if (value === undefined || value === null) return null;
-    if (isObject(value)) return value;
-    this.#expected(key, "an object", value);
-    return null;
-  }
-
-  list(key: string): readonly unknown[] | null {
-    const value = this.#json[key];
-    if (value === undefined || value === null) return null;
-    if (Array.isArray(value)) return value;
-    this.#expected(key, "a list", value);
-    return null;
-  }
-
-  #expected(key: string, expected: string, found: unknown): void {
-    // JSON has no NaN, but the metadata of a GGUF file can hold one.
-    const told = typeof found === "number" ? String(found) : (JSON.stringify(found) ?? "nothing");
-    this.problems.push(`${this.#where}${key}: expected ${expected}, found ${told}`);
-  }
-}
-
-/** rope_parameters (Transformers 5) or rope_theta and rope_scaling (before). */
-function readRope(fields: Fields, json: ConfigJson): { theta: number; scaling: RopeScaling } {
-  const key = fields.has("rope_parameters") ? "rope_parameters" : "rope_scaling";
-  const found = fields.object(key);
-  const rope = new Fields(found ?? {}, `${key}.`);
-  const theta = rope.has("rope_theta") ? rope.number("rope_theta") : fields.number("rope_theta", 10000);
-  const kind = found?.rope_type ?? found?.type ?? "default";
-  let scaling: RopeScaling = { kind: "none" };
-  if (kind === "linear") scaling = { kind, factor: rope.number("factor") };
-  else if (kind === "llama3") {
-    scaling = {
-      kind,
-      factor: rope.number("factor"),
-      lowFrequencyFactor: rope.number("low_freq_factor"),
-      highFrequencyFactor: rope.number("high_freq_factor"),
-      originalPositions: rope.number("original_max_position_embeddings"),
-    };
-  } else if (kind === "factors") {
-    const factors = (rope.list("factors") ?? []).filter((factor) => typeof factor === "number" && factor > 0);
-    scaling = { kind, factors: factors.map(Number) };
-  } else if (kind !== "default") {
-    fields.unsupported.push(`${key}.rope_type ${JSON.stringify(kind)} (default, linear, llama3 are)`);
-  }
-  const partial = found?.partial_rotary_factor ?? json.partial_rotary_factor ?? 1;
-  if (partial !== 1) fields.unsupported.push(`partial_rotary_factor ${JSON.stringify(partial)} (1 is)`);
-  fields.problems.push(...rope.problems);
-  return { theta, scaling };
-}
-
-function readWindows(fields: Fields, family: string, layers: number): (number | null)[] {
+function readWindows(fields: FieldReader, family: Family, layers: number): (number | null)[] {
   const everywhere = (value: number | null): (number | null)[] => Array.from({ length: layers }, () => value);
-  const optional = family.startsWith("qwen");
-  if (family === "llama" || !fields.has("sliding_window")) return everywhere(null);
-  if (optional && !fields.flag("use_sliding_window", false)) return everywhere(null);
-  const window = fields.size("sliding_window");
-  const kinds = fields.list("layer_types");
-  if (kinds === null) {
-    const firstWindowed = optional ? fields.count("max_window_layers", layers) : 0;
-    return everywhere(null).map((_, layer) => (layer >= firstWindowed ? window : null));
-  }
-  if (kinds.length !== layers) {
-    fields.problems.push(`layer_types: expected ${layers} entries, one a layer, found ${kinds.length}`);
-  }
-  for (const kind of new Set(kinds)) {
-    if (kind === "sliding_attention" || kind === "full_attention") continue;
-    fields.unsupported.push(`layer_types ${JSON.stringify(kind)} (sliding_attention, full_attention are)`);
-  }
-  return kinds.map((kind) => (kind === "sliding_attention" ? window : null));
+  if (family === "llama") return everywhere(null);
+  const isQwen = family !== "mistral";
+  if (isQwen && !fields.flag("use_sliding_window", false))
+    return ofLayerTypes(fields, family, everywhere(null), null);
+  const isNone = fields.isGiven("sliding_window") && !fields.has("sliding_window");
+  const window = isNone ? null : fields.size("sliding_window", DEFAULT_WINDOW);
+  if (!isQwen) return ofLayerTypes(fields, family, everywhere(window), window);
+  const first = fields.count("max_window_layers", DEFAULT_WINDOW_LAYERS);
+  const windows = everywhere(null).map((_, layer) => (layer >= first ? window : null));
+  return ofLayerTypes(fields, family, windows, window);
 }
+
+/** The windows by layer_types where these are given, else `windows`. */
+function ofLayerTypes(
+  fields: FieldReader,
+  family: Family,
+  windows: (number | null)[],
+  window: number | null,
+): (number | null)[] {
+  const types = fields.list("layer_types");
+  if (types === null) return windows;
+  if (types.length !== windows.length) {
+    fields.problems.push(
+      `layer_types: expected ${windows.length} entries, one a layer, found ${types.length}`,
+    );
+  }
+  for (const type of new Set(types)) {
+    const isWindow = type === "sliding_attention";
+    if (!isWindow && type !== "full_attention") {
+      fields.unsupported.push(`layer_types ${JSON.stringify(type)} (sliding_attention, full_attention are)`);
+    } else if (isWindow && window === null) {
+      fields.problems.push('layer_types: expected a sliding window for "sliding_attention", found none');
+    } else if (!isWindow && window !== null && family === "mistral") {
+      fields.unsupported.push(
+        'layer_types "full_attention" (Transformers gives every layer of mistral its window)',
+      );
+    }
+  }
+  return types.map((type) => (type === "sliding_attention" ? window : null));
+}
+
+/** What is read otherwise than one may expect, and fields that are not known: one sentence each, for the terminal and the
+ * card. @throws as readConfigJson */
+export const configNotes = (json: ConfigJson, source: string): readonly string[] => read(json, source).notes;
 
 /** @throws MAGDI_BAD_FILE, or MAGDI_UNSUPPORTED when every field is well-formed, listing every field that is wrong or
  * not supported. */
-export function readConfigJson(json: ConfigJson, source: string): DecoderConfig {
+export const readConfigJson = (json: ConfigJson, source: string): DecoderConfig => read(json, source).config;
+
+function read(
+  json: ConfigJson,
+  source: string,
+): { readonly config: DecoderConfig; readonly notes: readonly string[] } {
   const family = FAMILIES.find((name) => name === json.model_type);
   if (family === undefined) {
     throw new MagdiError(
@@ -145,31 +96,37 @@ export function readConfigJson(json: ConfigJson, source: string): DecoderConfig 
       `${source}: model_type ${JSON.stringify(json.model_type) ?? "(missing)"} is not a supported family; ${FAMILIES.join(", ")} are`,
     );
   }
-  const fields = new Fields(json);
+  const fields = new FieldReader(json);
+  const { refused, unknown } = examine(json, CONFIG_FIELDS);
+  fields.unsupported.push(...refused);
+  fields.notes.push(...otherCode(json, family), ...unknownFieldsNote("config.json", unknown));
   const hiddenSize = fields.size("hidden_size");
   const layers = fields.size("num_hidden_layers");
-  const positions = fields.size("max_position_embeddings");
-  for (const [key, value, most] of [
-    ["num_hidden_layers", layers, MAX_LAYERS],
-    ["max_position_embeddings", positions, MAX_POSITIONS],
-  ] as const) {
-    if (value > most) fields.unsupported.push(`${key} ${value} (up to ${most} are)`);
-  }
+  const maxPositions = fields.size("max_position_embeddings");
   const heads = fields.size("num_attention_heads");
-  const keyValueHeads = fields.size("num_key_value_heads", heads);
-  const headSize = fields.size("head_dim", hiddenSize / heads);
+  const unlessNull = (key: string, left: number | undefined, otherwise: number): number =>
+    fields.isGiven(key) ? otherwise : (left ?? otherwise);
+  const defaults = DEFAULTS[family];
+  const keyValueHeads = fields.size(
+    "num_key_value_heads",
+    unlessNull("num_key_value_heads", defaults.keyValueHeads, heads),
+  );
+  const headSize = fields.size("head_dim", unlessNull("head_dim", defaults.headSize, hiddenSize / heads));
   if (heads % keyValueHeads > 0) {
     fields.problems.push(
       `num_attention_heads: expected a multiple of ${keyValueHeads} key-value heads, found ${heads}`,
     );
   }
   if (headSize % 8 > 0) fields.unsupported.push(`head_dim ${headSize} (multiples of 8 are)`);
-  const activation = json.hidden_act ?? "silu";
-  if (activation !== "silu") fields.unsupported.push(`hidden_act ${JSON.stringify(activation)} (silu is)`);
-  if (fields.has("quantization_config")) {
-    fields.unsupported.push("quantization_config (the original checkpoint is, or a GGUF file)");
+  const windows = readWindows(fields, family, layers <= MAX_LAYERS ? layers : 0);
+  const rope = readRope(fields, json, { family, layerTypes: layerTypes(windows), positions: maxPositions });
+  const { scaling } = rope;
+  for (const [key, value, most] of [
+    ["num_hidden_layers", layers, MAX_LAYERS],
+    ["a context of", rope.positions, MAX_POSITIONS],
+  ] as const) {
+    if (value > most) fields.unsupported.push(`${key} ${value} (up to ${most} are)`);
   }
-  const { theta, scaling } = readRope(fields, json);
   if (scaling.kind === "factors" && Math.abs(2 * scaling.factors.length - headSize) > 0) {
     fields.problems.push(
       `rope factors: expected ${headSize / 2} positive numbers, found ${scaling.factors.length}`,
@@ -185,20 +142,40 @@ export function readConfigJson(json: ConfigJson, source: string): DecoderConfig 
     keyValueHeads,
     headSize,
     normEpsilon: fields.number("rms_norm_eps", 1e-6),
-    positions,
-    ropeTheta: theta,
+    positions: rope.positions,
+    ropeTheta: rope.theta,
     ropeScaling: scaling,
     tiedHead: fields.flag("tie_word_embeddings", false),
     queryKeyNorm: family === "qwen3",
     queryKeyValueBias: attentionBias,
     outputBias: attentionBias && family !== "qwen2",
     mlpBias: family === "llama" && fields.flag("mlp_bias", false),
-    windows: readWindows(fields, family, layers <= MAX_LAYERS ? layers : 0),
+    windows,
   };
-  const { problems, unsupported } = fields;
-  if (problems.length + unsupported.length === 0) return config;
+  const { problems, unsupported, notes } = fields;
+  if (problems.length + unsupported.length === 0) return { config, notes: [...new Set(notes)] };
   throw new MagdiError(
     problems.length > 0 ? "MAGDI_BAD_FILE" : "MAGDI_UNSUPPORTED",
     `${source}: ${[...problems, ...unsupported.map((what) => `not supported: ${what}`)].join("; ")}`,
   );
+}
+
+const layerTypes = (windows: readonly (number | null)[]): ReadonlySet<string> =>
+  new Set(windows.map((window) => (window === null ? "full_attention" : "sliding_attention")));
+
+/** Other code that the checkpoint was made for. */
+function otherCode({ architectures, auto_map }: ConfigJson, family: Family): string[] {
+  const own = ARCHITECTURES[family];
+  const notes: string[] = [];
+  if (Array.isArray(architectures) && architectures.length > 0 && !architectures.includes(own)) {
+    notes.push(
+      `config.json: architectures ${JSON.stringify(architectures)} is read as ${own}, by the model_type.`,
+    );
+  }
+  if (auto_map !== undefined && auto_map !== null) {
+    notes.push(
+      `config.json: auto_map names code that comes with the checkpoint; it is read as ${own} instead.`,
+    );
+  }
+  return notes;
 }

@@ -2,66 +2,23 @@
 // permutation of Llama files undone, the tokenizer as Hugging Face files.
 
 import { MagdiError } from "../base/errors.ts";
+import { type Examination, examine, unknownFieldsNote } from "../base/known-fields.ts";
 import { type BlockGrid, isGridType, toBlockGrid } from "../tensor/ggml-blocks.ts";
 import type { GridType } from "../tensor/ggml-unpack.ts";
 import { type GgufFile, openGguf } from "../tensor/gguf.ts";
 import { closingOnError } from "../tensor/tensor-file.ts";
 import { ggufEndTokenIds, ggufTokenizerFiles } from "../text/gguf-tokenizer.ts";
-import { type BaseModel, type BaseTensor, checkTensors } from "./base-model.ts";
-import { type ConfigJson, readConfigJson } from "./config-json.ts";
-import { areTwins, finer } from "./tied-head.ts";
+import { assertFloats, type BaseModel, type BaseTensor, checkTensors } from "./base-model.ts";
+import { type ConfigJson, configNotes, readConfigJson } from "./config-json.ts";
+import { GGUF_FIELDS } from "./gguf-fields.ts";
+import { huggingFaceName, permuteRows, rotaryRowsOf } from "./gguf-tensor-names.ts";
+import { areTwins, EMBEDDING, finer, HEAD } from "./tied-head.ts";
 
 const ARCHITECTURES = {
   llama: "LlamaForCausalLM",
   qwen2: "Qwen2ForCausalLM",
   qwen3: "Qwen3ForCausalLM",
 } as const;
-
-const EMBEDDING = "model.embed_tokens.weight";
-const HEAD = "lm_head.weight";
-
-const LAYER_MODULES: Readonly<Record<string, string>> = {
-  attn_norm: "input_layernorm",
-  ffn_norm: "post_attention_layernorm",
-  attn_q: "self_attn.q_proj",
-  attn_k: "self_attn.k_proj",
-  attn_v: "self_attn.v_proj",
-  attn_output: "self_attn.o_proj",
-  attn_q_norm: "self_attn.q_norm",
-  attn_k_norm: "self_attn.k_norm",
-  ffn_gate: "mlp.gate_proj",
-  ffn_up: "mlp.up_proj",
-  ffn_down: "mlp.down_proj",
-};
-
-/** "blk.3.attn_q.weight" → "model.layers.3.self_attn.q_proj.weight"; unknown names stay as they are, for the error. */
-function huggingFaceName(name: string): string {
-  if (name === "token_embd.weight") return EMBEDDING;
-  if (name === "output_norm.weight") return "model.norm.weight";
-  if (name === "output.weight") return HEAD;
-  const match = /^blk\.(\d+)\.([a-z_]+)\.(weight|bias)$/.exec(name);
-  const module = LAYER_MODULES[match?.[2] ?? ""];
-  return match && module ? `model.layers.${match[1]}.${module}.${match[3]}` : name;
-}
-
-/** For each row in Hugging Face order its row in the file: within a head, (half, pair) is stored as (pair, half). */
-function rotaryRowOrder(rows: number, heads: number): Int32Array {
-  const headSize = rows / heads;
-  return Int32Array.from({ length: rows }, (_, row) => {
-    const within = row % headSize;
-    const half = Math.floor(within / (headSize / 2));
-    const pair = within % (headSize / 2);
-    return row - within + pair * 2 + half;
-  });
-}
-
-function permuteRows<T extends Float32Array | Uint8Array>(values: T, order: Int32Array, columns: number): T {
-  const out = values.slice() as T; // slice keeps the array's type
-  order.forEach((from, row) => {
-    out.set(values.subarray(from * columns, (from + 1) * columns), row * columns);
-  });
-  return out;
-}
 
 function tensorOf(file: GgufFile, name: string, order: Int32Array | null): BaseTensor {
   const entry = file.entries.get(name)!; // the caller iterates over the entries
@@ -88,10 +45,16 @@ function tensorOf(file: GgufFile, name: string, order: Int32Array | null): BaseT
   };
 }
 
-/** Some files have tokens but no merges, which a byte-level tokenizer needs. */
-function hasTokenizer({ metadata }: GgufFile): boolean {
+/** "none" is how llama.cpp's converter writes a model without a tokenizer. */
+function hasTokens({ metadata }: GgufFile): boolean {
   const model = metadata.get("tokenizer.ggml.model");
-  return model !== undefined && (model !== "gpt2" || metadata.has("tokenizer.ggml.merges"));
+  return model !== undefined && model !== "none" && model !== "no_vocab";
+}
+
+/** Some files have tokens but no merges, which a byte-level tokenizer needs. */
+function hasTokenizer(file: GgufFile): boolean {
+  const isByteLevel = file.metadata.get("tokenizer.ggml.model") === "gpt2";
+  return hasTokens(file) && (!isByteLevel || file.metadata.has("tokenizer.ggml.merges"));
 }
 
 /** rope_parameters, as llama.cpp reads them: without a type it is linear, a factor of 0 or 1 means none, and the factor
@@ -102,14 +65,32 @@ function ropeOf(file: GgufFile, architecture: string): Record<string, unknown> {
   const type = file.getOptionalString(`${architecture}.rope.scaling.type`) ?? "linear";
   const factor = number("scaling.factor") ?? number("scale_linear") ?? 1;
   const linear = type === "linear" && factor !== 0 && factor !== 1;
-  if (type !== "none" && type !== "linear") return { ...theta, rope_type: type, factor };
-  if (file.entries.has("rope_freqs.weight")) {
+  const hasFactors = file.entries.has("rope_freqs.weight");
+  if (type === "yarn" && !hasFactors) {
+    return {
+      ...theta,
+      rope_type: type,
+      factor: factor === 0 ? 1 : factor,
+      original_max_position_embeddings: number("scaling.original_context_length") ?? undefined,
+      beta_fast: number("scaling.yarn_beta_fast") ?? undefined,
+      beta_slow: number("scaling.yarn_beta_slow") ?? undefined,
+      attention_factor: yarnAttention(number("scaling.attn_factor"), factor),
+    };
+  }
+  if (type !== "none" && type !== "linear") {
+    return { ...theta, rope_type: hasFactors ? `${type} beside rope_freqs.weight` : type, factor };
+  }
+  if (hasFactors) {
     const factors = file.readFloat32("rope_freqs.weight");
     // Each frequency is divided by both.
     return { ...theta, rope_type: "factors", factors: Array.from(factors, (f) => (linear ? f * factor : f)) };
   }
   return linear ? { ...theta, rope_type: type, factor } : { ...theta, rope_type: "default" };
 }
+
+/** The file's factor multiplies the one that YaRN gives. */
+const yarnAttention = (stored: number | null, factor: number): number | undefined =>
+  stored === null ? undefined : stored * (factor <= 1 ? 1 : 0.1 * Math.log(factor) + 1);
 
 /** The metadata as a Hugging Face config.json. @throws MAGDI_BAD_FILE for a value of the wrong type */
 function configOf(file: GgufFile, architecture: keyof typeof ARCHITECTURES): ConfigJson {
@@ -120,9 +101,16 @@ function configOf(file: GgufFile, architecture: keyof typeof ARCHITECTURES): Con
   const hidden = number("embedding_length");
   const perHead = hidden !== undefined && heads !== undefined ? hidden / heads : undefined;
   const headSize = number("attention.key_length") ?? perHead;
+  const values = number("attention.value_length") ?? headSize;
+  if (values !== headSize) {
+    throw new MagdiError(
+      "MAGDI_UNSUPPORTED",
+      `${file.path}: ${architecture}.attention.value_length: expected ${headSize}, as the keys have, found ${values}`,
+    );
+  }
   const rotated = number("rope.dimension_count") ?? headSize;
   if (rotated !== headSize) rope.partial_rotary_factor = (rotated ?? 0) / (headSize ?? 1);
-  const ends = file.metadata.has("tokenizer.ggml.model") ? ggufEndTokenIds(file.metadata) : [];
+  const ends = hasTokens(file) ? ggufEndTokenIds(file.metadata) : [];
   const has = (suffix: string): boolean => [...file.entries.keys()].some((name) => name.endsWith(suffix));
   const window = number("attention.sliding_window");
   const config: Record<string, unknown> = {
@@ -160,6 +148,26 @@ function configOf(file: GgufFile, architecture: keyof typeof ARCHITECTURES): Con
   return Object.fromEntries(Object.entries(config).filter(([, value]) => value !== undefined));
 }
 
+/** llama.cpp refuses such a file; its last tokens are mostly padding. */
+function tokensBeyond({ metadata }: GgufFile, rows: number): string[] {
+  const tokens = metadata.get("tokenizer.ggml.tokens");
+  if (!Array.isArray(tokens) || tokens.length <= rows) return [];
+  return [
+    `The GGUF file has ${tokens.length} tokens and an embedding of ${rows} rows; those from ${JSON.stringify(tokens[rows])} (${rows}) on cannot be used.`,
+  ];
+}
+
+function examineMetadata({ metadata }: GgufFile, architecture: string): Examination {
+  const ofAny = [...metadata].map(
+    ([key, value]) =>
+      [key.startsWith(`${architecture}.`) ? `ARCH${key.slice(architecture.length)}` : key, value] as const,
+  );
+  const { refused, unknown } = examine(Object.fromEntries(ofAny), GGUF_FIELDS);
+  const named = (names: readonly string[]) =>
+    names.map((name) => name.replace(/^ARCH\./, `${architecture}.`));
+  return { refused: named(refused), unknown: named(unknown) };
+}
+
 /** Makes one matrix of an embedding and a head that are the same but for their rounding; returns the notes. */
 function tieTwins(tensors: Map<string, BaseTensor>): string[] {
   const [embedding, head] = [tensors.get(EMBEDDING), tensors.get(HEAD)];
@@ -185,20 +193,28 @@ export function openGgufBase(path: string): BaseModel {
         `${path}: architecture ${architecture} is not supported; ${Object.keys(ARCHITECTURES).join(", ")} are`,
       );
     }
+    const { refused, unknown } = examineMetadata(file, architecture);
+    if (refused.length > 0) {
+      throw new MagdiError("MAGDI_UNSUPPORTED", `${path}: not supported: ${refused.join("; ")}`);
+    }
+    assertFloats(path, file);
     const configJson = configOf(file, architecture as keyof typeof ARCHITECTURES); // checked above
     const config = readConfigJson(configJson, path);
     const tensors = new Map<string, BaseTensor>();
     for (const [name, entry] of file.entries) {
       if (name === "rope_freqs.weight") continue;
-      const permuted = architecture === "llama" && /^blk\.\d+\.attn_([qk])\.(weight|bias)$/.exec(name);
-      const heads = permuted && permuted[1] === "k" ? config.keyValueHeads : config.heads;
-      const rows = entry.shape[0] ?? 0;
-      const order = permuted && rows % (2 * heads) === 0 ? rotaryRowOrder(rows, heads) : null;
+      const order = rotaryRowsOf(architecture, name, entry.shape[0] ?? 0, config);
       tensors.set(huggingFaceName(name), tensorOf(file, name, order));
     }
     checkTensors(path, config, tensors);
-    const notes = tieTwins(tensors);
-    const tied = notes.length > 0;
+    const twins = tieTwins(tensors);
+    const tied = twins.length > 0;
+    const notes = [
+      ...configNotes(configJson, path),
+      ...unknownFieldsNote("The GGUF file", unknown),
+      ...twins,
+      ...tokensBeyond(file, config.vocabSize),
+    ];
     const licence = file.metadata.get("general.license");
     const textFiles = hasTokenizer(file) ? ggufTokenizerFiles(file.metadata) : {};
     const generationConfig = Object.fromEntries(

@@ -5,12 +5,14 @@ import path from "node:path";
 import { MagdiError } from "../base/errors.ts";
 import { readJsonObject, readJsonObjectIfThere } from "../base/files/json-file.ts";
 import { readRegularText } from "../base/files/regular-file.ts";
+import type { DecoderConfig } from "../nn/decoder-config.ts";
 import { openSafetensors, openShardedSafetensors } from "../tensor/safetensors.ts";
-import { closingOnError } from "../tensor/tensor-file.ts";
+import { closingOnError, type TensorFile } from "../tensor/tensor-file.ts";
 import { resolvedTokenizerFiles } from "../text/tokenizer-files.ts";
-import { type BaseModel, type BaseTensor, checkTensors } from "./base-model.ts";
-import { readConfigJson } from "./config-json.ts";
+import { assertFloats, type BaseModel, type BaseTensor, checkTensors } from "./base-model.ts";
+import { configNotes, readConfigJson } from "./config-json.ts";
 import { TEXT_FILES } from "./text-files.ts";
+import { EMBEDDING, HEAD, headsOf } from "./tied-head.ts";
 
 /** A folder's files besides the weights.
  * @throws MAGDI_FILE_MISSING, MAGDI_BAD_FILE when config.json is not there or a file is not JSON. */
@@ -40,8 +42,7 @@ export function openHuggingFaceBase(folder: string): BaseModel {
     );
   }
   const texts = readHuggingFaceTexts(folder);
-  const { configJson } = texts;
-  const config = readConfigJson(configJson, path.join(folder, "config.json"));
+  const stated = readConfigJson(texts.configJson, path.join(folder, "config.json"));
   const single = path.join(folder, "model.safetensors");
   const index = path.join(folder, "model.safetensors.index.json");
   if (!existsSync(single) && !existsSync(index)) {
@@ -53,24 +54,40 @@ export function openHuggingFaceBase(folder: string): BaseModel {
   const file = existsSync(single)
     ? openSafetensors(single, { within: folder })
     : openShardedSafetensors(index);
-  closingOnError(file, () => checkTensors(folder, config, file.entries));
-  const tensors = new Map<string, BaseTensor>(
-    [...file.entries].map(([name, entry]) => [
-      name,
-      {
-        shape: entry.shape,
-        sourceBits: null,
-        readFloat32: () => file.readFloat32(name),
-        readGrid: null,
-      },
-    ]),
-  );
+  return closingOnError(file, () => baseOf(folder, file, texts, stated));
+}
+
+function baseOf(
+  folder: string,
+  file: TensorFile,
+  texts: ReturnType<typeof readHuggingFaceTexts>,
+  stated: DecoderConfig,
+): BaseModel {
+  assertFloats(folder, file);
+  const heads = stated.tiedHead ? headsOf(file) : null;
+  const config = { ...stated, tiedHead: heads?.tied ?? false };
+  const configJson =
+    heads?.tied === false ? { ...texts.configJson, tie_word_embeddings: false } : texts.configJson;
+  const tensors = new Map<string, BaseTensor>();
+  for (const [name, { shape }] of file.entries) {
+    if (name === HEAD && config.tiedHead && heads?.embedding !== HEAD) continue;
+    tensors.set(name === heads?.embedding ? EMBEDDING : name, {
+      shape,
+      sourceBits: null,
+      readFloat32: () => file.readFloat32(name),
+      readGrid: null,
+    });
+  }
+  checkTensors(folder, config, tensors);
+  const { license } = texts.configJson;
   return {
     ...texts,
+    configJson,
     source: folder,
     config,
     tensors,
-    licence: typeof configJson.license === "string" ? configJson.license : null,
+    notes: [...configNotes(texts.configJson, folder), ...(heads?.notes ?? [])],
+    licence: typeof license === "string" ? license : null,
     close: () => file.close(),
   };
 }

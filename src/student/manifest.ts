@@ -120,6 +120,9 @@ export const manifestSchema = z.strictObject({
 });
 export type Manifest = z.infer<typeof manifestSchema>;
 
+/** What a manifest and a card say of a model whatever format it is in. */
+export type Provenance = Omit<Manifest, "format" | "choice" | "dtypes" | "files">;
+
 export const MANIFEST_FILE = "student.json";
 
 /** Bytes of the dtype's data files. */

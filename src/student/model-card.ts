@@ -2,7 +2,7 @@
 
 import { markdownText, shellWord, shortLine, yamlText } from "../base/markdown.ts";
 import { type Dtype, floatsOf } from "./dtype.ts";
-import type { Manifest } from "./manifest.ts";
+import type { Manifest, Provenance } from "./manifest.ts";
 
 const percent = (share: number): string => `${(100 * share).toFixed(1)} %`;
 
@@ -36,15 +36,15 @@ ${rows.join("\n")}
 `;
 }
 
-function kind({ level, training }: Manifest): string {
+function kind({ level, training }: Provenance): string {
   if (level !== null) return `A student distilled at level ${level}`;
   return training === undefined
     ? "A base model, not yet distilled"
     : "A base model with an adapter merged into it";
 }
 
-function origin({ base, training }: Manifest): string {
-  if (training === undefined) return `Made from ${markdownText(base)} with \`magdi import\`.`;
+function origin({ base, training }: Provenance, command: "import" | "export"): string {
+  if (training === undefined) return `Made from ${markdownText(base)} with \`magdi ${command}\`.`;
   const { adapter, adapterSha256, lora, modules, recipe, data } = training;
   const lines = [
     `- base: ${markdownText(base)}`,
@@ -59,11 +59,71 @@ ${lines.join("\n")}
 `;
 }
 
-export function vocabularyLine({ vocabulary }: Manifest): string {
+export function vocabularyLine({ vocabulary }: Provenance): string {
   if (vocabulary === undefined) return "";
   const { tokens, of, textTokens, keptTextTokens } = vocabulary;
   const share = textTokens === 0 ? 1 : keptTextTokens / textTokens;
   return `vocabulary cut from ${of} to ${tokens} tokens, which are ${(100 * share).toFixed(2)} % of those in the ${textTokens} tokens of its texts`;
+}
+
+/** What a card says of a model whatever format it is in. */
+function description(provenance: Provenance, command: "import" | "export"): string {
+  const { name, parameters, family, contextLength, licence, vocabulary, notes = [] } = provenance;
+  return `# ${markdownText(name)}
+
+${kind(provenance)}: ${(parameters / 1e6).toFixed(0)} million parameters, family ${markdownText(family)}, context ${contextLength} tokens.
+${origin(provenance, command)} Licence: ${markdownText(licence ?? "not stated by the source")}.
+${vocabulary === undefined ? "" : `\nIts ${vocabularyLine(provenance)}; every text can still be written, in more tokens.\n`}
+${notes.map((note) => `- ${markdownText(note)}\n`).join("")}`;
+}
+
+/** A model that was written for other programs. */
+export interface PortableModel {
+  readonly provenance: Provenance;
+  /** The format's name, such as bf16 or q8_0. */
+  readonly dtype: string;
+}
+
+/** The card of a Hugging Face folder. */
+export function huggingFaceCard({ provenance, dtype }: PortableModel): string {
+  const name = shortLine(provenance.name);
+  return `---
+library_name: transformers
+license: ${yamlText(provenance.licence ?? "unknown")}
+pipeline_tag: text-generation
+---
+
+${description(provenance, "export")}
+Weights in ${dtype}.
+
+\`\`\`python
+from transformers import AutoModelForCausalLM, AutoTokenizer
+
+tokenizer = AutoTokenizer.from_pretrained(${JSON.stringify(name)})
+model = AutoModelForCausalLM.from_pretrained(${JSON.stringify(name)}, dtype="auto")
+\`\`\`
+
+\`\`\`sh
+vllm serve ${shellWord(name)}
+\`\`\`
+`;
+}
+
+/** The card beside a GGUF file on a hub. */
+export function ggufCard({ provenance, dtype }: PortableModel, file: string): string {
+  return `---
+library_name: gguf
+license: ${yamlText(provenance.licence ?? "unknown")}
+pipeline_tag: text-generation
+---
+
+${description(provenance, "export")}
+${markdownText(file)} holds the weights in ${dtype}, the tokenizer and the chat template.
+
+\`\`\`sh
+llama-server -m ${shellWord(file)}
+\`\`\`
+`;
 }
 
 export function modelCard(manifest: Manifest): string {
@@ -77,12 +137,7 @@ license: ${yamlText(manifest.licence ?? "unknown")}
 pipeline_tag: text-generation
 ---
 
-# ${markdownText(manifest.name)}
-
-${kind(manifest)}: ${(manifest.parameters / 1e6).toFixed(0)} million parameters, family ${markdownText(manifest.family)}, context ${manifest.contextLength} tokens.
-${origin(manifest)} Licence: ${markdownText(manifest.licence ?? "not stated by the source")}.
-${manifest.vocabulary === undefined ? "" : `\nIts ${vocabularyLine(manifest)}; every text can still be written, in more tokens.\n`}
-${(manifest.notes ?? []).map((note) => `- ${note}\n`).join("")}
+${description(manifest, "import")}
 ${qualityTable(manifest)}
 ${choiceTable(manifest)}
 Agreement: the share of positions at which the most likely token is float32's, teacher-forced on float32's own greedy

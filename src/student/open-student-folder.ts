@@ -6,8 +6,9 @@ import { readJsonObject } from "../base/files/json-file.ts";
 import type { DecoderConfig } from "../nn/decoder-config.ts";
 import type { Device } from "../runtime/device-name.ts";
 import { FLOAT_BYTES, type FloatType } from "../tensor/onnx-type.ts";
-import { type ConfigJson, readConfigJson } from "./config-json.ts";
+import { readConfigJson } from "./config-json.ts";
 import { type Dtype, floatsOf } from "./dtype.ts";
+import { endTokens } from "./end-tokens.ts";
 import { type Manifest, READ_IF_THERE, readManifest } from "./manifest.ts";
 
 export interface StudentFolder {
@@ -32,13 +33,6 @@ const PREFERENCE: Readonly<Record<Device, readonly Dtype[]>> = {
   cuda: ["q4f16", "fp16", "q4", "q8", "fp32", "int8"],
 };
 
-/** eos_token_id of generation_config.json, else of config.json. */
-export function endTokens(generation: ConfigJson, config: ConfigJson): ReadonlySet<number> {
-  const value = generation.eos_token_id ?? config.eos_token_id ?? [];
-  const ids = Array.isArray(value) ? value : [value];
-  return new Set(ids.filter((id): id is number => typeof id === "number"));
-}
-
 /** Opens a folder that magdi import wrote; without `wanted`, in the dtype that suits the device best.
  * @throws MAGDI_FILE_MISSING, MAGDI_BAD_FILE, MAGDI_BAD_CONFIG */
 export function openStudentFolder(folder: string, wanted?: Dtype, device: Device = "cpu"): StudentFolder {
@@ -55,15 +49,16 @@ export function openStudentFolder(folder: string, wanted?: Dtype, device: Device
   const limits = { within: folder };
   const configJson = readJsonObject(path.join(folder, "config.json"), undefined, limits);
   const generation = readJsonObject(path.join(folder, "generation_config.json"), undefined, limits);
+  const config = readConfigJson(configJson, path.join(folder, "config.json"));
   return {
     path: folder,
     manifest,
-    config: readConfigJson(configJson, path.join(folder, "config.json")),
+    config,
     dtype,
     cacheFloats: device === "cuda" ? "float16" : floatsOf(dtype),
     engineGraph: path.join(folder, files.engine),
     modelGraph: path.join(folder, files.model),
-    endTokenIds: endTokens(generation, configJson),
+    endTokenIds: endTokens(generation, configJson, config.vocabSize),
   };
 }
 

@@ -3,13 +3,14 @@
 
 import { MagdiError } from "../base/errors.ts";
 import type { JsonObject } from "../base/files/json-file.ts";
-import { encodeChat, type Message } from "../text/chat-prompt.ts";
 import { chatTemplateOf } from "../text/chat-template.ts";
 import { cutTokenizer } from "../text/cut-tokenizer.ts";
+import { samplePrompts } from "../text/sample-prompts.ts";
 import type { BaseModel, BaseTensor } from "./base-model.ts";
 import type { ConfigJson } from "./config-json.ts";
 import type { Vocabulary } from "./manifest.ts";
 import { BLOCK_SIZE } from "./quantise-blocks.ts";
+import { EMBEDDING, HEAD } from "./tied-head.ts";
 
 export interface VocabularyOptions {
   /** Texts of the kind that the student is for. */
@@ -19,9 +20,6 @@ export interface VocabularyOptions {
   /** How many tokens to keep at most. Default: what the texts need. */
   readonly size?: number;
 }
-
-/** Tensors with a row for each token. */
-const VOCABULARY_TENSORS = ["model.embed_tokens.weight", "lm_head.weight"];
 
 /** Lists of generation_config.json that forbid tokens; one that is gone is forbidden by being gone. */
 const FORBIDDING = ["suppress_tokens", "begin_suppress_tokens"];
@@ -55,13 +53,10 @@ export async function withSmallerVocabulary(
   const chatTemplate = chatTemplateOf(textFiles, source);
   const cut = await cutTokenizer(textFiles, source, {
     texts: options.texts,
-    always: (tokenizer) =>
-      [
-        ...conversations(options.prompts).map(
-          (messages) => () => encodeChat({ tokenizer, chatTemplate }, messages),
-        ),
-        ...options.prompts.map((prompt) => () => tokenizer.encode(prompt, { addSpecialTokens: true })),
-      ].flatMap((encode) => rendered(encode)),
+    always: (tokenizer) => [
+      ...samplePrompts({ tokenizer, chatTemplate }, options.prompts[0] ?? "Hello"),
+      ...options.prompts.map((prompt) => tokenizer.encode(prompt, { addSpecialTokens: true })),
+    ],
     namedIds,
     size: options.size ?? null,
   });
@@ -76,7 +71,7 @@ export async function withSmallerVocabulary(
   const newIdOf = new Map([...keptIds].map((old, id) => [old, id]));
   const newId = (id: number): number => newIdOf.get(id) ?? id;
   const tensors = new Map(base.tensors);
-  for (const name of VOCABULARY_TENSORS) {
+  for (const name of [EMBEDDING, HEAD]) {
     const tensor = tensors.get(name);
     if (tensor !== undefined) tensors.set(name, withRows(tensor, keptIds));
   }
@@ -97,24 +92,6 @@ export async function withSmallerVocabulary(
       keptTextTokens: cut.textTokens.kept,
     },
   };
-}
-
-/** What a template may write around messages. */
-function conversations(prompts: readonly string[]): Message[][] {
-  const user: Message = { role: "user", content: prompts[0] ?? "Hello" };
-  const system: Message = { role: "system", content: "Hello" };
-  const assistant: Message = { role: "assistant", content: "Hello" };
-  return [[user], [system, user], [user, assistant, user]];
-}
-
-/** Nothing for a conversation that the template refuses. */
-function rendered(encode: () => Int32Array): Int32Array[] {
-  try {
-    return [encode()];
-  } catch (error) {
-    if (error instanceof MagdiError && error.code === "MAGDI_BAD_REQUEST") return [];
-    throw error;
-  }
 }
 
 /** Ids in the keys that name one or several tokens; −1 is some files' word for none. */

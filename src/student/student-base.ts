@@ -163,10 +163,13 @@ function gridTensor(
   };
   const readFloat32 = (): Float32Array => {
     const { codes, scales, mins } = readGrid();
-    return Float32Array.from(codes, (code, at) => {
-      const block = Math.floor(at / BLOCK_SIZE);
-      return mins[block]! + scales[block]! * code;
-    });
+    const values = new Float32Array(codes.length);
+    for (let block = 0; block < scales.length; block++) {
+      const [scale, min] = [scales[block]!, mins[block]!];
+      const end = (block + 1) * BLOCK_SIZE;
+      for (let i = block * BLOCK_SIZE; i < end; i++) values[i] = min + scale * codes[i]!;
+    }
+    return values;
   };
   return { shape, sourceBits: bits, readFloat32, readGrid };
 }

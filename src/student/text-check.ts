@@ -3,12 +3,23 @@
 
 import { MagdiError } from "../base/errors.ts";
 import { isObject, type JsonObject, parseJson } from "../base/files/json-file.ts";
-import { createChatTemplate, createConfiguredTemplate } from "../text/chat-template.ts";
+import { unknownFieldsNote } from "../base/known-fields.ts";
+import { chatTemplateOf } from "../text/chat-template.ts";
+import { unknownTokenizerFields } from "../text/supported-tokenizer.ts";
+import { assertPromptsHaveRows, rowlessNote } from "../text/token-rows.ts";
 import { createCheckedTokenizer } from "../text/tokenizer.ts";
 import type { BaseModel } from "./base-model.ts";
+import { checkEndTokens } from "./end-tokens.ts";
 
-/** @throws MAGDI_BAD_FILE, MAGDI_UNSUPPORTED naming the source, the file and the part of it */
-export async function assertTextsUsable({ source, textFiles }: BaseModel): Promise<void> {
+/** Notes on fields that are not known, and on tokens that the model has no embedding of.
+ * @throws MAGDI_BAD_FILE, MAGDI_UNSUPPORTED naming the source, the file and the part of it */
+export async function checkTexts(base: BaseModel): Promise<readonly string[]> {
+  const {
+    source,
+    textFiles,
+    config: { vocabSize },
+  } = base;
+  const notes = checkEndTokens(base);
   const where = (name: string): string => `${source}: ${name}`;
   const parsed = (name: string): JsonObject | null => {
     const text = textFiles.get(name);
@@ -18,9 +29,15 @@ export async function assertTextsUsable({ source, textFiles }: BaseModel): Promi
     throw new MagdiError("MAGDI_BAD_FILE", `${where(name)}: expected a JSON object, found other JSON`);
   };
   const config = parsed("tokenizer_config.json") ?? {};
-  const tokenizer = parsed("tokenizer.json");
-  if (tokenizer !== null) await createCheckedTokenizer(tokenizer, config, where("tokenizer.json"));
-  const template = textFiles.get("chat_template.jinja");
-  if (template !== undefined) createChatTemplate(template, config, where("chat_template.jinja"));
-  else createConfiguredTemplate(config, where("tokenizer_config.json"));
+  const json = parsed("tokenizer.json");
+  const chatTemplate = chatTemplateOf(textFiles, source);
+  if (json === null) return notes;
+  const tokenizer = await createCheckedTokenizer(json, config, where("tokenizer.json"));
+  assertPromptsHaveRows({ tokenizer, chatTemplate }, vocabSize, source);
+  const rowless = rowlessNote(tokenizer, vocabSize);
+  return [
+    ...notes,
+    ...unknownFieldsNote("tokenizer.json", unknownTokenizerFields(json)),
+    ...(rowless === null ? [] : [rowless]),
+  ];
 }

@@ -1,8 +1,46 @@
-// Whether the vocabulary head that a file stores is its embedding once more, rounded otherwise: llama.cpp's converter stores
-// a tied matrix twice, in two types. It compares values, and knows no file format.
+// Whether the vocabulary head that a file stores is its embedding once more: the same values, or rounded otherwise as
+// llama.cpp's converter stores a tied matrix, in two types. It compares values, and knows no file format.
 
+import { isDeepStrictEqual } from "node:util";
+import type { TensorFile } from "../tensor/tensor-file.ts";
 import type { BaseTensor } from "./base-model.ts";
 import { BLOCK_SIZE } from "./quantise-blocks.ts";
+
+export const EMBEDDING = "model.embed_tokens.weight";
+export const HEAD = "lm_head.weight";
+
+/** What serves as embedding and head of a file. */
+export interface Heads {
+  /** Whether one matrix serves as both. */
+  readonly tied: boolean;
+  /** The stored tensor that is the embedding. */
+  readonly embedding: string;
+  readonly notes: readonly string[];
+}
+
+/**
+ * The rule of Transformers 5 where a configuration ties the head to the embedding: a head of other values is kept, and a
+ * head without an embedding serves as both.
+ */
+export function headsOf(file: TensorFile): Heads {
+  const [embedding, head] = [file.entries.get(EMBEDDING), file.entries.get(HEAD)];
+  if (head === undefined) return { tied: true, embedding: EMBEDDING, notes: [] };
+  if (embedding === undefined) {
+    const note = `The file stores the matrix that is embedding and vocabulary head as ${HEAD} alone; it serves as both.`;
+    return { tied: true, embedding: HEAD, notes: [note] };
+  }
+  if (isDeepStrictEqual(embedding.shape, head.shape) && haveSameValues(file, embedding.type === head.type)) {
+    return { tied: true, embedding: EMBEDDING, notes: [] };
+  }
+  const note = `config.json ties the vocabulary head to the embedding, but the file stores a ${HEAD} that differs from it; both are kept, as Transformers does.`;
+  return { tied: false, embedding: EMBEDDING, notes: [note] };
+}
+
+function haveSameValues(file: TensorFile, isOneType: boolean): boolean {
+  if (isOneType) return Buffer.compare(file.readRaw(EMBEDDING), file.readRaw(HEAD)) === 0;
+  const [embedding, head] = [file.readFloat32(EMBEDDING), file.readFloat32(HEAD)];
+  return embedding.every((value, at) => value === head[at]);
+}
 
 /** Rows that are compared, evenly spread. */
 const ROWS = 512;

@@ -14,52 +14,19 @@ import { chooseDtype } from "./dtype-choice.ts";
 import { fingerprint } from "./file-check.ts";
 import { Float32Reference } from "./float32-reference.ts";
 import { LayerInputs } from "./gptq-inputs.ts";
-import {
-  MANIFEST_FILE,
-  type Manifest,
-  type Quality,
-  readManifest,
-  type StepTimes,
-  studentName,
-  type Training,
-} from "./manifest.ts";
+import { MANIFEST_FILE, type Manifest, type Quality, type StepTimes } from "./manifest.ts";
 import { modelCard } from "./model-card.ts";
-import { type BaseLocation, isStudent, locateBase, openCheckedBase } from "./open-base.ts";
-import { type VocabularyOptions, withSmallerVocabulary } from "./smaller-vocabulary.ts";
+import { isStudent } from "./open-base.ts";
+import { type PreparationOptions, type PreparedBase, withPreparedBase } from "./prepared-base.ts";
 import { isCompensated } from "./stored-linear.ts";
-import { assertTextsUsable } from "./text-check.ts";
-import {
-  configFor,
-  countParameters,
-  keepOnly,
-  type Written,
-  type WrittenDtype,
-  writeDtype,
-} from "./write-dtype.ts";
+import { configFor, keepOnly, type Written, type WrittenDtype, writeDtype } from "./write-dtype.ts";
 
-/** A base with trained weights merged in. */
-export interface AdaptedBase {
-  readonly base: BaseModel;
-  /** The paper's level of distillation; null when it is not known. */
-  readonly level: number | null;
-  readonly training: Training;
-}
-
-export interface ImportOptions extends BaseLocation {
-  readonly out: string;
+export interface ImportOptions extends PreparationOptions {
   readonly dtypes: readonly Dtype[];
-  /** Default: the output folder's name. */
-  readonly name?: string;
-  /** Where the base comes from, for the model card. Default: the source's file name. */
-  readonly origin?: string;
   /** For calibration and measurement. Default: one for each usable processor. */
   readonly threads?: number;
   /** Replace an existing student folder. */
   readonly force?: boolean;
-  /** Changes the base before it is written. The source is closed afterwards. */
-  readonly adapt?: (base: BaseModel) => Promise<AdaptedBase>;
-  /** Keeps the tokens that texts need, after `adapt`. Default: all tokens. */
-  readonly vocabulary?: VocabularyOptions;
   /** Measures every dtype against a float32 export. Default: none, and the manifest says null. */
   readonly measure?: (
     folder: string,
@@ -99,24 +66,17 @@ export async function importStudent(options: ImportOptions): Promise<Manifest> {
 
 async function writeStudent(out: string, options: ImportOptions): Promise<Manifest> {
   assertFree(out, options.force ?? false);
-  const name = options.name ?? path.basename(out);
-  if (!studentName.safeParse(name).success) {
-    throw new MagdiError(
-      "MAGDI_BAD_CONFIG",
-      `--name: expected 1 to 200 characters without control characters, found ${JSON.stringify(name).slice(0, 100)}`,
-    );
-  }
-  const source = await locateBase(options);
-  const opened = await openCheckedBase(source.path, options.onProgress);
+  return withPreparedBase({ ...options, out }, (prepared) => writePrepared(prepared, out, options));
+}
+
+async function writePrepared(
+  { base, provenance }: PreparedBase,
+  out: string,
+  options: ImportOptions,
+): Promise<Manifest> {
+  if (options.time !== undefined) assertMeasurable(base);
   const partial = partialPath(out);
   try {
-    const adapted = await options.adapt?.(opened);
-    const whole = adapted?.base ?? opened;
-    const cut =
-      options.vocabulary === undefined ? null : await withSmallerVocabulary(whole, options.vocabulary);
-    const base = cut?.base ?? whole;
-    if (options.time !== undefined) assertMeasurable(base);
-    await assertTextsUsable(base);
     makePartial(out);
     for (const [name, text] of base.textFiles) writeFileSync(path.join(partial, name), text);
     const written: Written[] = [];
@@ -140,24 +100,9 @@ async function writeStudent(out: string, options: ImportOptions): Promise<Manife
       path.join(partial, "generation_config.json"),
       `${JSON.stringify(base.generationConfig, null, 2)}\n`,
     );
-    // Importing a student converts its format, so the manifest keeps what the student's own says.
-    const parent = isStudent(source.path) ? readManifest(source.path) : null;
-    const training = adapted?.training ?? parent?.training;
-    const notes = [...(parent?.notes ?? []), ...(base.notes ?? [])];
-    const vocabulary = cut?.vocabulary ?? parent?.vocabulary;
     const manifest: Manifest = {
       format: 1,
-      name,
-      base: options.origin ?? parent?.base ?? source.name,
-      family: String(base.configJson.model_type),
-      parameters: countParameters(base),
-      contextLength: base.config.positions,
-      licence: base.licence,
-      level: adapted?.level ?? parent?.level ?? null,
-      tasks: parent?.tasks ?? [],
-      ...(training === undefined ? {} : { training }),
-      ...(notes.length === 0 ? {} : { notes }),
-      ...(vocabulary === undefined ? {} : { vocabulary }),
+      ...provenance,
       ...(choice === null ? {} : { choice }),
       dtypes: Object.fromEntries(
         written.map(({ dtype, manifest }) => [dtype, { ...manifest, quality: quality.get(dtype) ?? null }]),
@@ -184,8 +129,6 @@ async function writeStudent(out: string, options: ImportOptions): Promise<Manife
   } catch (error) {
     rmSync(partial, { recursive: true, force: true });
     throw error;
-  } finally {
-    opened.close();
   }
 }
 
@@ -209,7 +152,7 @@ async function layerInputs(
     ([name, tensor]) => name.includes(".layers.") && isCompensated(tensor, dtype),
   );
   if (!compensated || !base.textFiles.has("tokenizer.json")) return null;
-  return LayerInputs.open(base, await calibrationTokens(textFolder), threads);
+  return LayerInputs.open(base, await calibrationTokens(textFolder, base.config), threads);
 }
 
 async function measureAll(

@@ -7,7 +7,7 @@ import { decodeBfloat16, decodeFloat16 } from "./half.ts";
 import { type TensorType, tensorByteLength, typeLayout } from "./stored-type.ts";
 
 /** The types that dequantize accepts. */
-type FloatType = "F32" | "F16" | "BF16" | "Q6_K" | GridType;
+type FloatType = "F64" | "F32" | "F16" | "BF16" | "Q6_K" | GridType;
 
 /** Values [rows, columns] as codes on one affine grid for each 32 values of a row. */
 export interface BlockGrid {
@@ -22,20 +22,20 @@ export interface BlockGrid {
 }
 
 export function isFloatType(type: TensorType): type is FloatType {
-  return isGridType(type) || type === "F32" || type === "F16" || type === "BF16" || type === "Q6_K";
+  return isGridType(type) || ["F64", "F32", "F16", "BF16", "Q6_K"].includes(type);
 }
 
-/** Whether values lie on a grid of 32: not those of F32, F16, BF16, Q6_K with its blocks of 16, and integers. */
+/** Whether values lie on a grid of 32: not those of F64, F32, F16, BF16, Q6_K with its blocks of 16, and integers. */
 export function isGridType(type: TensorType): type is GridType {
   return Object.hasOwn(GRID_LAYOUTS, type);
 }
 
 /**
- * bytes of `elementCount` values → [elementCount], bit for bit what llama.cpp's dequantize_row_* gives. F32 bytes that
- * have an ArrayBuffer of their own are returned in it, not copied.
+ * bytes of `elementCount` values → [elementCount], bit for bit what llama.cpp's dequantize_row_* gives; F64 is rounded. F32
+ * bytes that have an ArrayBuffer of their own are returned in it, not copied.
  *
  * @throws MagdiError MAGDI_BAD_FILE when the bytes are not of that length or the last block is not whole;
- * MAGDI_UNSUPPORTED for integers, booleans and F64.
+ * MAGDI_UNSUPPORTED for integers and booleans.
  */
 export function dequantize(
   type: TensorType,
@@ -49,6 +49,7 @@ export function dequantize(
   if (type === "F16") return decodeFloat16(bytes);
   if (type === "BF16") return decodeBfloat16(bytes);
   if (type === "F32") return float32From(bytes);
+  if (type === "F64") return Float32Array.from(new Float64Array(new Uint8Array(bytes).buffer));
   if (type === "Q6_K") {
     const values = new Float32Array(elementCount);
     for (let block = 0; block * 256 < elementCount; block++) {

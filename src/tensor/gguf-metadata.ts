@@ -16,7 +16,7 @@ const MAX_ARRAY_DEPTH = 4;
 const MIN_PAIR_BYTES = 8 + 1 + 4 + 1;
 
 /** gguf_metadata_value_type, by number. */
-const VALUE_TYPES = [
+export const VALUE_TYPES = [
   "u8",
   "i8",
   "u16",
@@ -31,7 +31,7 @@ const VALUE_TYPES = [
   "i64",
   "f64",
 ] as const satisfies readonly (NumberType | "bool" | "string" | "array")[];
-type ValueType = (typeof VALUE_TYPES)[number];
+export type GgufValueType = (typeof VALUE_TYPES)[number];
 
 /** How many array elements the rest of the file may have. */
 interface Budget {
@@ -68,7 +68,7 @@ export function readName(cursor: GgufCursor, what: string): string {
   return name;
 }
 
-function readType(cursor: GgufCursor, where: string): ValueType {
+function readType(cursor: GgufCursor, where: string): GgufValueType {
   const id = cursor.u32(where);
   const type = VALUE_TYPES[id];
   if (type === undefined) throw badFile(cursor.path, where, "a value type from 0 to 12", id);
@@ -77,7 +77,7 @@ function readType(cursor: GgufCursor, where: string): ValueType {
 
 function readValue(
   cursor: GgufCursor,
-  type: ValueType,
+  type: GgufValueType,
   where: string,
   budget: Budget,
   depth: number,
@@ -105,7 +105,7 @@ function readArray(cursor: GgufCursor, where: string, budget: Budget, depth: num
   return values;
 }
 
-function minimumBytes(type: ValueType): number {
+function minimumBytes(type: GgufValueType): number {
   if (type === "array") return 4 + 8;
   if (type === "string") return 8;
   return type === "bool" ? 1 : numberBytes(type);

@@ -13,7 +13,7 @@ const MAX_DIMENSIONS = 4;
 const MIN_TENSOR_BYTES = 8 + 1 + 4 + 4 + 8;
 
 /** enum ggml_type, by number. */
-const IMPLEMENTED: Readonly<Record<number, TensorType>> = {
+export const GGML_TYPES: Readonly<Record<number, TensorType>> = {
   0: "F32",
   1: "F16",
   2: "Q4_0",
@@ -123,7 +123,7 @@ function readTensor(cursor: GgufCursor, what: string, alignment: number): Listed
 
 function readType(cursor: GgufCursor, where: string): TensorType {
   const id = cursor.u32(where);
-  const type = IMPLEMENTED[id];
+  const type = GGML_TYPES[id];
   if (type !== undefined) return type;
   const name = NOT_IMPLEMENTED[id];
   if (name === undefined) throw badFile(cursor.path, where, "a known ggml type", id);

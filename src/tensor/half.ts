@@ -57,6 +57,18 @@ export function encodeFloat16(values: Float32Array): Uint16Array<ArrayBuffer> {
   return halves;
 }
 
+/** values [n] → bfloat16 bits [n], rounded to nearest, ties to even; NaN stays NaN. */
+export function encodeBfloat16(values: Float32Array): Uint16Array<ArrayBuffer> {
+  const bits = new Uint32Array(values.buffer, values.byteOffset, values.length);
+  const words = new Uint16Array(values.length);
+  for (let i = 0; i < words.length; i++) {
+    const word = bits[i]!;
+    const isNotNumber = (word & 0x7fffffff) > 0x7f800000;
+    words[i] = isNotNumber ? (word >>> 16) | 64 : (word + 0x7fff + ((word >>> 16) & 1)) >>> 16;
+  }
+  return words;
+}
+
 const one = new Float32Array(1);
 const oneBits = new Uint32Array(one.buffer);
 

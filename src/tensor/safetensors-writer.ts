@@ -2,15 +2,10 @@
 
 import { WholeFile } from "../base/files/whole-file.ts";
 import { badFile, quoted, unsupported } from "./bad-file.ts";
-import { type TensorType, tensorByteLength, typeLayout } from "./stored-type.ts";
+import { tensorByteLength, typeLayout } from "./stored-type.ts";
+import { dataOf, type TensorData } from "./tensor-data.ts";
 
-/** A tensor to be written: row-major, its numbers little-endian as typed arrays have them. */
-export interface TensorData {
-  readonly name: string;
-  readonly type: TensorType;
-  readonly shape: readonly number[];
-  readonly data: ArrayBufferView;
-}
+export type { TensorData } from "./tensor-data.ts";
 
 /**
  * Writes beside `path`, syncs, and renames, so that `path` is the old file or the whole new one. The same tensors
@@ -25,12 +20,21 @@ export function writeSafetensors(
   path: string,
   tensors: readonly TensorData[],
   metadata: Readonly<Record<string, string>> = {},
+  onWritten?: (name: string) => void,
 ): void {
   const ordered = [...tensors].sort(byWidthThenName);
   const header = buildHeader(path, ordered, metadata);
   const file = new WholeFile(path);
   file.write(header);
-  for (const { data } of ordered) file.write(data);
+  try {
+    for (const tensor of ordered) {
+      file.write(dataOf(path, tensor));
+      onWritten?.(tensor.name);
+    }
+  } catch (error) {
+    file.discard();
+    throw error;
+  }
   file.commit();
 }
 
@@ -66,10 +70,12 @@ function buildHeader(
   return header;
 }
 
-function checkedByteLength(path: string, { name, type, shape, data }: TensorData): number {
+function checkedByteLength(path: string, tensor: TensorData): number {
+  const { name, type, shape, data } = tensor;
   const where = `writing tensor ${quoted(name)}`;
   if (typeLayout(type).blockElements > 1) throw unsupported(path, where, `the format has no ${type}`);
   const expected = tensorByteLength(type, shape);
-  if (expected === data.byteLength) return expected;
-  throw badFile(path, where, `${expected} bytes for ${type} [${shape.join(", ")}]`, data.byteLength);
+  if (expected === null) throw badFile(path, where, "a shape that can be counted", `[${shape.join(", ")}]`);
+  if (typeof data !== "function") dataOf(path, tensor);
+  return expected;
 }

@@ -24,7 +24,7 @@ export interface TensorFile {
   /**
    * The tensor's values [product of shape]; blocks are dequantised.
    *
-   * @throws MagdiError as readRaw; MAGDI_UNSUPPORTED for integers, booleans and F64.
+   * @throws MagdiError as readRaw; MAGDI_UNSUPPORTED for integers and booleans.
    */
   readFloat32(name: string): Float32Array<ArrayBuffer>;
   /** May be called twice. */
@@ -56,7 +56,11 @@ export class PlacedTensorFile implements TensorFile {
   readFloat32(name: string): Float32Array<ArrayBuffer> {
     const { type, shape } = this.#entry(name);
     if (!isFloatType(type)) {
-      throw unsupported(this.path, `tensor ${quoted(name)}`, `${type} has no float32 values; read it raw`);
+      throw unsupported(
+        this.path,
+        `tensor ${quoted(name)}`,
+        `expected floats, found ${type}: whole numbers, the codes of a quantised checkpoint; use the one that it was made from`,
+      );
     }
     // A checked entry's shape has a count.
     return dequantize(type, this.readRaw(name), elementCount(shape) ?? 0);

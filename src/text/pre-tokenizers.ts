@@ -109,6 +109,22 @@ export function preTokenizerNamed(name: string): PreTokenizer {
   );
 }
 
+/**
+ * The name by which llama.cpp knows a byte-level tokenizer's splits; null where it knows none. It normalises no text, so of
+ * names that differ in that alone the one is given whose models do as this one.
+ */
+export function preTokenizerNameOf(wanted: Required<Omit<PreTokenizer, "addBos">>): string | null {
+  const found = PRE_TOKENIZERS.filter(
+    ([names, { splits, ignoreMerges = false }]) =>
+      names !== "default" &&
+      ignoreMerges === wanted.ignoreMerges &&
+      splits.length === wanted.splits.length &&
+      splits.every((split, index) => split === wanted.splits[index]),
+  );
+  const [names] = found.find(([, { nfc = false }]) => nfc === wanted.nfc) ?? found[0] ?? [null];
+  return names?.split(" ")[0] ?? null;
+}
+
 /** ASCII's punctuation, and Unicode's. */
 const PUNCTUATION = "[\\p{P}$+<=>^`|~]";
 const SPACES_OF_UNICODE = "\\p{White_Space}+";

@@ -4,11 +4,13 @@
 import { Tokenizer as HuggingFaceTokenizer } from "@huggingface/tokenizers";
 import { MagdiError } from "../base/errors.ts";
 import { isObject, type JsonObject } from "../base/files/json-file.ts";
+import { examine, type KnownField } from "../base/known-fields.ts";
 import { byteOfCharacter } from "./byte-level-alphabet.ts";
 import { mergePair } from "./byte-pair-encoder.ts";
 import { preTokenizerSteps } from "./pre-tokenizers.ts";
 import { isSplitBehaviour, SPLIT_BEHAVIOURS } from "./split-behaviour.ts";
 import { byteToken } from "./text-encoder.ts";
+import { DECODERS } from "./token-decoder.ts";
 import { type AddedToken, vocabularyIds } from "./tokenizer-json.ts";
 
 /**
@@ -35,6 +37,76 @@ export function supportedNormalizers(
   return normalizers;
 }
 
+const NORMALIZERS = [
+  ...["Sequence", "NFC", "NFD", "NFKC", "NFKD", "Lowercase", "Strip", "StripAccents", "Replace", "Prepend"],
+] as const;
+const PRE_TOKENIZERS = [
+  ...[
+    "Sequence",
+    "ByteLevel",
+    "Metaspace",
+    "Split",
+    "Digits",
+    "Punctuation",
+    "Whitespace",
+    "WhitespaceSplit",
+  ],
+  ...["BertPreTokenizer", "CharDelimiterSplit", "FixedLength"],
+] as const;
+const POST_PROCESSORS = [
+  ...["Sequence", "ByteLevel", "TemplateProcessing", "BertProcessing", "RobertaProcessing"],
+] as const;
+const AFFIXES = ["continuing_subword_prefix", "end_of_word_suffix", "continuing_subword_suffix"];
+
+/** What is done with each field of a tokenizer.json. */
+export const TOKENIZER_FIELDS: readonly KnownField[] = [
+  { names: "model.type", treatment: "honoured", about: "BPE with merges; others are refused" },
+  {
+    names:
+      "model.vocab, model.merges, model.unk_token, model.fuse_unk, model.byte_fallback, model.ignore_merges",
+    treatment: "honoured",
+    about: "256 byte tokens or none; an unknown token that the vocabulary has",
+  },
+  {
+    names: AFFIXES.map((field) => `model.${field}`).join(", "),
+    treatment: "refused",
+    about: "parts of words that are written otherwise",
+    neutral: [""],
+  },
+  { names: "model.dropout", treatment: "refused", about: "merges at random", neutral: [0] },
+  {
+    names: "added_tokens",
+    treatment: "honoured",
+    about:
+      "with special, normalized, lstrip, rstrip and single_word; ids that the library would not give are refused",
+  },
+  { names: "normalizer", treatment: "honoured", about: `${NORMALIZERS.join(", ")}; others are refused` },
+  {
+    names: "pre_tokenizer",
+    treatment: "honoured",
+    about: `${PRE_TOKENIZERS.join(", ")}; others are refused`,
+  },
+  {
+    names: "post_processor",
+    treatment: "honoured",
+    about: `${POST_PROCESSORS.join(", ")}; others are refused`,
+  },
+  { names: "decoder", treatment: "honoured", about: `${DECODERS.join(", ")}; others are refused` },
+  { names: "truncation, padding", treatment: "ignored", about: "Transformers sets them with each call" },
+  { names: "version", treatment: "ignored", about: "of the format" },
+  { names: "model.cache_capacity", treatment: "ignored", about: "speed" },
+];
+
+/** Fields of a tokenizer.json and its model that are not in the table. */
+export function unknownTokenizerFields(tokenizer: JsonObject): readonly string[] {
+  const { model, ...others } = tokenizer;
+  const ofModel = Object.entries(isObject(model) ? model : {}).map(([name, value]) => [
+    `model.${name}`,
+    value,
+  ]);
+  return examine({ ...others, ...Object.fromEntries(ofModel) }, TOKENIZER_FIELDS).unknown;
+}
+
 type Refuse = (what: string) => never;
 
 function checkModel(
@@ -43,7 +115,7 @@ function checkModel(
   origin: string,
   refuse: Refuse,
 ): void {
-  for (const field of ["continuing_subword_prefix", "end_of_word_suffix", "continuing_subword_suffix"]) {
+  for (const field of AFFIXES) {
     if (model[field]) refuse(`model.${field}: expected none, found ${JSON.stringify(model[field])}`);
   }
   if (model.dropout) refuse(`model.dropout: expected none, found ${JSON.stringify(model.dropout)}`);
@@ -131,9 +203,7 @@ function normalizerSteps(step: unknown, refuse: Refuse): JsonObject[] {
       }
       return [{ ...step, content: literal(String(step.content ?? "")) }];
     default:
-      return refuse(
-        `normalizer ${JSON.stringify(step.type)}: supported are Sequence, NFC, NFD, NFKC, NFKD, Lowercase, Strip, StripAccents, Replace and Prepend`,
-      );
+      return refuse(`normalizer ${JSON.stringify(step.type)}: supported are ${NORMALIZERS.join(", ")}`);
   }
 }
 
@@ -154,15 +224,14 @@ function literal(content: string): string {
   return content.replaceAll("$", "$$$$");
 }
 
-const PRE_TOKENIZERS = ["Split", "Metaspace", "ByteLevel", "FixedLength"];
+/** What the others are written as. */
+const BASIC_PRE_TOKENIZERS = ["Split", "Metaspace", "ByteLevel", "FixedLength"];
 
 function checkPreTokenizers(preTokenizer: unknown, normalizers: readonly JsonObject[], refuse: Refuse): void {
   for (const step of preTokenizerSteps(preTokenizer)) {
     const { type, behavior } = step;
-    if (!PRE_TOKENIZERS.includes(String(type))) {
-      refuse(
-        `pre_tokenizer ${JSON.stringify(type)}: supported are Sequence, ByteLevel, Metaspace, Split, Digits, Punctuation, Whitespace, WhitespaceSplit, BertPreTokenizer, CharDelimiterSplit and FixedLength`,
-      );
+    if (!BASIC_PRE_TOKENIZERS.includes(String(type))) {
+      refuse(`pre_tokenizer ${JSON.stringify(type)}: supported are ${PRE_TOKENIZERS.join(", ")}`);
     }
     if (type === "Split" && !isSplitBehaviour(behavior)) {
       refuse(
@@ -205,8 +274,6 @@ function checkPostProcessor(step: unknown, ids: ReadonlyMap<string, number>, ref
       }
       return;
     default:
-      refuse(
-        `post_processor ${JSON.stringify(step.type)}: supported are Sequence, ByteLevel, TemplateProcessing, BertProcessing and RobertaProcessing`,
-      );
+      refuse(`post_processor ${JSON.stringify(step.type)}: supported are ${POST_PROCESSORS.join(", ")}`);
   }
 }

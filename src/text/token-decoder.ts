@@ -12,6 +12,8 @@ export interface TokenDecoder {
   readonly leadingSpaces: number;
 }
 
+export const DECODERS = ["ByteLevel", "Metaspace", "Replace", "ByteFallback", "Fuse", "Strip"] as const;
+
 /** Published decoders have up to five steps, which replace a character with another. */
 const MAX_STEPS = 64;
 const MAX_REPLACED_CHARACTERS = 256;
@@ -63,11 +65,7 @@ export function readTokenDecoder(decoder: unknown, origin: string): TokenDecoder
         break;
       }
       default:
-        throw unsupported(
-          step,
-          "supported are ByteLevel, Metaspace, Replace, ByteFallback, Fuse, Strip",
-          origin,
-        );
+        throw unsupported(step, `supported are ${DECODERS.join(", ")}`, origin);
     }
   }
   if (byteLevel && steps.length > 1) {

@@ -6,11 +6,13 @@ import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, write
 import path from "node:path";
 import { test } from "node:test";
 import { readManifest } from "../../src/student/manifest.ts";
+import { openBase } from "../../src/student/open-base.ts";
 import { post, ServeProcess } from "../e2e/serve-process.ts";
-import { COMMAND, magdi } from "../support/magdi-command.ts";
+import { COMMAND, magdi, magdiWith } from "../support/magdi-command.ts";
 import { writeRandomAdapter } from "../support/random-adapter.ts";
 import { writeRandomBase } from "../support/random-base.ts";
 import { fixture, scratchFolder } from "../support/scratch-folder.ts";
+import { UploadHub } from "../support/upload-hub.ts";
 
 const folder = scratchFolder();
 
@@ -134,6 +136,108 @@ test("verify exits with 0 when all is within tolerance, and with 1 naming what i
   );
 });
 
+test("--to hf and --to gguf write the same merged weights, with the tokenizer, and upload them", async (t) => {
+  const hub = await UploadHub.start();
+  t.after(() => hub.stop());
+  const environment = { HF_ENDPOINT: hub.endpoint, HF_TOKEN: hub.token };
+  const base = path.join(folder, "portable-base");
+  const adapter = path.join(folder, "portable-adapter");
+  writeRandomAdapter(adapter, writeRandomBase(base, { tokenizer: true }), { targets: ["o_proj", "q_proj"] });
+  const from = ["export", "--adapter", adapter, "--base", base];
+  const [hf, gguf] = [path.join(folder, "portable"), path.join(folder, "portable.gguf")];
+  const first = await magdiWith(environment, ...from, "--to", "hf", "--out", hf, "--push-to-hub", "me/model");
+  assert.equal(first.code, 0, first.stderr);
+  assert.match(
+    first.stdout,
+    /portable: portable, 0\.1 million parameters in fp32\nServe it with: vllm serve/,
+  );
+  assert.match(first.stdout, /\nUploaded to http.*\/me\/model\/commit\/abc\n$/);
+  assert.deepEqual([...hub.files.keys()].sort(), readdirSync(hf).sort());
+  assert.ok(hub.files.get("model.safetensors")?.equals(readFileSync(path.join(hf, "model.safetensors"))));
+  const second = await magdiWith(
+    environment,
+    ...[...from, "--to", "gguf", "--out", gguf, "--dtype", "F32", "--push-to-hub", "me/model"],
+  );
+  assert.equal(second.code, 0, second.stderr);
+  assert.match(second.stdout, /portable\.gguf: portable, .* in f32\nServe it with: llama-server -m /);
+  assert.deepEqual([...hub.files.keys()].sort(), ["README.md", "portable.gguf"]);
+  assert.match(
+    hub.files.get("README.md")!.toString(),
+    /adapter: portable-adapter .*\n[\s\S]*llama-server -m portable\.gguf/,
+  );
+  const [folderBase, fileBase, original] = [openBase(hf), openBase(gguf), openBase(base)];
+  for (const [name, tensor] of folderBase.tensors) {
+    assert.deepEqual(fileBase.tensors.get(name)!.readFloat32(), tensor.readFloat32(), name);
+  }
+  const query = "model.layers.0.self_attn.q_proj.weight";
+  const read = (from: typeof original) => from.tensors.get(query)!.readFloat32();
+  assert.notDeepEqual(read(folderBase), read(original));
+  assert.ok(fileBase.textFiles.has("tokenizer.json") && folderBase.textFiles.has("tokenizer.json"));
+  for (const opened of [folderBase, fileBase, original]) opened.close();
+});
+
+test("with --vocabulary the hf and gguf outputs have fewer tokens, and the same ones", async () => {
+  const base = path.join(folder, "wordy-base");
+  writeRandomBase(base, { tokenizer: true });
+  const texts = path.join(folder, "texts.txt");
+  writeFileSync(texts, "Natalia sold clips in May.");
+  const [hf, gguf] = [path.join(folder, "wordy"), path.join(folder, "wordy.gguf")];
+  for (const [to, out] of [
+    ["hf", hf],
+    ["gguf", gguf],
+  ] as const) {
+    const { code, stdout, stderr } = await magdi(
+      ...["export", "--to", to, "--base", base, "--out", out, "--vocabulary", texts],
+    );
+    assert.equal(code, 0, stderr);
+    assert.match(stdout, /vocabulary cut from 640 to \d+ tokens/);
+  }
+  const [folderBase, fileBase] = [openBase(hf), openBase(gguf)];
+  assert.ok(folderBase.config.vocabSize < 640);
+  assert.equal(fileBase.config.vocabSize, folderBase.config.vocabSize);
+  const vocabOf = (files: ReadonlyMap<string, string>) => {
+    const { model, added_tokens: added } = JSON.parse(files.get("tokenizer.json")!);
+    return {
+      ...model.vocab,
+      ...Object.fromEntries(added.map(({ content, id }: { content: string; id: number }) => [content, id])),
+    };
+  };
+  assert.deepEqual(vocabOf(fileBase.textFiles), vocabOf(folderBase.textFiles));
+  folderBase.close();
+  fileBase.close();
+});
+
+test("what does not go together is refused before anything is read", async () => {
+  const source = ["export", "--base", path.join(folder, "nowhere")];
+  const cases: [args: string[], message: RegExp][] = [
+    [["--to", "gguf"], /expected --base SOURCE and --out FILE\.gguf/],
+    [["--to", "onnx", "--out", "x"], /--to: expected one of student, hf, gguf, found "onnx"/],
+    [
+      ["--to", "hf", "--out", "x", "--dtype", "q8"],
+      /--dtype: expected one of fp32, fp16, bf16 with --to hf, found "q8"/,
+    ],
+    [["--to", "gguf", "--out", "x.gguf", "--dtype", "f16,q8_0"], /expected one of f32, .* found "f16,q8_0"/],
+    [["--to", "hf", "--out", "x", "--no-measure"], /--no-measure: measures the formats of a student/],
+    [
+      ["--to", "hf", "--out", "x", "--level", "3"],
+      /--level: says how an adapter was trained; give --adapter DIR too/,
+    ],
+    [
+      ["--to", "hf", "--out", "x", "--push-to-hub", "model"],
+      /--push-to-hub: expected OWNER\/NAME, found "model"/,
+    ],
+    [
+      ["--to", "hf", "--out", "x", "--push-to-hub", "me/model"],
+      /expected a token with write access in HF_TOKEN/,
+    ],
+  ];
+  const results = await Promise.all(cases.map(([args]) => magdiWith({ HF_TOKEN: "" }, ...source, ...args)));
+  results.forEach(({ code, stderr }, index) => {
+    assert.notEqual(code, 0);
+    assert.match(stderr, cases[index]![1]);
+  });
+});
+
 test("report writes a page and an SVG, and says which arguments it lacks", async () => {
   const run = path.join(folder, "run");
   mkdirSync(run);
@@ -171,7 +275,10 @@ test("each command explains itself", async () => {
     magdi("train", "--help"),
     magdi("train", "verify", "--help"),
   ]);
-  assert.match(exporting.stdout, /^Usage: magdi export --adapter DIR --base SOURCE --out DIR/);
+  assert.match(
+    exporting.stdout,
+    /^Usage: magdi export --base SOURCE --out PLACE \[--adapter DIR\] \[--to hf\|gguf\]/,
+  );
   assert.match(reporting.stdout, /^Usage: magdi train report RUN/);
   assert.match(training.stdout, /^Usage: magdi train/);
   assert.match(training.stdout, /^ {2}report +draw the curves/m);

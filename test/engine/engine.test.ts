@@ -96,6 +96,11 @@ test("requests that make no sense are refused, each by its field", () => {
   refused("promptTokens", { promptTokens: new Int32Array(0) });
   refused("promptTokens", { promptTokens: Int32Array.of(3, toyTokens.vocabSize) });
   refused("promptTokens", { promptTokens: Int32Array.of(-1) });
+  const beyond = toyRequest({ promptTokens: Int32Array.of(3, toyTokens.vocabSize) });
+  assert.throws(
+    () => engine.submit(beyond),
+    /has no embedding of: expected ids below \d+, found \d+ \(""\)$/,
+  );
   refused("queueTimeoutMs", { queueTimeoutMs: -1 });
   for (const timeoutMs of [0, Number.NaN]) refused("timeoutMs", { timeoutMs });
   const bad: { readonly [K in keyof SamplingParams]?: readonly SamplingParams[K][] } = {

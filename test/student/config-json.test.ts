@@ -1,8 +1,13 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { MagdiError } from "../../src/base/errors.ts";
+import { namesOf } from "../../src/base/known-fields.ts";
 import { checkTensors } from "../../src/student/base-model.ts";
 import { type ConfigJson, readConfigJson } from "../../src/student/config-json.ts";
+import { CONFIG_FIELDS } from "../../src/student/config-json-fields.ts";
+import { GGUF_FIELDS } from "../../src/student/gguf-fields.ts";
+import { ROPE_FIELDS } from "../../src/student/rope-config.ts";
+import { TOKENIZER_FIELDS } from "../../src/text/supported-tokenizer.ts";
 
 const LLAMA: ConfigJson = {
   model_type: "llama",
@@ -77,18 +82,18 @@ test("everything that is not supported is in one error, by name", () => {
       max_position_embeddings: 2 ** 21,
       hidden_act: "gelu",
       quantization_config: { bits: 4 },
-      rope_scaling: { type: "yarn", factor: 4 },
+      rope_scaling: { type: "longrope", factor: 4 },
       partial_rotary_factor: 0.5,
     }),
     [
       "MAGDI_UNSUPPORTED",
-      "not supported: num_hidden_layers 4000 (up to 1000 are)",
-      "not supported: max_position_embeddings 2097152 (up to 1048576 are)",
+      'not supported: hidden_act "gelu" (only silu is computed)',
+      'not supported: quantization_config {"bits":4} (weights that are codes: import the original checkpoint, or a GGUF file)',
+      "not supported: partial_rotary_factor 0.5 (only whole heads are rotated)",
       "not supported: head_dim 12 (multiples of 8 are)",
-      'not supported: hidden_act "gelu" (silu is)',
-      "not supported: quantization_config (the original checkpoint is, or a GGUF file)",
-      'not supported: rope_scaling.rope_type "yarn" (default, linear, llama3 are)',
-      "not supported: partial_rotary_factor 0.5 (1 is)",
+      'not supported: rope_scaling.rope_type "longrope" (default, linear, dynamic, llama3, yarn, factors are)',
+      "not supported: num_hidden_layers 4000 (up to 1000 are)",
+      "not supported: a context of 2097152 (up to 1048576 are)",
     ],
   );
 });
@@ -124,7 +129,6 @@ test("rope is read under the keys of Transformers 5 and 4, and its parts are che
     "MAGDI_BAD_FILE",
     "rope_parameters.low_freq_factor: expected a positive number, found nothing",
     "rope_parameters.high_freq_factor: expected a positive number, found nothing",
-    "rope_parameters.original_max_position_embeddings: expected a positive number, found nothing",
   ]);
   assert.deepEqual(problems({ ...LLAMA, rope_scaling: { rope_type: "factors", factors: [1, 0, 2] } }), [
     "MAGDI_BAD_FILE",
@@ -173,8 +177,7 @@ test("tensors that are missing, unexpected or mis-shaped are one error, with bot
       "model.layers.0.mlp.gate_proj.weight": [96, 64],
       "model.layers.0.mlp.up_proj.weight": [96, 64],
       "model.layers.0.mlp.down_proj.weight": [64, 96],
-      // What some checkpoints carry and nobody needs: a tied head twice, a rotary buffer.
-      "lm_head.weight": [160, 64],
+      // What some checkpoints carry and nobody needs.
       "model.layers.0.self_attn.rotary_emb.inv_freq": [8],
     }).map(([name, shape]) => [name, { shape }]),
   );
@@ -198,4 +201,11 @@ test("tensors that are missing, unexpected or mis-shaped are one error, with bot
       return true;
     },
   );
+});
+
+test("each field of a table has one row", () => {
+  for (const table of [CONFIG_FIELDS, ROPE_FIELDS, GGUF_FIELDS, TOKENIZER_FIELDS]) {
+    const names = table.flatMap(namesOf);
+    assert.deepEqual([...new Set(names)], names);
+  }
 });

@@ -3,6 +3,7 @@ import { readFileSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { test } from "node:test";
 import { MagdiError } from "../../src/base/errors.ts";
+import { readConfigJson } from "../../src/student/config-json.ts";
 import { openGgufBase } from "../../src/student/gguf-base.ts";
 import { fixture, scratchFolder } from "../support/scratch-folder.ts";
 import { ARRAY, FLOAT32, STRING, type TinyGgufOptions, tinyGguf, UINT32 } from "../support/tiny-gguf.ts";
@@ -99,17 +100,17 @@ test("a file without a head is tied, and other missing tensors are named togethe
 
 test("metadata that is missing, wrong or not supported is one error that lists it all", () => {
   const metadata = [
-    ["llama.rope.scaling.type", STRING, text("yarn")] as const,
+    ["llama.rope.scaling.type", STRING, text("longrope")] as const,
     ["llama.rope.dimension_count", UINT32, u32(8)] as const,
     ["llama.context_length", FLOAT32, f32(0)] as const,
   ];
   assert.throws(
-    () => openGgufBase(write("yarn", "tiny-llama/base", { metadata })),
+    () => openGgufBase(write("longrope", "tiny-llama/base", { metadata })),
     refused(
       "MAGDI_BAD_FILE",
       /max_position_embeddings: expected a positive number, found 0/,
-      /not supported: rope_parameters\.rope_type "yarn"/,
-      /not supported: partial_rotary_factor 0\.5/,
+      /not supported: rope_parameters\.rope_type "longrope"/,
+      /not supported: rope_parameters\.partial_rotary_factor 0\.5/,
     ),
   );
   const other = [["general.architecture", STRING, text("gemma3")] as const];
@@ -150,6 +151,64 @@ test("a linear scaling is read as llama.cpp reads it: with or without its type, 
   const both = openGgufBase(write("both", "tiny-llama/base", { metadata: [factor(4)], ropeFactors }));
   assert.deepEqual(both.config.ropeScaling, { kind: "factors", factors: new Array(8).fill(8) });
   both.close();
+});
+
+test("YaRN is read as llama.cpp reads it, and is what Transformers makes of the same numbers", () => {
+  const number = (key: string, value: number) => [`llama.rope.scaling.${key}`, FLOAT32, f32(value)] as const;
+  const yarn = [["llama.rope.scaling.type", STRING, text("yarn")] as const, number("factor", 4)];
+  const original = ["llama.rope.scaling.original_context_length", UINT32, u32(128)] as const;
+  const configOf = (metadata: TinyGgufOptions["metadata"]) => {
+    const base = openGgufBase(write("yarn", "tiny-llama/base", { metadata: metadata! }));
+    base.close();
+    return base;
+  };
+  const json = JSON.parse(readFileSync(fixture("tiny-llama/base/config.json"), "utf8"));
+  const transformers = (rope_scaling: object) => readConfigJson({ ...json, rope_scaling }, "config.json");
+  const scaling = { rope_type: "yarn", factor: 4 };
+  const { config, notes } = configOf([...yarn, original]);
+  const same = transformers({ ...scaling, original_max_position_embeddings: 128 });
+  assert.deepEqual([config.ropeScaling, config.positions], [same.ropeScaling, 512]);
+  assert.match(String(notes), /YaRN stretches the context of 128 tokens to 512/);
+  assert.deepEqual(configOf(yarn).config.ropeScaling, transformers(scaling).ropeScaling);
+  const [betas] = [[number("yarn_beta_fast", 8), number("yarn_beta_slow", 2)]];
+  assert.deepEqual(
+    configOf([...yarn, ...betas]).config.ropeScaling,
+    transformers({ ...scaling, beta_fast: 8, beta_slow: 2 }).ropeScaling,
+  );
+  const scaled = configOf([...yarn, number("attn_factor", 0.5)]).config.ropeScaling;
+  assert.ok(
+    scaled.kind === "yarn" && Math.abs(scaled.attentionFactor - 0.5 * (1 + 0.1 * Math.log(4))) < 1e-9,
+  );
+  const ropeFactors = new Float32Array(8).fill(2);
+  assert.throws(
+    () => openGgufBase(write("yarn-factors", "tiny-llama/base", { metadata: yarn, ropeFactors })),
+    refused("MAGDI_UNSUPPORTED", /rope_type "yarn beside rope_freqs\.weight"/),
+  );
+});
+
+test("metadata that would change what is computed is refused, all of it by name", () => {
+  const metadata = [
+    ["llama.attention.value_length", UINT32, u32(16)] as const,
+    ["llama.expert_count", UINT32, u32(8)] as const,
+    ["llama.final_logit_softcapping", FLOAT32, f32(30)] as const,
+    ["llama.attn_logit_softcapping", FLOAT32, f32(0)] as const,
+    ["llama.rope.scaling.yarn_log_multiplier", FLOAT32, f32(1)] as const,
+  ];
+  assert.throws(
+    () => openGgufBase(write("refused", "tiny-llama/base", { metadata })),
+    (error) =>
+      error instanceof MagdiError &&
+      error.code === "MAGDI_UNSUPPORTED" &&
+      /not supported: llama\.expert_count 8 \(.*; llama\.final_logit_softcapping 30 \(.*; llama\.rope\.scaling\.yarn_log_multiplier 1 \(/.test(
+        error.message,
+      ) &&
+      !error.message.includes("attn_logit"),
+  );
+  const values = [["llama.attention.value_length", UINT32, u32(8)] as const];
+  assert.throws(
+    () => openGgufBase(write("values", "tiny-llama/base", { metadata: values })),
+    refused("MAGDI_UNSUPPORTED", /attention\.value_length: expected 16, as the keys have, found 8/),
+  );
 });
 
 test("metadata of another type is named with what was found", () => {

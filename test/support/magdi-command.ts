@@ -12,8 +12,17 @@ export interface Finished {
 }
 
 export function magdi(...args: readonly string[]): Promise<Finished> {
+  return magdiWith({}, ...args);
+}
+
+/** With these variables over this process's environment. */
+export function magdiWith(
+  environment: Readonly<Record<string, string>>,
+  ...args: readonly string[]
+): Promise<Finished> {
+  const env = { ...process.env, ...environment };
   return new Promise((resolve) => {
-    execFile(process.execPath, [COMMAND, ...args], (error, stdout, stderr) => {
+    execFile(process.execPath, [COMMAND, ...args], { env }, (error, stdout, stderr) => {
       resolve({ code: Number(error?.code ?? 0), stdout, stderr });
     });
   });

@@ -70,7 +70,7 @@ test("what was written is read back, in arrays of their own", () => {
     assert.equal(raw.buffer.byteLength, raw.byteLength);
   }
   for (const { position } of [...file.entries.values()].slice(0, 2)) assert.equal(position % 8, 0);
-  assertRefused(() => file.readFloat32("n"), "MAGDI_UNSUPPORTED", /tensor "n": I64/);
+  assertRefused(() => file.readFloat32("n"), "MAGDI_UNSUPPORTED", /tensor "n": expected floats, found I64/);
   assertRefused(() => file.readRaw("m"), "MAGDI_BAD_FILE", /tensor "m"/);
   file.close();
   file.close();

@@ -6,7 +6,8 @@ import { MagdiError } from "../../base/errors.ts";
 import type { BaseModel } from "../../student/base-model.ts";
 import { fingerprint } from "../../student/file-check.ts";
 import type { Manifest, Training } from "../../student/manifest.ts";
-import { type AdaptedBase, type ImportOptions, importStudent } from "../../student/write-student-folder.ts";
+import type { AdaptedBase } from "../../student/prepared-base.ts";
+import { type ImportOptions, importStudent } from "../../student/write-student-folder.ts";
 import { mergedBase } from "./merge.ts";
 import {
   ADAPTER_TENSORS_FILE,
@@ -16,7 +17,7 @@ import {
   readPeftAdapter,
 } from "./peft-adapter.ts";
 
-export interface ExportOptions extends Omit<ImportOptions, "source" | "adapt"> {
+export interface MergeOptions extends Pick<ImportOptions, "hub" | "onProgress"> {
   /** A Hugging Face folder, a .gguf file, or, where `hub` is given, a hub id. */
   readonly base: string;
   /** A folder in PEFT's format. */
@@ -29,6 +30,8 @@ export interface ExportOptions extends Omit<ImportOptions, "source" | "adapt"> {
   readonly recipe?: string;
 }
 
+export type ExportOptions = Omit<ImportOptions, "source" | "adapt"> & MergeOptions;
+
 /** Metadata keys in an adapter's tensor file that describe its training. */
 export const TRAINING_METADATA = {
   level: "magdi.level",
@@ -38,7 +41,7 @@ export const TRAINING_METADATA = {
 
 const LEVELS = 4;
 
-function levelOf(options: ExportOptions, adapter: PeftAdapter): number | null {
+function levelOf(options: MergeOptions, adapter: PeftAdapter): number | null {
   const stated = adapter.metadata.get(TRAINING_METADATA.level);
   const level = options.level ?? (stated === undefined ? null : Number(stated));
   if (level === null || (Number.isInteger(level) && level >= 1 && level <= LEVELS)) return level;
@@ -50,7 +53,7 @@ function levelOf(options: ExportOptions, adapter: PeftAdapter): number | null {
     : new MagdiError("MAGDI_BAD_CONFIG", `--level: expected 1 to ${LEVELS}, found ${level}`);
 }
 
-function trainingOf(options: ExportOptions, adapter: PeftAdapter, sha256: string): Training {
+function trainingOf(options: MergeOptions, adapter: PeftAdapter, sha256: string): Training {
   const { modules, metadata } = adapter;
   const kinds = modules.map(({ module }) => module.slice(module.lastIndexOf(".") + 1));
   return {
@@ -63,10 +66,10 @@ function trainingOf(options: ExportOptions, adapter: PeftAdapter, sha256: string
   };
 }
 
-/** Writes the student folder, whole or not at all. Returns its manifest.
- * @throws MagdiError as importStudent and readPeftAdapter; MAGDI_BAD_FILE for an adapter that changes nothing. */
-export async function exportStudent(options: ExportOptions): Promise<Manifest> {
-  const { base: source, adapter: folder, level: _level, data: _data, recipe: _recipe, ...rest } = options;
+/** The base's source, and what merges the adapter into it, for whatever writes the result.
+ * @throws MagdiError as readPeftAdapter; MAGDI_BAD_FILE for an adapter that changes nothing. */
+export async function mergeOf(options: MergeOptions): Promise<Pick<ImportOptions, "source" | "adapt">> {
+  const { base: source, adapter: folder } = options;
   // Before the base is downloaded.
   assertAdapterFolder(folder);
   const adapt = async (base: BaseModel): Promise<AdaptedBase> => {
@@ -79,5 +82,12 @@ export async function exportStudent(options: ExportOptions): Promise<Manifest> {
       training: trainingOf(options, adapter, sha256),
     };
   };
-  return importStudent({ ...rest, source, adapt });
+  return { source, adapt };
+}
+
+/** Writes the student folder, whole or not at all. Returns its manifest.
+ * @throws MagdiError as importStudent and mergeOf */
+export async function exportStudent(options: ExportOptions): Promise<Manifest> {
+  const { base: _base, adapter: _adapter, level: _level, data: _data, recipe: _recipe, ...rest } = options;
+  return importStudent({ ...rest, ...(await mergeOf(options)) });
 }

@@ -1,71 +1,11 @@
 // PEFT's adapter_config.json: which modules have an adapter, of which rank and scale. Fields that change the result and are
 // not implemented are an error that names them all.
 
-import { z } from "zod";
+import type { z } from "zod";
 import { MagdiError } from "../../base/errors.ts";
+import { honouredFields, refusedFields } from "./peft-fields.ts";
 
-const names = z.union([z.string(), z.array(z.string())]);
-const byPattern = z.record(z.string(), z.number());
-
-/** The fields that decide what an adapter does; PEFT's others describe how it was trained. */
-const schema = z.object({
-  peft_type: z.string(),
-  base_model_name_or_path: z.string().nullish(),
-  r: z.number().int().positive(),
-  lora_alpha: z.number().positive(),
-  lora_dropout: z.number().min(0).max(1).nullish(),
-  target_modules: names.nullish(),
-  exclude_modules: names.nullish(),
-  layers_to_transform: z.union([z.number().int(), z.array(z.number().int())]).nullish(),
-  layers_pattern: names.nullish(),
-  rank_pattern: byPattern.nullish(),
-  alpha_pattern: byPattern.nullish(),
-  use_rslora: z.boolean().nullish(),
-});
-type PeftConfigJson = z.infer<typeof schema>;
-
-const isSet = (value: unknown): boolean =>
-  value !== undefined &&
-  value !== null &&
-  value !== false &&
-  !(typeof value === "object" && Object.keys(value).length === 0);
-
-/** Initialisations that leave the base as it is; the others (pissa, olora, loftq, corda, lora_ga) change it. */
-const KEEPS_BASE: readonly unknown[] = [undefined, null, true, false, "gaussian", "eva", "orthogonal"];
-
-/** Fields that change what an adapter computes and are not implemented, with what they mean. */
-const REFUSED: Readonly<Record<string, string>> = {
-  use_dora: "weights are decomposed into magnitude and direction",
-  use_qalora: "inputs are pooled in groups",
-  use_bdlora: "A or B is block-diagonal",
-  lora_bias: "the adapters have biases of their own",
-  fan_in_fan_out: "weights are stored [in, out], which no supported family does",
-  modules_to_save: "whole modules were trained beside the adapters",
-  trainable_token_indices: "embeddings of tokens were trained",
-  target_parameters: "adapters are on parameters instead of modules",
-  layer_replication: "layers of the base are repeated",
-  alora_invocation_tokens: "the adapter is switched on by tokens of the prompt",
-  arrow_config: "several adapters are routed between",
-  megatron_config: "modules are split between devices",
-  kasa_config: "the base is changed by its singular values",
-  velora_config: "inputs are compressed",
-  monteclora_config: "the adapters are sampled",
-};
-
-function unsupportedFields(json: Readonly<Record<string, unknown>>): string[] {
-  const found = Object.entries(REFUSED)
-    .filter(([field]) => isSet(json[field]))
-    .map(([field, why]) => `${field}: ${why}, found ${JSON.stringify(json[field])}`);
-  if (isSet(json.bias) && json.bias !== "none") {
-    found.push(`bias: the base's biases were trained, expected "none", found ${JSON.stringify(json.bias)}`);
-  }
-  if (!KEEPS_BASE.includes(json.init_lora_weights)) {
-    found.push(
-      `init_lora_weights: ${JSON.stringify(json.init_lora_weights)} changes the base's own weights; convert the adapter with PEFT's path_initial_model_for_weight_conversion`,
-    );
-  }
-  return found;
-}
+type PeftConfigJson = z.infer<typeof honouredFields>;
 
 /** A module's pattern as PEFT matches it: the whole name, or its end after a dot. */
 function matchesEnd(pattern: string, module: string, where: string): boolean {
@@ -105,14 +45,14 @@ export class PeftConfig {
         `${source}: peft_type: expected "LORA", found ${found}`,
       );
     }
-    const unsupported = unsupportedFields(json);
+    const unsupported = refusedFields(json);
     if (unsupported.length > 0) {
       throw new MagdiError(
         "MAGDI_UNSUPPORTED",
         `${source}: this adapter needs what is not implemented:\n  ${unsupported.join("\n  ")}`,
       );
     }
-    const parsed = schema.safeParse(json);
+    const parsed = honouredFields.safeParse(json);
     if (!parsed.success) {
       const issues = parsed.error.issues.map(({ path, message }) => `${path.join(".")}: ${message}`);
       throw new MagdiError(

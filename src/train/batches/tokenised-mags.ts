@@ -16,6 +16,8 @@ export interface StudentText {
   readonly chatTemplate: ChatTemplate;
   /** The token that ends an assistant's message, the last label of every completion: see endTokenOf. */
   readonly endTokenId: number;
+  /** Whether the tokenizer has tokens that the base has no embedding of, and throws for texts with them. Default false. */
+  readonly hasRowlessTokens?: boolean;
 }
 
 export interface TokeniseOptions {

@@ -44,7 +44,10 @@ export interface Checkpoint {
 }
 
 /** What the adapter's files say of themselves. */
-export type AdapterDescription = Omit<AdapterToWrite, "tensors">;
+export interface AdapterDescription extends Omit<AdapterToWrite, "tensors"> {
+  /** The base's tokenizer and chat template by file name, for those who load the adapter as TRL and axolotl save theirs. */
+  readonly textFiles?: ReadonlyMap<string, string>;
+}
 
 /** Whether a parameter is a training head's, and no adapter's. */
 export const isHead = (key: string): boolean => !key.startsWith("base_model.model.");
@@ -69,6 +72,7 @@ export function writeCheckpoint(
   );
   const write = (partial: string): void => {
     writePeftFiles(partial, { ...adapter, tensors });
+    for (const [name, text] of adapter.textFiles ?? []) writeWholeFile(path.join(partial, name), text);
     const heads = new Map([...tensors].filter(([key]) => isHead(key)));
     if (heads.size > 0) writeHeads(path.join(partial, HEADS_FILE), heads);
     writeSafetensors(path.join(partial, OPTIMISER_FILE), memory);

@@ -6,13 +6,15 @@ import path from "node:path";
 import { MagdiError } from "../../base/errors.ts";
 import { OTHER_SCRATCH, writing } from "../../base/files/write-errors.ts";
 import type { BaseModel } from "../../student/base-model.ts";
-import { endTokens } from "../../student/open-student-folder.ts";
+import { checkEndTokens, endTokens } from "../../student/end-tokens.ts";
 import { openChatTemplate, plainChatTemplate } from "../../text/chat-template.ts";
+import { assertPromptsHaveRows, withinRows } from "../../text/token-rows.ts";
 import { openTokenizer } from "../../text/tokenizer.ts";
 import { endTokenOf, type StudentText } from "../batches/tokenised-mags.ts";
 
-/** @throws MAGDI_FILE_MISSING when the base has no tokenizer, MAGDI_BAD_FILE when it names no end token,
- * MAGDI_NOT_WRITTEN. */
+/** Its tokenizer throws MAGDI_BAD_FILE for a text with a token that the embedding has no row for.
+ * @throws MAGDI_FILE_MISSING when the base has no tokenizer, MAGDI_BAD_FILE when it names no end token or its prompts have
+ * tokens without a row, MAGDI_NOT_WRITTEN. */
 export async function studentText(base: BaseModel): Promise<StudentText> {
   if (!base.textFiles.has("tokenizer.json")) {
     throw new MagdiError(
@@ -28,14 +30,22 @@ export async function studentText(base: BaseModel): Promise<StudentText> {
     for (const [name, text] of base.textFiles) writes(() => writeFileSync(path.join(folder, name), text));
     const [tokenizer, template] = await Promise.all([openTokenizer(folder), openChatTemplate(folder)]);
     const chatTemplate = template ?? plainChatTemplate;
-    const ends = endTokens(base.generationConfig, base.configJson);
+    const { vocabSize } = base.config;
+    checkEndTokens(base);
+    assertPromptsHaveRows({ tokenizer, chatTemplate }, vocabSize, base.source);
+    const ends = endTokens(base.generationConfig, base.configJson, vocabSize);
     if (ends.size === 0) {
       throw new MagdiError(
         "MAGDI_BAD_FILE",
         `${base.source}: expected eos_token_id in its configuration, found none`,
       );
     }
-    return { tokenizer, chatTemplate, endTokenId: endTokenOf(tokenizer, chatTemplate, ends) };
+    return {
+      tokenizer: withinRows(tokenizer, vocabSize),
+      chatTemplate,
+      hasRowlessTokens: tokenizer.vocabSize > vocabSize,
+      endTokenId: endTokenOf(tokenizer, chatTemplate, ends),
+    };
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }

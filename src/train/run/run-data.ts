@@ -3,7 +3,7 @@
 
 import { MagdiError } from "../../base/errors.ts";
 import { shuffled } from "../../mag/contrastive-pairs.ts";
-import { loadMags } from "../../mag/mag-file.ts";
+import { loadMags, readMagRecords } from "../../mag/mag-file.ts";
 import { graphType, type Mag, withNodes } from "../../mag/mag-schema.ts";
 import { heldOut, questionKey } from "../../mag/question-split.ts";
 import { dataByLoss, type GraphDataOptions, graphData, type UnitGroups } from "../batches/graph-data.ts";
@@ -32,8 +32,9 @@ export interface RunData {
   readonly alsoInValidation: number;
 }
 
-/** @throws MAGDI_FILE_MISSING; MAGDI_BAD_FILE with file and line; MAGDI_BAD_CONFIG when the settings leave nothing. */
+/** @throws MAGDI_FILE_MISSING; MAGDI_BAD_FILE with file and line, for texts that the base has no tokens for too; MAGDI_BAD_CONFIG when the settings leave nothing. */
 export async function readRunData(settings: SettledSettings, student: StudentText): Promise<RunData> {
+  for (const file of [...settings.data, ...settings.validation]) await assertRows(file, settings, student);
   const files = await Promise.all(settings.data.map((file) => loadMags([file], { use: "train" })));
   assertAgents(settings, files.flat());
   const given = settings.validation.length > 0;
@@ -57,6 +58,19 @@ export async function readRunData(settings: SettledSettings, student: StudentTex
     validation: validation.data.items.length === 0 ? null : validation,
     alsoInValidation: given ? files.flat().filter((mag) => kept.has(questionKey(mag))).length : 0,
   };
+}
+
+/** @throws MAGDI_BAD_FILE with file and line for a text with a token that the base has no embedding of */
+async function assertRows(file: string, settings: SettledSettings, student: StudentText): Promise<void> {
+  if (!student.hasRowlessTokens) return;
+  for await (const { where, mag } of readMagRecords(file, { use: "train" })) {
+    try {
+      part(selected([mag], settings), settings, student);
+    } catch (cause) {
+      if (!(cause instanceof MagdiError) || cause.code !== "MAGDI_BAD_FILE") throw cause;
+      throw new MagdiError(cause.code, `${where}: ${cause.message}`, { cause });
+    }
+  }
 }
 
 const random = ({ seed }: SettledSettings, what: string): (() => number) =>

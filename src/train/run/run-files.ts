@@ -82,7 +82,10 @@ export class RunFiles {
 
   /** @throws MAGDI_NOT_WRITTEN; what was saved before stays. */
   save(name: typeof CHECKPOINT_FOLDER | typeof BEST_FOLDER, state: RunState): void {
-    const { folder, step, adapter, optimiser } = this.#options;
+    const { folder, step, optimiser } = this.#options;
+    const { textFiles: _textFiles, ...described } = this.#options.adapter;
+    // A checkpoint is to go on from, and written often.
+    const adapter = name === BEST_FOLDER ? this.#options.adapter : described;
     const checkpoint = { state, parameters: step.parameters, optimiser: optimiser.state() };
     writeCheckpoint(path.join(folder, name), checkpoint, step.shapes, adapter);
   }

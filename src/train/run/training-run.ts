@@ -45,6 +45,8 @@ export interface TrainingRunOptions {
   readonly onStage: (stage: string, done: number, total: number) => void;
   /** Called unless the device setting is cpu, with the device that was chosen and why. */
   readonly onDevice?: (choice: string) => void;
+  /** Called with each thing in the base that was read otherwise than one may expect. */
+  readonly onNote?: (note: string) => void;
   readonly onData: (data: RunData, step: TrainingStep) => void;
   readonly onProgress: (progress: TrainingProgress) => void;
   readonly onValidation: NonNullable<TrainerOptions["onValidation"]>;
@@ -155,6 +157,7 @@ async function trained(options: TrainingRunOptions, source: string): Promise<Tra
   let data: RunData;
   let step: TrainingStep;
   try {
+    for (const note of base.notes ?? []) options.onNote?.(note);
     settings = settledSettings(options.settings, base);
     writeSettings(folder, settings);
     data = await readRunData(settings, await studentText(base));
@@ -199,7 +202,7 @@ async function trained(options: TrainingRunOptions, source: string): Promise<Tra
       step,
       training: data.training.data,
       validation: data.validation?.data ?? null,
-      adapter: describeAdapter(settings, source, data),
+      adapter: { ...describeAdapter(settings, source, data), textFiles: base.textFiles },
       signal: options.signal,
       now: () => performance.now(),
       onProgress: options.onProgress,

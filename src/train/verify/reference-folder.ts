@@ -195,6 +195,13 @@ export class ReferenceFolder {
       const ids = wide
         ? new BigInt64Array(raw.buffer)
         : BigInt64Array.from(new Int32Array(raw.buffer), BigInt);
+      const beyond = ids.find((id) => id < 0n || id >= vocabSize);
+      if (beyond !== undefined) {
+        throw new MagdiError(
+          "MAGDI_BAD_FILE",
+          `${file.path}: input_ids: expected ids below ${vocabSize}, the base's vocabulary, found ${beyond}`,
+        );
+      }
       const logits = file.readFloat32("logits");
       file.close();
       return { tokenIds: ids, rows, columns, logits };

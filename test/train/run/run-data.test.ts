@@ -1,6 +1,7 @@
 // What each recipe and setting leaves of files of graphs.
 
 import assert from "node:assert/strict";
+import { readFileSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { before, test } from "node:test";
 import { openBase } from "../../../src/student/open-base.ts";
@@ -205,4 +206,30 @@ test("what leaves nothing to learn from is said", async () => {
     dataOf({ leaveOutGraphs: ["G0", "G1"] }),
     /^MagdiError: data: expected something to learn from in .*sums\.jsonl, found none: the settings of recipe magdi leave/,
   );
+});
+
+test("a text with a token that the base has no embedding of is named with its file and line", async () => {
+  const folder = path.join(scratch, "short");
+  writeRandomBase(folder, { tokenizer: true, config: { vocab_size: 602 } });
+  const short = openBase(folder);
+  const student = await studentText(short);
+  const [clean, told] = [path.join(scratch, "clean.jsonl"), path.join(scratch, "told.jsonl")];
+  writeSums(clean, 6);
+  const lines = readFileSync(clean, "utf8").trim().split("\n");
+  lines[3] = lines[3]!.replaceAll(" make ", " <tool> make ");
+  writeFileSync(told, `${lines.join("\n")}\n`);
+  const read = (values: Partial<TrainingSettings>) => {
+    const defaults = { data: [clean], validationShare: 0, recipe: "magdi" };
+    const settings = resolveSettings([{ nameOf: (key) => key, values: { ...defaults, ...values } }]);
+    return readRunData(settledSettings(settings, short), student);
+  };
+  assert.equal((await read({})).training.mags, 6);
+  const named = {
+    code: "MAGDI_BAD_FILE",
+    message: /told\.jsonl:4: .* row in the embedding, which has 602, found the token "<tool>" \(602\)/,
+  };
+  await assert.rejects(read({ data: [clean, told] }), named);
+  await assert.rejects(read({ validation: [told] }), named);
+  await assert.rejects(read({ data: [told], recipe: "dss-mt" }), named);
+  short.close();
 });

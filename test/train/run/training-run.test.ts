@@ -99,6 +99,11 @@ test("a student's run that is stopped and resumed has the bits of one that was n
   ]) {
     assert.ok(bytesOf(rest.folder, file) === bytesOf(whole.folder, file), file);
   }
+  // The tokenizer lies beside the best adapter, as others save theirs, and not in every checkpoint.
+  for (const file of ["tokenizer.json", "tokenizer_config.json"]) {
+    assert.equal(bytesOf(whole.folder, `best/${file}`), bytesOf(whole.folder, `student/${file}`));
+    assert.ok(!existsSync(path.join(whole.folder, "checkpoint", file)));
+  }
 });
 
 test("a run that is stopped before its first step, while it measures the centre, has the same bits too", async () => {

@@ -5,6 +5,7 @@ import { spawn } from "node:child_process";
 import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { test } from "node:test";
+import { exportCommand } from "../../src/cli/export.ts";
 import { readManifest } from "../../src/student/manifest.ts";
 import { openBase } from "../../src/student/open-base.ts";
 import { post, ServeProcess } from "../e2e/serve-process.ts";
@@ -176,21 +177,21 @@ test("--to hf and --to gguf write the same merged weights, with the tokenizer, a
   for (const opened of [folderBase, fileBase, original]) opened.close();
 });
 
-test("with --vocabulary the hf and gguf outputs have fewer tokens, and the same ones", async () => {
+test("with --vocabulary the hf and gguf outputs have fewer tokens, and the same ones", async (t) => {
   const base = path.join(folder, "wordy-base");
   writeRandomBase(base, { tokenizer: true });
   const texts = path.join(folder, "texts.txt");
   writeFileSync(texts, "Natalia sold clips in May.");
   const [hf, gguf] = [path.join(folder, "wordy"), path.join(folder, "wordy.gguf")];
+  const printed = t.mock.method(console, "log", () => {}).mock;
   for (const [to, out] of [
     ["hf", hf],
     ["gguf", gguf],
   ] as const) {
-    const { code, stdout, stderr } = await magdi(
-      ...["export", "--to", to, "--base", base, "--out", out, "--vocabulary", texts],
-    );
-    assert.equal(code, 0, stderr);
-    assert.match(stdout, /vocabulary cut from 640 to \d+ tokens/);
+    printed.resetCalls();
+    await exportCommand.run(["--to", to, "--base", base, "--out", out, "--vocabulary", texts]);
+    const lines = printed.calls.map((call) => String(call.arguments[0]));
+    assert.match(lines.join("\n"), /vocabulary cut from 640 to \d+ tokens/);
   }
   const [folderBase, fileBase] = [openBase(hf), openBase(gguf)];
   assert.ok(folderBase.config.vocabSize < 640);
@@ -207,8 +208,11 @@ test("with --vocabulary the hf and gguf outputs have fewer tokens, and the same 
   fileBase.close();
 });
 
-test("what does not go together is refused before anything is read", async () => {
-  const source = ["export", "--base", path.join(folder, "nowhere")];
+test("what does not go together is refused before anything is read", async (t) => {
+  const { HF_TOKEN: token } = process.env;
+  delete process.env.HF_TOKEN;
+  t.after(() => token !== undefined && Object.assign(process.env, { HF_TOKEN: token }));
+  const source = ["--base", path.join(folder, "nowhere")];
   const cases: [args: string[], message: RegExp][] = [
     [["--to", "gguf"], /expected --base SOURCE and --out FILE\.gguf/],
     [["--to", "onnx", "--out", "x"], /--to: expected one of student, hf, gguf, found "onnx"/],
@@ -231,11 +235,9 @@ test("what does not go together is refused before anything is read", async () =>
       /expected a token with write access in HF_TOKEN/,
     ],
   ];
-  const results = await Promise.all(cases.map(([args]) => magdiWith({ HF_TOKEN: "" }, ...source, ...args)));
-  results.forEach(({ code, stderr }, index) => {
-    assert.notEqual(code, 0);
-    assert.match(stderr, cases[index]![1]);
-  });
+  for (const [args, message] of cases) {
+    await assert.rejects(exportCommand.run([...source, ...args]), { code: "MAGDI_BAD_CONFIG", message });
+  }
 });
 
 test("report writes a page and an SVG, and says which arguments it lacks", async () => {

@@ -98,6 +98,22 @@ test("a sliding window cuts the context, and the card says so", async () => {
   assert.match(provenance.notes!.join(" "), /context is cut from \d+ tokens to the window's 6/);
 });
 
+test("YaRN is written as llama.cpp computes it, and refused with a factor of its own for attention", async () => {
+  const yarn = { rope_type: "yarn", factor: 4, original_max_position_embeddings: 64, beta_fast: 24 };
+  const source = path.join(folder, "yarn");
+  const { ropeScaling } = writeRandomBase(source, { config: { model_type: "qwen2", rope_scaling: yarn } });
+  const base = openBase(await written("yarn", source, "f32"));
+  assert.deepEqual(base.config.ropeScaling, ropeScaling);
+  assert.equal(ropeScaling.kind, "yarn");
+  base.close();
+  const other = path.join(folder, "yarn-other");
+  writeRandomBase(other, { config: { rope_scaling: { ...yarn, attention_factor: 1 } } });
+  await assert.rejects(written("yarn-other", other, "f32"), {
+    code: "MAGDI_UNSUPPORTED",
+    message: /yarn with .* an attention_factor of its own, is not what GGUF files can say/,
+  });
+});
+
 test("Q8_0 and Q4_1: matrices in ggml's blocks, vectors in float32, embedding and head never in 4 bits", async () => {
   const source = path.join(folder, "untied");
   writeRandomBase(source, { config: { tie_word_embeddings: false }, tokenizer: true });

@@ -154,7 +154,7 @@ function resultLines(report: Report, timing: Timing): string {
   const lines = report.results.map((result) => {
     const interval = result.accuracy_ci95.map(percent).join("–");
     const ratio = result.debate.ratio === null ? "" : `, debate × ${result.debate.ratio.toFixed(1)}`;
-    return `${datasetTitle(result.dataset)}: ${percent(result.accuracy)} % (${interval}) of ${result.questions}, ${result.tokens_per_answer?.toFixed(1) ?? "unknown"} tokens/answer, ${percent(result.unparsed)} % unparsed${ratio}`;
+    return `${datasetTitle(result.dataset)}: ${percent(result.accuracy)} % (${interval}) of ${result.questions}, ${result.tokens_per_answer?.toFixed(1) ?? "unknown"} tokens/answer, ${percent(result.unparsed)} % unparsed, ${percent(result.run_ons ?? 0)} % run on${ratio}`;
   });
   const rate = timing.tokens_per_second === null ? "" : `, ${timing.tokens_per_second.toFixed(0)} tokens/s`;
   return [...lines, `${durationText(timing.seconds)}${rate}`].join("\n");

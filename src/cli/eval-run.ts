@@ -10,7 +10,7 @@ import { DATASETS, datasetTitle } from "../eval/datasets.ts";
 import { evaluate, readQuestionFiles } from "../eval/evaluation.ts";
 import { percent } from "../eval/markdown.ts";
 import { openAsker } from "../eval/open-asker.ts";
-import { type Report, runFiles, type Timing } from "../eval/report.ts";
+import { prepareRunFiles, type Report, runFiles, type Timing } from "../eval/report.ts";
 import { type EvalSettings, evalSettings, settingsSchema } from "../eval/settings.ts";
 import { DTYPES } from "../student/dtype.ts";
 import { loadBaselines } from "../voting/baselines.ts";
@@ -106,6 +106,7 @@ export function evalRun(argv: readonly string[], base: Partial<EvalRun> = {}): E
 /** Resolves to the exit code: 0, or 130 or 143 after a signal. */
 export async function runEvaluation(run: EvalRun): Promise<number> {
   const settings = evalSettings(run.settings);
+  prepareRunFiles(run.out);
   const files = await readQuestionFiles(run.data, settings);
   for (const problem of files.flatMap(({ skipped }) => skipped)) process.stderr.write(`skipped ${problem}\n`);
   const baselines = loadBaselines(run.baselines);

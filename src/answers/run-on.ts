@@ -36,6 +36,11 @@ const MARK = new RegExp(
   "gi",
 );
 const TOKENS = new RegExp(TOKEN, "g");
+/** A template's tokens that name the next speaker. */
+const NEXT_SPEAKER = new RegExp(
+  String.raw`^(?:(?:${TOKEN})\s{0,4}){0,8}(?:\[INST\]|<\|user\|>|<｜User｜>|(?<=[>\]]\s{0,4})(?:user|assistant|system|model)\b)`,
+  "i",
+);
 
 /** Who answers, on a line's start behind one who asks. */
 const ANSWERER = /\n[ \t*]{0,4}(?:A|AI|Assistant)[*]{0,2}:/;
@@ -46,7 +51,7 @@ const THOUGHT_END = "</think>";
 
 /**
  * Where a text's first turn ends: at the first mark of a new turn behind a part that gives an answer. Who asks and is
- * answered ("Q: … A: …"), and the mark of a chat template, end whatever was said before. Null when no new turn begins.
+ * answered ("Q: … A: …"), and a chat template's tokens with the next speaker, end whatever was said before. Null when no new turn begins.
  * `answers` says whether a part announces an answer; together the parts are no longer than the text. Linear in the text's
  * length.
  *
@@ -71,8 +76,9 @@ export function turnEnd(text: string, answers: (part: string) => boolean): numbe
 
 const WORD = /[\p{L}\p{N}]/u;
 
-function endsWhatIsSaid({ kind, isNumbered, end }: TurnMark, part: string, text: string): boolean {
-  if (kind !== "asker") return kind === "token";
+function endsWhatIsSaid({ kind, isNumbered, start, end }: TurnMark, part: string, text: string): boolean {
+  if (kind === "token") return NEXT_SPEAKER.test(text.slice(start, start + 400));
+  if (kind === "heading") return false;
   return (
     !isNumbered && !ANSWERER.test(`\n${part}`) && ANSWERER.test(text.slice(end, end + MAX_QUESTION_LENGTH))
   );

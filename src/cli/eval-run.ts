@@ -3,7 +3,7 @@
 import { z } from "zod";
 import { MagdiError } from "../base/errors.ts";
 import { DEFAULT_STUDENT, packageVersion } from "../base/package-files.ts";
-import { bareFlag, oneOf, repeated, text, wholeNumber } from "../base/settings/kinds.ts";
+import { bareFlag, files, oneOf, text, wholeNumber } from "../base/settings/kinds.ts";
 import { helpLines } from "../base/settings/setting.ts";
 import { DEVICE_SETTINGS } from "../engine/engine-settings.ts";
 import { DATASETS, datasetTitle } from "../eval/datasets.ts";
@@ -16,6 +16,7 @@ import { DTYPES } from "../student/dtype.ts";
 import { loadBaselines } from "../voting/baselines.ts";
 import { parseFlags, usageError } from "./command.ts";
 import { terminalProgress } from "./progress.ts";
+import { studentFolder } from "./run-folder.ts";
 import { StopSignals } from "./signals.ts";
 
 const WHAT = z.object({
@@ -25,9 +26,9 @@ const WHAT = z.object({
     .describe(
       "a student folder, a magdi server, or any server with OpenAI's API (default: the bundled student)",
     ),
-  data: repeated("a file of questions", "FILE")
+  data: files("a file of questions")
     .exactOptional()
-    .describe(`questions, in magdi's format or as the benchmark is published (repeatable, see docs/evaluation.md)
+    .describe(`questions, in magdi's format or as the benchmark is published (see docs/evaluation.md)
 ${DATASETS.map(({ title }) => title).join(", ")}`),
   json: text("a file", "OUT").exactOptional().describe("the report to write"),
   ...settingsSchema.partial().shape,
@@ -92,7 +93,6 @@ export interface EvalRun extends Engine, Server {
 /** Missing flags are taken from `base`. @throws MagdiError MAGDI_BAD_CONFIG naming the flag */
 export function evalRun(argv: readonly string[], base: Partial<EvalRun> = {}): EvalRun {
   const { values, given, words } = parseFlags("eval", argv, FLAGS, { words: true });
-  // A shell expands --data DIR/*.jsonl into one flag and many words.
   const named = [...(given.data ?? []), ...words];
   const run = { ...values, ...base, ...given };
   const out = given.json ?? base.out;
@@ -107,15 +107,15 @@ export function evalRun(argv: readonly string[], base: Partial<EvalRun> = {}): E
 export async function runEvaluation(run: EvalRun): Promise<number> {
   const settings = evalSettings(run.settings);
   prepareRunFiles(run.out);
-  const files = await readQuestionFiles(run.data, settings);
-  for (const problem of files.flatMap(({ skipped }) => skipped)) process.stderr.write(`skipped ${problem}\n`);
+  const read = await readQuestionFiles(run.data, settings);
+  for (const problem of read.flatMap(({ skipped }) => skipped)) process.stderr.write(`skipped ${problem}\n`);
   const baselines = loadBaselines(run.baselines);
   const stop = new StopSignals();
   const progress = terminalProgress(process.stderr);
   const asker = await openAsker(
     {
       ...run,
-      model: run.model ?? DEFAULT_STUDENT,
+      model: run.model === null ? DEFAULT_STUDENT : await studentFolder(run.model),
       apiKey: process.env[run.keyVariable] ?? null,
     },
     settings,
@@ -125,7 +125,7 @@ export async function runEvaluation(run: EvalRun): Promise<number> {
     const { report, timing } = await evaluate({
       ...run,
       settings,
-      files,
+      files: read,
       asker,
       source: run.model,
       askedName: run.modelName,

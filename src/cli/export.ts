@@ -5,13 +5,14 @@ import { text } from "../base/settings/kinds.ts";
 import { helpLines } from "../base/settings/setting.ts";
 import { exportStudent } from "../train/adapter/export-student.ts";
 import { type Command, parseFlags, usageError } from "./command.ts";
+import { adapterFolder } from "./run-folder.ts";
 import { writeStudent, writtenFlags } from "./student-output.ts";
 
 const FLAGS = z.object({
   adapter: text("a folder", "DIR")
     .exactOptional()
     .describe(`a folder in PEFT's format (adapter_config.json, adapter_model.safetensors): from
-magdi train or elsewhere; training heads are left out`),
+magdi train or elsewhere, or the folder of a run; training heads are left out`),
   base: text("a base", "SOURCE")
     .exactOptional()
     .describe(`the base it was trained on: a Hugging Face folder, a .gguf file, or a hub id,
@@ -46,10 +47,10 @@ async function run(argv: readonly string[]): Promise<number> {
   if (adapter === undefined || base === undefined || out === undefined) {
     throw usageError("export", "--adapter DIR, --base SOURCE and --out DIR");
   }
-  return writeStudent({ ...written, out }, (options) =>
+  return writeStudent({ ...written, out }, async (options) =>
     exportStudent({
       ...options,
-      adapter,
+      adapter: await adapterFolder(adapter),
       base,
       ...(level === undefined ? {} : { level: Number(level) }),
       ...(recipe === undefined ? {} : { recipe }),

@@ -10,14 +10,9 @@ import { HELP_COLUMN, helpLines } from "../base/settings/setting.ts";
 import { usableProcessors } from "../runtime/usable-processors.ts";
 import { hubSettings } from "../student/hub.ts";
 import { RECIPES } from "../train/recipes.ts";
+import { STUDENT_FOLDER } from "../train/run/run-files.ts";
 import { SETTING_GROUPS, trainingSettings } from "../train/run/setting-groups.ts";
-import {
-  createRun,
-  runSettings,
-  runTraining,
-  STUDENT_FOLDER,
-  stopIfAborted,
-} from "../train/run/training-run.ts";
+import { createRun, runSettings, runTraining, stopIfAborted } from "../train/run/training-run.ts";
 import { checkedSettings, resolveSettings, type TrainingSettings } from "../train/run/training-settings.ts";
 import { parseFlags, usageError, withSubcommands } from "./command.ts";
 import { type Progress, terminalProgress } from "./progress.ts";

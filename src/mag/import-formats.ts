@@ -124,6 +124,11 @@ export function formatOf(value: unknown): ImportFormat {
     : "transcripts";
 }
 
+/** Whether a record is one of agents' outputs, in any of the formats. */
+export function holdsOutputs(value: object): boolean {
+  return "agents" in value || formatOf(value) === "magdi";
+}
+
 function fromTranscript(record: z.output<typeof transcript>, where: string): ImportedRecord {
   const questionId = record.question_id ?? record.id ?? null;
   const turns = record.agents.length > 0 && record.agents.every(({ turn }) => turn !== undefined);

@@ -33,7 +33,7 @@ const OF_A_RUN = {
 };
 const FLAGS = trainingSettings.extend(OF_A_RUN);
 
-const HELP = `Usage: magdi train --recipe NAME --data FILE --base SOURCE --out RUN [settings]
+const HELP = `Usage: magdi train --recipe NAME --data FILE... --base SOURCE --out RUN [settings]
        magdi train --resume RUN
 
 Trains adapters and heads on interaction graphs (MAGs), and writes the merged student to RUN/${STUDENT_FOLDER}. The first
@@ -134,7 +134,7 @@ function freshSettings(typed: Readonly<Record<string, unknown>>, file: string | 
   const settings = resolveSettings([...sources, fromFlags(trainingSettings, typed)]);
   if (settings.base === null) throw usageError("train", "--base SOURCE");
   if (settings.out === null) throw usageError("train", "--out RUN");
-  if (settings.data.length === 0 && settings.losses.length > 0) throw usageError("train", "--data FILE");
+  if (settings.data.length === 0 && settings.losses.length > 0) throw usageError("train", "--data FILE...");
   // So that a run can be resumed from another folder.
   const here = (file: string): string => (existsSync(file) ? path.resolve(file) : file);
   return {

@@ -8,6 +8,7 @@ import { type AnswerMarker, findAnswerMarkers } from "./markers.ts";
 import { readMathMarker, readMathStatement } from "./math.ts";
 import { readMathFallback } from "./math-fallback.ts";
 import { plainNumbers } from "./numbers/unicode.ts";
+import { saysMore, turnEnd } from "./run-on.ts";
 import type { Choice, Task } from "./task.ts";
 import { readYesNoFallback, readYesNoLastLine, readYesNoMarker, readYesNoWord } from "./yes-no.ts";
 
@@ -29,13 +30,13 @@ const MAX_SEARCHED = 12;
  * The answer that `text` gives, normalised: a choice's label, `yes` or `no`, a plain number, an expression, or words.
  * Explicit announcements are looked at first, the last one before earlier ones (\boxed{…}, "#### …", "the answer is …",
  * "Answer: …"), then the task's fallback: the last number or formula, the last choice named, the last yes or no, the
- * last sentence. Null when there is none. Linear in the text's length.
+ * last sentence. What stands behind the answer as a new turn is not read, see firstTurn. Null when there is none.
+ * Linear in the text's length.
  *
  * @example extractAnswer("math", "She has 3 + 4 = 7. The answer is $7.00.") // "7"
  */
 export function extractAnswer(task: Task, text: string, context: AnswerContext = {}): string | null {
-  const end = text.slice(-READ_LENGTH);
-  const read = task === "math" || task === "multiple-choice" ? plainNumbers(end).slice(-READ_LENGTH) : end;
+  const read = readable(task, firstTurn(task, text, context).slice(-READ_LENGTH));
   const markers = findAnswerMarkers(read);
   switch (task) {
     case "math":
@@ -47,6 +48,50 @@ export function extractAnswer(task: Task, text: string, context: AnswerContext =
       return extractChoice(read.replace(/^\s*A:\s+(?=\()/, ""), markers, context.choices ?? []);
     case "free":
       return lastRead(markers, readFreeMarker) ?? readFreeFallback(read);
+  }
+}
+
+/**
+ * The first turn of `text`, in which the question is answered: up to where a new turn begins behind the answer
+ * ("Question: …", "User: …", <|im_start|>). The whole text when none does. Linear in the text's length.
+ */
+export function firstTurn(task: Task, text: string, context: AnswerContext = {}): string {
+  const choices = context.choices ?? [];
+  const endIn = (part: string) => turnEnd(part, (said) => announces(task, said, choices));
+  const end = endIn(text.slice(0, READ_LENGTH));
+  if (end !== null) return text.slice(0, end);
+  if (text.length <= READ_LENGTH) return text;
+  const skipped = text.length - READ_LENGTH;
+  const later = endIn(text.slice(skipped));
+  return later === null ? text : text.slice(0, skipped + later);
+}
+
+/** Whether a text runs on into another turn, such as a next question, behind its answer. */
+export function runsOn(task: Task, text: string, context: AnswerContext = {}): boolean {
+  return saysMore(text.slice(firstTurn(task, text, context).length));
+}
+
+function readable(task: Task, text: string): string {
+  return task === "math" || task === "multiple-choice" ? plainNumbers(text).slice(-READ_LENGTH) : text;
+}
+
+/** Whether a text announces an answer of the task, or is no more than an answer. */
+function announces(task: Task, text: string, choices: readonly Choice[]): boolean {
+  const read = readable(task, text);
+  const markers = findAnswerMarkers(read);
+  const alone = read.trim();
+  switch (task) {
+    case "math":
+      return announcedMath(read, markers) !== null || /^[^\p{L}]{0,80}\d[^\p{L}]{0,80}$/u.test(alone);
+    case "yes-no":
+      return lastRead(markers, readYesNoMarker) !== null || /^\W{0,4}(?:yes|no)(?:[.,!:;*]|$)/i.test(alone);
+    case "multiple-choice":
+      return (
+        markers.slice(-MAX_TRIED_FOR_CHOICE).some((marker) => readChoiceMarker(marker, choices) !== null) ||
+        (alone.length < 200 && !alone.includes("\n") && findChoice(alone, choices) !== null)
+      );
+    case "free":
+      return lastRead(markers, readFreeMarker) !== null;
   }
 }
 
@@ -95,10 +140,17 @@ function extractMath(text: string, markers: readonly AnswerMarker[]): string | n
     ({ kind, end }) => kind === "solution" && conclusion < end && !beginsConclusion(text, end),
   );
   return (
-    lastRead(announced, readMathMarker) ??
-    lastRead(announced.slice(-MAX_SEARCHED), (marker) => readMathStatement(marker, text)) ??
+    announcedMath(text, announced) ??
     lastRead(described, readMathMarker) ??
     readMathFallback(text.slice(-UNMARKED_LENGTH))
+  );
+}
+
+function announcedMath(text: string, markers: readonly AnswerMarker[]): string | null {
+  const announced = markers.filter(({ kind }) => kind !== "solution");
+  return (
+    lastRead(announced, readMathMarker) ??
+    lastRead(announced.slice(-MAX_SEARCHED), (marker) => readMathStatement(marker, text))
   );
 }
 

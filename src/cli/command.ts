@@ -1,10 +1,12 @@
 // The interface of a command, commands with subcommands, and the parsing of flags by a schema of settings.
 
+import { existsSync } from "node:fs";
 import { parseArgs } from "node:util";
 import type { z } from "zod";
 import { MagdiError } from "../base/errors.ts";
+import { nearestName } from "../base/settings/nearest-name.ts";
 import { fromFlags, readSettings } from "../base/settings/read-settings.ts";
-import { settingsOf } from "../base/settings/setting.ts";
+import { type Setting, settingsOf } from "../base/settings/setting.ts";
 
 export interface Command {
   readonly name: string;
@@ -55,34 +57,77 @@ export function parseFlags<S extends z.core.$ZodLooseShape>(
   schema: z.ZodObject<S>,
   { words: takesWords = false } = {},
 ): ParsedFlags<z.output<z.ZodObject<S>>> {
-  const flags = settingsOf(schema).flatMap(({ flag, type, facts }) => {
-    const multiple = facts.repeats === true;
-    return flag === null
-      ? []
-      : [[flag, { type: type === "bare flag" ? "boolean" : "string", multiple }] as const];
-  });
-  let parsed: ReturnType<typeof parseArgs>;
-  try {
-    parsed = parseArgs({
-      args: [...argv],
-      options: Object.fromEntries(flags),
-      allowPositionals: takesWords,
-    });
-  } catch (cause) {
-    if (!(cause instanceof TypeError)) throw cause;
-    // parseArgs names the flag in its first sentence; the rest is advice that does not apply here.
-    const [sentence] = cause.message.split(/\.(?:\s|$)/);
-    throw new MagdiError("MAGDI_BAD_CONFIG", `${sentence}; see: magdi ${command} --help`, { cause });
-  }
-  const source = fromFlags(schema, parsed.values);
+  const settings = new Map(settingsOf(schema).flatMap((one) => (one.flag === null ? [] : [[one.flag, one]])));
+  const { typed, words } = parsed(command, argv, settings, takesWords);
+  const source = fromFlags(schema, typed);
   const values = readSettings(schema, [source]);
   const given = Object.entries(values).filter(([key]) => Object.hasOwn(source.values, key));
   return {
     values,
     given: Object.fromEntries(given) as Partial<typeof values>, // some of its entries
-    typed: parsed.values,
-    words: parsed.positionals,
+    typed,
+    words,
   };
+}
+
+/** What was typed, by flag, and the words that belong to none. @throws MAGDI_BAD_CONFIG */
+function parsed(
+  command: string,
+  argv: readonly string[],
+  settings: ReadonlyMap<string, Setting>,
+  takesWords: boolean,
+): Pick<ParsedFlags<unknown>, "typed" | "words"> {
+  const isBare = ({ type }: Setting) => type === "bare flag";
+  const options = [...settings].map(([flag, one]) => {
+    const type = isBare(one) ? ("boolean" as const) : ("string" as const);
+    return [flag, { type, multiple: !isBare(one) && one.type === "list" }] as const;
+  });
+  const refuse = (sentence: string, cause?: TypeError) =>
+    new MagdiError("MAGDI_BAD_CONFIG", `${sentence}; see: magdi ${command} --help`, { cause });
+  try {
+    const { values, tokens } = parseArgs({
+      args: [...argv],
+      options: Object.fromEntries(options),
+      allowPositionals: true,
+      tokens: true,
+    });
+    const items = new Map<string, string[]>();
+    const words: string[] = [];
+    let open: string | null = null;
+    for (const token of tokens) {
+      if (token.kind === "option") {
+        const setting = settings.get(token.name);
+        open = setting?.facts.takesWords ? token.name : null;
+        if (setting?.type === "list" && token.value !== undefined) {
+          const more = setting.facts.takesWords ? namesIn(token.value) : [token.value];
+          items.set(token.name, [...(items.get(token.name) ?? []), ...more]);
+        }
+      } else if (token.kind === "positional" && open !== null) {
+        items.get(open)?.push(...namesIn(token.value));
+      } else if (token.kind === "positional") {
+        if (!takesWords) throw refuse(`Unexpected argument '${token.value}'`);
+        words.push(token.value);
+      } else open = null;
+    }
+    // A list without repeats has commas between its items, and may be given in parts.
+    const lists = [...items].map(([flag, list]) => [
+      flag,
+      settings.get(flag)?.facts.repeats ? list : list.join(","),
+    ]);
+    return { typed: { ...values, ...Object.fromEntries(lists) }, words };
+  } catch (cause) {
+    if (!(cause instanceof TypeError)) throw cause;
+    // parseArgs names the flag in its first sentence; the rest is advice that does not apply here.
+    const [sentence = ""] = cause.message.split(/\.(?:\s|$)/);
+    const unknown = /^Unknown option '--([^']+)'/.exec(sentence)?.[1];
+    const near = unknown === undefined ? null : nearestName(unknown, [...settings.keys()]);
+    throw refuse(near === null ? sentence : `${sentence}, did you mean --${near}?`, cause);
+  }
+}
+
+/** A file's name, or several with commas between. */
+function namesIn(given: string): string[] {
+  return existsSync(given) ? [given] : given.split(",").map((name) => name.trim());
 }
 
 /** For missing or surplus arguments. */

@@ -21,6 +21,7 @@ import { FileCheck } from "../student/file-check.ts";
 import { readManifest, weightBytes } from "../student/manifest.ts";
 import { openStudentFolder } from "../student/open-student-folder.ts";
 import { type Command, parseFlags } from "./command.ts";
+import { studentFolder } from "./run-folder.ts";
 
 const FLAGS = z.object({
   device: oneOf([...DEVICES, "any", "auto"], `${DEVICES.join(", ")} or any`)
@@ -97,7 +98,9 @@ function planCheck(plan: () => MemoryPlan): Check {
 
 async function run(argv: readonly string[]): Promise<number> {
   const { values } = parseFlags("doctor", argv, FLAGS);
-  const { device, dtype, student, model = student ?? DEFAULT_STUDENT } = values;
+  const { device, dtype } = values;
+  const student = values.student === undefined ? undefined : await studentFolder(values.student);
+  const model = values.model === undefined ? (student ?? DEFAULT_STUDENT) : await studentFolder(values.model);
   const devices = device === "any" || device === "auto" ? DEVICES : [device];
   const served =
     model === DEFAULT_STUDENT && !existsSync(DEFAULT_STUDENT)

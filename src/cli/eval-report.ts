@@ -5,7 +5,7 @@ import { MagdiError } from "../base/errors.ts";
 import { text } from "../base/settings/kinds.ts";
 import { helpLines } from "../base/settings/setting.ts";
 import { labelOf, writePage } from "../eval/evaluation.ts";
-import { readReport, readTiming } from "../eval/report.ts";
+import { assertFileName, readReport, readTiming } from "../eval/report.ts";
 import { parseFlags, type Subcommand, usageError } from "./command.ts";
 
 const FLAGS = z.object({ out: text("a file", "PAGE.md").exactOptional().describe("the page") });
@@ -22,6 +22,7 @@ async function run(argv: readonly string[]): Promise<number> {
   const { values, words } = parseFlags("eval report", argv, FLAGS, { words: true });
   const { out } = values;
   if (out === undefined || words.length === 0) throw usageError("eval report", "reports and --out PAGE.md");
+  assertFileName(out, "--out");
   const runs = words.map((given) => {
     const [, name, file = given] = /^([^=/]+)=(.+)$/.exec(given) ?? [];
     const report = readReport(file);

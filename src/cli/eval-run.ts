@@ -3,19 +3,20 @@
 import { z } from "zod";
 import { MagdiError } from "../base/errors.ts";
 import { DEFAULT_STUDENT, packageVersion } from "../base/package-files.ts";
-import { bareFlag, oneOf, repeated, text, wholeNumber } from "../base/settings/kinds.ts";
+import { bareFlag, files, oneOf, text, wholeNumber } from "../base/settings/kinds.ts";
 import { helpLines } from "../base/settings/setting.ts";
 import { DEVICE_SETTINGS } from "../engine/engine-settings.ts";
 import { DATASETS, datasetTitle } from "../eval/datasets.ts";
 import { evaluate, readQuestionFiles } from "../eval/evaluation.ts";
 import { percent } from "../eval/markdown.ts";
 import { openAsker } from "../eval/open-asker.ts";
-import { type Report, runFiles, type Timing } from "../eval/report.ts";
+import { prepareRunFiles, type Report, runFiles, type Timing } from "../eval/report.ts";
 import { type EvalSettings, evalSettings, settingsSchema } from "../eval/settings.ts";
 import { DTYPES } from "../student/dtype.ts";
 import { loadBaselines } from "../voting/baselines.ts";
 import { parseFlags, usageError } from "./command.ts";
 import { terminalProgress } from "./progress.ts";
+import { studentFolder } from "./run-folder.ts";
 import { StopSignals } from "./signals.ts";
 
 const WHAT = z.object({
@@ -25,9 +26,9 @@ const WHAT = z.object({
     .describe(
       "a student folder, a magdi server, or any server with OpenAI's API (default: the bundled student)",
     ),
-  data: repeated("a file of questions", "FILE")
+  data: files("a file of questions")
     .exactOptional()
-    .describe(`questions, in magdi's format or as the benchmark is published (repeatable, see docs/evaluation.md)
+    .describe(`questions, in magdi's format or as the benchmark is published (see docs/evaluation.md)
 ${DATASETS.map(({ title }) => title).join(", ")}`),
   json: text("a file", "OUT").exactOptional().describe("the report to write"),
   ...settingsSchema.partial().shape,
@@ -92,7 +93,6 @@ export interface EvalRun extends Engine, Server {
 /** Missing flags are taken from `base`. @throws MagdiError MAGDI_BAD_CONFIG naming the flag */
 export function evalRun(argv: readonly string[], base: Partial<EvalRun> = {}): EvalRun {
   const { values, given, words } = parseFlags("eval", argv, FLAGS, { words: true });
-  // A shell expands --data DIR/*.jsonl into one flag and many words.
   const named = [...(given.data ?? []), ...words];
   const run = { ...values, ...base, ...given };
   const out = given.json ?? base.out;
@@ -106,15 +106,16 @@ export function evalRun(argv: readonly string[], base: Partial<EvalRun> = {}): E
 /** Resolves to the exit code: 0, or 130 or 143 after a signal. */
 export async function runEvaluation(run: EvalRun): Promise<number> {
   const settings = evalSettings(run.settings);
-  const files = await readQuestionFiles(run.data, settings);
-  for (const problem of files.flatMap(({ skipped }) => skipped)) process.stderr.write(`skipped ${problem}\n`);
+  prepareRunFiles(run.out);
+  const read = await readQuestionFiles(run.data, settings);
+  for (const problem of read.flatMap(({ skipped }) => skipped)) process.stderr.write(`skipped ${problem}\n`);
   const baselines = loadBaselines(run.baselines);
   const stop = new StopSignals();
   const progress = terminalProgress(process.stderr);
   const asker = await openAsker(
     {
       ...run,
-      model: run.model ?? DEFAULT_STUDENT,
+      model: run.model === null ? DEFAULT_STUDENT : await studentFolder(run.model),
       apiKey: process.env[run.keyVariable] ?? null,
     },
     settings,
@@ -124,7 +125,7 @@ export async function runEvaluation(run: EvalRun): Promise<number> {
     const { report, timing } = await evaluate({
       ...run,
       settings,
-      files,
+      files: read,
       asker,
       source: run.model,
       askedName: run.modelName,
@@ -154,7 +155,7 @@ function resultLines(report: Report, timing: Timing): string {
   const lines = report.results.map((result) => {
     const interval = result.accuracy_ci95.map(percent).join("–");
     const ratio = result.debate.ratio === null ? "" : `, debate × ${result.debate.ratio.toFixed(1)}`;
-    return `${datasetTitle(result.dataset)}: ${percent(result.accuracy)} % (${interval}) of ${result.questions}, ${result.tokens_per_answer?.toFixed(1) ?? "unknown"} tokens/answer, ${percent(result.unparsed)} % unparsed${ratio}`;
+    return `${datasetTitle(result.dataset)}: ${percent(result.accuracy)} % (${interval}) of ${result.questions}, ${result.tokens_per_answer?.toFixed(1) ?? "unknown"} tokens/answer, ${percent(result.unparsed)} % unparsed, ${percent(result.run_ons ?? 0)} % run on${ratio}`;
   });
   const rate = timing.tokens_per_second === null ? "" : `, ${timing.tokens_per_second.toFixed(0)} tokens/s`;
   return [...lines, `${durationText(timing.seconds)}${rate}`].join("\n");

@@ -15,6 +15,7 @@ import { exportStudent, mergeOf } from "../train/adapter/export-student.ts";
 import { type Command, type ParsedFlags, parseFlags, usageError } from "./command.ts";
 import { terminalProgress } from "./progress.ts";
 import { filesIn, fileWithCard, type HubRepository, hubRepository, pushToRepository } from "./push-to-hub.ts";
+import { adapterFolder } from "./run-folder.ts";
 import { writeStudent, writtenFlags } from "./student-output.ts";
 import { vocabularyFrom } from "./vocabulary-texts.ts";
 
@@ -24,8 +25,8 @@ const FLAGS = z.object({
   adapter: text("a folder", "DIR")
     .exactOptional()
     .describe(`a folder in PEFT's format (adapter_config.json, adapter_model.safetensors): from
-magdi train or elsewhere; training heads are left out. Needed for a student,
-which magdi import makes of a base alone`),
+magdi train or elsewhere, or the folder of a run; training heads are left out. Needed
+for a student, which magdi import makes of a base alone`),
   base: text("a base", "SOURCE")
     .exactOptional()
     .describe(`the base it was trained on: a Hugging Face folder, a .gguf file, a student
@@ -85,8 +86,8 @@ async function run(argv: readonly string[]): Promise<number> {
   if (adapter === undefined || base === undefined || out === undefined) {
     throw usageError("export", "--adapter DIR, --base SOURCE and --out DIR");
   }
-  await writeStudent({ ...written, out }, (options) =>
-    exportStudent({ ...options, adapter, base, ...stated }),
+  await writeStudent({ ...written, out }, async (options) =>
+    exportStudent({ ...options, adapter: await adapterFolder(adapter), base, ...stated }),
   );
   if (repository !== null) await pushToRepository(repository, out, filesIn(out));
   return 0;
@@ -130,7 +131,9 @@ async function writePortable(
   };
   const options = {
     ...location,
-    ...(adapter === undefined ? { source: base } : await mergeOf({ ...location, ...stated, base, adapter })),
+    ...(adapter === undefined
+      ? { source: base }
+      : await mergeOf({ ...location, ...stated, base, adapter: await adapterFolder(adapter) })),
     out,
     ...(name === undefined ? {} : { name }),
     ...(origin === undefined ? {} : { origin }),

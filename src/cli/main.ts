@@ -2,6 +2,7 @@
 
 import { MagdiError } from "../base/errors.ts";
 import { packageVersion } from "../base/package-files.ts";
+import { nearestName } from "../base/settings/nearest-name.ts";
 import { MagdiApiError, MagdiConnectionError } from "../client/client-error.ts";
 import type { Command } from "./command.ts";
 
@@ -47,7 +48,11 @@ export async function main(argv: readonly string[]): Promise<number> {
   }
   const load = Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined;
   if (load === undefined) {
-    console.error(`magdi: unknown command "${name}"; expected one of ${Object.keys(COMMANDS).join(", ")}`);
+    const near = nearestName(name, Object.keys(COMMANDS));
+    const meant = near === null ? "" : `, did you mean ${near}?`;
+    console.error(
+      `magdi: unknown command "${name}"${meant}; expected one of ${Object.keys(COMMANDS).join(", ")}`,
+    );
     return 2;
   }
   const command = await load();

@@ -14,6 +14,7 @@ import { closeGracefully } from "../server/operations/graceful-shutdown.ts";
 import type { OpenStudent, ServedStudent } from "../server/served-student.ts";
 import { loadBaselines } from "../voting/baselines.ts";
 import { type Command, parseFlags } from "./command.ts";
+import { studentFolder } from "./run-folder.ts";
 import { StopSignals } from "./signals.ts";
 
 /** Time for drain and close beyond the drain timeout before the process is ended: two seconds each for clients that do
@@ -56,7 +57,7 @@ function failed(message: string): number {
 async function serve(config: ServerConfig, openStudent: OpenStudent): Promise<number> {
   const metrics = new Metrics();
   const baselines = loadBaselines(config.baselines);
-  const folder = config.model ?? DEFAULT_STUDENT;
+  const folder = config.model === null ? DEFAULT_STUDENT : await studentFolder(config.model);
   let resolveStudent: (student: ServedStudent) => void = () => {};
   const student = new Promise<ServedStudent>((resolve) => {
     resolveStudent = resolve;

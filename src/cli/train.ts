@@ -10,14 +10,9 @@ import { HELP_COLUMN, helpLines } from "../base/settings/setting.ts";
 import { usableProcessors } from "../runtime/usable-processors.ts";
 import { hubSettings } from "../student/hub.ts";
 import { RECIPES } from "../train/recipes.ts";
+import { STUDENT_FOLDER } from "../train/run/run-files.ts";
 import { SETTING_GROUPS, trainingSettings } from "../train/run/setting-groups.ts";
-import {
-  createRun,
-  runSettings,
-  runTraining,
-  STUDENT_FOLDER,
-  stopIfAborted,
-} from "../train/run/training-run.ts";
+import { createRun, runSettings, runTraining, stopIfAborted } from "../train/run/training-run.ts";
 import { checkedSettings, resolveSettings, type TrainingSettings } from "../train/run/training-settings.ts";
 import { parseFlags, usageError, withSubcommands } from "./command.ts";
 import { type Progress, terminalProgress } from "./progress.ts";
@@ -38,7 +33,7 @@ const OF_A_RUN = {
 };
 const FLAGS = trainingSettings.extend(OF_A_RUN);
 
-const HELP = `Usage: magdi train --recipe NAME --data FILE --base SOURCE --out RUN [settings]
+const HELP = `Usage: magdi train --recipe NAME --data FILE... --base SOURCE --out RUN [settings]
        magdi train --resume RUN
 
 Trains adapters and heads on interaction graphs (MAGs), and writes the merged student to RUN/${STUDENT_FOLDER}. The first
@@ -143,7 +138,7 @@ function freshSettings(typed: Readonly<Record<string, unknown>>, file: string | 
   const settings = resolveSettings([...sources, fromFlags(trainingSettings, typed)]);
   if (settings.base === null) throw usageError("train", "--base SOURCE");
   if (settings.out === null) throw usageError("train", "--out RUN");
-  if (settings.data.length === 0 && settings.losses.length > 0) throw usageError("train", "--data FILE");
+  if (settings.data.length === 0 && settings.losses.length > 0) throw usageError("train", "--data FILE...");
   // So that a run can be resumed from another folder.
   const here = (file: string): string => (existsSync(file) ? path.resolve(file) : file);
   return {

@@ -1,6 +1,5 @@
 // Runs an evaluation, from question files to a report with its page and figures.
 
-import { mkdirSync } from "node:fs";
 import path from "node:path";
 import { type Clock, systemClock } from "../base/clock.ts";
 import { MagdiError } from "../base/errors.ts";
@@ -19,7 +18,7 @@ import type { EvalSettings } from "./settings.ts";
 import { summarise } from "./summary.ts";
 
 export interface EvaluationOptions {
-  /** The report's file; the others lie beside it, see runFiles. */
+  /** The report's file; the others lie beside it, see runFiles and prepareRunFiles. */
   readonly out: string;
   readonly settings: EvalSettings;
   readonly files: readonly QuestionFile[];
@@ -85,7 +84,6 @@ export async function evaluate(options: EvaluationOptions): Promise<{ report: Re
       skipped: [...skipped],
     })),
   };
-  mkdirSync(path.dirname(path.resolve(out)), { recursive: true });
   const journal = Journal.open(paths.journal, head, { fresh: options.fresh });
   const questions = files.flatMap((file) => file.questions);
   const answered = await runQuestions({

@@ -26,7 +26,7 @@ export function markdownPage(
     runs.map(settingsOf).join("\n"),
     "## Accuracy and tokens",
     accuracyTable(results),
-    "Accuracy in per cent with the Wilson interval of 95 %; tokens are the generated ones of all samples of a question, with the middle half of the questions; ratio is the debate's tokens over them, by [the baseline](https://arxiv.org/abs/2402.01620) named.",
+    "Accuracy in per cent with the Wilson interval of 95 %; tokens are the generated ones of all samples of a question, with the middle half of the questions; unparsed, length and run on are the shares of samples without an answer, at the bound of tokens, and with another question behind their answer; ratio is the debate's tokens over them, by [the baseline](https://arxiv.org/abs/2402.01620) named.",
     ...(voted.length === 0
       ? []
       : ["## Fewer samples", samplesTable(voted), "## Early stopping", earlyStopTable(voted)]),
@@ -61,6 +61,7 @@ const ACCURACY_COLUMNS = [
   "tokens/answer",
   "unparsed",
   "length",
+  "run on",
   "debate",
   "ratio",
 ];
@@ -80,6 +81,7 @@ function accuracyTable(rows: readonly Row[]): string {
         `${result.tokens_per_answer?.toFixed(1) ?? "–"} (${spread?.p25.toFixed(0) ?? "–"}–${spread?.p75.toFixed(0) ?? "–"})`,
         percent(result.unparsed),
         percent(result.length_stops),
+        result.run_ons === undefined ? "–" : percent(result.run_ons),
         `${result.debate.tokens} (${markdownText(result.debate.baseline)})`,
         result.debate.ratio?.toFixed(1) ?? "–",
         ...(timed ? [speed?.toFixed(0) ?? "–"] : []),

@@ -3,6 +3,7 @@
 import { createHash } from "node:crypto";
 import { createReadStream, existsSync } from "node:fs";
 import path from "node:path";
+import { canonicalAnswer } from "../answers/answer.ts";
 import { taskOf } from "../answers/task.ts";
 import { MagdiError } from "../base/errors.ts";
 import { isObject, shown } from "../base/files/json-file.ts";
@@ -10,7 +11,8 @@ import { type JsonRecord, jsonFilesIn, readJsonRecords } from "../base/files/jso
 import { openRegularFile } from "../base/files/regular-file.ts";
 import { knownTask, namedDataset } from "./datasets.ts";
 import type { Question } from "./question-formats.ts";
-import { datasetOf, QUESTION_FORMATS, type RecordQuestion, WrongRecord } from "./question-formats.ts";
+import { datasetOf, QUESTION_FORMATS, type RecordQuestion } from "./question-formats.ts";
+import { type Place, WrongRecord, yesNo } from "./record-fields.ts";
 
 export interface ReadingOptions {
   /** The benchmark, if neither the records nor the file's name tell it. */
@@ -37,6 +39,7 @@ const MOST_SKIPPED = 10_000;
 export async function readQuestions(file: string, options: ReadingOptions): Promise<QuestionFile> {
   const skipped: string[] = [];
   const questions: Question[] = [];
+  const placed = new PlacedAnswers();
   const seen = new Map<string, string>();
   const unnamed = new Map<string, number>();
   let otherUse = 0;
@@ -61,11 +64,12 @@ export async function readQuestions(file: string, options: ReadingOptions): Prom
       continue;
     }
     try {
-      const question = questionOf(raw, file, options, unnamed);
+      const { question, place } = questionOf(raw, file, options, unnamed);
       const key = `${question.dataset} ${question.id}`;
       const before = seen.get(key);
       if (before !== undefined) throw new WrongRecord(`id: expected a unique one, found that of ${before}`);
       seen.set(key, raw.where);
+      if (place !== null) placed.add(raw.where, place, questions.length, question.choices?.length ?? 0);
       questions.push(question);
     } catch (error) {
       if (!(error instanceof WrongRecord)) throw error;
@@ -77,6 +81,7 @@ export async function readQuestions(file: string, options: ReadingOptions): Prom
     const { descriptor } = openRegularFile(one);
     for await (const bytes of createReadStream(one, { fd: descriptor, start: 0 })) hash.update(bytes);
   }
+  placed.name(questions);
   return { path: file, sha256: hash.digest("hex"), questions, skipped, otherUse };
 }
 
@@ -93,7 +98,7 @@ function questionOf(
   file: string,
   options: ReadingOptions,
   unnamed: Map<string, number>,
-): Question {
+): { question: Question; place: Place | null } {
   const fields = raw.value;
   if (!isObject(fields)) throw new WrongRecord(`expected a question's record, found ${shown(fields)}`);
   const format = QUESTION_FORMATS.find((one) => one.holds(fields))!; // the last one matches every record
@@ -101,8 +106,47 @@ function questionOf(
   const stem = path.basename(file).replace(/(?:\.(?:jsonl?|gz))+$/, "");
   const known = options.dataset === null ? datasetOf(format, fields, stem) : namedDataset(options.dataset);
   const dataset = known?.name ?? options.dataset ?? stem;
-  const task = knownTask(known, taskOf(read.question, read.choices, read.gold));
-  return { ...read, dataset, id: read.id ?? `${dataset}-${raw.name ?? contentName(read, unnamed)}`, task };
+  const place = typeof read.gold === "string" ? null : read.gold;
+  const told = typeof read.gold === "string" ? read.gold : "";
+  const task = knownTask(known, taskOf(read.question, read.choices, told));
+  const gold = task === "yes-no" && canonicalAnswer(task, told) === null ? yesNo(told, "answer") : told;
+  const id = read.id ?? `${dataset}-${raw.name ?? contentName(read, unnamed)}`;
+  return { question: { ...read, gold, dataset, id, task }, place };
+}
+
+/**
+ * Right choices that are told by their places. Whether these count from 0 or from 1 is told by a place that only one of
+ * them has: 0, or the number of choices.
+ */
+class PlacedAnswers {
+  readonly #all: { where: string; place: Place; index: number; choices: number }[] = [];
+
+  add(where: string, place: Place, index: number, choices: number): void {
+    this.#all.push({ where, place, index, choices });
+  }
+
+  /** Puts the labels into the questions. @throws MAGDI_BAD_FILE when no place tells, or two contradict each other */
+  name(questions: Question[]): void {
+    const [any] = this.#all;
+    if (any === undefined) return;
+    const fromZero = this.#all.find(({ place }) => place.place === 0);
+    const fromOne = this.#all.find(({ place, choices }) => place.place === choices);
+    if ((fromZero === undefined) === (fromOne === undefined)) {
+      const both = fromZero !== undefined && fromOne !== undefined;
+      const found = both
+        ? `0, and the number of choices at ${fromOne.where}`
+        : `${any.place.place}, which may count from 0 or from 1`;
+      throw new MagdiError(
+        "MAGDI_BAD_FILE",
+        `${(fromZero ?? any).where}: ${any.place.field}: expected a choice's label, found ${found}; write the labels (A, B, …)`,
+      );
+    }
+    const first = fromZero === undefined ? 1 : 0;
+    for (const { place, index } of this.#all) {
+      const question = questions[index]!; // added with its index
+      questions[index] = { ...question, gold: question.choices?.[place.place - first]?.label ?? "" };
+    }
+  }
 }
 
 /** The id of a question without one: a hash of its words, so that it does not depend on its place. */

@@ -1,12 +1,17 @@
 // Parses one record of a question file, in magdi's own format or as each benchmark is published.
 
 import { findBoxed } from "../answers/markers.ts";
-import { type Choice, MOST_CHOICES, type Task } from "../answers/task.ts";
-import { isObject, type JsonObject, shown } from "../base/files/json-file.ts";
+import type { Choice, Task } from "../answers/task.ts";
+import { isObject, type JsonObject } from "../base/files/json-file.ts";
+import { CHOICE_FORMATS } from "./choice-formats.ts";
 import { type DatasetInfo, knownDataset } from "./datasets.ts";
+import { choicesOf, type Gold, goldOf, idOf, number, text, WrongRecord, yesNo } from "./record-fields.ts";
 
 /** What a record says; the file adds the rest. */
-export type RecordQuestion = Omit<Question, "dataset" | "task" | "id"> & { readonly id: string | null };
+export type RecordQuestion = Omit<Question, "dataset" | "task" | "id" | "gold"> & {
+  readonly id: string | null;
+  readonly gold: Gold;
+};
 
 export interface QuestionFormat {
   readonly name: string;
@@ -18,9 +23,6 @@ export interface QuestionFormat {
   read(fields: JsonObject): RecordQuestion;
 }
 
-/** Why a record is not a question; the reader adds its place. */
-export class WrongRecord extends Error {}
-
 const plain = { choices: null, passage: null };
 
 /** From the most specific to the least: the first that matches a record reads it. */
@@ -31,10 +33,14 @@ export const QUESTION_FORMATS: readonly QuestionFormat[] = [
     holds: ({ question, answerKey }) => isObject(question) && answerKey !== undefined,
     read(fields) {
       const { stem, choices } = isObject(fields.question) ? fields.question : {};
-      return withLabel(
-        { ...plain, id: idOf(fields.id), question: text(stem, "question.stem"), choices: choicesOf(choices) },
-        text(fields.answerKey, "answerKey"),
-      );
+      const read = choicesOf(choices);
+      return {
+        ...plain,
+        id: idOf(fields.id),
+        question: text(stem, "question.stem"),
+        choices: read,
+        gold: goldOf(read, fields.answerKey, "answerKey"),
+      };
     },
   },
   {
@@ -43,24 +49,32 @@ export const QUESTION_FORMATS: readonly QuestionFormat[] = [
     holds: ({ choices, answerKey }) => isObject(choices) && answerKey !== undefined,
     read(fields) {
       const { text: texts, label: labels } = isObject(fields.choices) ? fields.choices : {};
-      const choices = Array.isArray(texts) && Array.isArray(labels) ? texts : [];
-      return withLabel(
-        {
-          ...plain,
-          id: idOf(fields.id),
-          question: text(fields.question, "question"),
-          choices: choicesOf(
-            choices.map((choice: unknown, index) => ({ text: choice, label: (labels as unknown[])[index] })),
-          ),
-        },
-        text(fields.answerKey, "answerKey"),
+      const choices = choicesOf(
+        (Array.isArray(texts) && Array.isArray(labels) ? texts : []).map((choice: unknown, index) => ({
+          text: choice,
+          label: (labels as unknown[])[index],
+        })),
       );
+      // OpenBookQA names the question by its stem.
+      const [field, stem] =
+        fields.question === undefined
+          ? ["question_stem", fields.question_stem]
+          : ["question", fields.question];
+      return {
+        ...plain,
+        id: idOf(fields.id),
+        question: text(stem, field),
+        choices,
+        gold: goldOf(choices, fields.answerKey, "answerKey"),
+      };
     },
   },
+  ...CHOICE_FORMATS,
   {
     name: "SuperGLUE's BoolQ",
     dataset: "boolq",
-    holds: ({ passage, label }) => typeof passage === "string" && typeof label === "boolean",
+    holds: ({ passage, label, answer }) =>
+      typeof passage === "string" && label !== undefined && answer === undefined,
     read: (fields) => ({
       ...plain,
       id: null,
@@ -145,16 +159,21 @@ export const QUESTION_FORMATS: readonly QuestionFormat[] = [
     dataset: null,
     holds: () => true,
     read(fields) {
-      const read = {
+      const choices = (fields.choices ?? null) === null ? null : choicesOf(fields.choices);
+      const { answer } = fields;
+      return {
         ...plain,
         id: idOf(fields.id),
         question: text(fields.question, "question"),
         passage: (fields.passage ?? null) === null ? null : text(fields.passage, "passage"),
-        choices: (fields.choices ?? null) === null ? null : choicesOf(fields.choices),
+        choices,
+        gold:
+          choices !== null
+            ? goldOf(choices, answer, "answer")
+            : typeof answer === "number"
+              ? String(answer)
+              : text(answer, "answer"),
       };
-      const answer =
-        typeof fields.answer === "number" ? String(fields.answer) : text(fields.answer, "answer");
-      return read.choices === null ? { ...read, gold: answer } : withLabel(read, answer);
     },
   },
 ];
@@ -170,7 +189,7 @@ export function datasetOf(format: QuestionFormat, fields: JsonObject, fileName: 
     told.unshift("passage" in fields ? "boolq" : "qid" in fields ? "strategyqa" : null);
   const concept = isObject(fields.question) ? fields.question : fields;
   if ("answerKey" in fields && "question_concept" in concept) told.push("csqa");
-  else if ("answerKey" in fields && SPLIT.test(fileName)) told.push("arc-challenge");
+  else if ("answerKey" in fields && SPLIT.test(fileName) && !isOpenBook(fields)) told.push("arc-challenge");
   for (const name of told) {
     const known = typeof name === "string" ? knownDataset(name) : null;
     if (known !== null) return known;
@@ -178,55 +197,9 @@ export function datasetOf(format: QuestionFormat, fields: JsonObject, fileName: 
   return null;
 }
 
-function text(value: unknown, field: string): string {
-  if (typeof value === "string" && value.trim() !== "") return value;
-  throw new WrongRecord(`${field}: expected a text, found ${shown(value)}`);
-}
-
-function number(value: unknown, field: string): string {
-  const written = typeof value === "number" ? String(value) : text(value, field);
-  const bare = written.replace(/[,$%\s]/g, "").replace(/\.0+$/, "");
-  if (/^-?(?:\d+(?:\.\d+)?|\.\d+|\d+\/\d+)$/.test(bare)) return bare;
-  throw new WrongRecord(`${field}: expected a number, found ${shown(value)}`);
-}
-
-function yesNo(value: unknown, field: string): string {
-  if (typeof value === "boolean") return value ? "yes" : "no";
-  throw new WrongRecord(`${field}: expected true or false, found ${shown(value)}`);
-}
-
-function idOf(value: unknown): string | null {
-  if (typeof value === "number") return String(value);
-  return typeof value === "string" && value !== "" ? value : null;
-}
-
-function choicesOf(value: unknown): Choice[] {
-  if (!Array.isArray(value) || value.length < 2) {
-    throw new WrongRecord(`choices: expected two or more, found ${shown(value)}`);
-  }
-  if (value.length > MOST_CHOICES) {
-    throw new WrongRecord(`choices: expected at most ${MOST_CHOICES}, found ${value.length}`);
-  }
-  const choices = value.map((item: unknown, index) => {
-    if (typeof item === "string") return { label: String.fromCharCode(65 + index), text: item };
-    const { label, text: words } = isObject(item) ? item : {};
-    return { label: text(label, `choices[${index}].label`), text: text(words, `choices[${index}].text`) };
-  });
-  if (new Set(choices.map(({ label }) => label)).size < choices.length) {
-    throw new WrongRecord("choices: expected labels that differ, found one twice");
-  }
-  return choices;
-}
-
-function withLabel<T extends { readonly choices: readonly Choice[] | null }>(
-  question: T,
-  answer: string,
-): T & { gold: string } {
-  const label = question.choices?.find(
-    (choice) => choice.label.toLowerCase() === answer.trim().toLowerCase(),
-  )?.label;
-  if (label !== undefined) return { ...question, gold: label };
-  throw new WrongRecord(`answer: expected a choice's label, found ${shown(answer)}`);
+/** OpenBookQA has ARC's layout, and ids such as 7-980. */
+function isOpenBook({ id, question_stem: stem }: JsonObject): boolean {
+  return stem !== undefined || /^\d+-\d+$/.test(String(id));
 }
 
 export interface Question {

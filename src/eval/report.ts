@@ -2,10 +2,14 @@
 // of their own.
 
 import { createHash } from "node:crypto";
+import { mkdirSync, statSync } from "node:fs";
+import path from "node:path";
 import { z } from "zod";
 import { MagdiError } from "../base/errors.ts";
 import { checked, readJson } from "../base/files/json-file.ts";
-import { ONE_TEXT_BYTES, readRegularText } from "../base/files/regular-file.ts";
+import { kindOf, ONE_TEXT_BYTES, readRegularText } from "../base/files/regular-file.ts";
+import { WholeFile } from "../base/files/whole-file.ts";
+import { writing } from "../base/files/write-errors.ts";
 import { type AnswerRecord, answerRecordSchema } from "./answer-record.ts";
 import { settingsSchema } from "./settings.ts";
 import type { DatasetSummary } from "./summary.ts";
@@ -67,6 +71,32 @@ export function runFiles(report: string) {
     journal: `${stem}.partial.jsonl`,
     markdown: `${stem}.md`,
   };
+}
+
+/** Less than the files of any run, and more than a full disk has. */
+const PROBE_BYTES = 2 ** 16;
+
+/**
+ * Makes the folder of a run's files and tries to write there, before hours are spent on what cannot be kept.
+ * @throws MagdiError MAGDI_BAD_CONFIG where a folder or a device has the name of one of the files, MAGDI_NOT_WRITTEN
+ */
+export function prepareRunFiles(report: string): void {
+  for (const file of Object.values(runFiles(report))) assertFileName(file, "--json");
+  writing(report, () => mkdirSync(path.dirname(path.resolve(report)), { recursive: true }));
+  const probe = new WholeFile(report);
+  probe.write(Buffer.alloc(PROBE_BYTES));
+  probe.close();
+  probe.discard();
+}
+
+/** @throws MagdiError MAGDI_BAD_CONFIG naming the flag where a folder or a device has that name */
+export function assertFileName(file: string, flag: string): void {
+  const found = writing(file, () => statSync(file, { throwIfNoEntry: false }));
+  if (found === undefined || found.isFile()) return;
+  throw new MagdiError(
+    "MAGDI_BAD_CONFIG",
+    `${flag}: expected the name of a file, beside which others are written; found ${kindOf(found)} at ${file}`,
+  );
 }
 
 /** Fractions are rounded to nine digits, so that a sum's last bits do not change the report. */

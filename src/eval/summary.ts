@@ -1,7 +1,7 @@
 // Summarises the answers to one data set: accuracy, tokens, stop reasons, calibration, and from the same samples the
 // accuracy of fewer samples and of early stopping.
 
-import { answersEqual, canonicalAnswer } from "../answers/answer.ts";
+import { answersEqual, canonicalAnswer, runsOn } from "../answers/answer.ts";
 import type { Baselines } from "../voting/baselines.ts";
 import { confidenceOf, tally, type VoteRule, type VotingSample } from "../voting/vote.ts";
 import { type AnswerRecord, finishedSampleOf } from "./answer-record.ts";
@@ -45,6 +45,8 @@ export interface DatasetSummary {
   /** Shares of all samples: those without an answer, and those that reached max_tokens. */
   readonly unparsed: number;
   readonly length_stops: number;
+  /** Share of all samples that run on into another turn behind their answer; absent in older reports. */
+  readonly run_ons?: number;
   /** Share of questions without an answer, and the number of those whose prompt exceeds the context. */
   readonly unanswered: number;
   readonly too_long: number;
@@ -116,6 +118,7 @@ export function summarise(
     total_tokens: isCounted ? sum(tokens) : null,
     unparsed: share(all.filter(({ answer }) => answer === null).length, all.length),
     length_stops: share(all.filter(({ finish_reason: reason }) => reason === "length").length, all.length),
+    run_ons: share(sum(judged.map(runOnsOf)), all.length),
     unanswered: share(records.filter(({ answer }) => answer === null).length, records.length),
     too_long: records.filter(({ error }) => error === "context_length").length,
     accuracy_by_samples: accuracyBySamples(judged, settings, perAnswer),
@@ -126,6 +129,10 @@ export function summarise(
     calibration: calibration(judged, settings),
     debate: debateOf(first, baselines, perAnswer, promptTokens),
   };
+}
+
+function runOnsOf({ record, question: { task, choices } }: Judged): number {
+  return record.samples.filter(({ text }) => runsOn(task, text, { choices })).length;
 }
 
 /** Samples without a token count count as 0. */

@@ -3,6 +3,7 @@
 import { z } from "zod";
 import type { Choice } from "../answers/task.ts";
 import { MOST_CHOICES, TASKS, type Task } from "../answers/task.ts";
+import { MagdiError } from "../base/errors.ts";
 import { checked, shown } from "../base/files/json-file.ts";
 import type { EdgeRule } from "./edges.ts";
 import { listUpTo, MOST_NODES, USES, type Use } from "./mag-schema.ts";
@@ -111,7 +112,7 @@ const releasedOutput = z.object({ reasoning: text, answer: scalar.nullish() }).n
 /** @throws MAGDI_BAD_FILE with `where` and every wrong field */
 export function importedRecord(value: unknown, format: ImportFormat, where: string): ImportedRecord {
   if (format === "magdi") return fromReleased(checked(released, value, where), where);
-  return fromTranscript(checked(format === "agents" ? agentsRecord : transcript, value, where));
+  return fromTranscript(checked(format === "agents" ? agentsRecord : transcript, value, where), where);
 }
 
 /** The format of a record by its fields; transcripts if none fits, whose errors say what is missing. */
@@ -123,7 +124,12 @@ export function formatOf(value: unknown): ImportFormat {
     : "transcripts";
 }
 
-function fromTranscript(record: z.output<typeof transcript>): ImportedRecord {
+/** Whether a record is one of agents' outputs, in any of the formats. */
+export function holdsOutputs(value: object): boolean {
+  return "agents" in value || formatOf(value) === "magdi";
+}
+
+function fromTranscript(record: z.output<typeof transcript>, where: string): ImportedRecord {
   const questionId = record.question_id ?? record.id ?? null;
   const turns = record.agents.length > 0 && record.agents.every(({ turn }) => turn !== undefined);
   return {
@@ -132,7 +138,7 @@ function fromTranscript(record: z.output<typeof transcript>): ImportedRecord {
     task: record.task ?? null,
     variant: record.debate ?? record.setting ?? null,
     question: record.question,
-    choices: labelled(record.choices, record.gold),
+    choices: labelled(record.choices, record.gold, `${where}: gold`),
     passage: record.passage ?? null,
     gold: record.gold,
     use: record.use ?? null,
@@ -155,12 +161,20 @@ const LABELLED = /^\s*\(?([A-Z]|\d{1,2})[).:]\s*(?=\S)/;
 
 /**
  * Choices with their own labels, else A, B, … or, when the gold answer is a position from 1 and not a choice's text, 1, 2, …
+ * @throws MAGDI_BAD_FILE for a position from 0
  */
-function labelled(list: z.output<typeof choices>, gold: string): Choice[] | null {
+function labelled(list: z.output<typeof choices>, gold: string, where: string): Choice[] | null {
   if (list === null || list === undefined || list.length === 0) return null;
   const matches = list.map((choice) => (typeof choice === "string" ? LABELLED.exec(choice) : null));
   const labels = matches.map((match) => match?.[1]);
   const own = new Set(labels).size === list.length && !labels.includes(undefined);
+  if (gold.trim() === "0" && !own && list.every((choice) => typeof choice === "string" && choice !== "0")) {
+    // A file whose places count from 0 would have every other answer one too far.
+    throw new MagdiError(
+      "MAGDI_BAD_FILE",
+      `${where}: expected a choice's label, its text, or its place from 1, found 0; write the labels (A, B, …)`,
+    );
+  }
   const isPlace = /^\s*\d+\s*$/.test(gold) && Number(gold) >= 1 && Number(gold) <= list.length;
   const numbered = list.length > 26 || (isPlace && !list.includes(gold.trim()));
   return list.map((choice, index): Choice => {
@@ -192,7 +206,7 @@ function fromReleased(record: z.output<typeof released>, where: string): Importe
     task: null,
     variant: null,
     question: record.question,
-    choices: labelled(record.choices ?? record.options, record.gold_answer),
+    choices: labelled(record.choices ?? record.options, record.gold_answer, `${where}: gold_answer`),
     passage: null,
     gold: record.gold_answer,
     use: null,

@@ -1,8 +1,9 @@
 // Reads MAGs from JSON Lines files.
 
 import { MagdiError } from "../base/errors.ts";
-import { checked } from "../base/files/json-file.ts";
+import { checked, isObject } from "../base/files/json-file.ts";
 import { readJsonRecords } from "../base/files/json-records.ts";
+import { holdsOutputs } from "./import-formats.ts";
 import { type Mag, magSchema, type Use } from "./mag-schema.ts";
 
 interface ReadMagsOptions {
@@ -26,6 +27,12 @@ export async function* readMagRecords(
 ): AsyncGenerator<{ readonly where: string; readonly mag: Mag }> {
   const lineOf = new Map<string, string>();
   for await (const { where, value } of readJsonRecords(path)) {
+    if (isObject(value) && !("nodes" in value) && holdsOutputs(value)) {
+      throw new MagdiError(
+        "MAGDI_BAD_FILE",
+        `${where}: expected a MAG, found agents' outputs; convert the file first: magdi train import-mags ${path} --out mags.jsonl`,
+      );
+    }
     const mag = checked(magSchema, value, where);
     const before = lineOf.get(mag.id);
     if (before !== undefined) {

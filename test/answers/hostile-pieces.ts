@@ -165,4 +165,18 @@ export const FURTHER_PIECES: readonly string[] = [
     "5 (2 x ",
     "5 to blink 4 ",
   ],
+  ...[
+    "Question: ",
+    "\nQ: ",
+    "\nA: ",
+    "\nUser: 5\n",
+    "\n# #_> Problem 2 ",
+    "\nThe next question\n",
+    "5 Q: 5",
+    "</s>",
+    "5<|im_end|>",
+    "<｜",
+    "</think>",
+    "\n#### 5\nQuestion 3:",
+  ],
 ];

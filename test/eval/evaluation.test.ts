@@ -68,6 +68,24 @@ test("a run's report counts what was answered", async () => {
   assert.ok(!existsSync(path.join(folder, "counted.partial.jsonl")));
 });
 
+test("samples that run on into another question are counted, and read up to there", async () => {
+  const questions = [
+    scripted("runs", "The answer is 4. Question: Why? The answer is 5.", "4"),
+    scripted("stops", "The answer is 4.", "4"),
+  ];
+  const { report } = await run(folder, "runs", here(), { questions });
+  assert.equal(report.results[0]?.accuracy, 1);
+  assert.equal(report.results[0]?.run_ons, 0.5);
+  const row = text("runs.md")
+    .split("\n")
+    .find((line) => line.startsWith("| tiny"));
+  const head = text("runs.md")
+    .split("\n")
+    .find((line) => line.includes("| run on |"));
+  const column = head?.split(" | ").indexOf("run on") ?? -1;
+  assert.equal(row?.split(" | ")[column], "50.0");
+});
+
 test("equal seeds give equal files, other seeds other answers", async () => {
   await run(folder, "one", here());
   await run(folder, "two", here());

@@ -72,6 +72,11 @@ describe("a completion", () => {
     );
   });
 
+  test("ends before its reasoning runs on into another question", () => {
+    const reasoning = "3 + 4 = 7\nThe answer is 7.\n\nQuestion: Bob has 3.\nThe answer is 3.";
+    assert.equal(completionOf(math, { reasoning, answer: "7" }), "3 + 4 = 7 The answer is 7.");
+  });
+
   test("is read as its node's answer whatever that is", () => {
     for (const answer of [
       "-\\frac{3}{10}",

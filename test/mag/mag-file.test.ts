@@ -175,3 +175,17 @@ function assertTrains(mag: Mag): void {
   assert.equal(batch.adjacency.length, mag.nodes.length ** 2);
   assert.ok(batch.adjacency.every(Number.isFinite));
 }
+
+test("agents' outputs in the place of MAGs are told with the command that converts them", async () => {
+  const outputs = [
+    { question: "2+2?", gold: "4", agents: [{ agent: "a", reasoning: "4" }] },
+    { question: "2+2?", gold_answer: "4", gpt_output_0: { reasoning: "4", answer: "4" } },
+  ];
+  for (const [at, record] of outputs.entries()) {
+    const raw = file(`raw-${at}.jsonl`, [record]);
+    await assert.rejects(loadMags([raw], { use: "train" }), {
+      code: "MAGDI_BAD_FILE",
+      message: `${raw}:1: expected a MAG, found agents' outputs; convert the file first: magdi train import-mags ${raw} --out mags.jsonl`,
+    });
+  }
+});

@@ -113,7 +113,8 @@ function assertRegular(file: string, stats: Stats): void {
   throw wrong(file, "a regular file", kindOf(stats));
 }
 
-function kindOf(stats: Stats): string {
+/** What is not a regular file, in words. */
+export function kindOf(stats: Stats): string {
   if (stats.isDirectory()) return "a folder";
   if (stats.isFIFO()) return "a named pipe";
   if (stats.isSocket()) return "a socket";

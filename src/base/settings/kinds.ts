@@ -7,6 +7,8 @@ export interface SettingFacts {
   readonly placeholder?: string;
   /** The flag is given once per item, not once with commas: items may contain commas. */
   readonly repeats?: true;
+  /** The words behind the flag are further items, up to the next flag: --data A B. */
+  readonly takesWords?: true;
   /** Read from the environment only: flags show in process listings, settings files in backups. */
   readonly secret?: true;
 }
@@ -62,3 +64,7 @@ export const someOf = <const T extends readonly string[]>(values: T, least = 0) 
 /** A flag that may be given several times. */
 export const repeated = (what: string, placeholder: string) =>
   z.array(text(what)).register(settingFacts, { placeholder, repeats: true });
+
+/** Files: a flag that may be given several times, with several names each. Commas separate names, except in one that is there. */
+export const files = (what: string) =>
+  listOf(what).register(settingFacts, { placeholder: "FILE...", repeats: true, takesWords: true });

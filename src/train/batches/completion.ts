@@ -1,7 +1,7 @@
 // The completion that a student learns for one node: its reasoning, then a sentence with the answer, in a form from which the
 // answer is extracted again. It knows neither tokens nor templates.
 
-import { answersEqual, canonicalAnswer, extractAnswer } from "../../answers/answer.ts";
+import { answersEqual, canonicalAnswer, extractAnswer, firstTurn } from "../../answers/answer.ts";
 import type { Choice } from "../../answers/task.ts";
 import type { Mag, MagNode } from "../../mag/mag-schema.ts";
 
@@ -14,7 +14,7 @@ const ANNOUNCEMENT =
 const MOST_ANNOUNCEMENTS = 3;
 
 /**
- * The completion of a node: its reasoning and "The answer is X.", from which extractAnswer gets the node's answer. Final
+ * The completion of a node: its reasoning, as far as it does not run on into another question, and "The answer is X.", from which extractAnswer gets the node's answer. Final
  * announcements of the same answer are replaced. Without an answer it is the reasoning alone, without reasoning the sentence
  * alone. Null when extractAnswer gets the answer from no form of the sentence.
  *
@@ -22,7 +22,7 @@ const MOST_ANNOUNCEMENTS = 3;
  *   // "3 + 4 = 7\nThe answer is 7."
  */
 export function completionOf(question: Question, node: Pick<MagNode, "reasoning" | "answer">): string | null {
-  const reasoning = node.reasoning.trim();
+  const reasoning = firstTurn(question.task, node.reasoning, question).trim();
   if (node.answer === null) return reasoning;
   const stem = withoutAnnouncement(question, reasoning, node.answer);
   for (const sentence of answerSentences(question, node.answer)) {

@@ -15,6 +15,8 @@ export const METRICS_FILE = "metrics.jsonl";
 export const CHECKPOINT_FOLDER = "checkpoint";
 /** The state after the best validation. */
 export const BEST_FOLDER = "best";
+/** The merged student. */
+export const STUDENT_FOLDER = "student";
 
 export interface RunFilesOptions {
   /** The run's folder, which is there. */

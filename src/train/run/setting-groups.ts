@@ -2,6 +2,7 @@
 
 import { z } from "zod";
 import {
+  files,
   listOf,
   number,
   oneOf,
@@ -30,7 +31,7 @@ const LOSSES = ["nll", "margin", "node"] as const;
 export const SETTING_GROUPS = {
   "what goes in": {
     recipe: text("a recipe").default("magdi").describe("the recipe, which replaces some of these defaults"),
-    data: listOf("a file of MAGs")
+    data: files("a file of MAGs")
       .default([])
       .describe("files of MAGs for training, from magdi train import-mags"),
     base: text("a folder, a .gguf file or a hub id").nullable().default(null).describe("the base model"),
@@ -38,7 +39,7 @@ export const SETTING_GROUPS = {
       .nullable()
       .default(null)
       .describe("the folder of the run, which must be new or empty"),
-    validation: listOf("a file of MAGs")
+    validation: files("a file of MAGs")
       .default([])
       .describe("files of MAGs for validation, instead of a share of data"),
     validationShare: number(0, 0.9)

@@ -21,7 +21,7 @@ import { openTrainingStep, type TrainingStep } from "../step/training-step.ts";
 import { type AdapterDescription, readRunState } from "./checkpoint.ts";
 import { studentText } from "./open-base-tokenizer.ts";
 import { type RunData, readRunData, sharesPrompts } from "./run-data.ts";
-import { BEST_FOLDER, CHECKPOINT_FOLDER, SETTINGS_FILE } from "./run-files.ts";
+import { BEST_FOLDER, CHECKPOINT_FOLDER, SETTINGS_FILE, STUDENT_FOLDER } from "./run-files.ts";
 import { RunPlan } from "./run-plan.ts";
 import { type TrainerOptions, type TrainingOutcome, type TrainingProgress, train } from "./trainer.ts";
 import {
@@ -32,7 +32,6 @@ import {
   type TrainingSettings,
 } from "./training-settings.ts";
 
-export const STUDENT_FOLDER = "student";
 const FORMAT = 1;
 
 export interface TrainingRunOptions {

@@ -34,7 +34,8 @@ export interface Step {
  *
  * Callers share the model fairly (turns.ts). One that has less than its share of rows takes them from those that
  * have more, and need not wait for a prompt row that another's long prompt or rowless samples occupy. What they give back
- * is computed anew, to the same bits, so that no answer depends on who else asks.
+ * is computed anew, to the same bits, so that no answer depends on who else asks. So is what samples give back where memory
+ * is too little for all of them to go on.
  */
 export class Scheduler {
   readonly #model: ModelRunner;
@@ -110,6 +111,7 @@ export class Scheduler {
     this.#expire(nowMs);
     this.#batch.compact();
     this.#turns.countRows();
+    this.#growRows();
     this.#forkSamples();
     this.#yieldPromptRow();
     if (this.#promptRow.request === null) this.#startNext(nowMs);
@@ -217,13 +219,29 @@ export class Scheduler {
       this.#shares.limitRows(this.#batch.count);
       const row = this.#shares.rowsOwed(prompt.caller.name) > 0 ? this.#turns.victimRow() : -1;
       if (row < 0) return false;
-      const victim = this.#batch.requestAt(row);
-      this.#batch.evict(row);
-      this.#shares.addRows(victim.caller.name, -1);
-      this.#queue.putBack(victim);
-      this.#preemptions++;
+      this.#preempt(row);
     }
     return true;
+  }
+
+  /** Gives each row memory for its next token, taking rows from others where there is too little for all. */
+  #growRows(): void {
+    for (let row = 0; row < this.#batch.count; ) {
+      if (this.#batch.grow(row)) row++;
+      else {
+        this.#preempt(this.#turns.growthVictimRow(this.#running));
+        row = 0;
+      }
+    }
+  }
+
+  /** Takes a row from its sample; its request waits for the prompt row again, unless it is there. */
+  #preempt(row: number): void {
+    const victim = this.#batch.requestAt(row);
+    this.#batch.evict(row);
+    this.#shares.addRows(victim.caller.name, -1);
+    if (victim !== this.#promptRow.request) this.#queue.putBack(victim);
+    this.#preemptions++;
   }
 
   #dropEnded(): void {

@@ -18,6 +18,8 @@ const QUEUE_TIMEOUT_MS = 45_000;
 const SAMPLES = 32;
 const MANY = 256;
 const SOCKET_QUESTIONS = 64;
+const SILENT = 3000;
+const SILENT_MS = 15_000;
 
 /** What one server takes. */
 interface Limits {
@@ -125,6 +127,25 @@ async function unread(limits: Limits, end: (ending: string) => void): Promise<vo
   }
 }
 
+/** As many connections as there are, most of them WebSockets' and none with a word. */
+async function silent({ url }: Limits, end: (ending: string) => void): Promise<void> {
+  const { hostname, port } = new URL(url);
+  const sockets = Array.from({ length: SILENT }, () => connect(Number(port), hostname).on("error", () => {}));
+  const clients = Array.from({ length: MANY * 4 }, () => {
+    const client = new WebSocket(`${url.replace("http", "ws")}/v1/reason/ws`);
+    return client.on("error", () => {});
+  });
+  await new Promise((resolve) => setTimeout(resolve, SILENT_MS));
+  for (const opened of sockets) {
+    end(opened.readyState === "open" ? "open" : "closed");
+    opened.destroy();
+  }
+  for (const client of clients) {
+    end(client.readyState === WebSocket.OPEN ? "WebSocket open" : "no WebSocket");
+    client.terminate();
+  }
+}
+
 const question = ({ contextLength }: Limits, seed: number) => ({
   question: words(contextLength - 200, seed),
   max_tokens: 64,
@@ -178,8 +199,8 @@ const KINDS: readonly Kind[] = [
     })),
   },
   {
-    name: "/v1/tokenize, 1 MB of text, 16 at once",
-    run: many(16, "/v1/tokenize", () => ({ prompt: "é😀 ".repeat(70_000), return_token_strs: true })),
+    name: "/v1/tokenize, 32768 characters of emoji, 16 at once",
+    run: many(16, "/v1/tokenize", () => ({ prompt: "🜏".repeat(16_384), return_token_strs: true })),
   },
   {
     name: "/v1/detokenize, 32768 ids, 16 at once",
@@ -194,6 +215,7 @@ const KINDS: readonly Kind[] = [
     })),
   },
   { name: "2048 answers, 256 connections, nothing read", run: unread },
+  { name: "3000 connections and 1024 WebSockets that say nothing", run: silent },
   {
     name: "256 full-context prompts at once",
     run: many(MANY, "/v1/completions", ({ contextLength }, at) => ({
@@ -275,7 +297,7 @@ async function measure(
     const { data } = (await (await fetch(`${url}/v1/models`)).json()) as ModelList; // our own server's
     const metrics = await (await fetch(`${url}/metrics`)).text();
     const part = (name: string) =>
-      Number(new RegExp(`^magdi_memory_plan_bytes\\{part="${name}"\\} (\\S+)$`, "m").exec(metrics)?.[1]);
+      Number(new RegExp(`^magdi_memory_plan_bytes\\{kind="${name}"\\} (\\S+)$`, "m").exec(metrics)?.[1]);
     const limits = {
       url,
       contextLength: data[0].context_length,

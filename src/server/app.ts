@@ -3,6 +3,7 @@
 import Fastify, { type FastifyInstance, LogController } from "fastify";
 import { serializerCompiler, type ZodTypeProvider } from "fastify-type-provider-zod";
 import { type Clock, systemClock } from "../base/clock.ts";
+import { DEFAULT_BUFFER_BYTES } from "../engine/memory-plan.ts";
 import { type Baselines, loadBaselines } from "../voting/baselines.ts";
 import { openApiKeys } from "./access/api-keys.ts";
 import { initialCaller, installAuthentication } from "./access/authentication.ts";
@@ -154,19 +155,27 @@ export function buildApp(options: AppOptions): FastifyInstance {
     );
   }
   const ofOneClient = (all: number) => Math.max(1, Math.floor(all * config.clientShare));
+  // Until the student is loaded it is not known how much memory there is.
+  const answerBounds = (planned = DEFAULT_BUFFER_BYTES) => {
+    const totalBytes = config.answerBufferBytes ?? planned;
+    return { totalBytes, perClientBytes: ofOneClient(totalBytes) };
+  };
+  const bodyBounds = (planned = DEFAULT_BUFFER_BYTES) => {
+    const totalBytes = config.bodyBufferBytes ?? planned;
+    // A body of the largest size is taken, whatever else the settings say.
+    const least = 2 * config.bodyLimitBytes;
+    return {
+      totalBytes: Math.max(totalBytes, least),
+      perClientBytes: Math.max(ofOneClient(totalBytes), least),
+    };
+  };
   const unread = new UnreadAnswers({
     clock,
     limits: reached,
     timeoutMs: config.writeTimeoutMs,
-    totalBytes: config.answerBufferBytes,
-    perClientBytes: ofOneClient(config.answerBufferBytes),
+    bounds: answerBounds(),
   });
-  const bodyBudget = new ByteBudget({
-    clock,
-    // A body of the largest size is taken, whatever else the settings say.
-    totalBytes: Math.max(config.bodyBufferBytes, 2 * config.bodyLimitBytes),
-    perClientBytes: Math.max(ofOneClient(config.bodyBufferBytes), 2 * config.bodyLimitBytes),
-  });
+  const bodyBudget = new ByteBudget({ clock, ...bodyBounds() });
 
   // Hooks run in this order.
   connections.watch(app, {
@@ -232,7 +241,10 @@ export function buildApp(options: AppOptions): FastifyInstance {
       metrics.serve(student.id, () => student.engine.stats());
       if (student.memory !== undefined) {
         metrics.engine.showMemory(student.memory);
-        context.answers.bound(student.memory.bytes.answers);
+        const { answers, bodies, unread_answers } = student.memory.bytes;
+        context.answers.bound(answers);
+        bodyBudget.bound(bodyBounds(bodies));
+        unread.bound(answerBounds(unread_answers));
       }
       lifecycle.studentLoaded(student);
       tellFileCheck(app.log, student);

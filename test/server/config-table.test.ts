@@ -70,8 +70,8 @@ const TRIALS: Readonly<Record<string, Trial>> = {
   writeTimeoutMs: whole(100, 86_400_000),
   maxConnections: whole(1, 1_000_000),
   maxWebSockets: whole(1, 1_000_000),
-  bodyBufferBytes: whole(1024, 1_099_511_627_776),
-  answerBufferBytes: whole(1024, 1_099_511_627_776),
+  bodyBufferBytes: orNull(whole(1024, 1_099_511_627_776)),
+  answerBufferBytes: orNull(whole(1024, 1_099_511_627_776)),
   clientShare: {
     good: ["0.5", 0.5],
     bad: ["0", "-0.1", "1.01", "some", "25%"],

@@ -5,7 +5,11 @@ import type { z } from "zod";
 import { MagdiError } from "../errors.ts";
 import { isDeeperThan } from "../files/json-depth.ts";
 import { isObject } from "../files/json-file.ts";
+import { nearestNames } from "./nearest-names.ts";
 import { flagOf, fromText, type Setting, settingsOf, variableOf } from "./setting.ts";
+
+/** What errors show of a name that is none. */
+const MAX_NAME_CHARS = 100;
 
 /** Values by key. */
 export interface SettingsSource {
@@ -25,11 +29,10 @@ export function readSettings<S extends z.core.$ZodLooseShape>(
   for (const source of sources) {
     for (const key of Object.keys(source.values)) {
       if (!Object.hasOwn(schema.shape, key)) {
-        const known = Object.keys(schema.shape).join(", ");
-        throw new MagdiError(
-          "MAGDI_BAD_CONFIG",
-          `${source.nameOf(key)} is not a setting; the settings are ${known}`,
-        );
+        const names = nearestNames(key, Object.keys(schema.shape));
+        const remedy = names.length > 0 ? `did you mean ${names.join(" or ")}?` : "--help lists the settings";
+        const named = key.length > MAX_NAME_CHARS ? `${key.slice(0, MAX_NAME_CHARS)}…` : key;
+        throw new MagdiError("MAGDI_BAD_CONFIG", `${source.nameOf(named)} is not a setting; ${remedy}`);
       }
       places.set(key, source);
     }

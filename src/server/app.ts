@@ -41,6 +41,7 @@ import { REASON_WEBSOCKET_PATH, reasonWebSocketRoute } from "./reason/websocket-
 import { type ServedStudent, tellFileCheck } from "./served-student.ts";
 import { ByteBudget } from "./transport/byte-budget.ts";
 import { HttpConnections } from "./transport/http-connections.ts";
+import { LoopTurns } from "./transport/loop-turns.ts";
 import { compileValidator, installJsonBodies } from "./transport/request-body.ts";
 import { REQUEST_ID_HEADER, requestIdOf } from "./transport/request-headers.ts";
 import { UnreadAnswers } from "./transport/unread-answers.ts";
@@ -187,6 +188,14 @@ export function buildApp(options: AppOptions): FastifyInstance {
   });
   installRequestLimits(app, config);
   installJsonBodies(app, { limitBytes: config.bodyLimitBytes, budget: bodyBudget, limits: reached });
+  const turns = new LoopTurns();
+  app.addHook("preParsing", async (request, reply, payload) => {
+    if (request.routeOptions.config.open) return payload;
+    const { socket } = request.raw;
+    const isThere = await turns.take(request.caller.account, () => socket.destroyed);
+    if (!isThere) reply.hijack(); // nobody is there to read an answer
+    return payload;
+  });
   installHostCheck(app, config);
   installBrowserAccess(app, config.corsOrigins);
   app.after(() => {
@@ -213,7 +222,7 @@ export function buildApp(options: AppOptions): FastifyInstance {
   });
 
   const typed = app.withTypeProvider<ZodTypeProvider>();
-  const routeOptions = { context, routes, sockets, bodyBudget, limits: reached };
+  const routeOptions = { context, routes, sockets, bodyBudget, turns, limits: reached };
   for (const route of [
     indexRoute,
     playgroundRoute,

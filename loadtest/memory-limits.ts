@@ -7,6 +7,7 @@ import { connect } from "node:net";
 import { parseArgs } from "node:util";
 import WebSocket from "ws";
 import { DEFAULT_STUDENT } from "../src/base/package-files.ts";
+import { median } from "./measures/distribution.ts";
 import { type MemoryGroup, makeMemoryGroup, NO_MEMORY_GROUPS } from "./server/memory-group.ts";
 import { MAGDI_SERVE, ServerProcess } from "./server/server-process.ts";
 
@@ -30,8 +31,8 @@ interface Limits {
   readonly bodyBytes: number;
 }
 
-/** How often each ending came: a status, and for a refusal whether it says when to come again. */
-type Endings = Map<string, number>;
+/** When each ending came, in seconds: a status, and for a refusal whether it says when to come again. */
+type Endings = Map<string, number[]>;
 
 interface Kind {
   readonly name: string;
@@ -262,12 +263,18 @@ async function runKind(kind: Kind, limits: Limits, group: MemoryGroup): Promise<
     most = Math.max(most, group.heldBytes());
   }, SAMPLE_MS);
   const startMs = performance.now();
-  const running = kind.run(limits, (ending) => void endings.set(ending, (endings.get(ending) ?? 0) + 1));
+  const running = kind.run(limits, (ending) => {
+    const times = endings.get(ending) ?? [];
+    times.push((performance.now() - startMs) / 1000);
+    endings.set(ending, times);
+  });
   const slowest = await healthUntil(limits.url, running);
   await running;
   clearInterval(timer);
   const seconds = (performance.now() - startMs) / 1000;
-  const ended = [...endings].map(([ending, count]) => `${count} × ${ending}`).join(", ");
+  const ended = [...endings]
+    .map(([ending, times]) => `${times.length} × ${ending} (${median(times).toFixed(0)} s)`)
+    .join(", ");
   return `| ${kind.name} | ${ended} | ${(most / MIB).toFixed(0)} | ${seconds.toFixed(0)} s | ${slowest.toFixed(0)} ms | ${group.killed() > 0 ? "killed" : "lives"} |`;
 }
 
@@ -306,7 +313,7 @@ async function measure(
     };
     console.log(`\n${limitMib} MiB: ${/^memory: .*$/m.exec(server.stdout)?.[0] ?? ""}\n`);
     console.log(
-      "| request | ended | most MiB held | took | slowest /health | server |\n|---|---|---|---|---|---|",
+      "| request | ended (median after) | most MiB held | took | slowest /health | server |\n|---|---|---|---|---|---|",
     );
     for (const kind of kinds) console.log(await runKind(kind, limits, group));
   } finally {

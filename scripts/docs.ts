@@ -1,4 +1,4 @@
-// Writes docs/api.md, docs/config.md, docs/structure.md and docs/training.md: npm run docs.
+// Writes docs/api.md, docs/config.md, docs/security.md, docs/structure.md and docs/training.md: npm run docs.
 import { readFileSync, writeFileSync } from "node:fs";
 import { buildApp } from "../src/server/app.ts";
 import { loadConfig, SERVER_SETTINGS } from "../src/server/config.ts";
@@ -8,6 +8,7 @@ import { RECIPES } from "../src/train/recipes.ts";
 import { TRAINING_SETTINGS } from "../src/train/run/training-settings.ts";
 import { apiPage } from "./docs/api-page.ts";
 import { configPage } from "./docs/config-page.ts";
+import { securityPage } from "./docs/security-page.ts";
 import { structurePage } from "./docs/structure-page.ts";
 import { trainingPage } from "./docs/training-page.ts";
 
@@ -19,6 +20,7 @@ export async function pages(): Promise<ReadonlyMap<string, string>> {
   return new Map([
     ["api.md", apiPage(template("api.md"), await openApiDocument())],
     ["config.md", configPage(template("config.md"), SERVER_SETTINGS)],
+    ["security.md", securityPage(template("security.md"), SERVER_SETTINGS)],
     ["structure.md", structurePage(template("structure.md"), new URL("../src/", import.meta.url))],
     ["training.md", trainingPage(template("training.md"), RECIPES, TRAINING_SETTINGS)],
   ]);

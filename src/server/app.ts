@@ -40,7 +40,7 @@ import { voteRoute } from "./reason/vote-route.ts";
 import { REASON_WEBSOCKET_PATH, reasonWebSocketRoute } from "./reason/websocket-route.ts";
 import { type ServedStudent, tellFileCheck } from "./served-student.ts";
 import { ByteBudget } from "./transport/byte-budget.ts";
-import { HttpConnections } from "./transport/http-connections.ts";
+import { HttpConnections, MAX_PIPELINED } from "./transport/http-connections.ts";
 import { LoopTurns } from "./transport/loop-turns.ts";
 import { compileValidator, installJsonBodies } from "./transport/request-body.ts";
 import { REQUEST_ID_HEADER, requestIdOf } from "./transport/request-headers.ts";
@@ -183,6 +183,7 @@ export function buildApp(options: AppOptions): FastifyInstance {
     limits: reached,
     room,
     perClient: ofOneClient(room.connections),
+    pipelinedPerClient: ofOneClient(MAX_PIPELINED),
     unread,
     isProxy: addressMatcher(config.trustProxy),
   });

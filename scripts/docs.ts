@@ -15,6 +15,7 @@ import { TRAINING_SETTINGS } from "../src/train/run/training-settings.ts";
 import { apiPage } from "./docs/api-page.ts";
 import { compatibilityPage } from "./docs/compatibility-page.ts";
 import { configPage } from "./docs/config-page.ts";
+import { securityPage } from "./docs/security-page.ts";
 import { structurePage } from "./docs/structure-page.ts";
 import { trainingPage } from "./docs/training-page.ts";
 
@@ -41,6 +42,7 @@ export async function pages(): Promise<ReadonlyMap<string, string>> {
       }),
     ],
     ["config.md", configPage(template("config.md"), SERVER_SETTINGS)],
+    ["security.md", securityPage(template("security.md"), SERVER_SETTINGS)],
     ["structure.md", structurePage(template("structure.md"), new URL("../src/", import.meta.url))],
     ["training.md", trainingPage(template("training.md"), RECIPES, TRAINING_SETTINGS)],
   ]);

@@ -1,5 +1,6 @@
 // The scenarios, by name.
 import { burst } from "./burst.ts";
+import { churn } from "./churn.ts";
 import { disconnectFlood } from "./disconnect-flood.ts";
 import { drain } from "./drain.ts";
 import { mixed, soak } from "./mixed.ts";
@@ -16,6 +17,7 @@ export const SCENARIOS: readonly Scenario[] = [
   overload,
   slowReaders,
   disconnectFlood,
+  churn,
   mixed,
   soak,
   streams,

@@ -1,11 +1,9 @@
 // Many streams at once: the server's event-loop delay and the latency of /health meanwhile.
-import { Distribution } from "../measures/distribution.ts";
-import { pause } from "./pace.ts";
-import type { Scenario, ScenarioContext } from "./scenario.ts";
+import { watchHealth } from "./health-watch.ts";
+import type { Scenario } from "./scenario.ts";
 
 const STREAMS = 64;
 const SHAPE = { maxTokens: 256, ignoreEos: true };
-const HEALTH_EVERY_MS = 25;
 const LOOP_DELAY_LIMIT_MS = 15;
 const HEALTH_LIMIT_MS = 25;
 
@@ -59,34 +57,3 @@ export const streams: Scenario = {
     });
   },
 };
-
-/**
- * Requests /health every 25 ms until the signal, at least once. Each is measured from when it was due, so that a stalled
- * server is seen for as long as it stalls (no coordinated omission).
- */
-async function watchHealth({ client, results, signal }: ScenarioContext, ended: AbortSignal) {
-  const times = new Distribution();
-  let failures = 0;
-  const probe = async (dueMs: number): Promise<void> => {
-    const status = await client.http.get("/health").then(
-      (answer) => answer.status,
-      () => null,
-    );
-    times.add(performance.now() - dueMs);
-    if (status !== 200) failures++;
-  };
-  const startMs = performance.now();
-  const until = AbortSignal.any([ended, signal]);
-  const probes = [probe(startMs)];
-  for (let dueMs = startMs + HEALTH_EVERY_MS; !until.aborted; ) {
-    const waitMs = dueMs - performance.now();
-    if (waitMs > 0) await pause(waitMs, until);
-    else {
-      probes.push(probe(dueMs));
-      dueMs += HEALTH_EVERY_MS;
-    }
-  }
-  await Promise.all(probes);
-  results.expect("/health answered", failures === 0, `${failures} of ${times.count} failed`);
-  return times;
-}

@@ -33,15 +33,20 @@ export interface TextVote {
   readonly samples: readonly { readonly answer: string | null }[];
 }
 
-/** Yield to the event loop after reading so many characters. */
+/** A pause after reading so many characters. */
 const CHARACTERS_PER_TURN = 16_384;
 
 /**
+ * `pause`: awaited now and then, as reading takes its time. Default: a turn of the event loop.
+ *
  * @throws MagdiError MAGDI_BAD_REQUEST for duplicate labels and for a confidence above 1
  * @example
  * const { answer } = await voteOnTexts({ samples: [{ text: "So it is 4." }, { text: "The answer is 4.0" }], task: "math" });
  */
-export async function voteOnTexts({ rule = "majority", ...asked }: VotedTexts): Promise<TextVote> {
+export async function voteOnTexts(
+  { rule = "majority", ...asked }: VotedTexts,
+  pause: () => Promise<unknown> = () => new Promise(setImmediate),
+): Promise<TextVote> {
   const { task, choices } = resolveTask(asked);
   const ballots: VotingSample[] = [];
   let characters = 0;
@@ -55,7 +60,7 @@ export async function voteOnTexts({ rule = "majority", ...asked }: VotedTexts): 
     characters += text.length;
     if (characters < CHARACTERS_PER_TURN) continue;
     characters = 0;
-    await new Promise(setImmediate);
+    await pause();
   }
   const { answer, votes, tied } = tally(ballots, rule);
   return { task, answer, votes, tied, samples: ballots.map(({ display }) => ({ answer: display })) };

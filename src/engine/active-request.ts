@@ -32,6 +32,8 @@ export class ActiveRequest implements Generation {
   readonly submittedMs: number;
   /** Longest wait before its prefill begins. */
   waitLimitMs: number;
+  /** Prompt tokens that have to be computed, whatever is reused. */
+  leastPrefillTokens: number;
   promptTokensComputed = 0;
   promptTokensReused = 0;
   /** Computed of the prompt, with what was computed anew after the request had given the prompt row back. */
@@ -60,6 +62,7 @@ export class ActiveRequest implements Generation {
     this.sequences = sequences;
     this.submittedMs = hooks.nowMs();
     this.waitLimitMs = request.queueTimeoutMs;
+    this.leastPrefillTokens = promptTokens.length;
     this.#listener = listener;
     this.#hooks = hooks;
     this.#liveSamples = sequences.length;

@@ -36,6 +36,11 @@ export interface EngineSettings {
   /** In millions of bytes; null: no limit but those of control groups and machine. On the CPU of the whole process, on a
    * device of weights and KV cache there. */
   readonly memoryLimitMb: number | null;
+  /** What a server sets aside of the memory: for bodies that arrive, for answers that are not read, and for the largest
+   * body; null: what fits. Absent where there is no server. */
+  readonly bodyBufferBytes?: number | null;
+  readonly answerBufferBytes?: number | null;
+  readonly bodyLimitBytes?: number;
   /** Most samples in the waiting queue. */
   readonly queueSamples: number;
   /** Most samples of one request. */
@@ -52,7 +57,13 @@ export const PREFILL_CHUNK_TOKENS = 128;
 
 type MemorySettings = Pick<
   EngineSettings,
-  "batchRows" | "contextLength" | "prefixCacheTokens" | "memoryLimitMb"
+  | "batchRows"
+  | "contextLength"
+  | "prefixCacheTokens"
+  | "memoryLimitMb"
+  | "bodyBufferBytes"
+  | "answerBufferBytes"
+  | "bodyLimitBytes"
 >;
 
 /** What a student is served with on a device, in the memory that there is.

@@ -161,7 +161,7 @@ export class Engine implements GenerationEngine {
         const output = await this.#runStep(step);
         this.#stepStartMs = null;
         const elapsedMs = this.#clock.nowMs() - startMs;
-        this.#scheduler.complete(step, output);
+        this.#scheduler.complete(step, output, elapsedMs);
         this.#report(step, elapsedMs);
         if (++stepsThisTurn >= STEPS_PER_TURN) {
           stepsThisTurn = 0;

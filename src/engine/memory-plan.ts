@@ -27,6 +27,11 @@ export interface MemoryWishes {
   readonly batchRows: number;
   readonly contextLength: number | null;
   readonly prefixCacheTokens: number | null;
+  /** What a server holds of bodies that arrive and of answers that are not read; absent in a program without one. */
+  readonly bodyBufferBytes?: number | null;
+  readonly answerBufferBytes?: number | null;
+  /** The largest body. */
+  readonly bodyLimitBytes?: number;
 }
 
 export interface AvailableMemory {
@@ -40,7 +45,9 @@ export const MEMORY_PARTS = [
   "weights",
   "scratch",
   "requests",
+  "bodies",
   "answers",
+  "unread_answers",
   "reserve",
   "prefix_cache",
   "rows",
@@ -62,6 +69,12 @@ export const DEFAULT_CONTEXT_TOKENS = 4096;
 /** Fewer would be of little use: a server that has no room for them does not start unless it is told to. */
 const LEAST_CONTEXT_TOKENS = 512;
 export const DEFAULT_PREFIX_CACHE_TOKENS = 2048;
+/** Most of a buffer of bodies or unread answers that is not set. */
+export const DEFAULT_BUFFER_BYTES = 64 * 2 ** 20;
+/** What JSON.parse makes of a byte at most: "[{},{},…]". */
+const PARSED_BYTES = 16;
+/** Of all memory: a buffer of more is named where there is too little. */
+const LARGE_BUFFER_SHARE = 1 / 16;
 /** Of what is left for keys and values. */
 const PREFIX_CACHE_SHARE = 0.1;
 
@@ -75,6 +88,12 @@ const ARENA_SLACK = 2;
 /** A share of all memory, between two bounds. */
 const share = (available: AvailableMemory, part: number, least: number, most: number): number =>
   Math.min(most, Math.max(least, available.bytes * part));
+
+/** As it is set; by itself a part of all memory; none where there is no server. */
+function buffer(available: AvailableMemory, set: number | null | undefined): number {
+  if (set === undefined) return 0;
+  return set ?? Math.floor(share(available, 1 / 64, 8 * MB, DEFAULT_BUFFER_BYTES));
+}
 
 /** What a step allocates: attention's scores, the activations of the widest layer, and logits. */
 function scratchBytes(needs: MemoryNeeds, rows: number, contextLength: number): number {
@@ -96,9 +115,15 @@ function otherBytes({ available, needs, wishes }: Fixed, contextLength: number) 
     process: PROCESS_BYTES,
     weights: needs.weightBytes,
     scratch: needs.tokenBytes === 0 ? 0 : scratchBytes(needs, wishes.batchRows, contextLength),
-    // Bodies as they arrive and are parsed, and what the garbage collector has not collected yet.
-    requests: share(available, 1 / 8, 64 * MB, 512 * MB),
+    // Bodies as they are parsed, connections, and what the garbage collector has not collected yet.
+    requests: Math.max(
+      share(available, 3 / 32, 48 * MB, 384 * MB),
+      PARSED_BYTES * (wishes.bodyLimitBytes ?? 0),
+    ),
+    // A body of the largest size is taken, whatever else the settings say.
+    bodies: Math.max(buffer(available, wishes.bodyBufferBytes), 2 * (wishes.bodyLimitBytes ?? 0)),
     answers: share(available, 1 / 16, 24 * MB, 1024 * MB),
+    unread_answers: buffer(available, wishes.answerBufferBytes),
     // The kernel's own: page tables, sockets; and what the allocator cannot use again.
     reserve: share(available, 1 / 20, 0, 512 * MB),
   };
@@ -189,12 +214,19 @@ const inMb = (bytes: number): number => Math.round(bytes / MB);
 function refusal(fixed: Fixed, contextLength: number, longest: number): MagdiError {
   const { available, needs, wishes } = fixed;
   const { weights, ...others } = otherBytes(fixed, contextLength);
+  const buffers = [
+    ["body-buffer-bytes", wishes.bodyBufferBytes],
+    ["answer-buffer-bytes", wishes.answerBufferBytes],
+    ["body-limit-bytes", PARSED_BYTES * (wishes.bodyLimitBytes ?? 0)],
+  ] as const;
+  const large = buffers.filter(([, bytes]) => (bytes ?? 0) > available.bytes * LARGE_BUFFER_SHARE);
   const rows = rowTokens(needs, contextLength).least * needs.tokenBytes;
   const prefixes = (wishes.prefixCacheTokens ?? 0) * needs.tokenBytes;
   const [all, rest] = [weights + sum(others) + rows + prefixes, sum(others)];
   const remedies = [
     ...(longest >= BLOCK_TOKENS && wishes.contextLength !== null ? [`context-length ${longest}`] : []),
     ...(prefixes > 0 ? ["a smaller prefix-cache-tokens"] : []),
+    ...large.map(([name]) => `a smaller ${name}`),
     "a smaller dtype or student",
   ];
   const cache = prefixes > 0 ? `, ${inMb(prefixes)} MB of prefix cache` : "";

@@ -68,6 +68,16 @@ export class PrefixCache {
     return this.#byUse.size * BLOCK_TOKENS;
   }
 
+  /** Most tokens that it holds, in whole blocks. */
+  get capacityTokens(): number {
+    return this.#maxBlocks * BLOCK_TOKENS;
+  }
+
+  /** How many of a prompt's first tokens it holds. Counts as no use. */
+  knownTokens(scope: string, prompt: Int32Array): number {
+    return this.#match(scope, prompt).length;
+  }
+
   /** Number of scopes with blocks in the cache. */
   get scopes(): number {
     return this.#roots.size;

@@ -1,5 +1,6 @@
 // The memory of decode rows where it is too little for all of them to be full: how many tokens each row may come to and has
-// come to. It decides whether another sequence fits and which pages go back to the system; it knows no sequences.
+// come to. It decides whether another sequence fits, whether one may go on, and which pages go back to the system; it knows
+// no sequences.
 
 /** What decode rows may hold together. */
 export interface RowBudget {
@@ -33,27 +34,35 @@ export class RowMemory {
     this.#left = new Array(rows).fill(0);
   }
 
-  /** Whether a row may be taken for `tokens` tokens. */
-  hasRoom(tokens: number): boolean {
+  /** Whether a row may be taken for `tokens` tokens, with `spare` tokens left for others. */
+  hasRoom(tokens: number, spare = 0): boolean {
     if (this.#budget === null) return true;
-    let sum = this.#cost(tokens);
-    for (const promised of this.#promised) sum += this.#cost(promised);
-    return sum <= this.#budget.tokens;
+    return this.#cost(tokens) + spare + this.#promisedCost() <= this.#budget.tokens;
   }
 
   /** Gives a row to a sequence of at most `tokens` tokens: only where hasRoom(tokens), and before it is written to. */
   take(row: number, tokens: number): void {
     this.#left[row] = this.#held(row);
     this.#promised[row] = tokens;
-    if (this.#budget === null) return;
-    let excess = -this.#budget.tokens;
-    for (let at = 0; at < this.#promised.length; at++) excess += this.#held(at);
-    // Free rows first, whose pages nobody reads.
-    for (const free of [true, false]) {
-      for (let at = 0; at < this.#promised.length && excess > 0; at++) {
-        if ((this.#promised[at] === 0) === free) excess -= this.#shrink(at);
-      }
+    this.#reclaim();
+  }
+
+  /** Tokens that a row in use may come to. */
+  promisedTo(row: number): number {
+    return this.#promised[row] ?? 0;
+  }
+
+  /** Lets a row in use come to `tokens` tokens; false, and nothing is changed, where there is no memory for it. */
+  grow(row: number, tokens: number): boolean {
+    const before = this.promisedTo(row);
+    if (tokens <= before) return true;
+    if (this.#budget !== null) {
+      const more = this.#cost(tokens) - this.#cost(before);
+      if (this.#promisedCost() + more > this.#budget.tokens) return false;
     }
+    this.#promised[row] = tokens;
+    this.#reclaim();
+    return true;
   }
 
   /** Row `to` has got what row `from` held, which holds nothing any more. */
@@ -68,6 +77,25 @@ export class RowMemory {
   free(row: number): void {
     this.#left[row] = this.#held(row);
     this.#promised[row] = 0;
+  }
+
+  #promisedCost(): number {
+    let sum = 0;
+    for (const promised of this.#promised) sum += this.#cost(promised);
+    return sum;
+  }
+
+  /** Has rows give back what was left in them until all is within the budget. */
+  #reclaim(): void {
+    if (this.#budget === null) return;
+    let excess = -this.#budget.tokens;
+    for (let at = 0; at < this.#promised.length; at++) excess += this.#held(at);
+    // Free rows first, whose pages nobody reads.
+    for (const free of [true, false]) {
+      for (let at = 0; at < this.#promised.length && excess > 0; at++) {
+        if ((this.#promised[at] === 0) === free) excess -= this.#shrink(at);
+      }
+    }
   }
 
   /** Gives back what a row holds beyond its promise; returns how much that was. */

@@ -1,10 +1,11 @@
 // The running batch: which sequence has which decode row of the KV cache. Rows in use stay contiguous from 0: the last
-// one moves into the row that becomes free. A sequence gets a row only where there is memory for all that it may come to.
+// one moves into the row that becomes free. A sequence gets a row where there is memory for its prompt and the beginning of
+// its answer, and more as the answer grows.
 
 import type { ActiveRequest } from "./active-request.ts";
 import type { ModelRunner } from "./model-runner.ts";
 import { type RowBudget, RowMemory } from "./row-memory.ts";
-import type { Sequence } from "./sequence.ts";
+import { GROWTH_TOKENS, type Sequence } from "./sequence.ts";
 
 interface Holder {
   readonly request: ActiveRequest;
@@ -36,9 +37,21 @@ export class RunningBatch {
     return this.free === 0;
   }
 
-  /** Whether there are a row and memory for another sequence. */
+  /** Whether there are a row and memory for another sequence, and for those that run to grow once more. */
   hasRoomFor(sequence: Sequence): boolean {
-    return !this.full && this.#memory.hasRoom(sequence.mostTokens);
+    if (this.full) return false;
+    let growth = 0;
+    for (let row = 0; row < this.#count; row++) {
+      growth += Math.min(GROWTH_TOKENS, this.at(row).mostTokens - this.#memory.promisedTo(row));
+    }
+    return this.#memory.hasRoom(sequence.firstTokens, growth);
+  }
+
+  /** Takes memory for the next token of row `row`, and some more; false where there is none. Alone any row has it. */
+  grow(row: number): boolean {
+    const { cachedTokens, mostTokens } = this.at(row);
+    if (cachedTokens < this.#memory.promisedTo(row)) return true;
+    return this.#memory.grow(row, Math.min(mostTokens, cachedTokens + GROWTH_TOKENS));
   }
 
   /** The sequence of row `row` < count. */
@@ -54,7 +67,7 @@ export class RunningBatch {
   /** Gives the next row to a sequence of the request in the prompt row, whose prompt is copied. */
   fork(request: ActiveRequest, sequence: Sequence): void {
     const row = this.#count++;
-    this.#memory.take(row, sequence.mostTokens);
+    this.#memory.take(row, sequence.firstTokens);
     this.#runner.copyRow(this.#runner.promptRow, row, request.promptTokens.length);
     this.#holders[row] = { request, sequence };
     sequence.row = row;

@@ -5,6 +5,7 @@ import { MagdiError } from "../base/errors.ts";
 import type { ActiveRequest } from "./active-request.ts";
 import { type EngineCaller, FairShares } from "./fair-shares.ts";
 import type { ModelRunner, StepOutput } from "./model-runner.ts";
+import { PrefillPace } from "./prefill-pace.ts";
 import type { PrefixCache } from "./prefix-cache.ts";
 import { PromptRow } from "./prompt-row.ts";
 import type { EngineStats } from "./request.ts";
@@ -34,11 +35,14 @@ export interface Step {
  *
  * Callers share the model fairly (turns.ts). One that has less than its share of rows takes them from those that
  * have more, and need not wait for a prompt row that another's long prompt or rowless samples occupy. What they give back
- * is computed anew, to the same bits, so that no answer depends on who else asks.
+ * is computed anew, to the same bits, so that no answer depends on who else asks. So is what samples give back where memory
+ * is too little for all of them to go on.
  */
 export class Scheduler {
   readonly #model: ModelRunner;
   readonly #promptRow: PromptRow;
+  readonly #prefixes: PrefixCache;
+  readonly #pace = new PrefillPace();
   readonly #sampler: Sampler;
   readonly #queue: WaitingQueue;
   readonly #batch: RunningBatch;
@@ -63,6 +67,7 @@ export class Scheduler {
   ) {
     this.#model = model;
     this.#promptRow = new PromptRow(model, prefixes);
+    this.#prefixes = prefixes;
     this.#sampler = new Sampler(model.vocabSize, model.candidateCount);
     this.#queue = new WaitingQueue(maxWaitingSamples);
     this.#batch = new RunningBatch(model, rowBudget);
@@ -84,6 +89,7 @@ export class Scheduler {
       leaver.fail(madeRoom(leaver));
     }
     this.#shares.enter(request.caller);
+    request.leastPrefillTokens = this.#leastPrefillTokens(request);
     this.#queue.push(request);
   }
 
@@ -110,9 +116,11 @@ export class Scheduler {
     this.#expire(nowMs);
     this.#batch.compact();
     this.#turns.countRows();
+    this.#growRows();
     this.#forkSamples();
     this.#yieldPromptRow();
     if (this.#promptRow.request === null) this.#startNext(nowMs);
+    this.#refuseHopeless(nowMs);
     this.#dropEnded();
 
     const { request: prompt, left } = this.#promptRow;
@@ -123,8 +131,10 @@ export class Scheduler {
   }
 
   /** Applies the output of the step that next() gave last. */
-  complete(step: Step, output: StepOutput): void {
+  complete(step: Step, output: StepOutput, elapsedMs: number): void {
     this.#sampler.begin(output);
+    if (step.phase === "prefill") this.#pace.add(elapsedMs, step.tokens.length);
+    else if (this.#promptRow.left > 0) this.#pace.add(elapsedMs, 0);
     if (step.phase === "decode") {
       // By request and sample, not by row: the order of events does not depend on which row a sample has.
       for (const request of this.#running) {
@@ -185,6 +195,36 @@ export class Scheduler {
     return !request.settled;
   }
 
+  /**
+   * Fails requests that cannot begin in time: even if only the prompts before them in their own caller's line were computed,
+   * as fast as lately, and no row had to be waited for.
+   */
+  #refuseHopeless(nowMs: number): void {
+    const { request: prompt, left } = this.#promptRow;
+    for (const [name, line] of this.#queue.waitingByCaller()) {
+      let ahead = prompt?.caller.name === name ? left : 0;
+      for (const request of line) {
+        const leastMs = this.#pace.leastMs(ahead);
+        const waitMs = nowMs - request.submittedMs + leastMs;
+        if (leastMs > 0 && waitMs > request.waitLimitMs) request.fail(waitsInVain(request, waitMs));
+        else ahead += request.leastPrefillTokens;
+      }
+    }
+  }
+
+  /** Prompt tokens that cannot come out of the prefix cache, which may come to hold what others in line have. */
+  #leastPrefillTokens({ promptTokens, request }: ActiveRequest): number {
+    const { capacityTokens } = this.#prefixes;
+    if (capacityTokens === 0) return promptTokens.length;
+    const scope = request.prefixScope ?? "";
+    let known = this.#prefixes.knownTokens(scope, promptTokens);
+    for (const other of [...this.#running, ...this.#queue.requests]) {
+      if ((other.request.prefixScope ?? "") !== scope) continue;
+      known = Math.max(known, commonTokens(other.promptTokens, promptTokens, capacityTokens));
+    }
+    return promptTokens.length - Math.min(known, capacityTokens);
+  }
+
   #yieldPromptRow(): void {
     const prompt = this.#promptRow.request;
     if (prompt === null || this.#turns.rivalOf(this.#promptRow) === null) return;
@@ -217,13 +257,29 @@ export class Scheduler {
       this.#shares.limitRows(this.#batch.count);
       const row = this.#shares.rowsOwed(prompt.caller.name) > 0 ? this.#turns.victimRow() : -1;
       if (row < 0) return false;
-      const victim = this.#batch.requestAt(row);
-      this.#batch.evict(row);
-      this.#shares.addRows(victim.caller.name, -1);
-      this.#queue.putBack(victim);
-      this.#preemptions++;
+      this.#preempt(row);
     }
     return true;
+  }
+
+  /** Gives each row memory for its next token, taking rows from others where there is too little for all. */
+  #growRows(): void {
+    for (let row = 0; row < this.#batch.count; ) {
+      if (this.#batch.grow(row)) row++;
+      else {
+        this.#preempt(this.#turns.growthVictimRow(this.#running));
+        row = 0;
+      }
+    }
+  }
+
+  /** Takes a row from its sample; its request waits for the prompt row again, unless it is there. */
+  #preempt(row: number): void {
+    const victim = this.#batch.requestAt(row);
+    this.#batch.evict(row);
+    this.#shares.addRows(victim.caller.name, -1);
+    if (victim !== this.#promptRow.request) this.#queue.putBack(victim);
+    this.#preemptions++;
   }
 
   #dropEnded(): void {
@@ -286,6 +342,25 @@ export class Scheduler {
       request.fail(error);
     }
   }
+}
+
+/** How many tokens two prompts begin with in common, as far as `most`. */
+function commonTokens(a: Int32Array, b: Int32Array, most: number): number {
+  const end = Math.min(a.length, b.length, most);
+  let length = 0;
+  while (length < end && a[length] === b[length]) length++;
+  return length;
+}
+
+/** The error of a request that is told so before it has waited too long. */
+function waitsInVain(request: ActiveRequest, waitMs: number): MagdiError {
+  const { queueTimeoutMs } = request.request;
+  const seconds = Math.ceil((waitMs - request.waitLimitMs) / 1000);
+  return new MagdiError(
+    "MAGDI_QUEUE_TIMEOUT",
+    `request ${request.id} would wait at least ${Math.round(waitMs)} ms before its prefill could begin, longer than the limit of ${queueTimeoutMs} ms; try again in ${seconds} s`,
+    { details: { queue_timeout_ms: queueTimeoutMs, retry_after_seconds: seconds } },
+  );
 }
 
 /** The error of a request that waited too long. */

@@ -16,6 +16,8 @@ export interface SequenceContext {
 }
 
 const NO_TOKENS: readonly number[] = [];
+/** Memory for a sequence's answer is taken by so many tokens at a time: it is not known how long it will be. */
+export const GROWTH_TOKENS = 128;
 
 export class Sequence {
   readonly index: number;
@@ -92,6 +94,13 @@ export class Sequence {
   /** Tokens that its row may come to hold. */
   get mostTokens(): number {
     return this.#promptLength + this.#maxTokens;
+  }
+
+  /** Tokens that its row gets memory for when it is taken. A sequence that had to give its row back gets room for twice what
+   * it had generated, so that it is never computed anew more often than its length doubles. */
+  get firstTokens(): number {
+    const ahead = Math.max(GROWTH_TOKENS, 2 * this.#tokenIds.length);
+    return Math.min(this.mostTokens, this.#promptLength + ahead);
   }
 
   /** The next step's input. */

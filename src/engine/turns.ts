@@ -72,6 +72,23 @@ export class Turns {
     return victim;
   }
 
+  /** The row that makes way when another cannot grow: of the caller furthest above its share, the last sample of the request
+   * that began last in `running`. The first of all goes on until it ends. */
+  growthVictimRow(running: readonly ActiveRequest[]): number {
+    let victim = 0;
+    for (let row = 1; row < this.#batch.count; row++)
+      if (this.#yieldsBefore(row, victim, running)) victim = row;
+    return victim;
+  }
+
+  #yieldsBefore(row: number, other: number, running: readonly ActiveRequest[]): boolean {
+    const [a, b] = [this.#batch.requestAt(row), this.#batch.requestAt(other)];
+    const owed = this.#shares.rowsOwed(a.caller.name) - this.#shares.rowsOwed(b.caller.name);
+    if (owed !== 0) return owed < 0;
+    if (a !== b) return running.indexOf(a) > running.indexOf(b);
+    return this.#batch.at(row).index > this.#batch.at(other).index;
+  }
+
   /** Rows that waiting callers other than `name` lack of their share. */
   #owedToOthers(name: string): number {
     let owed = 0;

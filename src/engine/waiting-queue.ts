@@ -37,6 +37,11 @@ export class WaitingQueue {
     }
   }
 
+  /** The requests that have not begun, in order, by the caller's name. They may leave meanwhile. */
+  *waitingByCaller(): Iterable<[string, readonly ActiveRequest[]]> {
+    for (const [name, line] of [...this.#lines]) yield [name, line.filter(({ waiting }) => waiting)];
+  }
+
   /** Samples that wait for a row, by the caller's name. */
   *samplesByCaller(): Iterable<[string, number]> {
     for (const [name, line] of this.#lines) {

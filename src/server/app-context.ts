@@ -14,6 +14,7 @@ import type { Tracing } from "./observation/request-trace.ts";
 import type { AnswerMemory } from "./operations/answer-memory.ts";
 import type { Lifecycle } from "./operations/lifecycle.ts";
 import type { ByteBudget } from "./transport/byte-budget.ts";
+import type { LoopTurns } from "./transport/loop-turns.ts";
 import type { OpenWebSockets } from "./transport/websocket-upgrades.ts";
 
 export interface ServingContext {
@@ -41,6 +42,8 @@ export interface RouteOptions {
   readonly sockets: OpenWebSockets;
   /** For WebSocket messages that arrive, and bodies. */
   readonly bodyBudget: ByteBudget;
+  /** For work that holds the event loop. */
+  readonly turns: LoopTurns;
   readonly limits: LimitWatch;
 }
 

@@ -3,6 +3,7 @@
 import Fastify, { type FastifyInstance, LogController } from "fastify";
 import { serializerCompiler, type ZodTypeProvider } from "fastify-type-provider-zod";
 import { type Clock, systemClock } from "../base/clock.ts";
+import { DEFAULT_BUFFER_BYTES } from "../engine/memory-plan.ts";
 import { type Baselines, loadBaselines } from "../voting/baselines.ts";
 import { openApiKeys } from "./access/api-keys.ts";
 import { initialCaller, installAuthentication } from "./access/authentication.ts";
@@ -39,7 +40,8 @@ import { voteRoute } from "./reason/vote-route.ts";
 import { REASON_WEBSOCKET_PATH, reasonWebSocketRoute } from "./reason/websocket-route.ts";
 import { type ServedStudent, tellFileCheck } from "./served-student.ts";
 import { ByteBudget } from "./transport/byte-budget.ts";
-import { HttpConnections } from "./transport/http-connections.ts";
+import { HttpConnections, MAX_PIPELINED } from "./transport/http-connections.ts";
+import { LoopTurns } from "./transport/loop-turns.ts";
 import { compileValidator, installJsonBodies } from "./transport/request-body.ts";
 import { REQUEST_ID_HEADER, requestIdOf } from "./transport/request-headers.ts";
 import { UnreadAnswers } from "./transport/unread-answers.ts";
@@ -154,30 +156,47 @@ export function buildApp(options: AppOptions): FastifyInstance {
     );
   }
   const ofOneClient = (all: number) => Math.max(1, Math.floor(all * config.clientShare));
+  // Until the student is loaded it is not known how much memory there is.
+  const answerBounds = (planned = DEFAULT_BUFFER_BYTES) => {
+    const totalBytes = config.answerBufferBytes ?? planned;
+    return { totalBytes, perClientBytes: ofOneClient(totalBytes) };
+  };
+  const bodyBounds = (planned = DEFAULT_BUFFER_BYTES) => {
+    const totalBytes = config.bodyBufferBytes ?? planned;
+    // A body of the largest size is taken, whatever else the settings say.
+    const least = 2 * config.bodyLimitBytes;
+    return {
+      totalBytes: Math.max(totalBytes, least),
+      perClientBytes: Math.max(ofOneClient(totalBytes), least),
+    };
+  };
   const unread = new UnreadAnswers({
     clock,
     limits: reached,
     timeoutMs: config.writeTimeoutMs,
-    totalBytes: config.answerBufferBytes,
-    perClientBytes: ofOneClient(config.answerBufferBytes),
+    bounds: answerBounds(),
   });
-  const bodyBudget = new ByteBudget({
-    clock,
-    // A body of the largest size is taken, whatever else the settings say.
-    totalBytes: Math.max(config.bodyBufferBytes, 2 * config.bodyLimitBytes),
-    perClientBytes: Math.max(ofOneClient(config.bodyBufferBytes), 2 * config.bodyLimitBytes),
-  });
+  const bodyBudget = new ByteBudget({ clock, ...bodyBounds() });
 
   // Hooks run in this order.
   connections.watch(app, {
     limits: reached,
     room,
     perClient: ofOneClient(room.connections),
+    pipelinedPerClient: ofOneClient(MAX_PIPELINED),
     unread,
     isProxy: addressMatcher(config.trustProxy),
   });
   installRequestLimits(app, config);
   installJsonBodies(app, { limitBytes: config.bodyLimitBytes, budget: bodyBudget, limits: reached });
+  const turns = new LoopTurns();
+  app.addHook("preParsing", async (request, reply, payload) => {
+    if (request.routeOptions.config.open) return payload;
+    const { socket } = request.raw;
+    const isThere = await turns.take(request.caller.account, () => socket.destroyed);
+    if (!isThere) reply.hijack(); // nobody is there to read an answer
+    return payload;
+  });
   installHostCheck(app, config);
   installBrowserAccess(app, config.corsOrigins);
   app.after(() => {
@@ -204,7 +223,7 @@ export function buildApp(options: AppOptions): FastifyInstance {
   });
 
   const typed = app.withTypeProvider<ZodTypeProvider>();
-  const routeOptions = { context, routes, sockets, bodyBudget, limits: reached };
+  const routeOptions = { context, routes, sockets, bodyBudget, turns, limits: reached };
   for (const route of [
     indexRoute,
     playgroundRoute,
@@ -232,7 +251,10 @@ export function buildApp(options: AppOptions): FastifyInstance {
       metrics.serve(student.id, () => student.engine.stats());
       if (student.memory !== undefined) {
         metrics.engine.showMemory(student.memory);
-        context.answers.bound(student.memory.bytes.answers);
+        const { answers, bodies, unread_answers } = student.memory.bytes;
+        context.answers.bound(answers);
+        bodyBudget.bound(bodyBounds(bodies));
+        unread.bound(answerBounds(unread_answers));
       }
       lifecycle.studentLoaded(student);
       tellFileCheck(app.log, student);

@@ -173,14 +173,16 @@ export const serverSettings = z.object({
       "open WebSockets; then one that was idle for a minute is closed, or a further one answered 503",
     ),
   bodyBufferBytes: wholeNumber(1024, 1_099_511_627_776)
-    .default(67_108_864)
+    .nullable()
+    .default(null)
     .describe(
-      "bytes of bodies of all requests under way, and of WebSocket messages that arrive; more are answered 503",
+      "bytes of bodies of all requests under way, and of WebSocket messages that arrive; more are answered 503; default: a 64th of the memory, from 8 MB to 64 MiB",
     ),
   answerBufferBytes: wholeNumber(1024, 1_099_511_627_776)
-    .default(67_108_864)
+    .nullable()
+    .default(null)
     .describe(
-      "bytes of all answers that clients have not read; beyond it who has not read for the longest is cut off",
+      "bytes of all answers that clients have not read; beyond it who has not read for the longest is cut off; default: a 64th of the memory, from 8 MB to 64 MiB",
     ),
   clientShare: numberThat("a number above 0 and at most 1", (share) => share > 0 && share <= 1)
     .default(0.25)

@@ -35,7 +35,15 @@ const LARGE: MemoryNeeds = {
   hiddenSize: 2048,
   intermediateSize: 8192,
 };
-const DEFAULTS: MemoryWishes = { batchRows: 32, contextLength: null, prefixCacheTokens: null };
+/** magdi serve's own. */
+const DEFAULTS: MemoryWishes = {
+  batchRows: 32,
+  contextLength: null,
+  prefixCacheTokens: null,
+  bodyBufferBytes: null,
+  answerBufferBytes: null,
+  bodyLimitBytes: MIB,
+};
 
 const plan = (bytes: number, needs = SMOL, wishes: Partial<MemoryWishes> = {}): MemoryPlan =>
   planMemory({ bytes, boundedBy: "a limit" }, needs, { ...DEFAULTS, ...wishes });
@@ -138,6 +146,49 @@ test("an explicit setting that does not fit is refused, and what the refusal pro
   assert.equal(plan(1 * GIB, SMOL, { prefixCacheTokens: 3000, contextLength: 1024 }).prefixCacheTokens, 3000);
   // Logits for a thousand rows take more than there is.
   refusal(1 * GIB, SMOL, { batchRows: 1024 });
+});
+
+test("bodies that arrive and answers that nobody reads are part of it, and those that cannot fit are refused", () => {
+  for (const [bytes, each] of [
+    [512 * MIB, 8_388_608],
+    [GIB, 16_777_216],
+    [4 * GIB, 67_108_864],
+    [64 * GIB, 67_108_864],
+  ] as const) {
+    const { bodies, unread_answers } = plan(bytes).bytes;
+    assert.deepEqual([bodies, unread_answers], [each, each]);
+  }
+  const given = plan(2 * GIB, SMOL, {
+    bodyBufferBytes: 100e6,
+    answerBufferBytes: 200e6,
+    bodyLimitBytes: 20e6,
+  });
+  assert.deepEqual([given.bytes.bodies, given.bytes.unread_answers], [100e6, 200e6]);
+  assert.ok(given.bytes.requests >= 320e6, "what is made of the largest body");
+  assert.ok(
+    (given.rowBudget?.tokens ?? 0) < (plan(2 * GIB).rowBudget?.tokens ?? 0) - 300e6 / SMOL.tokenBytes,
+  );
+  // Two bodies of the largest size, whatever the buffer.
+  assert.equal(plan(2 * GIB, SMOL, { bodyLimitBytes: 20e6 }).bytes.bodies, 40e6);
+  assert.match(
+    refusal(GIB, SMOL, { bodyBufferBytes: 800e6 }),
+    /or choose a smaller body-buffer-bytes, a smaller dtype/,
+  );
+  assert.match(
+    refusal(GIB, SMOL, { answerBufferBytes: 800e6 }),
+    /choose a smaller answer-buffer-bytes, a smaller dtype/,
+  );
+  assert.match(
+    refusal(GIB, SMOL, { bodyLimitBytes: 60e6 }),
+    /choose a smaller body-limit-bytes, a smaller dtype/,
+  );
+  // A program without a server sets nothing aside for them.
+  const { bodies, unread_answers } = planMemory({ bytes: GIB, boundedBy: "a limit" }, SMOL, {
+    batchRows: 32,
+    contextLength: null,
+    prefixCacheTokens: null,
+  }).bytes;
+  assert.deepEqual([bodies, unread_answers], [0, 0]);
 });
 
 test("where no pages can be given back, fewer rows are full at once", () => {

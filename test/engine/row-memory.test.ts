@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { sampleRandom } from "../../src/engine/random.ts";
 import { RowMemory, rowCost } from "../../src/engine/row-memory.ts";
-import { Ear, rejection, toyEngine, toyRequest } from "../support/toy-engine.ts";
+import { alone, Ear, rejection, SAMPLED, toyEngine, toyRequest } from "../support/toy-engine.ts";
 
 test("a row takes whole pages, and one more for its ends", () => {
   assert.deepEqual([rowCost(1, 16), rowCost(16, 16), rowCost(17, 16)], [32, 32, 48]);
@@ -26,6 +26,7 @@ test("rows that end and come leave no more behind than the budget, in any order"
       touched[row] = Math.min(touched[row]!, from);
     });
     let taken = 0;
+    let grown = 0;
     for (let turn = 0; turn < 300; turn++) {
       const tokens = 1 + below(longest);
       const count = promised.filter((promise) => promise > 0).length;
@@ -34,6 +35,15 @@ test("rows that end and come leave no more behind than the budget, in any order"
         memory.take(count, tokens);
         touched[count] = Math.max(touched[count]!, tokens);
         taken++;
+      } else if (count > 0 && below(2) === 0) {
+        const row = below(count);
+        const longer = Math.min(longest, promised[row]! + below(20));
+        if (memory.grow(row, longer)) {
+          promised[row] = longer;
+          touched[row] = Math.max(touched[row]!, longer);
+          grown++;
+        }
+        assert.equal(memory.promisedTo(row), promised[row]);
       } else if (count > 0) {
         // As the batch does: the last row moves into the one that has ended.
         const [ended, last] = [below(count), count - 1];
@@ -50,7 +60,7 @@ test("rows that end and come leave no more behind than the budget, in any order"
       for (const held of touched) if (held > 0) sum += rowCost(held, pageTokens);
       assert.ok(sum <= budget.tokens, `seed ${seed}: ${sum} of ${budget.tokens}`);
     }
-    assert.ok(taken > 50);
+    assert.ok(taken > 20 && grown > 20, `${taken} ${grown}`);
     assert.ok(memory.hasRoom(longest) || promised.some((promise) => promise > 0), "a full row fits alone");
   }
 });
@@ -103,6 +113,75 @@ test("a sample that was cancelled while it waited for memory leaves the prompt r
   assert.deepEqual(
     samples.map(({ finishReason }) => finishReason),
     ["length", "length", "cancelled"],
+  );
+  await engine.close();
+});
+
+/** Rows of 512 tokens and memory for two of them. */
+const CONTEXT = 512;
+const TWO_ROWS = { tokens: 2 * rowCost(CONTEXT, 8), pageTokens: 8 };
+
+test("answers whose end is not known run side by side while they are short", async () => {
+  const { engine, runner } = toyEngine(
+    { maxRows: 8, contextLength: CONTEXT, endEvery: 20 },
+    { rowBudget: TWO_ROWS },
+  );
+  let mostRows = 0;
+  runner.duringStep = ({ rows }) => {
+    mostRows = Math.max(mostRows, rows);
+    assert.ok(runner.heldTokens(8) <= TWO_ROWS.tokens);
+  };
+  const open = Array.from({ length: 8 }, (_, seed) =>
+    engine.submit(toyRequest({ sampling: { ...SAMPLED, maxTokens: CONTEXT, seed } }), new Ear()),
+  );
+  for (const { done } of open) assert.equal((await done).samples[0]?.finishReason, "stop");
+  // 3 tokens of prompt and 128 more, in pages, and as much as that again to grow: four rows, where two full ones fit.
+  assert.equal(mostRows, 4);
+  assert.equal(engine.stats().preemptions, 0);
+  await engine.close();
+});
+
+test("answers that outgrow the memory take turns: all end, within the budget, and none differs from one that is alone", async () => {
+  const model = { maxRows: 8, contextLength: CONTEXT };
+  const { engine, runner } = toyEngine(model, { rowBudget: TWO_ROWS });
+  runner.duringStep = () => assert.ok(runner.heldTokens(8) <= TWO_ROWS.tokens);
+  const requests = Array.from({ length: 6 }, (_, at) =>
+    toyRequest({
+      id: `${at}`,
+      samples: 1 + (at % 3),
+      promptTokens: Int32Array.from({ length: 3 + 40 * at }, (_, position) => 4 + ((at + position) % 30)),
+      sampling: { ...SAMPLED, maxTokens: at === 2 ? 5 : CONTEXT, seed: at },
+      caller: { name: at < 4 ? "many" : "few", weight: 1 },
+    }),
+  );
+  const results = await Promise.all(requests.map((request) => engine.submit(request, new Ear()).done));
+  const { preemptions, recomputedTokens, kvCacheUsageRatio } = engine.stats();
+  assert.ok(preemptions > 3, `${preemptions}`);
+  const generated = results
+    .flatMap(({ samples }) => samples)
+    .reduce((sum, { tokenIds }) => sum + tokenIds.length, 0);
+  const prompts = requests.reduce((sum, { promptTokens }) => sum + promptTokens.length, 0);
+  assert.ok(recomputedTokens < 2 * generated + preemptions * prompts, `${recomputedTokens} of ${generated}`);
+  assert.equal(kvCacheUsageRatio, 0);
+  for (const [at, request] of requests.entries()) {
+    assert.deepEqual(results[at]?.samples, await alone(request, model), `request ${at}`);
+  }
+  await engine.close();
+});
+
+test("a sample that lost its row may be cancelled, and so may the one that took its memory", async () => {
+  const { engine } = toyEngine({ maxRows: 8, contextLength: CONTEXT }, { rowBudget: TWO_ROWS });
+  const generation = engine.submit(toyRequest({ samples: 4, sampling: { maxTokens: CONTEXT } }), {
+    onToken({ sample }) {
+      if (sample !== 0 || engine.stats().preemptions === 0) return;
+      generation.cancel("cancelled", 3);
+      generation.cancel("cancelled", 0);
+    },
+  });
+  const { samples } = await generation.done;
+  assert.deepEqual(
+    samples.map(({ finishReason }) => finishReason),
+    ["cancelled", "length", "length", "cancelled"],
   );
   await engine.close();
 });

@@ -2,6 +2,7 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import type { MagdiError } from "../../src/base/errors.ts";
 import type { CancelReason } from "../../src/base/finish-reason.ts";
 import type { Generation } from "../../src/engine/request.ts";
 import { alone, Ear, rejection, toyEngine, toyRequest } from "../support/toy-engine.ts";
@@ -295,6 +296,69 @@ test("who is next waits no longer than it may for a step that takes long", async
   await engine.submit(toyRequest({ sampling: { maxTokens: 2 } })).done;
   assert.match(String(await rejection(next!)), /waited longer than 20 ms/);
   assert.equal(clock.pendingTimers, 0);
+});
+
+const PROMPT_TOKENS = 1500;
+/** Twenty prompts in a line that is let stand for a second, 10 ms a step. Equal prompts are computed once. */
+async function twentyPrompts(seedOf: (at: number) => number, callerOf: (at: number) => string) {
+  const { engine, runner, clock } = toyEngine(
+    { maxRows: 2, contextLength: 2048, prefillChunkTokens: 128 },
+    { prefixCacheTokens: 1600 },
+  );
+  runner.duringStep = () => clock.advance(10);
+  const startMs = clock.nowMs();
+  const endings = Array.from({ length: 20 }, async (_, at) => {
+    const promptTokens = Int32Array.from(
+      { length: PROMPT_TOKENS },
+      (_, place) => 4 + ((seedOf(at) + place) % 30),
+    );
+    const fields = { promptTokens, queueTimeoutMs: 1000, caller: { name: callerOf(at), weight: 1 } };
+    const generation = engine.submit(toyRequest({ ...fields, sampling: { maxTokens: 1 } }));
+    const error = await generation.done.then(
+      () => null,
+      (failure: MagdiError) => failure,
+    );
+    return { at, error, afterMs: clock.nowMs() - startMs };
+  });
+  return Promise.all(endings);
+}
+
+test("who would wait in vain is told so as soon as it is known, and when to come again", async () => {
+  const endings = await twentyPrompts(
+    (at) => at,
+    () => "one",
+  );
+  const refused = endings.filter(({ error }) => error !== null);
+  // A prompt takes 12 steps.
+  assert.ok(refused.length >= 10 && refused.length <= 12, `${refused.length}`);
+  for (const { at, error, afterMs } of refused) {
+    assert.ok(afterMs <= 120, `request ${at} was told after ${afterMs} ms`);
+    assert.equal(error?.code, "MAGDI_QUEUE_TIMEOUT");
+    assert.match(String(error), /would wait at least \d+ ms .* limit of 1000 ms; try again in [12] s/);
+    assert.equal(error?.details.queue_timeout_ms, 1000);
+    assert.ok(Number(error?.details.retry_after_seconds) >= 1);
+  }
+  // The first in line are served.
+  assert.deepEqual(
+    refused.map(({ at }) => at),
+    Array.from({ length: refused.length }, (_, at) => 20 - refused.length + at),
+  );
+});
+
+test("prompts that others in line leave computed are not counted again", async () => {
+  const endings = await twentyPrompts(
+    () => 1,
+    () => "one",
+  );
+  assert.ok(endings.every(({ error }) => error === null));
+});
+
+test("what others have in line is not counted against a caller that is served before them", async () => {
+  const endings = await twentyPrompts(
+    (at) => at,
+    (at) => (at === 19 ? "few" : "many"),
+  );
+  assert.equal(endings[19]?.error, null);
 });
 
 test("a deadline ends all samples of a request, wherever it is, and keeps what they have", async () => {

@@ -105,6 +105,13 @@ test("scenarios that load a server which runs already", async (t) => {
     assert.equal(typeof figure(report, "later than on an idle server"), "number");
   });
 
+  await t.test("churn: connections come and go, /health is answered, and nothing stays", async () => {
+    const report = await load(["--scenario", "churn", "--requests", "48", "--connections", "6"]);
+    assertHeld(report, []);
+    assert.ok((figure(report, "connections a second") ?? 0) > 0);
+    assert.equal(typeof figure(report, "/health p99"), "number");
+  });
+
   await t.test("a server that somebody else loads too does not pass", async () => {
     const stranger = (): Promise<unknown> =>
       fetch(`${url}/v1/reason`, {

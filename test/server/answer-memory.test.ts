@@ -16,7 +16,7 @@ const memory: MemoryPlan = {
   available: { bytes: 1e9, boundedBy: "a limit" },
   bytes: {
     ...{ process: 1, weights: 2, scratch: 3, requests: 4, answers: BOUND_TOKENS * 21 * ENTRY_BYTES },
-    ...{ reserve: 5, prefix_cache: 6, rows: 7 },
+    ...{ reserve: 5, prefix_cache: 6, rows: 7, bodies: 8e6, unread_answers: 8e6 },
   },
   batchRows: 8,
   contextLength: 512,

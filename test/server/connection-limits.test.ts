@@ -168,7 +168,7 @@ test("a client that sends hundreds of requests without waiting for answers is to
   await held.catch(() => {});
   const received = await early.over();
   assert.deepEqual(statuses(received), [429]);
-  assert.match(received, /32 requests of this connection are unanswered/);
+  assert.match(received, /too many requests are unanswered: at most 32 of a connection, and 1024 /);
   await until(() => server.app.lifecycle.active === 0);
   const expecting = new RawConnection(t, server.port);
   const held2 = student.runner.stepHeld();
@@ -191,6 +191,40 @@ test("a client that sends hundreds of requests without waiting for answers is to
   const begun = [...log.body.matchAll(models)].reduce((sum, [, times]) => sum + Number(times), 0);
   assert.ok(begun < 64 + 70, `${begun} requests reached the routes`);
   assert.equal(await count("pipelined"), 2);
+});
+
+test("requests that wait behind others are bounded over all connections, and over those of one client", async (t) => {
+  for (const [clientShare, expected] of [
+    [1, 1024],
+    [0.25, 256],
+  ] as const) {
+    const { server, student, count } = await start(t, { clientShare });
+    const release = student.runner.hold();
+    const held = student.runner.stepHeld();
+    const first = new RawConnection(t, server.port);
+    first.send(ASK);
+    await held;
+    // What stays unanswered on each behind its first request: nobody gets on before it is.
+    const connections = Array.from({ length: 36 }, () => new RawConnection(t, server.port));
+    const most = Math.floor(expected / 31);
+    for (const connection of connections) connection.send(ASK + GET("/v1/models").repeat(31));
+    await until(() => connections.filter(({ closed }) => closed).length === 36 - most);
+    const cut = connections.filter(({ closed }) => closed);
+    assert.ok(cut.every(({ received }) => /^HTTP\/1.1 429 /.test(received)));
+    assert.equal(await count("pipelined"), 36 - most);
+    // One request of a connection has its place as ever.
+    const other = new RawConnection(t, server.port);
+    other.send(GET("/v1/models"));
+    await until(() => statuses(other.received).length === 1);
+    release();
+    await until(() =>
+      connections.every(({ closed, received }) => closed || statuses(received).length === 32),
+    );
+    // And when they are answered there are places again.
+    other.send(GET("/v1/models").repeat(32));
+    await until(() => statuses(other.received).length === 33);
+    assert.equal(await count("pipelined"), 36 - most);
+  }
 });
 
 test("WebSockets have places of their own: beyond them 503, and 429 for one address, until an idle one makes room", async (t) => {

@@ -5,6 +5,7 @@ import type { ServerConfig } from "../../src/server/config.ts";
 import { ManualClock } from "../support/manual-clock.ts";
 import { RawConnection } from "./support/raw-connection.ts";
 import { type RunningApp, runTiny } from "./support/running-app.ts";
+import { connectSocket } from "./support/socket-client.ts";
 import { until } from "./support/until.ts";
 
 const MEGABYTE = 1_000_000;
@@ -116,6 +117,32 @@ for (const kind of ["a stream", "a whole answer"] as const) {
     assert.equal(await server.metric('magdi_request_failures_total{reason="disconnect"}'), 1);
   });
 }
+
+test("a WebSocket's client that reads nothing is cut off after the time it had, and its questions stop", async (t) => {
+  const { clock, server, student, count, pass, value } = await start(t, { clientShare: 1 });
+  const client = await connectSocket(t, server);
+  client.ask("q", "{{x*}}", { samples: 8, max_tokens: 60_000, early_stop: "off" });
+  await client.frame(({ type }) => type === "token");
+  client.ws.pause();
+  // Beside the tokens, answers to questions that are wrong in every field: more than the kernels hold.
+  const long = "y".repeat(60);
+  const fields = { question: [long], passage: [long], samples: long, temperature: long, top_p: long };
+  const wrong = JSON.stringify({ type: "reason", id: "wrong", ...fields });
+  while ((await value("magdi_answer_buffer_bytes")) < MEGABYTE) {
+    for (let sent = 0; sent < 1000; sent++) client.ws.send(wrong);
+    await until(() => client.ws.bufferedAmount === 0);
+    clock.advance(1);
+    await pass(0.5);
+  }
+  await pass(28);
+  assert.equal(student.engine.stats().samplesRunning, 8);
+  await pass(4);
+  await until(() => student.engine.stats().samplesRunning === 0 && server.app.lifecycle.active === 0);
+  await assertCut(server);
+  assert.equal(await count("unread_answer"), 1);
+  assert.equal(await server.metric('magdi_request_failures_total{reason="disconnect"}'), 1);
+  assert.equal(await value("magdi_answer_buffer_bytes"), 0);
+});
 
 test("unread answers of all take no more than there is: whoever has not read for the longest is cut off", async (t) => {
   const { server, count, pass, value } = await start(t, {

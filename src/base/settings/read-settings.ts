@@ -8,6 +8,9 @@ import { isObject } from "../files/json-file.ts";
 import { nearestName } from "./nearest-name.ts";
 import { flagOf, fromText, type Setting, settingsOf, variableOf } from "./setting.ts";
 
+/** What errors show of a name that is none. */
+const MAX_NAME_CHARS = 100;
+
 /** Values by key. */
 export interface SettingsSource {
   /** A key's name in errors: "--learning-rate", "settings.json: learningRate". */
@@ -28,11 +31,10 @@ export function readSettings<S extends z.core.$ZodLooseShape>(
       if (!Object.hasOwn(schema.shape, key)) {
         const known = Object.keys(schema.shape);
         const near = nearestName(flagOf(key), known.map(flagOf));
-        const meant = near === null ? "" : `, did you mean ${known.find((one) => flagOf(one) === near)}?`;
-        throw new MagdiError(
-          "MAGDI_BAD_CONFIG",
-          `${source.nameOf(key)} is not a setting${meant}; the settings are ${known.join(", ")}`,
-        );
+        const meant = known.find((one) => flagOf(one) === near);
+        const remedy = meant === undefined ? "--help lists the settings" : `did you mean ${meant}?`;
+        const named = key.length > MAX_NAME_CHARS ? `${key.slice(0, MAX_NAME_CHARS)}…` : key;
+        throw new MagdiError("MAGDI_BAD_CONFIG", `${source.nameOf(named)} is not a setting; ${remedy}`);
       }
       places.set(key, source);
     }

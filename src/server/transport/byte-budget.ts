@@ -3,24 +3,34 @@
 import type { Clock } from "../../base/clock.ts";
 import type { Shortage } from "./places.ts";
 
-export interface ByteBudgetOptions {
-  readonly clock: Clock;
+export interface ByteBounds {
   readonly totalBytes: number;
   readonly perClientBytes: number;
+}
+
+export interface ByteBudgetOptions extends ByteBounds {
+  readonly clock: Clock;
 }
 
 /** Who has been sending for less does not give way: a megabyte over 2 Mbit/s takes no longer. */
 const MIN_SENDING_MS = 5000;
 
 export class ByteBudget {
-  readonly #options: ByteBudgetOptions;
+  readonly #clock: Clock;
+  #bounds: ByteBounds;
   readonly #clientBytes = new Map<string, number>();
   /** Those that still send, the longest first. */
   readonly #sending = new Set<HeldBytes>();
   #heldBytes = 0;
 
-  constructor(options: ByteBudgetOptions) {
-    this.#options = options;
+  constructor({ clock, ...bounds }: ByteBudgetOptions) {
+    this.#clock = clock;
+    this.#bounds = bounds;
+  }
+
+  /** Sets the bounds, once they are known. What is held already stays. */
+  bound(bounds: ByteBounds): void {
+    this.#bounds = bounds;
   }
 
   get heldBytes(): number {
@@ -30,7 +40,7 @@ export class ByteBudget {
   /** Nothing is held yet. `giveWay` is called at most once, when the bytes have been taken back. */
   open(client: string, giveWay: () => void): HeldBytes {
     const held: HeldBytes = new HeldBytes({
-      sinceMs: this.#options.clock.nowMs(),
+      sinceMs: this.#clock.nowMs(),
       giveWay,
       change: (bytes) => this.#change(held, client, bytes),
       settle: () => this.#sending.delete(held),
@@ -43,7 +53,7 @@ export class ByteBudget {
     const more = bytes - held.bytes;
     const ofClient = this.#clientBytes.get(client) ?? 0;
     if (more > 0) {
-      if (ofClient + more > this.#options.perClientBytes) return "client";
+      if (ofClient + more > this.#bounds.perClientBytes) return "client";
       if (!this.#makeRoom(more, held)) return "total";
     }
     // Whoever gave way may have been the same client's.
@@ -55,10 +65,10 @@ export class ByteBudget {
   }
 
   #makeRoom(bytes: number, asking: HeldBytes): boolean {
-    const { totalBytes, clock } = this.#options;
+    const { totalBytes } = this.#bounds;
     for (const held of this.#sending) {
       if (this.#heldBytes + bytes <= totalBytes) break;
-      if (clock.nowMs() - held.sinceMs < MIN_SENDING_MS) break;
+      if (this.#clock.nowMs() - held.sinceMs < MIN_SENDING_MS) break;
       if (held !== asking) held.giveWay();
     }
     return this.#heldBytes + bytes <= totalBytes;

@@ -20,6 +20,8 @@ const FINAL_READ_MS = 2000;
 const MIN_IDLE_MS = 5000;
 /** More than any client that pipelines has. All that arrive at once are begun at once, in one turn of the event loop. */
 const MAX_UNANSWERED = 32;
+/** Requests behind others on their connections, of all of them: each takes some 8 kB. */
+export const MAX_PIPELINED = 1024;
 /** Answers of more are counted as soon as they are written. */
 const LARGE_ANSWER_BYTES = 16_384;
 
@@ -27,6 +29,8 @@ export interface ConnectionLimits {
   readonly limits: LimitWatch;
   readonly room: ConnectionRoom;
   readonly perClient: number;
+  /** Of MAX_PIPELINED. */
+  readonly pipelinedPerClient: number;
   readonly unread: UnreadAnswers;
   /** Whether the peer is a proxy that is trusted to say for whom it asks; it may have any number of connections. */
   isProxy(address: string): boolean;
@@ -105,7 +109,7 @@ export class HttpConnections {
     server.on("error", (error) => {
       if (server.listening) limits.reached("descriptors", error);
     });
-    this.#limitPipelining(app, limits);
+    this.#limitPipelining(app, options);
 
     app.addHook("onRequest", async (request, reply) => {
       const { raw } = request;
@@ -195,15 +199,28 @@ export class HttpConnections {
    * Requests that arrive together are all begun within one turn of the event loop, however many they are, and even after
    * their connection was cut: those that are too many never reach Fastify.
    */
-  #limitPipelining(app: FastifyInstance, limits: LimitWatch): void {
+  #limitPipelining(app: FastifyInstance, { limits, pipelinedPerClient, isProxy }: ConnectionLimits): void {
     const { server } = app;
+    const behind = new Places<ServerResponse>({
+      clock: this.#clock,
+      total: MAX_PIPELINED,
+      perClient: pipelinedPerClient,
+      minIdleMs: Number.POSITIVE_INFINITY,
+      onGiveUp() {},
+    });
+    const hasPlace = ({ socket, client, unanswered }: HttpConnection, response: ServerResponse): boolean => {
+      if (unanswered === 0) return true;
+      if (unanswered >= MAX_UNANSWERED) return false;
+      const counted = isProxy(socket.remoteAddress ?? "") ? null : client;
+      return behind.take(response, counted) === null;
+    };
     const listeners = server.listeners("request");
     server.removeAllListeners("request");
     server.on("request", (request: IncomingMessage, response: ServerResponse) => {
       const connection = this.#open.get(request.socket);
       if (connection !== undefined) {
         if (connection.rejected || request.socket.destroyed) return;
-        if (connection.unanswered >= MAX_UNANSWERED) {
+        if (!hasPlace(connection, response)) {
           limits.reached("pipelined");
           connection.rejected = true;
           if (nothingBegun(connection)) rejectSocket(request.socket, tooManyUnanswered());
@@ -211,7 +228,10 @@ export class HttpConnections {
           return;
         }
         connection.unanswered++;
-        response.once("close", () => connection.unanswered--);
+        response.once("close", () => {
+          connection.unanswered--;
+          behind.leave(response);
+        });
       }
       for (const listener of listeners) listener.call(server, request, response);
     });
@@ -242,6 +262,6 @@ function refusalOf(shortage: Shortage): MagdiError {
 function tooManyUnanswered(): MagdiError {
   return new MagdiError(
     "MAGDI_TOO_MANY_REQUESTS",
-    `${MAX_UNANSWERED} requests of this connection are unanswered, which is the limit; wait for their answers`,
+    `too many requests are unanswered: at most ${MAX_UNANSWERED} of a connection, and ${MAX_PIPELINED} of all that wait behind others on theirs; wait for answers`,
   );
 }

@@ -3,6 +3,7 @@
 import type { Clock } from "../../base/clock.ts";
 import type { LimitWatch } from "../observation/limit-watch.ts";
 import type { Limit } from "../observation/limits.ts";
+import type { ByteBounds } from "./byte-budget.ts";
 
 const SWEEP_MS = 500;
 /** An answer that was just written is not cut off for the bytes that it has, unless there are twice too many. */
@@ -36,12 +37,12 @@ export interface UnreadAnswersOptions {
   readonly clock: Clock;
   readonly limits: LimitWatch;
   readonly timeoutMs: number;
-  readonly totalBytes: number;
-  readonly perClientBytes: number;
+  readonly bounds: ByteBounds;
 }
 
 export class UnreadAnswers {
   readonly #options: UnreadAnswersOptions;
+  #bounds: ByteBounds;
   readonly #watched = new Map<Writing, Watched>();
   readonly #clientBytes = new Map<string, number>();
   #totalBytes = 0;
@@ -49,6 +50,12 @@ export class UnreadAnswers {
 
   constructor(options: UnreadAnswersOptions) {
     this.#options = options;
+    this.#bounds = options.bounds;
+  }
+
+  /** Sets the bounds, once they are known. */
+  bound(bounds: ByteBounds): void {
+    this.#bounds = bounds;
   }
 
   /** As it was at the last look. */
@@ -139,7 +146,7 @@ export class UnreadAnswers {
 
   /** Cuts off whoever has not read for the longest, until the rest fits. */
   #enforce(client: string): void {
-    const { totalBytes, perClientBytes } = this.#options;
+    const { totalBytes, perClientBytes } = this.#bounds;
     const ofClient = () => this.#clientBytes.get(client) ?? 0;
     if (this.#totalBytes <= totalBytes && ofClient() <= perClientBytes) return;
     for (const [writing, watched] of this.#watched) this.#lookAt(writing, watched);

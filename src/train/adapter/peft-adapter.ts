@@ -142,12 +142,13 @@ export function readPeftAdapter(folder: string, config: DecoderConfig): PeftAdap
   });
 }
 
-/** @throws MAGDI_BAD_FILE when every B is zero, as before training: such an adapter changes nothing. */
+/** @throws MAGDI_BAD_FILE when every s·B·A is zero, as before training: such an adapter changes nothing. */
 export function assertNotNoOp({ source, modules }: PeftAdapter): void {
-  if (modules.some(({ a, b }) => b.some((value) => value !== 0) && a.some((value) => value !== 0))) return;
+  const isNotZero = (value: number): boolean => value !== 0;
+  if (modules.some(({ a, b, scale }) => scale !== 0 && b.some(isNotZero) && a.some(isNotZero))) return;
   throw new MagdiError(
     "MAGDI_BAD_FILE",
-    `${source}: every adapter's product B·A is zero, so that the result would be the base itself; was it saved before training?`,
+    `${source}: every adapter's product B·A is zero, or its lora_alpha is, so that the result would be the base itself; was it saved before training?`,
   );
 }
 

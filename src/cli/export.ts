@@ -11,11 +11,11 @@ const FLAGS = z.object({
   adapter: text("a folder", "DIR")
     .exactOptional()
     .describe(`a folder in PEFT's format (adapter_config.json, adapter_model.safetensors): from
-magdi train or elsewhere; training heads are left out`),
+magdi train or elsewhere, or a hub id; training heads are left out`),
   base: text("a base", "SOURCE")
     .exactOptional()
     .describe(`the base it was trained on: a Hugging Face folder, a .gguf file, or a hub id,
-as for magdi import`),
+as for magdi import (default: from the adapter's config)`),
   out: text("a folder", "DIR")
     .exactOptional()
     .describe("the student folder to write; it appears complete or not at all"),
@@ -33,7 +33,7 @@ as for magdi import`),
   ...writtenFlags("q8"),
 });
 
-const HELP = `Usage: magdi export --adapter DIR --base SOURCE --out DIR [options]
+const HELP = `Usage: magdi export --adapter DIR [--base SOURCE] --out DIR [options]
 
 Merges a LoRA adapter into its base in float32 and writes the student folder that magdi serve and
 transformers.js load.
@@ -43,14 +43,14 @@ ${helpLines(FLAGS)}
 
 async function run(argv: readonly string[]): Promise<number> {
   const { adapter, base, out, level, recipe, data, ...written } = parseFlags("export", argv, FLAGS).values;
-  if (adapter === undefined || base === undefined || out === undefined) {
-    throw usageError("export", "--adapter DIR, --base SOURCE and --out DIR");
+  if (adapter === undefined || out === undefined) {
+    throw usageError("export", "--adapter DIR and --out DIR");
   }
   return writeStudent({ ...written, out }, (options) =>
     exportStudent({
       ...options,
       adapter,
-      base,
+      ...(base === undefined ? {} : { base }),
       ...(level === undefined ? {} : { level: Number(level) }),
       ...(recipe === undefined ? {} : { recipe }),
       ...(data === undefined ? {} : { data }),

@@ -82,7 +82,7 @@ pipeline_tag: text-generation
 ${kind(manifest)}: ${(manifest.parameters / 1e6).toFixed(0)} million parameters, family ${markdownText(manifest.family)}, context ${manifest.contextLength} tokens.
 ${origin(manifest)} Licence: ${markdownText(manifest.licence ?? "not stated by the source")}.
 ${manifest.vocabulary === undefined ? "" : `\nIts ${vocabularyLine(manifest)}; every text can still be written, in more tokens.\n`}
-${(manifest.notes ?? []).map((note) => `- ${note}\n`).join("")}
+${(manifest.notes ?? []).map((note) => `- ${markdownText(note)}\n`).join("")}
 ${qualityTable(manifest)}
 ${choiceTable(manifest)}
 Agreement: the share of positions at which the most likely token is float32's, teacher-forced on float32's own greedy

@@ -7,20 +7,20 @@ import type { BaseModel } from "../../student/base-model.ts";
 import { fingerprint } from "../../student/file-check.ts";
 import type { Manifest, Training } from "../../student/manifest.ts";
 import { type AdaptedBase, type ImportOptions, importStudent } from "../../student/write-student-folder.ts";
+import { withAdapterTexts } from "./adapter-texts.ts";
+import { baseOfAdapter, locateAdapter, otherBaseNote } from "./locate-adapter.ts";
 import { mergedBase } from "./merge.ts";
-import {
-  ADAPTER_TENSORS_FILE,
-  assertAdapterFolder,
-  assertNotNoOp,
-  type PeftAdapter,
-  readPeftAdapter,
-} from "./peft-adapter.ts";
+import { assertNotNoOp, type PeftAdapter, readPeftAdapter } from "./peft-adapter.ts";
+import { ADAPTER_TENSORS_FILE, readPeftConfig } from "./peft-config.ts";
 
 export interface ExportOptions extends Omit<ImportOptions, "source" | "adapt"> {
-  /** A Hugging Face folder, a .gguf file, or, where `hub` is given, a hub id. */
-  readonly base: string;
-  /** A folder in PEFT's format. */
+  /** A Hugging Face folder, a .gguf file, or, where `hub` is given, a hub id; by default that in the adapter's
+   * configuration. */
+  readonly base?: string;
+  /** A folder in PEFT's format, or, where `hub` is given, a hub id. */
   readonly adapter: string;
+  /** The folder whose tokenizer, template and generation_config.json come before the base's. Default: the adapter's. */
+  readonly texts?: string;
   /** The paper's level of distillation, 1 to 4; by default that in the adapter's metadata. */
   readonly level?: number;
   /** The training data, for the model card; by default that in the adapter's metadata. */
@@ -66,15 +66,33 @@ function trainingOf(options: ExportOptions, adapter: PeftAdapter, sha256: string
 /** Writes the student folder, whole or not at all. Returns its manifest.
  * @throws MagdiError as importStudent and readPeftAdapter; MAGDI_BAD_FILE for an adapter that changes nothing. */
 export async function exportStudent(options: ExportOptions): Promise<Manifest> {
-  const { base: source, adapter: folder, level: _level, data: _data, recipe: _recipe, ...rest } = options;
+  const {
+    base: stated,
+    adapter: named,
+    texts,
+    level: _level,
+    data: _data,
+    recipe: _recipe,
+    ...rest
+  } = options;
+  const { hub, onProgress } = rest;
+  const folder = await locateAdapter({
+    source: named,
+    ...(hub === undefined ? {} : { hub }),
+    ...(onProgress === undefined ? {} : { onProgress }),
+  });
   // Before the base is downloaded.
-  assertAdapterFolder(folder);
-  const adapt = async (base: BaseModel): Promise<AdaptedBase> => {
-    const adapter = readPeftAdapter(folder, base.config);
+  const config = readPeftConfig(folder);
+  const source = stated ?? baseOfAdapter(folder);
+  const adapt = async (opened: BaseModel): Promise<AdaptedBase> => {
+    const adapter = readPeftAdapter(folder, opened.config);
     assertNotNoOp(adapter);
     const { sha256 } = await fingerprint(path.join(folder, ADAPTER_TENSORS_FILE), { within: folder });
+    const base = withAdapterTexts(opened, texts ?? folder);
+    const other = otherBaseNote(config, source, opened.configJson._name_or_path);
+    const notes = [...(base.notes ?? []), ...config.notes, ...(other === null ? [] : [other])];
     return {
-      base: mergedBase(base, adapter.modules),
+      base: mergedBase({ ...base, notes, close: () => opened.close() }, adapter.modules),
       level: levelOf(options, adapter),
       training: trainingOf(options, adapter, sha256),
     };

@@ -1,11 +1,17 @@
 // PEFT's adapter_config.json: which modules have an adapter, of which rank and scale. peft-fields.ts has the table of its
 // fields.
 
+import { existsSync } from "node:fs";
+import path from "node:path";
 import type { z } from "zod";
 import { MagdiError } from "../../base/errors.ts";
+import { readJsonObject } from "../../base/files/json-file.ts";
 import { TimeLimitError, withinTime } from "../../base/time-limit.ts";
 import { honouredFields, refusedFields, unknownFields } from "./peft-fields.ts";
 import { PatternError, pythonPattern } from "./python-pattern.ts";
+
+export const ADAPTER_CONFIG_FILE = "adapter_config.json";
+export const ADAPTER_TENSORS_FILE = "adapter_model.safetensors";
 
 /** For a field's expressions over one module's name; they take microseconds. */
 const MATCH_MS = 500;
@@ -171,4 +177,20 @@ export class PeftConfig {
   get rankStabilised(): boolean {
     return this.#json.use_rslora ?? false;
   }
+}
+
+/** @throws MAGDI_FILE_MISSING when the folder holds no adapter's configuration. */
+export function assertAdapterFolder(folder: string): void {
+  if (existsSync(path.join(folder, ADAPTER_CONFIG_FILE))) return;
+  throw new MagdiError(
+    "MAGDI_FILE_MISSING",
+    `${folder}: expected a PEFT adapter's folder, with ${ADAPTER_CONFIG_FILE} and ${ADAPTER_TENSORS_FILE} in it`,
+  );
+}
+
+/** @throws MAGDI_FILE_MISSING; as the constructor */
+export function readPeftConfig(folder: string): PeftConfig {
+  assertAdapterFolder(folder);
+  const file = path.join(folder, ADAPTER_CONFIG_FILE);
+  return new PeftConfig(file, readJsonObject(file, undefined, { within: folder }));
 }

@@ -26,7 +26,10 @@ export const honouredFields = z.object({
     .nullish()
     .describe("an index or several; an empty list is all; not beside an expression, as in PEFT"),
   layers_pattern: names.nullish().describe("a Python expression or several; empty is any"),
-  rank_pattern: z.record(z.string(), rank).nullish().describe("the first expression that matches a module's end"),
+  rank_pattern: z
+    .record(z.string(), rank)
+    .nullish()
+    .describe("the first expression that matches a module's end"),
   alpha_pattern: byPattern.nullish().describe("as rank_pattern"),
 });
 
@@ -67,7 +70,16 @@ const REFUSED: Readonly<Record<string, string>> = {
 };
 
 /** Initialisations that leave the base as it is; the others (pissa, olora, loftq, corda, lora_ga) change it. */
-const KEEPS_BASE: readonly unknown[] = [undefined, null, true, false, "gaussian", "eva", "orthogonal", "mica"];
+const KEEPS_BASE: readonly unknown[] = [
+  undefined,
+  null,
+  true,
+  false,
+  "gaussian",
+  "eva",
+  "orthogonal",
+  "mica",
+];
 
 export interface AdapterField {
   readonly field: string;
@@ -112,7 +124,9 @@ export function refusedFields(json: Readonly<Record<string, unknown>>): string[]
     );
   }
   if (isSet(task) && task !== "CAUSAL_LM") {
-    found.push(`task_type: the adapter is for another kind of model, expected "CAUSAL_LM", found ${JSON.stringify(task)}`);
+    found.push(
+      `task_type: the adapter is for another kind of model, expected "CAUSAL_LM", found ${JSON.stringify(task)}`,
+    );
   }
   return found;
 }

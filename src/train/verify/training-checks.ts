@@ -3,7 +3,7 @@
 
 import { MagdiError } from "../../base/errors.ts";
 import type { HeadTensor } from "../adapter/heads-file.ts";
-import { adapterKey } from "../adapter/peft-adapter.ts";
+import { adapterKey, trainableLora } from "../adapter/peft-adapter.ts";
 import { ADJACENCIES, type Adjacency } from "../batches/adjacency.ts";
 import type { BaseSessionOptions } from "../step/base-session.ts";
 import { AdamW, clipGlobalNorm } from "../step/optimiser.ts";
@@ -16,7 +16,7 @@ import {
   type ReferenceFolder,
   type ReferenceLosses,
 } from "./reference-folder.ts";
-import { assertTensors, batchOf, type LossChoice, lossesOver, trainableLora } from "./reference-training.ts";
+import { assertTensors, batchOf, type LossChoice, lossesOver } from "./reference-training.ts";
 
 const LOSS = 1e-5;
 const GRADIENT = 1e-4;

@@ -34,7 +34,7 @@ async function runOn(device: "cpu" | "webgpu" | "cuda") {
     folder,
     signal: new AbortController().signal,
     onStage: () => {},
-    onDevice: (choice) => choices.push(choice),
+    onNote: (choice) => choices.push(choice),
     onData: () => {},
     onProgress: () => {},
     onValidation: () => {},

@@ -81,7 +81,8 @@ class Trainer {
       learningRate: (key) =>
         key === POOLED_CENTRE ? 0 : isHead(key) ? (headLearningRate ?? learningRate) : learningRate,
     });
-    const origin = { ...options.origin, dataHash: hashOf(training, validation) };
+    const { settingsHash, ...others } = options.origin;
+    const origin = { settingsHash, dataHash: hashOf(training, validation), ...others };
     const isOver = (state: RunState): boolean => this.#plan.isOver(state);
     this.#files = new RunFiles({ ...options, optimiser: this.#optimiser, origin, isOver });
     this.#state = this.#files.opened;

@@ -42,7 +42,7 @@ export function worstOf(errors: Iterable<Errors>): Errors {
   return worst;
 }
 
-/** The least norm that a gradient's error is divided by: a thousandth of the norm of all gradients. Sums of many terms that
+/** The least norm that a gradient's, or an update's, error is divided by: a thousandth of the norm of all. Sums of many terms that
  * nearly cancel, such as the gradient of a head's bias, have no better relative precision in float32 in any framework. */
 export function gradientFloor(all: Iterable<ArrayLike<number>>): number {
   let squares = 0;

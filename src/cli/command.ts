@@ -3,6 +3,7 @@
 import { parseArgs } from "node:util";
 import type { z } from "zod";
 import { MagdiError } from "../base/errors.ts";
+import { nearestName } from "../base/settings/near-miss.ts";
 import { fromFlags, readSettings } from "../base/settings/read-settings.ts";
 import { settingsOf } from "../base/settings/setting.ts";
 
@@ -72,7 +73,10 @@ export function parseFlags<S extends z.core.$ZodLooseShape>(
     if (!(cause instanceof TypeError)) throw cause;
     // parseArgs names the flag in its first sentence; the rest is advice that does not apply here.
     const [sentence] = cause.message.split(/\.(?:\s|$)/);
-    throw new MagdiError("MAGDI_BAD_CONFIG", `${sentence}; see: magdi ${command} --help`, { cause });
+    const unknown = /^Unknown option '--?([^'=]+)/.exec(cause.message)?.[1];
+    const nearest = unknown === undefined ? null : nearestName(unknown, flags.map(([flag]) => flag));
+    const see = nearest === null ? "; see" : `: did you mean --${nearest}? See`;
+    throw new MagdiError("MAGDI_BAD_CONFIG", `${sentence}${see}: magdi ${command} --help`, { cause });
   }
   const source = fromFlags(schema, parsed.values);
   const values = readSettings(schema, [source]);

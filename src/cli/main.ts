@@ -2,6 +2,7 @@
 
 import { MagdiError } from "../base/errors.ts";
 import { packageVersion } from "../base/package-files.ts";
+import { nearestName } from "../base/settings/near-miss.ts";
 import { MagdiApiError, MagdiConnectionError } from "../client/client-error.ts";
 import type { Command } from "./command.ts";
 
@@ -47,7 +48,9 @@ export async function main(argv: readonly string[]): Promise<number> {
   }
   const load = Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined;
   if (load === undefined) {
-    console.error(`magdi: unknown command "${name}"; expected one of ${Object.keys(COMMANDS).join(", ")}`);
+    const nearest = nearestName(name, Object.keys(COMMANDS));
+    const meant = nearest === null ? "; expected" : `: did you mean ${nearest}? Expected`;
+    console.error(`magdi: unknown command "${name}"${meant} one of ${Object.keys(COMMANDS).join(", ")}`);
     return 2;
   }
   const command = await load();

@@ -130,7 +130,7 @@ test("what is wrong is one line with its place, what was expected and what was f
     ],
     [
       { nameOf: (key) => `run: ${key}`, values: { rows: 1 } },
-      `run: rows is not a setting; the settings are ${Object.keys(schema.shape).join(", ")}`,
+      `run: rows is not a setting: did you mean maxRows? The settings are ${Object.keys(schema.shape).join(", ")}`,
     ],
   ];
   for (const [source, message] of cases) {

@@ -5,6 +5,7 @@ import type { z } from "zod";
 import { MagdiError } from "../errors.ts";
 import { isDeeperThan } from "../files/json-depth.ts";
 import { isObject } from "../files/json-file.ts";
+import { nearestName } from "./near-miss.ts";
 import { flagOf, fromText, type Setting, settingsOf, variableOf } from "./setting.ts";
 
 /** Values by key. */
@@ -25,10 +26,12 @@ export function readSettings<S extends z.core.$ZodLooseShape>(
   for (const source of sources) {
     for (const key of Object.keys(source.values)) {
       if (!Object.hasOwn(schema.shape, key)) {
-        const known = Object.keys(schema.shape).join(", ");
+        const known = Object.keys(schema.shape);
+        const nearest = nearestName(key, known);
+        const meant = nearest === null ? "; the" : `: did you mean ${nearest}? The`;
         throw new MagdiError(
           "MAGDI_BAD_CONFIG",
-          `${source.nameOf(key)} is not a setting; the settings are ${known}`,
+          `${source.nameOf(key)} is not a setting${meant} settings are ${known.join(", ")}`,
         );
       }
       places.set(key, source);

@@ -102,6 +102,8 @@ export class PeftConfig {
   adapts(module: string): boolean {
     const { target_modules: targets, exclude_modules: excluded } = this.#json;
     if (!isEmpty(excluded) && this.#targets("exclude_modules", excluded, module)) return false;
+    // A whole name counts in every layer.
+    if (typeof targets === "object" && targets?.includes(module)) return true;
     // Without target modules PEFT takes the family's default, which for all of ours is the queries and values.
     if (!this.#targets("target_modules", targets ?? ["q_proj", "v_proj"], module)) return false;
     return this.#isInLayers(module);

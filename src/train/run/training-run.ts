@@ -11,7 +11,7 @@ import { writeWholeFile } from "../../base/files/whole-file.ts";
 import type { NodeClassifier } from "../../nn/node-classifier.ts";
 import type { TrainingLosses } from "../../nn/training-graph.ts";
 import { chooseDevice, tellChoice } from "../../runtime/device.ts";
-import { baseHash } from "../../student/base-hash.ts";
+import { hashedWhileRead } from "../../student/base-hash.ts";
 import type { BaseModel } from "../../student/base-model.ts";
 import type { Manifest } from "../../student/manifest.ts";
 import { locateBase, openCheckedBase } from "../../student/open-base.ts";
@@ -208,12 +208,8 @@ async function trained(options: TrainingRunOptions, sources: Sources): Promise<T
     if (options.lengthened === true && state !== null) assertLonger(settings, data, state);
     writeSettings(folder, settings);
     adapter = describeAdapter(settings, sources, data, own);
-    origin = {
-      settingsHash: settingsHashOf(settings),
-      baseHash: baseHash(base, (done, total) => onStage("hashing the base", done, total)),
-      initAdapterHash: init?.hash ?? null,
-    };
-    step = await openTrainingStep(base, {
+    const hashed = hashedWhileRead(base);
+    step = await openTrainingStep(hashed.base, {
       lora: {
         rank: settings.loraRank,
         scale: settings.loraAlpha / settings.loraRank,
@@ -229,6 +225,11 @@ async function trained(options: TrainingRunOptions, sources: Sources): Promise<T
       ...(settings.threads === null ? {} : { threads: settings.threads }),
       onProgress: (done, total) => onStage("reading the base", done, total),
     });
+    origin = {
+      settingsHash: settingsHashOf(settings),
+      baseHash: hashed.hash(),
+      initAdapterHash: init?.hash ?? null,
+    };
   } finally {
     opened.close();
   }

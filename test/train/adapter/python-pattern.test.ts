@@ -16,7 +16,7 @@ interface Recorded {
   }[];
 }
 const { names, patterns }: Recorded = JSON.parse(
-  readFileSync(process.env.PAT ?? fixture("adapters", "expected.json"), "utf8"),
+  readFileSync(fixture("adapters", "expected.json"), "utf8"),
 );
 
 function matchesOf(pattern: string, whole: boolean): readonly number[] | PatternError {

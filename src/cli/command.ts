@@ -74,7 +74,13 @@ export function parseFlags<S extends z.core.$ZodLooseShape>(
     // parseArgs names the flag in its first sentence; the rest is advice that does not apply here.
     const [sentence] = cause.message.split(/\.(?:\s|$)/);
     const unknown = /^Unknown option '--?([^'=]+)/.exec(cause.message)?.[1];
-    const nearest = unknown === undefined ? null : nearestName(unknown, flags.map(([flag]) => flag));
+    const nearest =
+      unknown === undefined
+        ? null
+        : nearestName(
+            unknown,
+            flags.map(([flag]) => flag),
+          );
     const see = nearest === null ? "; see" : `: did you mean --${nearest}? See`;
     throw new MagdiError("MAGDI_BAD_CONFIG", `${sentence}${see}: magdi ${command} --help`, { cause });
   }

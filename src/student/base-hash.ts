@@ -19,7 +19,9 @@ export function hashedWhileRead(base: BaseModel): HashedBase {
       const readFloat32 = (): Float32Array => {
         const values = tensor.readFloat32();
         const { buffer, byteOffset, byteLength } = values;
-        const digest = createHash("sha256").update(new Uint8Array(buffer, byteOffset, byteLength)).digest();
+        const digest = createHash("sha256")
+          .update(new Uint8Array(buffer, byteOffset, byteLength))
+          .digest();
         digests.set(name, digest);
         return values;
       };

@@ -2,8 +2,26 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { nearestName } from "../../src/base/settings/near-miss.ts";
 
-const FLAGS = ["learning-rate", "head-learning-rate", "lora-rank", "lora-alpha", "epochs", "max-steps", "max-tokens"];
-const OTHERS = ["base", "batch-size", "out", "seed", "data", "warmup-share", "init-adapter", "device", "threads"];
+const FLAGS = [
+  "learning-rate",
+  "head-learning-rate",
+  "lora-rank",
+  "lora-alpha",
+  "epochs",
+  "max-steps",
+  "max-tokens",
+];
+const OTHERS = [
+  "base",
+  "batch-size",
+  "out",
+  "seed",
+  "data",
+  "warmup-share",
+  "init-adapter",
+  "device",
+  "threads",
+];
 
 test("a name that is nearly one is found, and one that is like none is not", () => {
   const cases: [written: string, meant: string | null][] = [
@@ -24,5 +42,6 @@ test("a name that is nearly one is found, and one that is like none is not", () 
     ["x", null],
     ["fp16", null],
   ];
-  for (const [written, meant] of cases) assert.equal(nearestName(written, [...FLAGS, ...OTHERS]), meant, written);
+  for (const [written, meant] of cases)
+    assert.equal(nearestName(written, [...FLAGS, ...OTHERS]), meant, written);
 });

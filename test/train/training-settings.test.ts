@@ -78,7 +78,10 @@ test("every recipe's settings are settings, and the paper's levels are named", (
 test("what is wrong is named with its place, what was expected and what was found", () => {
   const wrong: [Record<string, unknown>, RegExp][] = [
     [{ epochs: 0 }, /^--epochs: expected a whole number from 1, found 0$/],
-    [{ learnRate: 1 }, /^--learnRate is not a setting: did you mean learningRate\? The settings are recipe, dataFormat, data, /],
+    [
+      { learnRate: 1 },
+      /^--learnRate is not a setting: did you mean learningRate\? The settings are recipe, dataFormat, data, /,
+    ],
     [{ losses: ["nll", "edge"] }, /^--losses: expected some of nll, margin, node, found \["nll","edge"\]$/],
     [{ dtypes: [] }, /^--dtypes: expected at least one of fp32, fp16, .*, found \[\]$/],
     [{ loraTargets: [] }, /^--loraTargets: expected at least one of q_proj, .*, found \[\]$/],

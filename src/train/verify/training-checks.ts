@@ -210,7 +210,9 @@ async function checkAdamW(folder: ReferenceFolder, steps: ReferenceSteps): Promi
       epsilon: reference.eps,
       weightDecay: reference.weight_decay,
     });
-    const before = new Map([...valuesOf(heads), ...step.parameters].map(([key, values]) => [key, values.slice()]));
+    const before = new Map(
+      [...valuesOf(heads), ...step.parameters].map(([key, values]) => [key, values.slice()]),
+    );
     const batch = batchOf(folder.mags(), "directed");
     const checks: Check[] = [];
     for (const [index, expected] of reference.steps.entries()) {

@@ -29,7 +29,11 @@ function setConfig(folder: string, values: Readonly<Record<string, unknown>>): v
 }
 
 /** An adapter's folder; `files` are the tokenizer files of the base that it has too. */
-function adapterWith(name: string, files: readonly string[], values: Readonly<Record<string, unknown>> = {}): string {
+function adapterWith(
+  name: string,
+  files: readonly string[],
+  values: Readonly<Record<string, unknown>> = {},
+): string {
   const folder = path.join(scratch, name);
   mkdirSync(folder);
   writeRandomAdapter(folder, config, { config: { base_model_name_or_path: "someone/base", ...values } });
@@ -63,7 +67,10 @@ test("its tokenizer, template and generation_config.json take the base's place, 
   const tokenizer = JSON.parse(readFileSync(path.join(folder, "tokenizer.json"), "utf8"));
   const { added_tokens: added } = tokenizer;
   const token = { ...added[0], id: 639, content: "<tool>", special: true };
-  writeFileSync(path.join(folder, "tokenizer.json"), JSON.stringify({ ...tokenizer, added_tokens: [...added, token] }));
+  writeFileSync(
+    path.join(folder, "tokenizer.json"),
+    JSON.stringify({ ...tokenizer, added_tokens: [...added, token] }),
+  );
   writeFileSync(path.join(folder, "generation_config.json"), '{"eos_token_id": [639, 2]}');
   const model = opened(folder);
   assert.equal(templateOf(model), TEMPLATE);
@@ -84,7 +91,10 @@ test("its template in a file of its own wins over tokenizer_config.json, also wh
   const model = opened(alone);
   assert.equal(templateOf(model), TEMPLATE);
   assert.equal(model.textFiles.get("chat_template.jinja"), TEMPLATE);
-  assert.equal(model.textFiles.get("tokenizer.json"), openHuggingFaceBase(base).textFiles.get("tokenizer.json"));
+  assert.equal(
+    model.textFiles.get("tokenizer.json"),
+    openHuggingFaceBase(base).textFiles.get("tokenizer.json"),
+  );
   assert.deepEqual(model.notes, ["The adapter's own chat template took the base's place."]);
 });
 
@@ -94,7 +104,10 @@ test("a tokenizer without a template, or with an end that nothing ends with, is 
   const { notes = [] } = opened(folder);
   assert.match(notes.join("\n"), /own chat template took/);
   assert.match(notes.join("\n"), /has no chat template, so prompts are plain text/);
-  assert.match(notes.join("\n"), /ends texts with <\|im_start\|> \(\d+\), which is not among the eos_token_id/);
+  assert.match(
+    notes.join("\n"),
+    /ends texts with <\|im_start\|> \(\d+\), which is not among the eos_token_id/,
+  );
 });
 
 test("a tokenizer that is not a tokenizer.json is refused by name", () => {
@@ -129,7 +142,11 @@ test("the student has them, and its card says so and that the base is another", 
 test("a base is the adapter's by its name: whole hub ids, or the last part of a path", () => {
   const note = (made: string, source: string, stated?: string, revision?: string) =>
     otherBaseNote(
-      new PeftConfig("c", { peft_type: "LORA", base_model_name_or_path: made, ...(revision === undefined ? {} : { revision }) }),
+      new PeftConfig("c", {
+        peft_type: "LORA",
+        base_model_name_or_path: made,
+        ...(revision === undefined ? {} : { revision }),
+      }),
       source,
       stated,
     );

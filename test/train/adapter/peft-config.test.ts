@@ -99,17 +99,36 @@ test("an ignored field says nothing, an unknown one is named where it is set", (
   }
   const { notes } = open({ scale_by_moon: "full", unset: null, off: false, none: [] });
   assert.equal(notes.length, 1);
-  assert.match(notes[0]!, /a field that is not known, scale_by_moon: "full"; it was read as if it changed nothing/);
+  assert.match(
+    notes[0]!,
+    /a field that is not known, scale_by_moon: "full"; it was read as if it changed nothing/,
+  );
 });
 
 test("expressions that cannot be read are named with their field", () => {
   for (const [config, code, message] of [
-    [{ target_modules: "(.*q_proj" }, "MAGDI_BAD_FILE", /target_modules: expected one of Python's .*unterminated/],
+    [
+      { target_modules: "(.*q_proj" },
+      "MAGDI_BAD_FILE",
+      /target_modules: expected one of Python's .*unterminated/,
+    ],
     [{ exclude_modules: "*" }, "MAGDI_BAD_FILE", /exclude_modules: .*nothing to repeat/],
     [{ rank_pattern: { "(?i)q": 3 } }, "MAGDI_BAD_FILE", /rank_pattern: .*global flags not at the start/],
-    [{ target_modules: "(?P<a>q)_(?P=a)" }, "MAGDI_UNSUPPORTED", /can be read here, found .*references to groups/],
-    [{ layers_to_transform: [0], layers_pattern: "(" }, "MAGDI_BAD_FILE", /layers_pattern: expected one of Python's/],
-    [{ target_modules: "(a*)*(a*)*(a*)*(a*)*(a*)*b|(.*.*.*.*.*.*.*.*)*x" }, "MAGDI_BAD_FILE", /matched in a moment/],
+    [
+      { target_modules: "(?P<a>q)_(?P=a)" },
+      "MAGDI_UNSUPPORTED",
+      /can be read here, found .*references to groups/,
+    ],
+    [
+      { layers_to_transform: [0], layers_pattern: "(" },
+      "MAGDI_BAD_FILE",
+      /layers_pattern: expected one of Python's/,
+    ],
+    [
+      { target_modules: "(a*)*(a*)*(a*)*(a*)*(a*)*b|(.*.*.*.*.*.*.*.*)*x" },
+      "MAGDI_BAD_FILE",
+      /matched in a moment/,
+    ],
   ] as const) {
     const found = modulesOf(config);
     assert.ok(found instanceof MagdiError, JSON.stringify(config));

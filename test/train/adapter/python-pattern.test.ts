@@ -15,9 +15,7 @@ interface Recorded {
     readonly matches: readonly number[] | null;
   }[];
 }
-const { names, patterns }: Recorded = JSON.parse(
-  readFileSync(fixture("adapters", "expected.json"), "utf8"),
-);
+const { names, patterns }: Recorded = JSON.parse(readFileSync(fixture("adapters", "expected.json"), "utf8"));
 
 function matchesOf(pattern: string, whole: boolean): readonly number[] | PatternError {
   try {

@@ -85,17 +85,27 @@ test("what is too long is left out or cut at its end, as asked", async () => {
   ];
   const examples = await examplesOf(...lines);
   const dropped = tokeniseChats(examples, student, { maxTokens: 32, tooLong: "drop" });
-  assert.deepEqual(dropped.units.map(({ id }) => id.split(":").at(-1)), ["1"]);
+  assert.deepEqual(
+    dropped.units.map(({ id }) => id.split(":").at(-1)),
+    ["1"],
+  );
   assert.deepEqual([dropped.counts.rowsDropped, dropped.counts.promptsTooLong], [2, 1]);
   const cut = tokeniseChats(examples, student, { maxTokens: 32, tooLong: "cut" });
-  assert.deepEqual(cut.units.map(({ rows }) => rows[0]!.tokenIds.length), [cut.units[0]!.rows[0]!.tokenIds.length, 32, 32]);
+  assert.deepEqual(
+    cut.units.map(({ rows }) => rows[0]!.tokenIds.length),
+    [cut.units[0]!.rows[0]!.tokenIds.length, 32, 32],
+  );
   assert.deepEqual([cut.counts.rowsCut, cut.counts.promptsTooLong], [2, 1]);
 });
 
 test("records that say what is not read are refused with their line", async () => {
   const user = { role: "user", content: "Hello" };
   for (const [record, code, message] of [
-    [{ question: "x", answer: "y" }, "MAGDI_BAD_FILE", /:1: expected messages .*, prompt and completion .*, or text$/],
+    [
+      { question: "x", answer: "y" },
+      "MAGDI_BAD_FILE",
+      /:1: expected messages .*, prompt and completion .*, or text$/,
+    ],
     [{ prompt: "x" }, "MAGDI_BAD_FILE", /:1: expected messages/],
     [{ prompt: "x", completion: [user] }, "MAGDI_BAD_FILE", /:1: expected messages/],
     [{ messages: [] }, "MAGDI_BAD_FILE", /:1: messages/],

@@ -221,10 +221,16 @@ test("graphs in which nothing can be learned are refused, with what there is", a
     code: "MAGDI_BAD_CONFIG",
     message: `data: expected something to learn from in ${wrong}, found none: nll: no row is right; margin: no graph has right and wrong rows; node: all rows are wrong (6 rows of 3 MAGs)`,
   });
-  await assert.rejects(dataOf({ data: [wrong], losses: ["nll"] }), /found none: nll: no row is right \(6 rows/);
+  await assert.rejects(
+    dataOf({ data: [wrong], losses: ["nll"] }),
+    /found none: nll: no row is right \(6 rows/,
+  );
   await assert.rejects(dataOf({ data: [wrong], recipe: "magdi-cn" }), /recipe magdi-cn leave no MAGs/);
   const validation = dataOf({ validation: [wrong] });
-  await assert.rejects(validation, /^MagdiError: validation: expected something to learn from in .*wrong\.jsonl/);
+  await assert.rejects(
+    validation,
+    /^MagdiError: validation: expected something to learn from in .*wrong\.jsonl/,
+  );
 });
 
 test("a loss that has nothing to learn from is said, for training and for validation", async () => {
@@ -264,7 +270,10 @@ test("what is counted is what is learned from, not what the files hold", async (
   assert.deepEqual([mags, of, counts.rowsDropped], [2, 4, 8]);
   assert.equal(taught.right + taught.wrong, counts.rows);
   const [line = "", left = ""] = dataTexts(data, { parameters: new Map() }, settledDefaults);
-  assert.match(line, /^2 of 4 MAGs, 6 rows \(4 right, 2 wrong\), \d+ tokens for training; 0 MAGs for validation/);
+  assert.match(
+    line,
+    /^2 of 4 MAGs, 6 rows \(4 right, 2 wrong\), \d+ tokens for training; 0 MAGs for validation/,
+  );
   assert.match(left, /8 rows that are too long/);
   writeFileSync(long, lines.slice(0, 1).join("\n"));
   await assert.rejects(

@@ -389,7 +389,8 @@ test("a run whose base has changed meanwhile is refused, and goes on when it is 
     changedBase("own-base", change);
     await assert.rejects(run({ folder }), {
       code: "MAGDI_BAD_FILE",
-      message: /checkpoint: was made with other weights or another configuration of the base than there are now/,
+      message:
+        /checkpoint: was made with other weights or another configuration of the base than there are now/,
     });
   }
   changedBase("own-base", {});
@@ -405,7 +406,9 @@ test("a run that has ended, or was stopped, goes on for more steps", async () =>
     const { folder } = first;
     await assert.rejects(lengthened(folder, { maxSteps: 1 }), {
       code: "MAGDI_BAD_CONFIG",
-      message: new RegExp(`expected more than the ${stopAfter} steps that the run has done, found 1 epochs and`),
+      message: new RegExp(
+        `expected more than the ${stopAfter} steps that the run has done, found 1 epochs and`,
+      ),
     });
     assert.equal(runSettings(folder).maxSteps, null, "nothing is changed by what is refused");
     const rest = await lengthened(folder, { epochs: 3 });
@@ -429,7 +432,9 @@ test("a run that stopped early needs more patience to go on", async () => {
 });
 
 test("an adapter is trained on: its values, modules and heads are where the run begins", async () => {
-  const first = await run({ settings: { epochs: 1, export: false, loraRank: 3, loraTargets: ["k_proj", "up_proj"] } });
+  const first = await run({
+    settings: { epochs: 1, export: false, loraRank: 3, loraTargets: ["k_proj", "up_proj"] },
+  });
   const best = path.join(first.folder, "best");
   const values = { initAdapter: best, base: null, learningRate: 0, epochs: 1 };
   const { folder, notes, log } = await run({ settings: values });
@@ -438,9 +443,12 @@ test("an adapter is trained on: its values, modules and heads are where the run 
     "heads: those beside the adapter, with the centre that they know",
   ]);
   for (const file of ["adapter_model.safetensors", "heads.safetensors"]) {
-    const [before, after] = [best, path.join(folder, "best")].map((at) => openSafetensors(path.join(at, file)));
+    const [before, after] = [best, path.join(folder, "best")].map((at) =>
+      openSafetensors(path.join(at, file)),
+    );
     assert.deepEqual([...after!.entries.keys()], [...before!.entries.keys()]);
-    for (const key of before!.entries.keys()) assert.deepEqual(after!.readFloat32(key), before!.readFloat32(key), key);
+    for (const key of before!.entries.keys())
+      assert.deepEqual(after!.readFloat32(key), before!.readFloat32(key), key);
     before!.close();
     after!.close();
   }
@@ -457,7 +465,9 @@ test("an adapter is trained on: its values, modules and heads are where the run 
   bytes[bytes.length - 2]! ^= 1;
   rmSync(tensors);
   writeFileSync(tensors, bytes);
-  await assert.rejects(run({ folder }), { message: /was made with other weights of the adapter that it trains on/ });
+  await assert.rejects(run({ folder }), {
+    message: /was made with other weights of the adapter that it trains on/,
+  });
 });
 
 test("an adapter's patterns of rank and alpha, its scale and its texts stay through training", async () => {
@@ -476,13 +486,17 @@ test("an adapter's patterns of rank and alpha, its scale and its texts stay thro
       use_rslora: true,
     },
   });
-  writeFileSync(path.join(adapter, "chat_template.jinja"), "{% for m in messages %}[{{ m.content }}]{% endfor %}");
+  writeFileSync(
+    path.join(adapter, "chat_template.jinja"),
+    "{% for m in messages %}[{{ m.content }}]{% endfor %}",
+  );
   const settings = { initAdapter: adapter, base: path.join(scratch, "patterned-base"), maxSteps: 1 };
   const { folder, notes, student } = await run({ settings });
   assert.match(notes.join("\n"), /own chat template took the base's place.*\n.*made for "someone\/other"/);
   const before = readPeftAdapter(adapter, decoder).modules;
   const after = readPeftAdapter(path.join(folder, "best"), decoder).modules;
-  const shapes = (modules: typeof before) => modules.map(({ module, rank, alpha, scale }) => [module, rank, alpha, scale]);
+  const shapes = (modules: typeof before) =>
+    modules.map(({ module, rank, alpha, scale }) => [module, rank, alpha, scale]);
   assert.deepEqual(shapes(after), shapes(before));
   assert.notDeepEqual(after[0]!.b, before[0]!.b);
   assert.match(student?.notes?.join() ?? "", /own chat template/);

@@ -124,7 +124,11 @@ async function parametersAfter(at: string, correctsBias: boolean): Promise<Map<s
   const heads = folder.heads();
   assert.ok(reference !== null);
   const losses = lossesOver(heads, base.config, { weights, margin, features: "live" });
-  const step = await openTrainingStep(base, { lora: trainableLora(base.config, adapter), losses, threads: 1 });
+  const step = await openTrainingStep(base, {
+    lora: trainableLora(base.config, adapter),
+    losses,
+    threads: 1,
+  });
   base.close();
   try {
     for (const { module, a, b } of adapter.modules) {
@@ -133,7 +137,9 @@ async function parametersAfter(at: string, correctsBias: boolean): Promise<Map<s
     }
     for (const [key, { data }] of heads) step.parameters.get(key)?.set(data);
     const [beta1, beta2] = reference.betas;
-    const memory = new Map([...step.parameters].map(([key, { length }]) => [key, [0, 1].map(() => new Float32Array(length))]));
+    const memory = new Map(
+      [...step.parameters].map(([key, { length }]) => [key, [0, 1].map(() => new Float32Array(length))]),
+    );
     for (let t = 1; t <= reference.steps.length; t++) {
       await step.run(batchOf(folder.mags(), "directed"), "train");
       clipGlobalNorm(step.gradients, reference.clip_norm ?? Number.POSITIVE_INFINITY);
@@ -144,7 +150,9 @@ async function parametersAfter(at: string, correctsBias: boolean): Promise<Map<s
           mean![i] = beta1 * mean![i]! + (1 - beta1) * g;
           square![i] = beta2 * square![i]! + (1 - beta2) * g * g;
           const size = Math.sqrt(square![i]! / second) + reference.eps;
-          values[i] = values[i]! * (1 - reference.lr * reference.weight_decay) - (reference.lr * mean![i]!) / first / size;
+          values[i] =
+            values[i]! * (1 - reference.lr * reference.weight_decay) -
+            (reference.lr * mean![i]!) / first / size;
         });
       }
     }

@@ -7,7 +7,8 @@ import { checked, isObject } from "../../base/files/json-file.ts";
 import { readJsonRecords } from "../../base/files/json-records.ts";
 
 const message = z.looseObject({ role: z.string().min(1), content: z.string() });
-export type ChatMessage = Pick<z.infer<typeof message>, "role" | "content">;
+/** Further fields are texts, numbers or flags, which a template may look at. */
+export type ChatMessage = z.infer<typeof message>;
 const messages = z.array(message).min(1);
 const variables = z.record(z.string(), z.unknown()).nullish();
 
@@ -32,7 +33,6 @@ export type ChatExample = {
 
 /** Of the fields that change what TRL would learn, those that are not read. */
 const REFUSED = ["tools", "images", "image", "videos", "input_ids", "labels", "chosen", "rejected"];
-const IN_MESSAGES = ["tool_calls", "tool_call_id"];
 
 /** The examples of a file, in order. @throws MAGDI_FILE_MISSING; MAGDI_BAD_FILE, MAGDI_UNSUPPORTED naming file, line and field
  * @example
@@ -57,12 +57,6 @@ function exampleOf(value: unknown, where: string): ChatExample {
     where,
   );
   const common = { id: where, variables: given ?? {} };
-  if (record.messages !== undefined && record.messages !== null) {
-    const all = conversation(record.messages, `${where}: messages`);
-    const last = all.findLastIndex(({ role }) => role === "assistant");
-    const asked = last < 0 ? all : all.slice(0, last);
-    return { ...common, kind: "messages", question: textOf(asked), messages: all };
-  }
   const { prompt, completion, text } = record;
   if (typeof prompt === "string" && typeof completion === "string") {
     return { ...common, kind: "completed text", question: prompt, prompt, completion };
@@ -75,14 +69,21 @@ function exampleOf(value: unknown, where: string): ChatExample {
     const question = textOf(asked);
     return { ...common, kind: "completed messages", question, prompt: asked, completion: answered };
   }
-  if (prompt === undefined && completion === undefined && typeof text === "string") {
+  if (isThere(record.messages)) {
+    const all = conversation(record.messages, `${where}: messages`);
+    const last = all.findLastIndex(({ role }) => role === "assistant");
+    const asked = last < 0 ? all : all.slice(0, last);
+    return { ...common, kind: "messages", question: textOf(asked), messages: all };
+  }
+  if (!isThere(prompt) && !isThere(completion) && typeof text === "string") {
     return { ...common, kind: "text", question: text, text };
   }
   throw notRead(where);
 }
 
-const isSet = (value: unknown): boolean =>
-  value !== undefined && value !== null && !(Array.isArray(value) && value.length === 0);
+const isThere = (value: unknown): boolean => value !== undefined && value !== null;
+
+const isSet = (value: unknown): boolean => isThere(value) && !(Array.isArray(value) && value.length === 0);
 
 const textOf = (asked: readonly ChatMessage[]): string =>
   asked.map(({ role, content }) => `${role}: ${content}`).join("\n");
@@ -113,9 +114,10 @@ function renamed(record: Readonly<Record<string, unknown>>): Readonly<Record<str
 
 function conversation(value: unknown, where: string): ChatMessage[] {
   return checked(messages, value, where).map((one, index) => {
-    const field = IN_MESSAGES.find((name) => isSet(one[name]));
-    if (field !== undefined) throw unsupported(`${where}[${index}]`, field);
-    return { role: one.role, content: one.content };
+    const fields = Object.entries(one).filter(([, field]) => isSet(field));
+    const deep = fields.find(([, field]) => typeof field === "object");
+    if (deep !== undefined) throw unsupported(`${where}[${index}]`, deep[0]);
+    return { ...Object.fromEntries(fields), role: one.role, content: one.content };
   });
 }
 

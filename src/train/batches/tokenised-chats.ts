@@ -66,7 +66,13 @@ function tokensOf(example: ChatExample, student: StudentText): Tokens {
   const { variables } = example;
   const chat = (messages: readonly ChatMessage[], addGenerationPrompt: boolean): Int32Array => {
     const { tokenizer, chatTemplate } = student;
-    const quoted = messages.map(({ role, content }) => ({ role, content: tokenizer.quoteSpecial(content) }));
+    const quote = (value: unknown): unknown =>
+      typeof value === "string" ? tokenizer.quoteSpecial(value) : value;
+    const quoted = messages.map(({ role, content, ...others }) => ({
+      ...Object.fromEntries(Object.entries(others).map(([field, value]) => [field, quote(value)])),
+      role,
+      content: tokenizer.quoteSpecial(content),
+    }));
     const text = chatTemplate.render(quoted, { addGenerationPrompt, variables });
     return tokenizer.encode(text, { addSpecialTokens: false, quoted: true });
   };

@@ -121,3 +121,13 @@ test("records that say what is not read are refused with their line", async () =
   }
   assert.equal((await examplesOf({ messages: [user], tools: null, images: [] })).length, 1);
 });
+
+test("of several forms in one record a completion comes first, then a conversation", async () => {
+  const messages = [{ role: "user", content: "Hello" }];
+  const examples = await examplesOf(
+    { messages, prompt: "a", completion: "b", text: "c" },
+    { messages, prompt: "a", text: "c" },
+    { text: "c", prompt: null },
+  );
+  assert.deepEqual(examples.map(({ kind }) => kind), ["completed text", "messages", "text"]);
+});

@@ -11,7 +11,7 @@ import { ggufCard, type PortableModel, vocabularyLine } from "../student/model-c
 import type { ImportProgress } from "../student/open-base.ts";
 import { DEFAULT_GGUF_DTYPE, GGUF_DTYPES, writeGgufFile } from "../student/write-gguf-file.ts";
 import { HUGGING_FACE_DTYPES, writeHuggingFaceFolder } from "../student/write-hugging-face-folder.ts";
-import { exportStudent, mergeOf } from "../train/adapter/export-student.ts";
+import { exportStudent, type MergeOptions, mergeOf } from "../train/adapter/export-student.ts";
 import { type Command, type ParsedFlags, parseFlags, usageError } from "./command.ts";
 import { terminalProgress } from "./progress.ts";
 import { filesIn, fileWithCard, type HubRepository, hubRepository, pushToRepository } from "./push-to-hub.ts";
@@ -25,12 +25,12 @@ const FLAGS = z.object({
   adapter: text("a folder", "DIR")
     .exactOptional()
     .describe(`a folder in PEFT's format (adapter_config.json, adapter_model.safetensors): from
-magdi train or elsewhere, or the folder of a run; training heads are left out. Needed
-for a student, which magdi import makes of a base alone`),
+magdi train or elsewhere, the folder of a run, or a hub id; training heads are left
+out. Needed for a student, which magdi import makes of a base alone`),
   base: text("a base", "SOURCE")
     .exactOptional()
     .describe(`the base it was trained on: a Hugging Face folder, a .gguf file, a student
-folder, or a hub id, as for magdi import`),
+folder, or a hub id, as for magdi import (default: from the adapter's config)`),
   out: text("a place", "PLACE")
     .exactOptional()
     .describe("the folder, or FILE.gguf, to write; it appears complete or not at all"),
@@ -62,7 +62,7 @@ for --to gguf one of ${GGUF_DTYPES.join(", ")} (default: ${DEFAULT_GGUF_DTYPE})`
   ),
 });
 
-const HELP = `Usage: magdi export --base SOURCE --out PLACE [--adapter DIR] [--to hf|gguf] [options]
+const HELP = `Usage: magdi export [--base SOURCE] [--adapter DIR] --out PLACE [--to hf|gguf] [options]
 
 Merges a LoRA adapter into its base in float32 and writes the student folder that magdi serve and
 transformers.js load, or what others run: a Hugging Face folder for Transformers and vLLM, or a GGUF
@@ -78,16 +78,15 @@ async function run(argv: readonly string[]): Promise<number> {
   const { adapter, base, out, to, level, recipe, data, pushToHub, ...written } = flags.values;
   const repository = hubRepository(pushToHub);
   const stated = {
+    ...(base === undefined ? {} : { base }),
     ...(level === undefined ? {} : { level: Number(level) }),
     ...(recipe === undefined ? {} : { recipe }),
     ...(data === undefined ? {} : { data }),
   };
   if (to !== "student") return writePortable(to, flags, stated, repository);
-  if (adapter === undefined || base === undefined || out === undefined) {
-    throw usageError("export", "--adapter DIR, --base SOURCE and --out DIR");
-  }
+  if (adapter === undefined || out === undefined) throw usageError("export", "--adapter DIR and --out DIR");
   await writeStudent({ ...written, out }, async (options) =>
-    exportStudent({ ...options, adapter: await adapterFolder(adapter), base, ...stated }),
+    exportStudent({ ...options, adapter: await adapterFolder(adapter), ...stated }),
   );
   if (repository !== null) await pushToRepository(repository, out, filesIn(out));
   return 0;
@@ -116,12 +115,15 @@ function assertMeant(to: "hf" | "gguf", { given }: Flags): void {
 async function writePortable(
   to: "hf" | "gguf",
   flags: Flags,
-  stated: { readonly level?: number; readonly recipe?: string; readonly data?: string },
+  stated: Omit<MergeOptions, "adapter">,
   repository: HubRepository | null,
 ): Promise<number> {
   const { adapter, base, out, name, origin, vocabulary, vocabularySize, force } = flags.values;
-  if (base === undefined || out === undefined) {
-    throw usageError("export", `--base SOURCE and --out ${to === "hf" ? "DIR" : "FILE.gguf"}`);
+  if (out === undefined || (base === undefined && adapter === undefined)) {
+    throw usageError(
+      "export",
+      `--base SOURCE or --adapter DIR, and --out ${to === "hf" ? "DIR" : "FILE.gguf"}`,
+    );
   }
   assertMeant(to, flags);
   const progress = terminalProgress(process.stderr);
@@ -132,8 +134,8 @@ async function writePortable(
   const options = {
     ...location,
     ...(adapter === undefined
-      ? { source: base }
-      : await mergeOf({ ...location, ...stated, base, adapter: await adapterFolder(adapter) })),
+      ? { source: base ?? "" } // given, as there is no adapter
+      : await mergeOf({ ...location, ...stated, adapter: await adapterFolder(adapter) })),
     out,
     ...(name === undefined ? {} : { name }),
     ...(origin === undefined ? {} : { origin }),

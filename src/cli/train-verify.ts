@@ -25,7 +25,7 @@ and may hold, each compared if present
   forward.safetensors                input_ids [B, T], logits [B, T, V] of the base        within 1e-4
   adapter_forward.safetensors        logits of the base with the adapter                   within 1e-4
   grads.NAME.safetensors             gradients: ADJACENCY.MODE, or only-LOSS               within 1e-4, relative
-  params.after3.safetensors          parameters after the steps of AdamW                   within 1e-5
+  params.after3.safetensors          parameters after the steps of AdamW                   within 1e-3 of their updates
   merged_after3_forward.safetensors  logits of the base with these merged in               within 1e-4
 ADJACENCY: directed, undirected, fully-connected. MODE: live, frozen. LOSS: nll, margin, node.
 

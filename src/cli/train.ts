@@ -26,15 +26,21 @@ const OF_A_RUN = {
     .describe('settings as a JSON object, such as {"learningRate": 0.0003}; over the recipe, under flags'),
   resume: text("a run's folder", "RUN")
     .exactOptional()
-    .describe(`resume a run that was interrupted or killed, with its own settings; only --device and
---threads may be changed`),
+    .describe(`resume a run that was interrupted or killed, with its own settings; --device and
+--threads may be changed, and --epochs, --max-steps or --patience given for a longer run,
+also to one that has ended`),
   noExport: bareFlag().describe("write the adapter only, no student folder"),
   noMeasure: bareFlag().describe("do not compare the student's formats with float32"),
 };
 const FLAGS = trainingSettings.extend(OF_A_RUN);
+/** Flags that give a resumed run more to do. */
+const LENGTHS = ["epochs", "max-steps", "patience"];
+/** Flags that an adapter which is trained on answers itself. */
+const ADAPTERS = ["lora-rank", "lora-alpha", "lora-targets"];
 
 const HELP = `Usage: magdi train --recipe NAME --data FILE... --base SOURCE --out RUN [settings]
-       magdi train --resume RUN
+       magdi train --init-adapter DIR --data FILE... --out RUN [settings]
+       magdi train --resume RUN [--epochs N] [--max-steps N]
 
 Trains adapters and heads on interaction graphs (MAGs), and writes the merged student to RUN/${STUDENT_FOLDER}. The first
 interrupt stops the run after the current batch, with a checkpoint; a second exits at once.
@@ -83,10 +89,7 @@ async function run(argv: readonly string[]): Promise<number> {
       onExport() {
         stopping = "stopping before the student is written; a second signal exits at once";
       },
-      onDevice(choice) {
-        progress.end();
-        say(`the training ${choice}`);
-      },
+      lengthened: resume !== undefined && LENGTHS.some((flag) => typed[flag] !== undefined),
       onNote(note) {
         progress.end();
         say(note);
@@ -99,7 +102,7 @@ async function run(argv: readonly string[]): Promise<number> {
         progress.report("training, steps", state.step, state.totalSteps, stepText(state)),
       onValidation(line, isBest) {
         progress.end();
-        say(validationText(line, isBest));
+        say(validationText(line, isBest, settings.losses));
       },
     });
     progress.end();
@@ -136,14 +139,22 @@ const stoppable = (progress: Progress, signal: AbortSignal): Progress => ({
 function freshSettings(typed: Readonly<Record<string, unknown>>, file: string | undefined): TrainingSettings {
   const sources = file === undefined ? [] : [settingsFile(file)];
   const settings = resolveSettings([...sources, fromFlags(trainingSettings, typed)]);
-  if (settings.base === null) throw usageError("train", "--base SOURCE");
+  if (settings.base === null && settings.initAdapter === null) throw usageError("train", "--base SOURCE");
+  const own = ADAPTERS.find((flag) => typed[flag] !== undefined);
+  if (settings.initAdapter !== null && own !== undefined) {
+    throw new MagdiError(
+      "MAGDI_BAD_CONFIG",
+      `--${own}: an adapter that is trained on with --init-adapter keeps its modules, ranks and alphas; leave the flag out`,
+    );
+  }
   if (settings.out === null) throw usageError("train", "--out RUN");
   if (settings.data.length === 0 && settings.losses.length > 0) throw usageError("train", "--data FILE...");
   // So that a run can be resumed from another folder.
   const here = (file: string): string => (existsSync(file) ? path.resolve(file) : file);
   return {
     ...settings,
-    base: here(settings.base),
+    base: settings.base === null ? null : here(settings.base),
+    initAdapter: settings.initAdapter === null ? null : here(settings.initAdapter),
     data: settings.data.map(here),
     validation: settings.validation.map(here),
     out: path.resolve(settings.out),
@@ -151,7 +162,7 @@ function freshSettings(typed: Readonly<Record<string, unknown>>, file: string | 
 }
 
 function resumedSettings(folder: string, typed: Readonly<Record<string, unknown>>): TrainingSettings {
-  const allowed = ["resume", "no-export", "no-measure", "device", "threads"];
+  const allowed = ["resume", "no-export", "no-measure", "device", "threads", ...LENGTHS];
   const other = Object.keys(typed).find((flag) => !allowed.includes(flag));
   if (other !== undefined) {
     throw new MagdiError(

@@ -7,11 +7,11 @@ import type { Mag } from "./mag-schema.ts";
  * A training and validation split by question. `random` gives numbers in [0, 1). About `fraction` of the questions are held
  * out, at least one, and at least one stays for training. Keeps the order within a part.
  */
-export function heldOut(
-  mags: readonly Mag[],
+export function heldOut<T extends Pick<Mag, "question">>(
+  mags: readonly T[],
   fraction: number,
   random: () => number,
-): { training: Mag[]; validation: Mag[] } {
+): { training: T[]; validation: T[] } {
   const drawn = new Map<string, number>();
   for (const mag of mags) if (!drawn.has(questionKey(mag))) drawn.set(questionKey(mag), random());
   const wanted = fraction <= 0 ? 0 : Math.max(1, Math.round(fraction * drawn.size));

@@ -17,6 +17,8 @@ import { TEXT_FILES } from "./text-files.ts";
 const CONFIG = "config.json";
 const WEIGHTS = "model.safetensors";
 const INDEX = "model.safetensors.index.json";
+const ADAPTER_CONFIG = "adapter_config.json";
+const ADAPTER_WEIGHTS = "adapter_model.safetensors";
 
 /** Read by the import if the repository has them. */
 const OPTIONAL_FILES = ["generation_config.json", ...TEXT_FILES];
@@ -102,15 +104,29 @@ function isPlainPath(text: string): boolean {
  * @throws MAGDI_FILE_MISSING: unreachable, refused, unknown, disk full; MAGDI_BAD_FILE: what arrived is not what the
  * hub states, or the index names files outside; MAGDI_UNSUPPORTED before any weights are downloaded; MAGDI_BAD_CONFIG. */
 export async function downloadFromHub(id: HubId, options: HubOptions): Promise<string> {
-  const cached = new CachedRevision(id, options);
+  const { file } = id;
+  return download(new CachedRevision(id, "hub", options), (cached) =>
+    file === null ? cached.fetchModel() : cached.fetchOnly(file),
+  );
+}
+
+/** As downloadFromHub, of an adapter in PEFT's format with its tokenizer files; resolves to its folder. */
+export async function downloadAdapter(id: HubId, options: HubOptions): Promise<string> {
+  return download(new CachedRevision(id, "adapters", options), (cached) => cached.fetchAdapter());
+}
+
+async function download(
+  cached: CachedRevision,
+  fetchAll: (cached: CachedRevision) => Promise<void>,
+): Promise<string> {
   if (cached.isFixed && cached.isComplete) return cached.result;
   try {
-    await (id.file === null ? cached.fetchModel() : cached.fetchOnly(id.file));
+    await fetchAll(cached);
   } catch (error) {
     if (error instanceof HubUnreachable && cached.isComplete) return cached.result;
     if (!(error instanceof MagdiError) || cached.isKnown) throw error;
     // A mistyped path looks like an id.
-    const message = `${id.repository}: there is no such file or folder here, and ${error.message}`;
+    const message = `${cached.repository}: there is no such file or folder here, and ${error.message}`;
     throw new MagdiError(error.code, message, { cause: error });
   }
   return cached.result;
@@ -127,12 +143,13 @@ class CachedRevision {
   /** Whether the hub has the repository. */
   isKnown = false;
 
-  constructor(id: HubId, options: HubOptions) {
+  /** @param part of the cache, as a repository may have a model and an adapter */
+  constructor(id: HubId, part: "hub" | "adapters", options: HubOptions) {
     this.#id = id;
     this.#options = options;
     this.#revision = id.revision;
     const owner = id.repository.replace("/", "--");
-    this.folder = path.join(options.cacheFolder, "hub", owner, encodeURIComponent(id.revision));
+    this.folder = path.join(options.cacheFolder, part, owner, encodeURIComponent(id.revision));
     this.#record = readRecord(path.join(this.folder, RECORD));
     this.#client = new HubClient({
       endpoint: options.endpoint ?? "https://huggingface.co",
@@ -141,6 +158,10 @@ class CachedRevision {
       delay: options.delay ?? ((milliseconds) => pause(milliseconds)),
       ...(options.patienceMs === undefined ? {} : { patienceMs: options.patienceMs }),
     });
+  }
+
+  get repository(): string {
+    return this.#id.repository;
   }
 
   get result(): string {
@@ -176,6 +197,15 @@ class CachedRevision {
         if (!(await this.#fetch(name))) throw this.#lacks(`${name}, which its ${INDEX} names`);
       }
     }
+    this.#record.complete = true;
+    await this.#writeRecord();
+  }
+
+  async fetchAdapter(): Promise<void> {
+    for (const name of [ADAPTER_CONFIG, ADAPTER_WEIGHTS]) {
+      if (!(await this.#fetch(name))) throw this.#lacks(`${name}: expected an adapter in PEFT's format`);
+    }
+    for (const name of OPTIONAL_FILES) await this.#fetch(name);
     this.#record.complete = true;
     await this.#writeRecord();
   }

@@ -21,15 +21,22 @@ export function readHuggingFaceTexts(
 ): Pick<BaseModel, "configJson" | "generationConfig" | "textFiles"> {
   const limits = { within: folder };
   const configJson = readJsonObject(path.join(folder, "config.json"), undefined, limits);
+  const textFiles = readTokenizerFiles(folder);
+  const generation = path.join(folder, "generation_config.json");
+  return { configJson, generationConfig: readJsonObjectIfThere(generation, limits), textFiles };
+}
+
+/** A folder's tokenizer and template files by name, as AutoTokenizer reads them together; empty when it has none.
+ * @throws MAGDI_BAD_FILE when one is not JSON */
+export function readTokenizerFiles(folder: string): Map<string, string> {
+  const limits = { within: folder };
   const found = new Map<string, string>();
   for (const name of TEXT_FILES) {
     const full = path.join(folder, name);
     if (existsSync(full)) found.set(name, readRegularText(full, limits));
   }
-  const tokenizerConfig = readJsonObjectIfThere(path.join(folder, "tokenizer_config.json"), limits);
-  const textFiles = resolvedTokenizerFiles(found, tokenizerConfig);
-  const generation = path.join(folder, "generation_config.json");
-  return { configJson, generationConfig: readJsonObjectIfThere(generation, limits), textFiles };
+  const config = readJsonObjectIfThere(path.join(folder, "tokenizer_config.json"), limits);
+  return resolvedTokenizerFiles(found, config);
 }
 
 /** Opens the folder; tensors are read on demand.

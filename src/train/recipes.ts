@@ -30,6 +30,12 @@ const CORRECT_CHAINS = { losses: ["nll"], nodes: "correct" } satisfies Partial<T
 /** In the order of the help text and the docs. */
 export const RECIPES: readonly Recipe[] = [
   recipe("base", null, "the base as it is (zero-shot): no training, export only", { losses: [] }),
+  recipe(
+    "sft",
+    null,
+    "plain fine-tuning on conversations or prompts and completions, as TRL reads them; NLL",
+    { losses: ["nll"], dataFormat: "chat" },
+  ),
   recipe("sit-<agent>", null, "the correct chains of one teacher, by its name in the data; NLL", (agent) => ({
     ...CORRECT_CHAINS,
     agents: [agent],

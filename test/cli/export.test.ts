@@ -89,7 +89,7 @@ test("wrong flags are one line and the exit code 2, a wrong adapter one error an
   const tiny = ["--base", fixture("tiny-llama", "base"), "--out", out];
   const adapter = ["--adapter", fixture("tiny-llama", "adapter")];
   const cases: [code: number, pattern: RegExp, ...args: string[]][] = [
-    [2, /^magdi export: expected --adapter DIR, --base SOURCE and --out DIR, see: .*\n$/, ...tiny],
+    [2, /^magdi export: expected --adapter DIR and --out DIR, see: .*\n$/, ...tiny],
     [2, /^magdi export: --level: expected 1 to 4, found NaN\n$/, ...adapter, ...tiny, "--level", "top"],
     [2, /^magdi export: Unknown option '--rank'.*see: magdi export --help\n$/, ...tiny, "--rank", "3"],
     [
@@ -279,7 +279,7 @@ test("each command explains itself", async () => {
   ]);
   assert.match(
     exporting.stdout,
-    /^Usage: magdi export --base SOURCE --out PLACE \[--adapter DIR\] \[--to hf\|gguf\]/,
+    /^Usage: magdi export \[--base SOURCE\] \[--adapter DIR\] --out PLACE \[--to hf\|gguf\]/,
   );
   assert.match(reporting.stdout, /^Usage: magdi train report RUN/);
   assert.match(training.stdout, /^Usage: magdi train/);

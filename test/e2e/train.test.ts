@@ -39,9 +39,12 @@ test("a recipe, files and a base become a student that is served with no further
   // Plain lines without a terminal: the beginning, the steps, the validations.
   assert.match(
     stderr,
-    /^18 MAGs, \d+ rows, \d+ tokens for training; 2 MAGs for validation; [\d,]+ parameters$/m,
+    /^18 MAGs, \d+ rows \(\d+ right, \d+ wrong\), \d+ tokens for training; 2 MAGs for validation; [\d,]+ parameters$/m,
   );
-  assert.match(stderr, /^training, steps: 6 of 6, loss \d+\.\d+, \d+ tokens\/s, 0 s left$/m);
+  assert.match(
+    stderr,
+    /^training, steps: 6 of 6, loss \d+\.\d+ \(nll \d+\.\d+, margin \d+\.\d+, node \d+\.\d+\), \d+ tokens\/s, 0 s left$/m,
+  );
   assert.match(stderr, /^validation after step 6: loss .*node classifier right on .* %\)/m);
   assert.match(stdout, /Serve it with: npx magdi serve --model .*run\/student$/m);
   const written = JSON.parse(readFileSync(path.join(out, "settings.json"), "utf8")).settings;
@@ -111,9 +114,13 @@ test("what is wrong is one line and an exit code", async (t) => {
     [
       [...common, ...out("c"), "--recipe", "best"],
       2,
-      /^magdi train: recipe: expected one of base, sit-<agent>/,
+      /^magdi train: recipe: expected one of base, sft, sit-<agent>/,
     ],
-    [[...common, ...out("d"), "--epoch", "1"], 2, /^magdi train: .*'--epoch'.*; see: magdi train --help/],
+    [
+      [...common, ...out("d"), "--epoch", "1"],
+      2,
+      /^magdi train: .*'--epoch': did you mean --epochs\? See: magdi train --help/,
+    ],
     [common, 2, /^magdi train: expected --out RUN, see: magdi train --help/],
     [
       ["--resume", path.join(scratch, "none")],
@@ -121,9 +128,19 @@ test("what is wrong is one line and an exit code", async (t) => {
       /^magdi train: .*settings\.json: expected a training run's settings/,
     ],
     [
-      ["--resume", path.join(scratch, "none"), "--epochs", "2"],
+      ["--resume", path.join(scratch, "none"), "--batch-size", "2"],
       2,
-      /^magdi train: --epochs: a run is resumed with/,
+      /^magdi train: --batch-size: a run is resumed with/,
+    ],
+    [
+      [...common, ...out("e"), "--init-adapter", scratch, "--lora-rank", "2"],
+      2,
+      /^magdi train: --lora-rank: an adapter that is trained on with --init-adapter keeps its modules/,
+    ],
+    [
+      [...other.slice(2), "--data", data, "--init-adapter", scratch, ...out("f")],
+      1,
+      /^magdi train: .*: expected a PEFT adapter's folder/,
     ],
   ];
   const results = await Promise.all(cases.map(([args]) => ended(t, args)));

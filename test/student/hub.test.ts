@@ -21,8 +21,9 @@ import path from "node:path";
 import { type TestContext, test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { MagdiError } from "../../src/base/errors.ts";
-import { downloadFromHub, type HubOptions, parseHubId } from "../../src/student/hub.ts";
+import { downloadAdapter, downloadFromHub, type HubOptions, parseHubId } from "../../src/student/hub.ts";
 import { importStudent } from "../../src/student/write-student-folder.ts";
+import { locateAdapter } from "../../src/train/adapter/locate-adapter.ts";
 
 const ROOT = fileURLToPath(new URL("../..", import.meta.url));
 const FIXTURES = path.join(ROOT, "test/fixtures");
@@ -302,6 +303,30 @@ test("an id with a file fetches that GGUF alone", async (t) => {
   const manifest = await importStudent({ source: id, out, dtypes: ["q4"], hub: options });
   assert.equal(manifest.base, id);
   assert.equal(hub.gets("quants/tiny.gguf").length, 2, "once at the hub, once at the storage");
+});
+
+test("an adapter comes with its tokenizer files, apart from a model of the same repository", async (t) => {
+  const hub = await TestHub.start(t, SINGLE);
+  const adapter = path.join(FIXTURES, "tiny-llama/adapter");
+  const options = optionsFor(t, hub.endpoint);
+  const id = parseHubId(REPOSITORY)!;
+  await assert.rejects(
+    downloadAdapter(id, options),
+    failsWith("MAGDI_FILE_MISSING", /there is no adapter_config\.json: expected an adapter in PEFT's format/),
+  );
+  for (const name of readdirSync(adapter)) hub.files.set(name, readFileSync(path.join(adapter, name)));
+  hub.files.set("chat_template.jinja", Buffer.from("{{ messages }}"));
+  const folder = await locateAdapter({ source: REPOSITORY, hub: options });
+  const names = ["adapter_config.json", "adapter_model.safetensors", "chat_template.jinja", "config.json"];
+  assert.deepEqual(
+    filesUnder(folder).filter((name) => names.includes(name) || name === "model.safetensors"),
+    names.slice(0, 3),
+  );
+  assert.equal(readFileSync(path.join(folder, "chat_template.jinja"), "utf8"), "{{ messages }}");
+  // Later from the cache, and a folder that is here before the hub.
+  hub.stop();
+  assert.equal(await locateAdapter({ source: REPOSITORY, hub: options }), folder);
+  assert.equal(await locateAdapter({ source: adapter, hub: options }), adapter);
 });
 
 test("a connection cut in the middle is resumed where it broke", async (t) => {

@@ -8,20 +8,20 @@ import { fingerprint } from "../../student/file-check.ts";
 import type { Manifest, Training } from "../../student/manifest.ts";
 import type { AdaptedBase } from "../../student/prepared-base.ts";
 import { type ImportOptions, importStudent } from "../../student/write-student-folder.ts";
+import { withAdapterTexts } from "./adapter-texts.ts";
+import { baseOfAdapter, locateAdapter, otherBaseNote } from "./locate-adapter.ts";
 import { mergedBase } from "./merge.ts";
-import {
-  ADAPTER_TENSORS_FILE,
-  assertAdapterFolder,
-  assertNotNoOp,
-  type PeftAdapter,
-  readPeftAdapter,
-} from "./peft-adapter.ts";
+import { assertNotNoOp, type PeftAdapter, readPeftAdapter } from "./peft-adapter.ts";
+import { ADAPTER_TENSORS_FILE, readPeftConfig } from "./peft-config.ts";
 
 export interface MergeOptions extends Pick<ImportOptions, "hub" | "onProgress"> {
-  /** A Hugging Face folder, a .gguf file, or, where `hub` is given, a hub id. */
-  readonly base: string;
-  /** A folder in PEFT's format. */
+  /** A Hugging Face folder, a .gguf file, or, where `hub` is given, a hub id; by default that in the adapter's
+   * configuration. */
+  readonly base?: string;
+  /** A folder in PEFT's format, or, where `hub` is given, a hub id. */
   readonly adapter: string;
+  /** The folder whose tokenizer, template and generation_config.json come before the base's. Default: the adapter's. */
+  readonly texts?: string;
   /** The paper's level of distillation, 1 to 4; by default that in the adapter's metadata. */
   readonly level?: number;
   /** The training data, for the model card; by default that in the adapter's metadata. */
@@ -69,15 +69,24 @@ function trainingOf(options: MergeOptions, adapter: PeftAdapter, sha256: string)
 /** The base's source, and what merges the adapter into it, for whatever writes the result.
  * @throws MagdiError as readPeftAdapter; MAGDI_BAD_FILE for an adapter that changes nothing. */
 export async function mergeOf(options: MergeOptions): Promise<Pick<ImportOptions, "source" | "adapt">> {
-  const { base: source, adapter: folder } = options;
+  const { base: stated, adapter: named, texts, hub, onProgress } = options;
+  const folder = await locateAdapter({
+    source: named,
+    ...(hub === undefined ? {} : { hub }),
+    ...(onProgress === undefined ? {} : { onProgress }),
+  });
   // Before the base is downloaded.
-  assertAdapterFolder(folder);
-  const adapt = async (base: BaseModel): Promise<AdaptedBase> => {
-    const adapter = readPeftAdapter(folder, base.config);
+  const config = readPeftConfig(folder);
+  const source = stated ?? baseOfAdapter(folder);
+  const adapt = async (opened: BaseModel): Promise<AdaptedBase> => {
+    const adapter = readPeftAdapter(folder, opened.config);
     assertNotNoOp(adapter);
     const { sha256 } = await fingerprint(path.join(folder, ADAPTER_TENSORS_FILE), { within: folder });
+    const base = withAdapterTexts(opened, texts ?? folder);
+    const other = otherBaseNote(config, source, opened.configJson._name_or_path);
+    const notes = [...(base.notes ?? []), ...config.notes, ...(other === null ? [] : [other])];
     return {
-      base: mergedBase(base, adapter.modules),
+      base: mergedBase({ ...base, notes, close: () => opened.close() }, adapter.modules),
       level: levelOf(options, adapter),
       training: trainingOf(options, adapter, sha256),
     };
@@ -88,6 +97,14 @@ export async function mergeOf(options: MergeOptions): Promise<Pick<ImportOptions
 /** Writes the student folder, whole or not at all. Returns its manifest.
  * @throws MagdiError as importStudent and mergeOf */
 export async function exportStudent(options: ExportOptions): Promise<Manifest> {
-  const { base: _base, adapter: _adapter, level: _level, data: _data, recipe: _recipe, ...rest } = options;
+  const {
+    base: _base,
+    adapter: _adapter,
+    texts: _texts,
+    level: _level,
+    data: _data,
+    recipe: _recipe,
+    ...rest
+  } = options;
   return importStudent({ ...rest, ...(await mergeOf(options)) });
 }

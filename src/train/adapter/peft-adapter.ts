@@ -4,17 +4,14 @@
 import { existsSync } from "node:fs";
 import path from "node:path";
 import { MagdiError } from "../../base/errors.ts";
-import { readJsonObject } from "../../base/files/json-file.ts";
 import { writeWholeFile } from "../../base/files/whole-file.ts";
 import { writeWholeFolder } from "../../base/files/whole-folder.ts";
 import { type DecoderConfig, expectedTensors } from "../../nn/decoder-config.ts";
+import { adaptedModules, LORA_TARGETS, type LoraOptions } from "../../nn/lora.ts";
 import { openSafetensors, writeSafetensors } from "../../tensor/safetensors.ts";
 import { type Shape, shapeMismatches } from "../../tensor/shape-mismatch.ts";
 import { closingOnError, type TensorFile } from "../../tensor/tensor-file.ts";
-import { PeftConfig } from "./peft-config.ts";
-
-export const ADAPTER_CONFIG_FILE = "adapter_config.json";
-export const ADAPTER_TENSORS_FILE = "adapter_model.safetensors";
+import { ADAPTER_CONFIG_FILE, ADAPTER_TENSORS_FILE, type PeftConfig, readPeftConfig } from "./peft-config.ts";
 
 /** One module's y = x·Wᵀ + scale·(x·Aᵀ)·Bᵀ */
 export interface LoraModule {
@@ -90,15 +87,6 @@ function finite(file: TensorFile, key: string): Float32Array {
   );
 }
 
-/** @throws MAGDI_FILE_MISSING when the folder holds no adapter's configuration. */
-export function assertAdapterFolder(folder: string): void {
-  if (existsSync(path.join(folder, ADAPTER_CONFIG_FILE))) return;
-  throw new MagdiError(
-    "MAGDI_FILE_MISSING",
-    `${folder}: expected a PEFT adapter's folder, with ${ADAPTER_CONFIG_FILE} and ${ADAPTER_TENSORS_FILE} in it`,
-  );
-}
-
 /**
  * Reads an adapter for a base of this shape.
  *
@@ -106,9 +94,7 @@ export function assertAdapterFolder(folder: string): void {
  * every tensor that is missing, unexpected or mis-shaped, with both shapes.
  */
 export function readPeftAdapter(folder: string, config: DecoderConfig): PeftAdapter {
-  assertAdapterFolder(folder);
-  const configFile = path.join(folder, ADAPTER_CONFIG_FILE);
-  const peft = new PeftConfig(configFile, readJsonObject(configFile, undefined, { within: folder }));
+  const peft = readPeftConfig(folder);
   const modules = adapted(config, peft);
   const file = openTensors(folder);
   return closingOnError(file, () => {
@@ -142,12 +128,26 @@ export function readPeftAdapter(folder: string, config: DecoderConfig): PeftAdap
   });
 }
 
-/** @throws MAGDI_BAD_FILE when every B is zero, as before training: such an adapter changes nothing. */
+/** @throws MAGDI_BAD_FILE when every s·B·A is zero, as before training: such an adapter changes nothing. */
 export function assertNotNoOp({ source, modules }: PeftAdapter): void {
-  if (modules.some(({ a, b }) => b.some((value) => value !== 0) && a.some((value) => value !== 0))) return;
+  const isNotZero = (value: number): boolean => value !== 0;
+  if (modules.some(({ a, b, scale }) => scale !== 0 && b.some(isNotZero) && a.some(isNotZero))) return;
   throw new MagdiError(
     "MAGDI_BAD_FILE",
-    `${source}: every adapter's product B·A is zero, so that the result would be the base itself; was it saved before training?`,
+    `${source}: every adapter's product B·A is zero, or its lora_alpha is, so that the result would be the base itself; was it saved before training?`,
+  );
+}
+
+/** The adapter as options of our training graph. @throws MAGDI_UNSUPPORTED naming modules that the graph cannot adapt. */
+export function trainableLora(config: DecoderConfig, { source, modules }: PeftAdapter): LoraOptions {
+  const own = new Map(modules.map(({ module, rank, scale }) => [module, { rank, scale }]));
+  const lora = { rank: 0, scale: 0, targets: LORA_TARGETS, dropout: 0, own };
+  const known = new Set(adaptedModules(config, lora).map(({ module }) => module));
+  const others = [...own.keys()].filter((module) => !known.has(module));
+  if (others.length === 0) return lora;
+  throw new MagdiError(
+    "MAGDI_UNSUPPORTED",
+    `${source}: training has adapters on ${LORA_TARGETS.join(", ")}, found one on ${others.join(", ")}`,
   );
 }
 
@@ -157,14 +157,44 @@ export interface AdapterToWrite {
   readonly rank: number;
   readonly alpha: number;
   readonly dropout: number;
-  /** Kinds of modules, such as q_proj. */
+  /** Kinds of modules, such as q_proj, or whole names. */
   readonly targets: readonly string[];
   /** Scale alpha / √rank instead of alpha / rank. */
   readonly rankStabilised?: boolean;
+  /** Of modules that differ, by their whole names. */
+  readonly rankPattern?: Readonly<Record<string, number>>;
+  readonly alphaPattern?: Readonly<Record<string, number>>;
   /** By PEFT key; others, such as a training step's heads, are left out. */
   readonly tensors: ReadonlyMap<string, { readonly shape: Shape; readonly data: Float32Array }>;
   /** Metadata of the tensor file, such as the level of distillation. */
   readonly metadata?: Readonly<Record<string, string>>;
+}
+
+/** An adapter's ranks, alphas and modules, for another one of the same modules. */
+export function sameModules(
+  config: DecoderConfig,
+  { config: peft, modules }: PeftAdapter,
+): Required<Omit<AdapterToWrite, "base" | "dropout" | "tensors" | "metadata">> {
+  const rank = mostFrequent(modules.map((module) => module.rank));
+  const alpha = mostFrequent(modules.map((module) => module.alpha));
+  const kinds = [...new Set(modules.map(({ module }) => module.slice(module.lastIndexOf(".") + 1)))];
+  const everywhere = modules.length === kinds.length * config.layers;
+  const others = (key: "rank" | "alpha", usual: number): Record<string, number> =>
+    Object.fromEntries(modules.flatMap((one) => (one[key] === usual ? [] : [[one.module, one[key]]])));
+  return {
+    rank,
+    alpha,
+    targets: everywhere ? kinds : modules.map(({ module }) => module),
+    rankStabilised: peft.rankStabilised,
+    rankPattern: others("rank", rank),
+    alphaPattern: others("alpha", alpha),
+  };
+}
+
+function mostFrequent(values: readonly number[]): number {
+  const counts = new Map<number, number>();
+  for (const value of values) counts.set(value, (counts.get(value) ?? 0) + 1);
+  return [...counts].reduce((best, one) => (one[1] > best[1] ? one : best), [0, 0])[0];
 }
 
 const isAdapterKey = (key: string): boolean => /^base_model\.model\..+\.lora_[AB]\.weight$/.test(key);
@@ -186,8 +216,8 @@ export function writePeftFiles(folder: string, adapter: AdapterToWrite): void {
     layers_pattern: null,
     layers_to_transform: null,
     modules_to_save: null,
-    rank_pattern: {},
-    alpha_pattern: {},
+    rank_pattern: adapter.rankPattern ?? {},
+    alpha_pattern: adapter.alphaPattern ?? {},
     revision: null,
     use_dora: false,
     use_rslora: adapter.rankStabilised ?? false,

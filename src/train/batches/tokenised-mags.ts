@@ -31,6 +31,8 @@ export interface TokeniseOptions {
 }
 
 export interface TokeniseCounts {
+  /** Graphs, or conversations, of which at least one row is left. */
+  items: number;
   /** Graphs left out because the prompt, which is never truncated, leaves fewer than MIN_COMPLETION tokens. */
   promptsTooLong: number;
   rowsCut: number;
@@ -43,8 +45,19 @@ export interface TokeniseCounts {
   tokens: number;
 }
 
+export const noCounts = (): TokeniseCounts => ({
+  items: 0,
+  promptsTooLong: 0,
+  rowsCut: 0,
+  rowsDropped: 0,
+  tokensCut: 0,
+  unsayableAnswers: 0,
+  rows: 0,
+  tokens: 0,
+});
+
 /** A completion shorter than this teaches nothing. */
-const MIN_COMPLETION = 8;
+export const MIN_COMPLETION = 8;
 
 /**
  * Each graph as a unit of rows: the prompt as the server renders it, then a node's completion and the end token. What a question
@@ -116,15 +129,7 @@ export function endTokenOf(
 }
 
 class RowTokeniser {
-  readonly counts: TokeniseCounts = {
-    promptsTooLong: 0,
-    rowsCut: 0,
-    rowsDropped: 0,
-    tokensCut: 0,
-    unsayableAnswers: 0,
-    rows: 0,
-    tokens: 0,
-  };
+  readonly counts = noCounts();
   readonly #student: StudentText;
   readonly #options: TokeniseOptions;
 
@@ -151,6 +156,7 @@ class RowTokeniser {
     for (const node of missing) put(node, 2);
     const kept = withNodes(missing.length === 0 ? mag : withMissing(mag, missing), (node) => rowOf.has(node));
     if (kept === null) return null;
+    this.counts.items += 1;
     return { id: mag.id, rows: kept.nodes.map((node) => rowOf.get(node)!), edges: kept.edges };
   }
 

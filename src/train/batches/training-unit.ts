@@ -25,3 +25,23 @@ export function rowsApart(units: readonly TrainingUnit[]): TrainingUnit[] {
     rows.map((row, index): TrainingUnit => ({ id: `${id} ${index}`, rows: [row], edges: [] })),
   );
 }
+
+/** What units can teach. */
+export interface Taught {
+  readonly right: number;
+  readonly wrong: number;
+  /** Units with right and wrong rows, which can be told apart. */
+  readonly contrasted: number;
+  readonly labels: ReadonlySet<RowLabel>;
+}
+
+export function taughtBy(units: readonly TrainingUnit[]): Taught {
+  const labels = units.map(({ rows }) => rows.map(({ label }) => label));
+  const all = labels.flat();
+  return {
+    right: all.filter((label) => label === 1).length,
+    wrong: all.filter((label) => label === 0).length,
+    contrasted: labels.filter((own) => own.includes(1) && own.includes(0)).length,
+    labels: new Set(all),
+  };
+}

@@ -13,12 +13,13 @@ import { openSafetensors, writeSafetensors } from "../../tensor/safetensors.ts";
 import { type Shape, shapeMismatches } from "../../tensor/shape-mismatch.ts";
 import { closingOnError } from "../../tensor/tensor-file.ts";
 import { HEADS_FILE, writeHeads } from "../adapter/heads-file.ts";
-import { ADAPTER_TENSORS_FILE, type AdapterToWrite, writePeftFiles } from "../adapter/peft-adapter.ts";
+import { type AdapterToWrite, writePeftFiles } from "../adapter/peft-adapter.ts";
+import { ADAPTER_TENSORS_FILE } from "../adapter/peft-config.ts";
 import type { OptimiserState } from "../step/optimiser.ts";
 
 const STATE_FILE = "state.json";
 const OPTIMISER_FILE = "optimiser.safetensors";
-const FORMAT = 1;
+const FORMAT = 2;
 
 const stateSchema = z.strictObject({
   format: z.literal(FORMAT),
@@ -32,9 +33,18 @@ const stateSchema = z.strictObject({
   seconds: z.number(),
   tokens: z.number(),
   finished: z.boolean(),
+  /** Of what the run was begun with. */
   settingsHash: z.string(),
   dataHash: z.string(),
+  baseHash: z.string(),
+  /** Of the adapter that it trains on; null where it began a new one. */
+  initAdapterHash: z.string().nullable(),
 });
+/** What a run was begun with, and goes on with only if it is the same. */
+export type RunOrigin = Pick<
+  z.infer<typeof stateSchema>,
+  "settingsHash" | "dataHash" | "baseHash" | "initAdapterHash"
+>;
 export type RunState = Omit<z.infer<typeof stateSchema>, "format">;
 
 export interface Checkpoint {

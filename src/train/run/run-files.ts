@@ -5,7 +5,13 @@ import { MagdiError } from "../../base/errors.ts";
 import type { AppendLog } from "../../base/files/append-log.ts";
 import type { AdamW } from "../step/optimiser.ts";
 import type { TrainingStep } from "../step/training-step.ts";
-import { type AdapterDescription, type RunState, readCheckpoint, writeCheckpoint } from "./checkpoint.ts";
+import {
+  type AdapterDescription,
+  type RunOrigin,
+  type RunState,
+  readCheckpoint,
+  writeCheckpoint,
+} from "./checkpoint.ts";
 import { openRunLog, type RunLogLine } from "./run-log.ts";
 
 /** As they were resolved. */
@@ -25,10 +31,17 @@ export interface RunFilesOptions {
   readonly step: TrainingStep;
   readonly optimiser: AdamW;
   readonly adapter: AdapterDescription;
-  /** Of the settings that a run's course depends on, and of its data. */
-  readonly settingsHash: string;
-  readonly dataHash: string;
+  readonly origin: RunOrigin;
+  /** Whether nothing is left to do of a run that stands there. */
+  readonly isOver: (state: RunState) => boolean;
 }
+
+const ORIGINS = {
+  settingsHash: "settings",
+  dataHash: "data",
+  baseHash: "weights or another configuration of the base",
+  initAdapterHash: "weights of the adapter that it trains on",
+} as const satisfies Record<keyof RunOrigin, string>;
 
 export class RunFiles {
   /** Where the run stood when it was opened. */
@@ -41,7 +54,6 @@ export class RunFiles {
   constructor(options: RunFilesOptions) {
     this.#options = options;
     const resumed = this.#resumed();
-    const { settingsHash, dataHash } = options;
     this.opened = resumed ?? {
       step: 0,
       validatedStep: -1,
@@ -50,23 +62,20 @@ export class RunFiles {
       seconds: 0,
       tokens: 0,
       finished: false,
-      settingsHash,
-      dataHash,
+      ...options.origin,
     };
     const file = path.join(options.folder, METRICS_FILE);
     this.#log = openRunLog(file, resumed?.step ?? -1, resumed?.finished);
   }
 
   #resumed(): RunState | null {
-    const { folder, step, optimiser, ...now } = this.#options;
+    const { folder, step, optimiser, origin, isOver } = this.#options;
     const place = path.join(folder, CHECKPOINT_FOLDER);
     const checkpoint = readCheckpoint(place, step.shapes);
     if (checkpoint === null) return null;
-    for (const [what, key] of [
-      ["settings", "settingsHash"],
-      ["data", "dataHash"],
-    ] as const) {
-      if (checkpoint.state[key] === now[key]) continue;
+    for (const [key, what] of Object.entries(ORIGINS) as [keyof RunOrigin, string][]) {
+      // its own keys
+      if (checkpoint.state[key] === origin[key]) continue;
       throw new MagdiError(
         "MAGDI_BAD_FILE",
         `${place}: was made with other ${what} than there are now: going on would be another run; put them back, or train into a new folder`,
@@ -74,7 +83,9 @@ export class RunFiles {
     }
     for (const [key, values] of checkpoint.parameters) step.parameters.get(key)?.set(values); // readCheckpoint checked the keys
     optimiser.restore(checkpoint.optimiser);
-    return checkpoint.state;
+    const { state } = checkpoint;
+    // A run that had ended and was lengthened goes on.
+    return { ...state, finished: state.finished && isOver(state) };
   }
 
   /** @throws MAGDI_NOT_WRITTEN */

@@ -3,6 +3,7 @@
 
 import { BatchSampler } from "../batches/batch-sampler.ts";
 import { learningRateFactor, type Schedule } from "../step/schedule.ts";
+import type { RunState } from "./checkpoint.ts";
 import type { TrainingSettings } from "./training-settings.ts";
 
 export class RunPlan {
@@ -60,6 +61,11 @@ export class RunPlan {
   stopsAfter(validationsWithoutBetter: number): boolean {
     const { patience } = this.#settings;
     return patience > 0 && validationsWithoutBetter >= patience;
+  }
+
+  /** Whether nothing is left to do. */
+  isOver({ step, validationsWithoutBetter }: Pick<RunState, "step" | "validationsWithoutBetter">): boolean {
+    return step >= this.totalSteps || this.stopsAfter(validationsWithoutBetter);
   }
 
   get #validateEvery(): number {

@@ -5,6 +5,7 @@ import {
   files,
   listOf,
   number,
+  numberThat,
   oneOf,
   onOff,
   someOf,
@@ -27,14 +28,31 @@ const wholeNumber = (min: number, max = MOST) =>
 export const MAX_TOKENS = 1024;
 const LOSSES = ["nll", "margin", "node"] as const;
 
+/** PEFT's word for all of them. */
+const ALL_LINEAR = "all-linear";
+
 /** By heading, in the order of the help text. */
 export const SETTING_GROUPS = {
   "what goes in": {
     recipe: text("a recipe").default("magdi").describe("the recipe, which replaces some of these defaults"),
+    dataFormat: oneOf(["mags", "chat"])
+      .default("mags")
+      .describe(
+        "what data files hold: MAGs, or conversations (messages, prompt and completion, text) as TRL reads them",
+      ),
     data: files("a file of MAGs")
       .default([])
       .describe("files of MAGs for training, from magdi train import-mags"),
-    base: text("a folder, a .gguf file or a hub id").nullable().default(null).describe("the base model"),
+    base: text("a folder, a .gguf file or a hub id")
+      .nullable()
+      .default(null)
+      .describe("the base model; default: that of initAdapter"),
+    initAdapter: text("a folder or a hub id")
+      .nullable()
+      .default(null)
+      .describe(
+        "an adapter in PEFT's format to train on, with its modules, ranks and alphas, and its heads where they fit",
+      ),
     out: text("a folder")
       .nullable()
       .default(null)
@@ -133,11 +151,19 @@ export const SETTING_GROUPS = {
   },
   adapter: {
     loraRank: wholeNumber(1, 4096).default(16).describe("rank of the adapters"),
-    loraAlpha: number(1e-3, 100_000).default(32).describe("adapters' output is scaled by alpha / rank"),
+    loraAlpha: numberThat(
+      "a number from -100000 to 100000 other than 0",
+      (alpha) => alpha !== 0 && Math.abs(alpha) <= 100_000,
+    )
+      .default(32)
+      .describe("adapters' output is scaled by alpha / rank"),
     loraDropout: number(0, 0.95).default(0.05).describe("dropout on the adapters' input"),
-    loraTargets: someOf(LORA_TARGETS, 1)
+    loraTargets: someOf([...LORA_TARGETS, ALL_LINEAR], 1)
+      .transform((named) =>
+        LORA_TARGETS.filter((target) => named.includes(ALL_LINEAR) || named.includes(target)),
+      )
       .default(["q_proj", "v_proj"])
-      .describe(`modules with an adapter: ${LORA_TARGETS.join(", ")}`),
+      .describe(`modules with an adapter: ${LORA_TARGETS.join(", ")}, or ${ALL_LINEAR}`),
   },
   optimiser: {
     learningRate: number(0, 1).default(2e-4).describe("peak learning rate; 2e-4 suits 135M, 5e-6 suits 7B"),

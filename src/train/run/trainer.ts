@@ -7,7 +7,7 @@ import { hashOf, type TrainingData } from "../batches/training-data.ts";
 import { type Accumulated, GradientSum, runBatches } from "../step/gradient-accumulation.ts";
 import { AdamW, clipGlobalNorm, globalNorm } from "../step/optimiser.ts";
 import type { TrainingStep } from "../step/training-step.ts";
-import { type AdapterDescription, isHead, type RunState } from "./checkpoint.ts";
+import { type AdapterDescription, isHead, type RunOrigin, type RunState } from "./checkpoint.ts";
 import { RunClock } from "./run-clock.ts";
 import { BEST_FOLDER, CHECKPOINT_FOLDER, RunFiles } from "./run-files.ts";
 import type { ValidationLine } from "./run-log.ts";
@@ -17,16 +17,17 @@ import { batchLimits, type TrainingSettings } from "./training-settings.ts";
 export interface TrainingProgress {
   readonly step: number;
   readonly totalSteps: number;
-  /** Of the last step, as are tokens per second. */
+  /** Of the last step, as are tokens per second; unweighted terms, of the losses that the run has. */
   readonly loss: number;
+  readonly terms: Readonly<Partial<Record<"nll" | "margin" | "node", number>>>;
   readonly tokensPerSecond: number;
   readonly secondsLeft: number;
 }
 
 export interface TrainerOptions {
   readonly settings: TrainingSettings;
-  /** Of the settings that the results depend on. */
-  readonly settingsHash: string;
+  /** Of settings, base and adapter; the trainer knows the data. */
+  readonly origin: Omit<RunOrigin, "dataHash">;
   /** The run's folder, which exists. */
   readonly folder: string;
   /** With its parameters at their initial values. */
@@ -80,8 +81,10 @@ class Trainer {
       learningRate: (key) =>
         key === POOLED_CENTRE ? 0 : isHead(key) ? (headLearningRate ?? learningRate) : learningRate,
     });
-    const dataHash = hashOf(training, validation);
-    this.#files = new RunFiles({ ...options, optimiser: this.#optimiser, dataHash });
+    const { settingsHash, ...others } = options.origin;
+    const origin = { settingsHash, dataHash: hashOf(training, validation), ...others };
+    const isOver = (state: RunState): boolean => this.#plan.isOver(state);
+    this.#files = new RunFiles({ ...options, optimiser: this.#optimiser, origin, isOver });
     this.#state = this.#files.opened;
     this.#resumedStep = this.#state.step;
     this.#clock = new RunClock(options.now, this.#state.seconds);
@@ -93,8 +96,7 @@ class Trainer {
         if (this.#validationIsDue() && !(await this.#validate())) return this.#interrupted();
         const { step, finished, validationsWithoutBetter } = this.#state;
         const early = this.#plan.stopsAfter(validationsWithoutBetter);
-        const ends = step >= this.#plan.totalSteps || early;
-        if (ends) {
+        if (this.#plan.isOver(this.#state)) {
           const reason = early ? "early-stop" : "done";
           if (!finished) this.#finish(reason);
           return this.#outcome(reason);
@@ -158,16 +160,24 @@ class Trainer {
       tokensPerSecond,
       seconds: this.#state.seconds,
     });
-    this.#reportProgress(done.total, tokensPerSecond);
+    this.#reportProgress(done, tokensPerSecond);
     return true;
   }
 
-  #reportProgress(loss: number, tokensPerSecond: number): void {
+  #reportProgress(losses: Accumulated, tokensPerSecond: number): void {
     const { step } = this.#state;
     const { totalSteps } = this.#plan;
     const validations = this.#options.validation === null ? 0 : this.#plan.validationsFrom(step);
     const secondsLeft = this.#clock.secondsFor(totalSteps - step, validations);
-    this.#options.onProgress?.({ step, totalSteps, loss, tokensPerSecond, secondsLeft });
+    const terms = Object.fromEntries(this.#options.settings.losses.map((loss) => [loss, losses[loss]]));
+    this.#options.onProgress?.({
+      step,
+      totalSteps,
+      loss: losses.total,
+      terms,
+      tokensPerSecond,
+      secondsLeft,
+    });
   }
 
   /** Returns false, with nothing changed, when the run was interrupted. */

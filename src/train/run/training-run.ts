@@ -11,16 +11,22 @@ import { writeWholeFile } from "../../base/files/whole-file.ts";
 import type { NodeClassifier } from "../../nn/node-classifier.ts";
 import type { TrainingLosses } from "../../nn/training-graph.ts";
 import { chooseDevice, tellChoice } from "../../runtime/device.ts";
+import { hashedWhileRead } from "../../student/base-hash.ts";
+import type { BaseModel } from "../../student/base-model.ts";
 import type { Manifest } from "../../student/manifest.ts";
 import { locateBase, openCheckedBase } from "../../student/open-base.ts";
 import { type ImportOptions, importStudent } from "../../student/write-student-folder.ts";
+import { withAdapterTexts } from "../adapter/adapter-texts.ts";
 import { exportStudent, TRAINING_METADATA } from "../adapter/export-student.ts";
+import { applyInitAdapter, type InitAdapter, readInitAdapter } from "../adapter/init-adapter.ts";
+import { baseOfAdapter, locateAdapter, otherBaseNote } from "../adapter/locate-adapter.ts";
+import { sameModules } from "../adapter/peft-adapter.ts";
 import { findRecipe } from "../recipes.ts";
 import { fitPooledCentre, initialiseParameters } from "../step/initial-parameters.ts";
 import { openTrainingStep, type TrainingStep } from "../step/training-step.ts";
-import { type AdapterDescription, readRunState } from "./checkpoint.ts";
+import { type AdapterDescription, type RunState, readRunState } from "./checkpoint.ts";
 import { studentText } from "./open-base-tokenizer.ts";
-import { type RunData, readRunData, sharesPrompts } from "./run-data.ts";
+import { type DataPart, type RunData, readRunData, sharesPrompts } from "./run-data.ts";
 import { BEST_FOLDER, CHECKPOINT_FOLDER, SETTINGS_FILE, STUDENT_FOLDER } from "./run-files.ts";
 import { RunPlan } from "./run-plan.ts";
 import { type TrainerOptions, type TrainingOutcome, type TrainingProgress, train } from "./trainer.ts";
@@ -28,6 +34,7 @@ import {
   batchLimits,
   checkedSettings,
   type SettledSettings,
+  settingsWithAdapter,
   settledSettings,
   type TrainingSettings,
 } from "./training-settings.ts";
@@ -42,9 +49,9 @@ export interface TrainingRunOptions {
   readonly hub?: NonNullable<ImportOptions["hub"]>;
   readonly measure?: NonNullable<ImportOptions["measure"]>;
   readonly onStage: (stage: string, done: number, total: number) => void;
-  /** Called unless the device setting is cpu, with the device that was chosen and why. */
-  readonly onDevice?: (choice: string) => void;
-  /** Called with each thing in the base that was read otherwise than one may expect. */
+  /** Whether a resumed run was given more steps or patience: then it is an error when nothing is left to do. */
+  readonly lengthened?: boolean;
+  /** Called with what there is to know before the first step, such as the device that was chosen. */
   readonly onNote?: (note: string) => void;
   readonly onData: (data: RunData, step: TrainingStep) => void;
   readonly onProgress: (progress: TrainingProgress) => void;
@@ -88,8 +95,8 @@ export function runSettings(folder: string): TrainingSettings {
   return checkedSettings(settings, (key) => `${file}: ${key}`);
 }
 
-/** Hash of the settings that the results depend on. Threads and device are left out: a run may be resumed with others, which
- * change the last bits only. */
+/** Hash of the settings that a run's steps depend on. Threads and device are left out: a run may be resumed with others, which
+ * change the last bits only; so are those of its length, which a run may be given more of. */
 function settingsHashOf(settings: TrainingSettings): string {
   const {
     out: _out,
@@ -97,17 +104,41 @@ function settingsHashOf(settings: TrainingSettings): string {
     dtypes: _dtypes,
     threads: _threads,
     device: _device,
+    epochs: _epochs,
+    maxSteps: _maxSteps,
+    patience: _patience,
     ...hashed
   } = settings;
   return createHash("sha256").update(JSON.stringify(hashed)).digest("hex");
 }
 
+/** The sources of a run, which are here. */
+interface Sources {
+  /** As it is named for others, such as in adapter_config.json. */
+  readonly base: string;
+  /** The folder of the adapter that it trains on. */
+  readonly initAdapter: string | null;
+}
+
+async function locateSources({ settings, hub, onStage }: TrainingRunOptions): Promise<Sources> {
+  const initAdapter =
+    settings.initAdapter === null
+      ? null
+      : await locateAdapter({
+          source: settings.initAdapter,
+          ...(hub === undefined ? {} : { hub }),
+          onProgress: ({ stage, done, total }) => onStage(stage, done, total),
+        });
+  const base = settings.base ?? (initAdapter === null ? null : baseOfAdapter(initAdapter));
+  if (base !== null) return { base, initAdapter };
+  throw new MagdiError("MAGDI_BAD_CONFIG", "base: expected a base model, found none; pass --base");
+}
+
 /** Starts or resumes training, then exports. @throws MagdiError */
 export async function runTraining(options: TrainingRunOptions): Promise<TrainingRunResult> {
-  const { settings, folder } = options;
-  const source = settings.base;
-  if (source === null)
-    throw new MagdiError("MAGDI_BAD_CONFIG", "base: expected a base model, found none; pass --base");
+  const { folder } = options;
+  const sources = await locateSources(options);
+  const settings = { ...options.settings, base: sources.base };
   const importOptions = {
     ...(options.hub === undefined ? {} : { hub: options.hub }),
     ...(options.measure === undefined ? {} : { measure: options.measure }),
@@ -121,15 +152,17 @@ export async function runTraining(options: TrainingRunOptions): Promise<Training
     force: true,
   };
   const trains = settings.losses.length > 0;
-  const outcome = trains ? await trained(options, source) : null;
+  const outcome = trains ? await trained({ ...options, settings }, sources) : null;
   if (outcome?.reason === "interrupted") return { outcome, student: null, interrupted: "training" };
   if (!settings.export) return { outcome, student: null, interrupted: null };
   options.onExport?.();
   try {
-    const adapter = path.join(folder, BEST_FOLDER);
-    const student = trains
-      ? await exportStudent({ ...importOptions, base: source, adapter })
-      : await importStudent({ ...importOptions, source });
+    const { base, initAdapter: texts } = sources;
+    const adapter = trains ? path.join(folder, BEST_FOLDER) : texts;
+    const student =
+      adapter === null
+        ? await importStudent({ ...importOptions, source: base })
+        : await exportStudent({ ...importOptions, base, adapter, ...(texts === null ? {} : { texts }) });
     return { outcome, student, interrupted: null };
   } catch (error) {
     if (!options.signal.aborted) throw error;
@@ -142,29 +175,46 @@ export function stopIfAborted(signal: AbortSignal): void {
   if (signal.aborted) throw new MagdiError("MAGDI_CANCELLED", "writing the student was interrupted");
 }
 
-async function trained(options: TrainingRunOptions, source: string): Promise<TrainingOutcome> {
+async function trained(options: TrainingRunOptions, sources: Sources): Promise<TrainingOutcome> {
   const { folder, onStage } = options;
   const { path: place } = await locateBase({
-    source,
+    source: sources.base,
     ...(options.hub === undefined ? {} : { hub: options.hub }),
     onProgress: ({ stage, done, total }) => onStage(stage, done, total),
   });
   const device = await chooseDevice(options.settings.device);
-  if (options.settings.device !== "cpu") options.onDevice?.(tellChoice(device));
-  const base = await openCheckedBase(place);
+  if (options.settings.device !== "cpu") options.onNote?.(`the training ${tellChoice(device)}`);
+  const opened = await openCheckedBase(place);
+  const state = readRunState(path.join(folder, CHECKPOINT_FOLDER));
   let settings: SettledSettings;
   let data: RunData;
   let step: TrainingStep;
+  let init: InitAdapter | null;
+  let origin: TrainerOptions["origin"];
+  let adapter: AdapterDescription;
   try {
-    for (const note of base.notes ?? []) options.onNote?.(note);
-    settings = settledSettings(options.settings, base);
-    writeSettings(folder, settings);
+    const { initAdapter } = sources;
+    init = initAdapter === null ? null : readInitAdapter(initAdapter, opened.config);
+    const base = initAdapter === null ? opened : withAdapterTexts(opened, initAdapter);
+    const own = init === null ? null : { ...sameModules(base.config, init.adapter), lora: init.lora };
+    const { settings: wanted } = options;
+    settings = settledSettings(
+      own === null ? wanted : settingsWithAdapter(wanted, String(initAdapter), own),
+      base,
+    );
+    for (const note of init === null ? (base.notes ?? []) : initNotes(init, base, sources))
+      options.onNote?.(note);
     data = await readRunData(settings, await studentText(base));
-    step = await openTrainingStep(base, {
+    if (options.lengthened === true && state !== null) assertLonger(settings, data, state);
+    writeSettings(folder, settings);
+    adapter = { ...describeAdapter(settings, sources, data, own), textFiles: base.textFiles };
+    const hashed = hashedWhileRead(base);
+    step = await openTrainingStep(hashed.base, {
       lora: {
         rank: settings.loraRank,
         scale: settings.loraAlpha / settings.loraRank,
         targets: settings.loraTargets,
+        ...init?.lora,
         dropout: settings.loraDropout,
       },
       losses: lossesOf(settings),
@@ -175,19 +225,28 @@ async function trained(options: TrainingRunOptions, source: string): Promise<Tra
       ...(settings.threads === null ? {} : { threads: settings.threads }),
       onProgress: (done, total) => onStage("reading the base", done, total),
     });
+    origin = {
+      settingsHash: settingsHashOf(settings),
+      baseHash: hashed.hash(),
+      initAdapterHash: init?.hash ?? null,
+    };
   } finally {
-    base.close();
+    opened.close();
   }
   try {
     options.onData(data, step);
-    if (readRunState(path.join(folder, CHECKPOINT_FOLDER)) === null) {
+    if (state === null) {
       initialiseParameters(step.parameters, step.shapes, settings.seed);
-      const fitted = await fitPooledCentre(step, data.training.data, {
-        seed: settings.seed,
-        limits: batchLimits(settings),
-        signal: options.signal,
-        onProgress: (done, total) => onStage("measuring the centre of the pooled vectors", done, total),
-      });
+      const hasHeads = init !== null && applyInitAdapter(init, step.parameters, step.shapes);
+      if (hasHeads) options.onNote?.("heads: those beside the adapter, with the centre that they know");
+      const fitted =
+        hasHeads ||
+        (await fitPooledCentre(step, data.training.data, {
+          seed: settings.seed,
+          limits: batchLimits(settings),
+          signal: options.signal,
+          onProgress: (done, total) => onStage("measuring the centre of the pooled vectors", done, total),
+        }));
       if (!fitted) {
         // There is no checkpoint yet: a resumed run starts here again.
         const { totalSteps } = new RunPlan(settings, data.training.data.items.length);
@@ -196,12 +255,12 @@ async function trained(options: TrainingRunOptions, source: string): Promise<Tra
     }
     return await train({
       settings,
-      settingsHash: settingsHashOf(settings),
+      origin,
       folder,
       step,
       training: data.training.data,
       validation: data.validation?.data ?? null,
-      adapter: { ...describeAdapter(settings, source, data), textFiles: base.textFiles },
+      adapter,
       signal: options.signal,
       now: () => performance.now(),
       onProgress: options.onProgress,
@@ -210,6 +269,32 @@ async function trained(options: TrainingRunOptions, source: string): Promise<Tra
   } finally {
     step.close();
   }
+}
+
+/** What there is to say of an adapter that is trained on. */
+function initNotes({ adapter }: InitAdapter, base: BaseModel, sources: Sources): string[] {
+  const { config, modules } = adapter;
+  const other = otherBaseNote(config, sources.base, base.configJson._name_or_path);
+  const shapes = new Set(modules.map(({ rank, alpha }) => `rank ${rank}, alpha ${alpha}`));
+  return [
+    `training on from the adapter ${adapter.source}: ${modules.length} modules, ${[...shapes].join("; ")}`,
+    ...(base.notes ?? []),
+    ...config.notes,
+    ...(other === null ? [] : [other]),
+  ];
+}
+
+/** @throws MAGDI_BAD_CONFIG when a run that was given more steps has none to do */
+function assertLonger(settings: SettledSettings, { training }: RunData, state: RunState): void {
+  const { step, validationsWithoutBetter } = state;
+  const plan = new RunPlan(settings, training.data.items.length);
+  if (!plan.isOver(state)) return;
+  throw new MagdiError(
+    "MAGDI_BAD_CONFIG",
+    step >= plan.totalSteps
+      ? `--epochs, --max-steps: expected more than the ${step} steps that the run has done, found ${settings.epochs} epochs and ${settings.maxSteps ?? "any number of"} steps at most, which are ${plan.totalSteps}`
+      : `--patience: the run stopped after ${validationsWithoutBetter} validations without improvement, and would again; give it more patience, or 0`,
+  );
 }
 
 function classifierOf(settings: SettledSettings): NodeClassifier {
@@ -243,22 +328,37 @@ function lossesOf(settings: SettledSettings): TrainingLosses {
 }
 
 function describeAdapter(
-  settings: TrainingSettings,
-  base: string,
+  settings: SettledSettings,
+  { base, initAdapter }: Sources,
   { training }: RunData,
+  own: ReturnType<typeof sameModules> | null,
 ): AdapterDescription {
   const { level } = findRecipe(settings.recipe).recipe;
   const files = settings.data.map((file) => path.basename(file)).join(", ");
-  return {
-    base,
+  const from = initAdapter === null ? "" : `, from the adapter ${path.basename(path.resolve(initAdapter))}`;
+  const { rank, alpha, targets, ...patterns } = own ?? {
     rank: settings.loraRank,
     alpha: settings.loraAlpha,
-    dropout: settings.loraDropout,
     targets: settings.loraTargets,
+  };
+  return {
+    base,
+    rank,
+    alpha,
+    dropout: settings.loraDropout,
+    targets,
+    ...patterns,
     metadata: {
       [TRAINING_METADATA.recipe]: settings.recipe,
-      [TRAINING_METADATA.data]: `${training.mags} MAGs of ${files}`,
+      [TRAINING_METADATA.data]: `${learnedText(training, settings)} of ${files}${from}`,
       ...(level === null ? {} : { [TRAINING_METADATA.level]: String(level) }),
     },
   };
+}
+
+/** What is really learned from, for the card. */
+function learnedText({ mags, of, taught }: DataPart, { dataFormat }: SettledSettings): string {
+  const count = mags === of ? mags : `${mags} of ${of}`;
+  if (dataFormat === "chat") return `${count} examples`;
+  return `${count} MAGs (${taught.right} right and ${taught.wrong} wrong nodes)`;
 }

@@ -4,6 +4,7 @@ import { z } from "zod";
 import { MagdiError } from "../../base/errors.ts";
 import { readSettings, type SettingsSource } from "../../base/settings/read-settings.ts";
 import { type Setting, settingsOf } from "../../base/settings/setting.ts";
+import { LORA_TARGETS, type LoraOptions } from "../../nn/lora.ts";
 import type { BaseModel } from "../../student/base-model.ts";
 import type { BatchLimits } from "../batches/training-data.ts";
 import { findRecipe } from "../recipes.ts";
@@ -24,6 +25,19 @@ export function resolveSettings(sources: readonly SettingsSource[]): TrainingSet
   const { recipe, argument } = findRecipe(name);
   const ofRecipe = { nameOf: (key: string) => `recipe ${name}: ${key}`, values: recipe.settings(argument) };
   return readSettings(trainingSettings, [ofRecipe, ...sources]);
+}
+
+/** The settings of an adapter that is trained on, which are its own. @throws MAGDI_BAD_CONFIG for one that cannot be written */
+export function settingsWithAdapter(
+  settings: TrainingSettings,
+  folder: string,
+  { rank, alpha, lora }: { readonly rank: number; readonly alpha: number; readonly lora: LoraOptions },
+): TrainingSettings {
+  const kinds = LORA_TARGETS.filter((target) =>
+    [...(lora.own?.keys() ?? [])].some((module) => module.endsWith(`.${target}`)),
+  );
+  const own = { loraRank: rank, loraAlpha: alpha, loraTargets: kinds };
+  return checkedSettings({ ...settings, ...own }, (key) => `${folder}: ${key}`);
 }
 
 /** Fills in the defaults that depend on the base. @throws MAGDI_BAD_CONFIG for settings that it does not allow */

@@ -42,12 +42,11 @@ export function worstOf(errors: Iterable<Errors>): Errors {
   return worst;
 }
 
-/** The least norm that a gradient's error is divided by: a thousandth of the norm of all gradients. Sums of many terms that
- * nearly cancel, such as the gradient of a head's bias, have no better relative precision in float32 in any framework. */
-export function gradientFloor(all: Iterable<ArrayLike<number>>): number {
+/** The least norm that a tensor's error is divided by: a share of the norm of all tensors together. */
+export function normFloor(all: Iterable<ArrayLike<number>>, share: number): number {
   let squares = 0;
   for (const values of all) squares += norm(values) ** 2;
-  const least = 1e-3 * Math.sqrt(squares);
+  const least = share * Math.sqrt(squares);
   return least > 0 && Number.isFinite(least) ? least : Number.MIN_VALUE;
 }
 

@@ -3,13 +3,13 @@
 import type { LoraOptions } from "../../nn/lora.ts";
 import type { BaseModel } from "../../student/base-model.ts";
 import { mergedBase } from "../adapter/merge.ts";
-import { adapterKey, type LoraModule, type PeftAdapter } from "../adapter/peft-adapter.ts";
+import { adapterKey, type LoraModule, type PeftAdapter, trainableLora } from "../adapter/peft-adapter.ts";
 import type { BaseSessionOptions } from "../step/base-session.ts";
 import { openStudentForward } from "../step/student-forward.ts";
 import { absent, type Check, compared, orNotVerified } from "./check.ts";
 import { absoluteWithin, errorsOf } from "./comparison.ts";
 import { PARAMETERS_FILE, type ReferenceFolder, type ReferenceLogits } from "./reference-folder.ts";
-import { trainableLora, withTensors } from "./reference-training.ts";
+import { withTensors } from "./reference-training.ts";
 
 const LOGITS = 1e-4;
 /** Relative to the largest logit: the precision of a decoder in float32. */

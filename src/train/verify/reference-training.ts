@@ -2,13 +2,12 @@
 
 import { MagdiError } from "../../base/errors.ts";
 import type { DecoderConfig } from "../../nn/decoder-config.ts";
-import { adaptedModules, LORA_TARGETS, type LoraOptions } from "../../nn/lora.ts";
 import { nodeClassifierShapes } from "../../nn/node-classifier.ts";
 import { scoreHeadShapes } from "../../nn/score-head.ts";
 import type { TrainingLosses } from "../../nn/training-graph.ts";
 import { type Shape, shapeMismatches } from "../../tensor/shape-mismatch.ts";
 import type { HeadTensor } from "../adapter/heads-file.ts";
-import { adapterKey, type LoraModule, type PeftAdapter } from "../adapter/peft-adapter.ts";
+import { adapterKey, type LoraModule, type PeftAdapter, trainableLora } from "../adapter/peft-adapter.ts";
 import type { Adjacency } from "../batches/adjacency.ts";
 import { trainingBatch } from "../batches/training-batch.ts";
 import type { TrainingUnit } from "../batches/training-unit.ts";
@@ -17,19 +16,6 @@ import { PARAMETERS_FILE, type ReferenceFolder, type ReferenceMags } from "./ref
 
 /** The label of a node whose answer is right; other labels are for the node loss only. */
 const CORRECT = 1;
-
-/** The adapter as options of our training graph. @throws MAGDI_UNSUPPORTED naming modules that the graph cannot adapt. */
-export function trainableLora(config: DecoderConfig, { source, modules }: PeftAdapter): LoraOptions {
-  const own = new Map(modules.map(({ module, rank, scale }) => [module, { rank, scale }]));
-  const lora = { rank: 0, scale: 0, targets: LORA_TARGETS, dropout: 0, own };
-  const known = new Set(adaptedModules(config, lora).map(({ module }) => module));
-  const others = [...own.keys()].filter((module) => !known.has(module));
-  if (others.length === 0) return lora;
-  throw new MagdiError(
-    "MAGDI_UNSUPPORTED",
-    `${source}: training has adapters on ${LORA_TARGETS.join(", ")}, found one on ${others.join(", ")}`,
-  );
-}
 
 /** The adapter's modules with other tensors. @throws MAGDI_BAD_FILE naming every tensor that does not fit. */
 export function withTensors(

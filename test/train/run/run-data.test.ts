@@ -4,6 +4,7 @@ import assert from "node:assert/strict";
 import { readFileSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { before, test } from "node:test";
+import { dataTexts } from "../../../src/cli/train-messages.ts";
 import { openBase } from "../../../src/student/open-base.ts";
 import type { StudentText } from "../../../src/train/batches/tokenised-mags.ts";
 import type { TrainingData } from "../../../src/train/batches/training-data.ts";
@@ -16,13 +17,14 @@ import {
 } from "../../../src/train/run/training-settings.ts";
 import { writeRandomBase } from "../../support/random-base.ts";
 import { scratchFolder } from "../../support/scratch-folder.ts";
-import { writeSums } from "../support/sums.ts";
+import { sumMag, writeSums } from "../support/sums.ts";
 
 const scratch = scratchFolder();
 const [sums, few] = [path.join(scratch, "sums.jsonl"), path.join(scratch, "few.jsonl")];
 writeSums(sums, 12);
 writeSums(few, 4, 100);
 writeRandomBase(path.join(scratch, "base"), { tokenizer: true });
+const settledDefaults = { microBatchTokens: 10_000, dataFormat: "mags" } as const;
 let text: StudentText;
 const base = openBase(path.join(scratch, "base"));
 before(async () => {
@@ -194,6 +196,110 @@ test("a single question is trained on, and validation that nothing is left of is
     dataOf({ validation: [one], recipe: "magdi-without-densest", leaveOutGraphs: ["G1"] }),
     /^MagdiError: validation: /,
   );
+});
+
+/** A file of sums whose nodes are labelled by what their answers are. */
+function writeLabelled(name: string, answers: readonly (readonly number[])[]): string {
+  const file = path.join(scratch, name);
+  const lines = answers.map((given, index) => {
+    const mag = sumMag(index);
+    const nodes = given.map((right, at) => ({
+      ...mag.nodes[0]!,
+      agent: `a${at}`,
+      answer: right === 1 ? mag.gold : "99",
+      label: right,
+    }));
+    return JSON.stringify({ ...mag, nodes, edges: [] });
+  });
+  writeFileSync(file, lines.join("\n"));
+  return file;
+}
+
+test("graphs in which nothing can be learned are refused, with what there is", async () => {
+  const wrong = writeLabelled("wrong.jsonl", [[0, 0], [0], [0, 0, 0]]);
+  await assert.rejects(dataOf({ data: [wrong] }), {
+    code: "MAGDI_BAD_CONFIG",
+    message: `data: expected something to learn from in ${wrong}, found none: nll: no row is right; margin: no graph has right and wrong rows; node: all rows are wrong (6 rows of 3 MAGs)`,
+  });
+  await assert.rejects(
+    dataOf({ data: [wrong], losses: ["nll"] }),
+    /found none: nll: no row is right \(6 rows/,
+  );
+  await assert.rejects(dataOf({ data: [wrong], recipe: "magdi-cn" }), /recipe magdi-cn leave no MAGs/);
+  const validation = dataOf({ validation: [wrong] });
+  await assert.rejects(
+    validation,
+    /^MagdiError: validation: expected something to learn from in .*wrong\.jsonl/,
+  );
+});
+
+test("a loss that has nothing to learn from is said, for training and for validation", async () => {
+  const right = writeLabelled("right.jsonl", [[1, 1], [1]]);
+  const { idleLosses, training } = await dataOf({ data: [right] });
+  assert.deepEqual(idleLosses, [
+    "training: margin: no graph has right and wrong rows",
+    "training: node: all rows are right",
+  ]);
+  assert.deepEqual([training.taught.right, training.taught.wrong], [3, 0]);
+  const mixed = await dataOf({ data: [sums], validation: [right] });
+  assert.deepEqual(mixed.idleLosses, [
+    "validation: margin: no graph has right and wrong rows",
+    "validation: node: all rows are right",
+  ]);
+  assert.deepEqual((await dataOf({})).idleLosses, []);
+  // Each kind of row is somewhere, but never in one graph.
+  const apart = writeLabelled("apart.jsonl", [[1, 1], [0]]);
+  assert.deepEqual((await dataOf({ data: [apart] })).idleLosses, [
+    "training: margin: no graph has right and wrong rows",
+  ]);
+});
+
+test("what is counted is what is learned from, not what the files hold", async () => {
+  const long = path.join(scratch, "long.jsonl");
+  const lines = Array.from({ length: 4 }, (_, index) => {
+    const mag = sumMag(index);
+    const words = "very ".repeat(index < 2 ? 200 : 0);
+    return JSON.stringify({
+      ...mag,
+      nodes: mag.nodes.map((node) => ({ ...node, reasoning: `${words}${node.reasoning}` })),
+    });
+  });
+  writeFileSync(long, lines.join("\n"));
+  const data = await dataOf({ data: [long], maxTokens: 128 });
+  const { mags, of, counts, taught } = data.training;
+  assert.deepEqual([mags, of, counts.rowsDropped], [2, 4, 8]);
+  assert.equal(taught.right + taught.wrong, counts.rows);
+  const [line = "", left = ""] = dataTexts(data, { parameters: new Map() }, settledDefaults);
+  assert.match(
+    line,
+    /^2 of 4 MAGs, 6 rows \(4 right, 2 wrong\), \d+ tokens for training; 0 MAGs for validation/,
+  );
+  assert.match(left, /8 rows that are too long/);
+  writeFileSync(long, lines.slice(0, 1).join("\n"));
+  await assert.rejects(
+    dataOf({ data: [long], maxTokens: 128 }),
+    /nothing is left of 1 MAGs; maxTokens is 128, and 0 prompts and 4 rows are longer/,
+  );
+});
+
+test("a validation of which nothing is left is said", async () => {
+  const file = path.join(scratch, "only-long.jsonl");
+  const write = (longId: string): void => {
+    const lines = Array.from({ length: 6 }, (_, index) => {
+      const mag = sumMag(index);
+      const reasoning = "very ".repeat(mag.id === longId ? 200 : 1);
+      return JSON.stringify({ ...mag, nodes: mag.nodes.map((node) => ({ ...node, reasoning })) });
+    });
+    writeFileSync(file, lines.join("\n"));
+  };
+  write("none");
+  const settings = { data: [file], validationShare: 0.1, maxTokens: 128 };
+  const held = (await dataOf(settings)).validation?.data.items[0]?.name ?? "";
+  write(held);
+  const data = await dataOf(settings);
+  assert.deepEqual([data.validation, data.validationLost, data.training.mags], [null, 1, 5]);
+  const texts = dataTexts(data, { parameters: new Map() }, settledDefaults);
+  assert.ok(texts.includes("no validation, and no early stop: nothing is left of 1 MAGs held out for it"));
 });
 
 test("what leaves nothing to learn from is said", async () => {

@@ -7,7 +7,7 @@ import { graphData } from "../../../src/train/batches/graph-data.ts";
 import type { TrainingData } from "../../../src/train/batches/training-data.ts";
 import type { TrainingUnit } from "../../../src/train/batches/training-unit.ts";
 import { type RunLogLine, readRunLog } from "../../../src/train/run/run-log.ts";
-import { type TrainingProgress, train } from "../../../src/train/run/trainer.ts";
+import { type TrainerOptions, type TrainingProgress, train } from "../../../src/train/run/trainer.ts";
 import { resolveSettings, type TrainingSettings } from "../../../src/train/run/training-settings.ts";
 import { NO_LIMITS, withFilesUpTo } from "../../support/limited-process.ts";
 import { scratchFolder } from "../../support/scratch-folder.ts";
@@ -29,7 +29,7 @@ interface RunOptions extends QuadraticOptions {
   readonly validation?: TrainingData | null;
   readonly folder?: string;
   readonly abort?: AbortController;
-  readonly settingsHash?: string;
+  readonly origin?: Partial<TrainerOptions["origin"]>;
   readonly now?: () => number;
   readonly onProgress?: (progress: TrainingProgress) => void;
 }
@@ -43,13 +43,15 @@ const SETTINGS: Partial<TrainingSettings> = {
   patience: 0,
 };
 
+const ORIGIN = { settingsHash: "settings", baseHash: "base", initAdapterHash: null };
+
 async function run(options: RunOptions = {}) {
   const folder = options.folder ?? newFolder();
   const step = new QuadraticStep(options);
   const settings = resolveSettings([{ nameOf: (key) => key, values: { ...SETTINGS, ...options.settings } }]);
   const outcome = await train({
     settings,
-    settingsHash: options.settingsHash ?? "settings",
+    origin: { ...ORIGIN, ...options.origin },
     folder,
     step,
     training: options.training ?? randomData(20, 1),
@@ -278,7 +280,14 @@ for (const what of ["loss", "gradient"] as const) {
 
 test("other settings or data than the checkpoint's are refused", async () => {
   const { folder } = await run();
-  await assert.rejects(run({ folder, settingsHash: "others" }), refused("MAGDI_BAD_FILE", /other settings/));
+  const others = [
+    [{ settingsHash: "x" }, /other settings/],
+    [{ baseHash: "x" }, /other weights or another configuration of the base/],
+    [{ initAdapterHash: "x" }, /other weights of the adapter/],
+  ] as const;
+  for (const [origin, message] of others) {
+    await assert.rejects(run({ folder, origin }), refused("MAGDI_BAD_FILE", message));
+  }
   await assert.rejects(run({ folder, training: randomData(20, 9) }), refused("MAGDI_BAD_FILE", /other data/));
   for (const validation of [randomData(5, 3), randomData(4, 2), null])
     await assert.rejects(run({ folder, validation }), refused("MAGDI_BAD_FILE", /other data/));
@@ -317,7 +326,7 @@ test("a disk that fills up within a line is one error, and no line is lost when 
      import { QuadraticStep, randomData } from ${file("test/train/support/quadratic-step.ts")};
      const error = await train({
        settings: resolveSettings([{ nameOf: (key) => key, values: ${JSON.stringify(settings)} }]),
-       settingsHash: "settings",
+       origin: ${JSON.stringify(ORIGIN)},
        folder: ${JSON.stringify(folder)},
        step: new QuadraticStep(),
        training: randomData(20, 1),

@@ -1,14 +1,16 @@
 // Whole runs of a tiny student with the real training step: interrupted, resumed, cut into batches, exported.
 
 import assert from "node:assert/strict";
-import { existsSync, readdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { test } from "node:test";
 import { MagdiError } from "../../../src/base/errors.ts";
 import { interruptedText } from "../../../src/cli/train-messages.ts";
 import { POOLED_CENTRE } from "../../../src/nn/training-graph.ts";
 import { openBase } from "../../../src/student/open-base.ts";
+import { openSafetensors } from "../../../src/tensor/safetensors.ts";
 import { readHeads } from "../../../src/train/adapter/heads-file.ts";
+import { readPeftAdapter } from "../../../src/train/adapter/peft-adapter.ts";
 import { studentText } from "../../../src/train/run/open-base-tokenizer.ts";
 import { readRunData } from "../../../src/train/run/run-data.ts";
 import { type RunLogLine, readRunLog } from "../../../src/train/run/run-log.ts";
@@ -22,7 +24,8 @@ import { GradientSum, runBatches } from "../../../src/train/step/gradient-accumu
 import { initialiseParameters } from "../../../src/train/step/initial-parameters.ts";
 import { globalNorm } from "../../../src/train/step/optimiser.ts";
 import { openTrainingStep } from "../../../src/train/step/training-step.ts";
-import { writeRandomBase } from "../../support/random-base.ts";
+import { writeRandomAdapter } from "../../support/random-adapter.ts";
+import { type RandomBaseOptions, writeRandomBase } from "../../support/random-base.ts";
 import { scratchFolder } from "../../support/scratch-folder.ts";
 import { writeSums } from "../support/sums.ts";
 
@@ -45,20 +48,30 @@ interface Course {
   /** Stop when this is first reported of the export. */
   readonly stopAtStage?: string;
   readonly settings?: Partial<TrainingSettings>;
+  /** Settings of a run that is resumed for longer. */
+  readonly resumed?: TrainingSettings;
 }
+
+/** Resumed for longer, as the command does it. */
+const lengthened = (folder: string, more: Partial<TrainingSettings>) =>
+  run({ folder, resumed: { ...runSettings(folder), ...more } });
 
 async function run({
   folder = path.join(scratch, `run-${runs++}`),
   stopAfter,
   stopAtStage,
   settings,
+  resumed,
 }: Course = {}) {
+  const notes: string[] = [];
   const abort = new AbortController();
   if (!existsSync(folder)) createRun(folder, settingsOf(settings));
   const result = await runTraining({
-    settings: runSettings(folder),
+    settings: resumed ?? runSettings(folder),
+    lengthened: resumed !== undefined,
     folder,
     signal: abort.signal,
+    onNote: (note) => notes.push(note),
     onStage: (stage) => {
       if (stage === stopAtStage) abort.abort();
     },
@@ -69,7 +82,7 @@ async function run({
     onValidation: () => {},
   });
   const metrics = path.join(folder, "metrics.jsonl");
-  return { folder, ...result, log: existsSync(metrics) ? readRunLog(metrics) : [] };
+  return { folder, ...result, notes, log: existsSync(metrics) ? readRunLog(metrics) : [] };
 }
 
 /** Without what depends on the clock. */
@@ -356,6 +369,160 @@ test("a recipe that trains nothing exports the base", async () => {
   });
   assert.equal(outcome, null);
   assert.deepEqual(Object.keys(student?.dtypes ?? {}), ["q8"]);
+});
+
+/** The base with one weight's values, or a field of its configuration, changed. */
+function changedBase(name: string, options: RandomBaseOptions): string {
+  const folder = path.join(scratch, name);
+  writeRandomBase(folder, { tokenizer: true, ...options });
+  return folder;
+}
+
+test("a run whose base has changed meanwhile is refused, and goes on when it is put back", async () => {
+  const own = changedBase("own-base", {});
+  const { folder } = await run({ stopAfter: 1, settings: { base: own, export: false, maxSteps: 2 } });
+  const changes: RandomBaseOptions[] = [
+    {
+      change: (name, values) => {
+        if (name === "model.layers.0.mlp.up_proj.weight") values[7]! += 1e-4;
+      },
+    },
+    { config: { rms_norm_eps: 1e-5 } },
+    { config: { rope_theta: 20_000 } },
+  ];
+  for (const change of changes) {
+    changedBase("own-base", change);
+    await assert.rejects(run({ folder }), {
+      code: "MAGDI_BAD_FILE",
+      message:
+        /checkpoint: was made with other weights or another configuration of the base than there are now/,
+    });
+  }
+  changedBase("own-base", {});
+  assert.equal((await run({ folder })).outcome?.reason, "done");
+});
+
+test("a run that has ended, or was stopped, goes on for more steps", async () => {
+  const length = { schedule: "constant", warmupShare: 0, validationShare: 0, mags: 12 } as const;
+  const settings = { ...length, export: false };
+  const whole = await run({ settings: { ...settings, epochs: 3 } });
+  for (const stopAfter of [2, 1]) {
+    const first = await run({ settings: { ...settings, epochs: 1 }, stopAfter });
+    const { folder } = first;
+    await assert.rejects(lengthened(folder, { maxSteps: 1 }), {
+      code: "MAGDI_BAD_CONFIG",
+      message: new RegExp(
+        `expected more than the ${stopAfter} steps that the run has done, found 1 epochs and`,
+      ),
+    });
+    assert.equal(runSettings(folder).maxSteps, null, "nothing is changed by what is refused");
+    const rest = await lengthened(folder, { epochs: 3 });
+    assert.equal(rest.outcome?.step, 6);
+    assert.deepEqual(timeless(rest.log), timeless(whole.log));
+    const file = "checkpoint/adapter_model.safetensors";
+    assert.ok(bytesOf(folder, file) === bytesOf(whole.folder, file));
+  }
+});
+
+test("a run that stopped early needs more patience to go on", async () => {
+  const settings = { export: false, learningRate: 0, patience: 1, epochs: 8 };
+  const { folder, outcome } = await run({ settings });
+  assert.equal(outcome?.reason, "early-stop");
+  await assert.rejects(lengthened(folder, { epochs: 9 }), {
+    code: "MAGDI_BAD_CONFIG",
+    message: /^--patience: the run stopped after 1 validations without improvement/,
+  });
+  const rest = await lengthened(folder, { patience: 3 });
+  assert.ok(rest.outcome!.step > outcome.step);
+});
+
+test("an adapter is trained on: its values, modules and heads are where the run begins", async () => {
+  const first = await run({
+    settings: { epochs: 1, export: false, loraRank: 3, loraTargets: ["k_proj", "up_proj"] },
+  });
+  const best = path.join(first.folder, "best");
+  const values = { initAdapter: best, base: null, learningRate: 0, epochs: 1 };
+  const { folder, notes, log } = await run({ settings: values });
+  assert.deepEqual(notes, [
+    `training on from the adapter ${best}: 2 modules, rank 3, alpha 32`,
+    "heads: those beside the adapter, with the centre that they know",
+  ]);
+  for (const file of ["adapter_model.safetensors", "heads.safetensors"]) {
+    const [before, after] = [best, path.join(folder, "best")].map((at) =>
+      openSafetensors(path.join(at, file)),
+    );
+    assert.deepEqual([...after!.entries.keys()], [...before!.entries.keys()]);
+    for (const key of before!.entries.keys())
+      assert.deepEqual(after!.readFloat32(key), before!.readFloat32(key), key);
+    before!.close();
+    after!.close();
+  }
+  // Validation is on other questions in both, drawn by one seed.
+  const validations = [first.log, log].map((lines) => lines.findLast(({ kind }) => kind === "validation"));
+  assert.deepEqual({ ...validations[1], step: 0, epoch: 0 }, { ...validations[0], step: 0, epoch: 0 });
+  const { loraRank, loraTargets, base: found } = runSettings(folder);
+  assert.deepEqual([loraRank, loraTargets, found], [3, ["k_proj", "up_proj"], base]);
+  const config = JSON.parse(readFileSync(path.join(folder, "best", "adapter_config.json"), "utf8"));
+  assert.deepEqual([config.r, config.lora_alpha, config.target_modules], [3, 32, ["k_proj", "up_proj"]]);
+  // Another adapter under the same name is not the one that the run was begun with.
+  const tensors = path.join(best, "adapter_model.safetensors");
+  const bytes = readFileSync(tensors);
+  bytes[bytes.length - 2]! ^= 1;
+  rmSync(tensors);
+  writeFileSync(tensors, bytes);
+  await assert.rejects(run({ folder }), {
+    message: /was made with other weights of the adapter that it trains on/,
+  });
+});
+
+test("an adapter's patterns of rank and alpha, its scale and its texts stay through training", async () => {
+  const adapter = path.join(scratch, "patterned");
+  const decoder = writeRandomBase(path.join(scratch, "patterned-base"), {
+    tokenizer: true,
+    config: { num_hidden_layers: 2 },
+  });
+  const rankOf = (module: string): number => (module.includes("layers.1.") ? 2 : 4);
+  writeRandomAdapter(adapter, decoder, {
+    rankOf,
+    config: {
+      base_model_name_or_path: "someone/other",
+      rank_pattern: { "layers.1.self_attn.(q|v)_proj": 2 },
+      alpha_pattern: { "0.self_attn.q_proj": 6 },
+      use_rslora: true,
+    },
+  });
+  writeFileSync(
+    path.join(adapter, "chat_template.jinja"),
+    "{% for m in messages %}[{{ m.content }}]{% endfor %}",
+  );
+  const settings = { initAdapter: adapter, base: path.join(scratch, "patterned-base"), maxSteps: 1 };
+  const { folder, notes, student } = await run({ settings });
+  assert.match(notes.join("\n"), /own chat template took the base's place.*\n.*made for "someone\/other"/);
+  const before = readPeftAdapter(adapter, decoder).modules;
+  const after = readPeftAdapter(path.join(folder, "best"), decoder).modules;
+  const shapes = (modules: typeof before) =>
+    modules.map(({ module, rank, alpha, scale }) => [module, rank, alpha, scale]);
+  assert.deepEqual(shapes(after), shapes(before));
+  assert.notDeepEqual(after[0]!.b, before[0]!.b);
+  assert.match(student?.notes?.join() ?? "", /own chat template/);
+  assert.match(readFileSync(path.join(folder, "student", "chat_template.jinja"), "utf8"), /\[\{\{/);
+  assert.match(student?.training?.data ?? "", /, from the adapter patterned$/);
+});
+
+test("a student learns from conversations as from graphs", async () => {
+  const chats = path.join(scratch, "chats.jsonl");
+  const lines = Array.from({ length: 12 }, (_, index) => ({
+    messages: [
+      { role: "user", content: `What is ${index} plus 1?` },
+      { role: "assistant", content: `It is ${index + 1}.` },
+    ],
+  }));
+  writeFileSync(chats, lines.map((line) => JSON.stringify(line)).join("\n"));
+  const { log, student } = await run({ settings: { recipe: "sft", data: [chats], epochs: 6, patience: 0 } });
+  const losses = log.flatMap((line) => (line.kind === "validation" ? [line.loss] : []));
+  assert.ok(losses.at(-1)! < losses[0]!);
+  assert.equal(student?.training?.data, "11 examples of chats.jsonl");
+  assert.equal(student?.training?.recipe, "sft");
 });
 
 test("a folder with something in it is no new run", async () => {

@@ -34,7 +34,7 @@ async function runOn(device: "cpu" | "webgpu" | "cuda") {
     folder,
     signal: new AbortController().signal,
     onStage: () => {},
-    onDevice: (choice) => choices.push(choice),
+    onNote: (choice) => choices.push(choice),
     onData: () => {},
     onProgress: () => {},
     onValidation: () => {},
@@ -86,7 +86,7 @@ test("a run on WebGPU has the losses of one on the processor", { skip: NO_SOFTWA
   OrtLibrary.load();
   useSoftwareGpu();
   const [here, there] = [await runOn("cpu"), await runOn("webgpu")];
-  assert.deepEqual([here.choices, there.choices], [[], ["runs on webgpu"]]);
+  assert.deepEqual([here.choices, there.choices], [[], ["the training runs on webgpu"]]);
   assert.equal(there.losses.length, 3);
   for (const [step, loss] of here.losses.entries()) {
     const found = there.losses[step]!;

@@ -28,7 +28,7 @@ test("flags become values by key, and what was given is told apart from defaults
 
 test("what is not understood is one line that names the flag and the help to read", () => {
   for (const [argv, message] of [
-    [["--rows", "1"], /^Unknown option '--rows': did you mean --max-rows\? See: magdi do --help$/],
+    [["--rows", "1"], /^Unknown option '--rows', did you mean --max-rows\?; see: magdi do --help$/],
     [["--out"], /^Option '--out <value>' argument missing; see: magdi do --help$/],
     [["word"], /^Unexpected argument 'word'; see: magdi do --help$/],
     [["--no-measure=yes"], /^Option '--no-measure' does not take an argument; see: magdi do --help$/],

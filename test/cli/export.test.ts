@@ -214,7 +214,7 @@ test("what does not go together is refused before anything is read", async (t) =
   t.after(() => token !== undefined && Object.assign(process.env, { HF_TOKEN: token }));
   const source = ["--base", path.join(folder, "nowhere")];
   const cases: [args: string[], message: RegExp][] = [
-    [["--to", "gguf"], /expected --base SOURCE and --out FILE\.gguf/],
+    [["--to", "gguf"], /expected --base SOURCE or --adapter DIR, and --out FILE\.gguf/],
     [["--to", "onnx", "--out", "x"], /--to: expected one of student, hf, gguf, found "onnx"/],
     [
       ["--to", "hf", "--out", "x", "--dtype", "q8"],

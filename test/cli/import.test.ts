@@ -74,7 +74,7 @@ test("wrong flags are one line and the exit code 2, a wrong source one line and 
       "--no-measure",
     ],
     [2, /--threads: expected a whole number from 1, found "none"/, TINY, "--out", out, "--threads", "none"],
-    [2, /Unknown option '--outt': did you mean --out\? See: magdi import --help/, TINY, "--outt", out],
+    [2, /Unknown option '--outt', did you mean --out\?; see: magdi import --help/, TINY, "--outt", out],
     [
       1,
       /families: expected a Hugging Face model folder with a config\.json/,

@@ -37,7 +37,9 @@ export function nearestName(given: string, names: readonly string[]): string | n
     .sort((a, b) => a.edits - b.edits);
   const [best] = ranked;
   if (best !== undefined && best.edits <= Math.max(1, Math.floor(best.one.length / 3))) return best.one;
-  const longer = names.filter((one) => name.length >= 3 && one.startsWith(`${name}-`));
+  const longer = names.filter(
+    (one) => name.length >= 3 && (one.startsWith(`${name}-`) || one.endsWith(`-${name}`)),
+  );
   return longer.length === 1 ? (longer[0] ?? null) : null;
 }
 

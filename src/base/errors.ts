@@ -26,7 +26,8 @@ export const ERROR_CODES = {
   MAGDI_ENGINE_FAILED: "an engine step failed; the engine cannot serve any more",
   MAGDI_RUNTIME: "a call to ONNX Runtime failed",
   MAGDI_DIVERGED: "a loss or gradient in training is not finite",
-  MAGDI_NOT_WRITTEN: "a write failed: the file system is full, read-only or not writable for this user",
+  MAGDI_NOT_WRITTEN:
+    "a write failed: the file system is full, read-only or not writable for this user, or a hub took no upload",
   MAGDI_BAD_GRAPH: "an ONNX graph is malformed or not what its reader expects",
 } as const;
 

@@ -41,7 +41,10 @@ test("a recipe, files and a base become a student that is served with no further
     stderr,
     /^18 MAGs, \d+ rows \(\d+ right, \d+ wrong\), \d+ tokens for training; 2 MAGs for validation; [\d,]+ parameters$/m,
   );
-  assert.match(stderr, /^training, steps: 6 of 6, loss \d+\.\d+ \(nll \d+\.\d+, margin \d+\.\d+, node \d+\.\d+\), \d+ tokens\/s, 0 s left$/m);
+  assert.match(
+    stderr,
+    /^training, steps: 6 of 6, loss \d+\.\d+ \(nll \d+\.\d+, margin \d+\.\d+, node \d+\.\d+\), \d+ tokens\/s, 0 s left$/m,
+  );
   assert.match(stderr, /^validation after step 6: loss .*node classifier right on .* %\)/m);
   assert.match(stdout, /Serve it with: npx magdi serve --model .*run\/student$/m);
   const written = JSON.parse(readFileSync(path.join(out, "settings.json"), "utf8")).settings;
@@ -113,7 +116,11 @@ test("what is wrong is one line and an exit code", async (t) => {
       2,
       /^magdi train: recipe: expected one of base, sft, sit-<agent>/,
     ],
-    [[...common, ...out("d"), "--epoch", "1"], 2, /^magdi train: .*'--epoch': did you mean --epochs\? See: magdi train --help/],
+    [
+      [...common, ...out("d"), "--epoch", "1"],
+      2,
+      /^magdi train: .*'--epoch': did you mean --epochs\? See: magdi train --help/,
+    ],
     [common, 2, /^magdi train: expected --out RUN, see: magdi train --help/],
     [
       ["--resume", path.join(scratch, "none")],

@@ -129,5 +129,8 @@ test("of several forms in one record a completion comes first, then a conversati
     { messages, prompt: "a", text: "c" },
     { text: "c", prompt: null },
   );
-  assert.deepEqual(examples.map(({ kind }) => kind), ["completed text", "messages", "text"]);
+  assert.deepEqual(
+    examples.map(({ kind }) => kind),
+    ["completed text", "messages", "text"],
+  );
 });

@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { z } from "zod";
 import { bareFlag, repeated, text, wholeNumber } from "../../src/base/settings/kinds.ts";
-import { parseFlags, usageError } from "../../src/cli/command.ts";
+import { parseFlags, usageError, withSubcommands } from "../../src/cli/command.ts";
 
 const FLAGS = z.object({
   out: text("a file", "FILE").exactOptional(),
@@ -34,4 +34,24 @@ test("what is not understood is one line that names the flag and the help to rea
     assert.throws(() => parseFlags("do", argv, FLAGS), { code: "MAGDI_BAD_CONFIG", message });
   }
   assert.equal(usageError("do", "one FILE").message, "expected one FILE, see: magdi do --help");
+});
+
+test("a subcommand that is nearly written is suggested, and others are the command's own arguments", async () => {
+  const ran: string[] = [];
+  const runs = (name: string) => async (argv: readonly string[]) => {
+    ran.push([name, ...argv].join(" "));
+    return 0;
+  };
+  const command = withSubcommands(
+    { name: "do", summary: "", help: "", run: runs("do") },
+    { report: async () => ({ help: "", run: runs("report") }) },
+  );
+  await command.run(["report", "x"]);
+  await command.run(["--reprot"]);
+  await command.run(["other"]);
+  assert.deepEqual(ran, ["report x", "do --reprot", "do other"]);
+  await assert.rejects(command.run(["reprot"]), {
+    code: "MAGDI_BAD_CONFIG",
+    message: 'unknown command "reprot": did you mean report? See: magdi do --help',
+  });
 });

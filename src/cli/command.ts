@@ -33,8 +33,15 @@ export function withSubcommands(
     ...command,
     helpFor: async ([name]) => (await find(name))?.help ?? command.help,
     async run(argv) {
-      const subcommand = await find(argv[0]);
-      return subcommand === undefined ? command.run(argv) : subcommand.run(argv.slice(1));
+      const [first = ""] = argv;
+      const subcommand = await find(first);
+      if (subcommand !== undefined) return subcommand.run(argv.slice(1));
+      const nearest = first.startsWith("-") ? null : nearestName(first, Object.keys(subcommands));
+      if (nearest === null) return command.run(argv);
+      throw new MagdiError(
+        "MAGDI_BAD_CONFIG",
+        `unknown command "${first}", did you mean ${nearest}?; see: magdi ${command.name} --help`,
+      );
     },
   };
 }

@@ -6,7 +6,7 @@ import path from "node:path";
 import { test } from "node:test";
 import { z } from "zod";
 import { bareFlag, files, listOf, repeated, text, wholeNumber } from "../../src/base/settings/kinds.ts";
-import { parseFlags, usageError } from "../../src/cli/command.ts";
+import { parseFlags, usageError, withSubcommands } from "../../src/cli/command.ts";
 import { scratchFolder } from "../support/scratch-folder.ts";
 
 const FLAGS = z.object({
@@ -113,4 +113,24 @@ test("near misses of names are suggested, others are not", () => {
       message: `Unknown option '--${given}'; see: magdi do --help`,
     });
   }
+});
+
+test("a subcommand that is nearly written is suggested, and others are the command's own arguments", async () => {
+  const ran: string[] = [];
+  const runs = (name: string) => async (argv: readonly string[]) => {
+    ran.push([name, ...argv].join(" "));
+    return 0;
+  };
+  const command = withSubcommands(
+    { name: "do", summary: "", help: "", run: runs("do") },
+    { report: async () => ({ help: "", run: runs("report") }) },
+  );
+  await command.run(["report", "x"]);
+  await command.run(["--reprot"]);
+  await command.run(["other"]);
+  assert.deepEqual(ran, ["report x", "do --reprot", "do other"]);
+  await assert.rejects(command.run(["reprot"]), {
+    code: "MAGDI_BAD_CONFIG",
+    message: 'unknown command "reprot", did you mean report?; see: magdi do --help',
+  });
 });

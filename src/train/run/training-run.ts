@@ -202,8 +202,8 @@ async function trained(options: TrainingRunOptions, sources: Sources): Promise<T
       own === null ? wanted : settingsWithAdapter(wanted, String(initAdapter), own),
       base,
     );
-    for (const note of init === null ? (base.notes ?? []) : initNotes(init, base, sources))
-      options.onNote?.(note);
+    const notes = [...(init === null ? [] : initNotes(init, base, sources)), ...(base.notes ?? [])];
+    for (const note of notes) options.onNote?.(note);
     data = await readRunData(settings, await studentText(base));
     if (options.lengthened === true && state !== null) assertLonger(settings, data, state);
     writeSettings(folder, settings);
@@ -278,7 +278,6 @@ function initNotes({ adapter }: InitAdapter, base: BaseModel, sources: Sources):
   const shapes = new Set(modules.map(({ rank, alpha }) => `rank ${rank}, alpha ${alpha}`));
   return [
     `training on from the adapter ${adapter.source}: ${modules.length} modules, ${[...shapes].join("; ")}`,
-    ...(base.notes ?? []),
     ...config.notes,
     ...(other === null ? [] : [other]),
   ];

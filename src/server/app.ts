@@ -191,7 +191,7 @@ export function buildApp(options: AppOptions): FastifyInstance {
   installJsonBodies(app, { limitBytes: config.bodyLimitBytes, budget: bodyBudget, limits: reached });
   const turns = new LoopTurns();
   app.addHook("preParsing", async (request, reply, payload) => {
-    if (request.routeOptions.config.open) return payload;
+    if (request.method !== "POST") return payload;
     const { socket } = request.raw;
     const isThere = await turns.take(request.caller.account, () => socket.destroyed);
     if (!isThere) reply.hijack(); // nobody is there to read an answer

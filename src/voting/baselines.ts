@@ -2,8 +2,8 @@
 
 import { TASKS, type Task } from "../answers/task.ts";
 import { MagdiError } from "../base/errors.ts";
-import { isDeeperThan } from "../base/files/json-depth.ts";
 import { readRegularText } from "../base/files/regular-file.ts";
+import { isDeeperThan } from "../base/json-depth.ts";
 import shipped from "./baselines.json" with { type: "json" };
 
 export interface Baseline {

@@ -1,12 +1,12 @@
 // Depth of nesting, told before JSON is parsed: brackets in strings do not count, and the bytes are those of the text.
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { isNestedDeeper } from "../../src/base/json-depth.ts";
+import { isDeeperThan } from "../../src/base/json-depth.ts";
 
 function depthOf(json: string): number {
   for (let depth = 0; ; depth++) {
-    const isDeeper = isNestedDeeper(json, depth);
-    assert.equal(isNestedDeeper(Buffer.from(json), depth), isDeeper, json);
+    const isDeeper = isDeeperThan(json, depth);
+    assert.equal(isDeeperThan(Buffer.from(json), depth), isDeeper, json);
     if (!isDeeper) return depth;
   }
 }

@@ -119,7 +119,7 @@ test("what is wrong is one line and an exit code", async (t) => {
     [
       [...common, ...out("d"), "--epoch", "1"],
       2,
-      /^magdi train: .*'--epoch': did you mean --epochs\? See: magdi train --help/,
+      /^magdi train: .*'--epoch', did you mean --epochs\?; see: magdi train --help/,
     ],
     [common, 2, /^magdi train: expected --out RUN, see: magdi train --help/],
     [

@@ -3,7 +3,7 @@
 import { existsSync } from "node:fs";
 import type { z } from "zod";
 import { MagdiError } from "../errors.ts";
-import { isDeeperThan, MOST_JSON_DEPTH } from "./json-depth.ts";
+import { isDeeperThan, MOST_JSON_DEPTH } from "../json-depth.ts";
 import { type FileLimits, readRegularText } from "./regular-file.ts";
 
 export type JsonObject = Readonly<Record<string, unknown>>;

@@ -6,8 +6,8 @@ import path from "node:path";
 import { pipeline } from "node:stream";
 import { createGunzip } from "node:zlib";
 import { MagdiError } from "../errors.ts";
+import { isDeeperThan, MOST_JSON_DEPTH } from "../json-depth.ts";
 import { ArrayRecords, type RecordText } from "./array-records.ts";
-import { isDeeperThan, MOST_JSON_DEPTH } from "./json-depth.ts";
 import { DOCUMENT_CHARACTERS, excessOf, RECORD_CHARACTERS } from "./record-limits.ts";
 import { type OpenFile, openRegularFile, readRegularText } from "./regular-file.ts";
 

@@ -3,8 +3,8 @@
 import { readFileSync } from "node:fs";
 import type { z } from "zod";
 import { MagdiError } from "../errors.ts";
-import { isDeeperThan } from "../files/json-depth.ts";
 import { isObject } from "../files/json-file.ts";
+import { isDeeperThan } from "../json-depth.ts";
 import { nearestName } from "./nearest-name.ts";
 import { flagOf, fromText, type Setting, settingsOf, variableOf } from "./setting.ts";
 

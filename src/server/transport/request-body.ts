@@ -5,7 +5,7 @@ import { isUtf8 } from "node:buffer";
 import type { FastifyInstance, FastifySchemaCompiler } from "fastify";
 import type { core, ZodType } from "zod";
 import { MagdiError } from "../../base/errors.ts";
-import { isNestedDeeper } from "../../base/json-depth.ts";
+import { isDeeperThan } from "../../base/json-depth.ts";
 import { type BodyOptions, installBodyReading } from "./compressed-body.ts";
 
 /** More than any real request has. Checked before validation. */
@@ -56,7 +56,7 @@ export function assertShallow(json: string): void {
 
 function isTooDeep(json: string | Uint8Array): boolean {
   // The body itself is level 0.
-  return isNestedDeeper(json, MAX_DEPTH + 1);
+  return isDeeperThan(json, MAX_DEPTH + 1);
 }
 
 function tooDeep(): MagdiError {

@@ -154,7 +154,7 @@ test("OpenTelemetry's own variable for a collector counts where none of ours is 
   );
 });
 
-test("what is no setting is named: in the file by its key, with the settings that it may mean", (t) => {
+test("what is no setting is named: in the file by its key, with the setting that it may mean", (t) => {
   const folder = mkdtempSync(join(tmpdir(), "magdi-config-"));
   t.after(() => rmSync(folder, { recursive: true }));
   const file = join(folder, "settings.json");
@@ -163,7 +163,7 @@ test("what is no setting is named: in the file by its key, with the settings tha
     assert.ok(problemOf({ file }).includes(`${key} is not a setting`), key);
   }
   for (const [key, remedy] of [
-    ["drain_timeout_ms", "did you mean drainTimeoutMs or "],
+    ["drain_timeout_ms", "did you mean drainTimeoutMs?"],
     ["memoryLimit", "did you mean memoryLimitMb?"],
     ["prot", "did you mean port?"],
     ["quite different", "--help lists the settings"],

@@ -27,7 +27,7 @@ export async function drawBench(report: BenchReport): Promise<string> {
         {
           mark: "bar",
           encoding: {
-            y: { field: "name", type: "nominal", sort, title: null },
+            y: { field: "name", type: "nominal", sort, title: null, axis: { labelLimit: 240 } },
             x: { field: "times", type: "quantitative", title: "times as fast" },
           },
         },

@@ -14,7 +14,7 @@ COPY deploy/image deploy/image
 COPY package.json package-lock.json .npmrc ./
 RUN --mount=type=cache,target=/root/.npm deploy/image/install.sh
 COPY tsconfig.json tsconfig.build.json LICENSE ./
-COPY scripts/copy-playground.js scripts/
+COPY scripts/copy-assets.js scripts/
 COPY native/bin native/bin
 COPY src src
 RUN deploy/image/build.sh

@@ -27,6 +27,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   client: ["server"],
   mag: ["base", "answers"],
   eval: ["base", "answers", "voting", "asking", "engine", "student", "text", "client"],
+  debate: ["base", "answers", "voting", "asking", "engine", "student", "text", "client", "mag", "eval"],
   train: ["base", "tensor", "onnx", "nn", "runtime", "text", "student", "answers", "asking", "mag"],
   doctor: ["base", "tensor", "onnx", "runtime"],
   // src/index.ts, what the package exports
@@ -45,6 +46,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     "mag",
     "train",
     "eval",
+    "debate",
     "client",
     "server",
     "doctor",

@@ -21,6 +21,7 @@ const ROOMS = [
   "mag",
   "train",
   "eval",
+  "debate",
 ];
 
 /** The sentence that the opening comment begins with. */

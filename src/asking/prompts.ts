@@ -31,17 +31,22 @@ const INSTRUCTIONS: Record<Task, string> = {
  * @example renderPrompt({ task: "yes-no", question: "Can fish walk?" })[0].content
  */
 export function renderPrompt(input: PromptInput): [ChatMessage] {
+  const labels = (input.choices ?? []).map((choice) => choice.label);
+  const numbered =
+    input.task === "multiple-choice" && labels.length > 0 && labels.every((label) => /^\d+$/.test(label));
+  const instruction = numbered
+    ? INSTRUCTIONS[input.task].replace("the letter", "the number")
+    : INSTRUCTIONS[input.task];
+  return [{ role: "user", content: `${questionText(input)}\n\n${instruction}` }];
+}
+
+/** What is asked, without an instruction: the passage if there is one, the question, its choices as `(A) …`. */
+export function questionText(input: Omit<PromptInput, "task">): string {
   const parts: string[] = [];
   const passage = input.passage?.trim() ?? "";
   if (passage !== "") parts.push(`Passage: ${passage}`);
   const question = [`Question: ${input.question.trim()}`];
   for (const choice of input.choices ?? []) question.push(`(${choice.label}) ${choice.text}`);
   parts.push(question.join("\n"));
-  const labels = (input.choices ?? []).map((choice) => choice.label);
-  const numbered =
-    input.task === "multiple-choice" && labels.length > 0 && labels.every((label) => /^\d+$/.test(label));
-  parts.push(
-    numbered ? INSTRUCTIONS[input.task].replace("the letter", "the number") : INSTRUCTIONS[input.task],
-  );
-  return [{ role: "user", content: parts.join("\n\n") }];
+  return parts.join("\n\n");
 }

@@ -15,6 +15,7 @@ import { type EvalSettings, evalSettings, settingsSchema } from "../eval/setting
 import { DTYPES } from "../student/dtype.ts";
 import { loadBaselines } from "../voting/baselines.ts";
 import { parseFlags, usageError } from "./command.ts";
+import { durationText } from "./duration.ts";
 import { terminalProgress } from "./progress.ts";
 import { studentFolder } from "./run-folder.ts";
 import { StopSignals } from "./signals.ts";
@@ -159,9 +160,4 @@ function resultLines(report: Report, timing: Timing): string {
   });
   const rate = timing.tokens_per_second === null ? "" : `, ${timing.tokens_per_second.toFixed(0)} tokens/s`;
   return [...lines, `${durationText(timing.seconds)}${rate}`].join("\n");
-}
-
-function durationText(seconds: number): string {
-  if (seconds < 90) return `${Math.round(seconds)} s`;
-  return seconds < 5400 ? `${Math.round(seconds / 60)} min` : `${(seconds / 3600).toFixed(1)} h`;
 }

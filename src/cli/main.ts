@@ -17,6 +17,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
   },
   import: async () => (await import("./import.ts")).importCommand,
   train: async () => (await import("./train.ts")).trainCommand,
+  debate: async () => (await import("./debate.ts")).debateCommand,
   eval: async () => (await import("./eval.ts")).evalCommand,
   export: async () => (await import("./export.ts")).exportCommand,
   vote: async () => (await import("./vote.ts")).voteCommand,

@@ -35,14 +35,18 @@ export interface EvaluationOptions {
   onProgress?(progress: RunProgress): void;
 }
 
-/** @throws MagdiError MAGDI_FILE_MISSING, MAGDI_BAD_FILE, and MAGDI_BAD_CONFIG where nothing is left to ask */
+/**
+ * `unmarked` is the use of records that name none.
+ * @throws MagdiError MAGDI_FILE_MISSING, MAGDI_BAD_FILE, and MAGDI_BAD_CONFIG where nothing is left to ask
+ */
 export async function readQuestionFiles(
   paths: readonly string[],
-  settings: EvalSettings,
+  settings: Pick<EvalSettings, "dataset" | "use" | "limit" | "on_bad_line">,
+  unmarked = "eval",
 ): Promise<QuestionFile[]> {
   const { dataset, use, limit, on_bad_line: onBadRecord } = settings;
   const all: QuestionFile[] = [];
-  for (const file of paths) all.push(await readQuestions(file, { dataset, use, onBadRecord }));
+  for (const file of paths) all.push(await readQuestions(file, { dataset, use, unmarked, onBadRecord }));
   const files = limitQuestions(all, limit);
   const keys = new Map<string, string>();
   for (const { path: file, questions } of files) {
@@ -60,7 +64,7 @@ export async function readQuestionFiles(
   const others = files.reduce((sum, { otherUse }) => sum + otherUse, 0);
   throw new MagdiError(
     "MAGDI_BAD_CONFIG",
-    `expected questions with use "${use}", found none, and ${others} for another use: --use all takes every one`,
+    `expected questions with use "${use}", found none, and ${others} for another use, which --use names`,
   );
 }
 

@@ -3,8 +3,8 @@
 
 import { rmSync } from "node:fs";
 import { z } from "zod";
-import { MagdiError } from "../base/errors.ts";
-import { AppendLog } from "../base/files/append-log.ts";
+import type { AppendLog } from "../base/files/append-log.ts";
+import { openJournal } from "../base/files/journal.ts";
 import { type AnswerRecord, answerRecordSchema } from "./answer-record.ts";
 
 const lineSchema = z.strictObject({
@@ -36,23 +36,14 @@ export class Journal {
    * @throws MagdiError MAGDI_BAD_CONFIG for another run's journal, MAGDI_BAD_FILE, MAGDI_NOT_WRITTEN
    */
   static open(path: string, run: object, { fresh }: { readonly fresh: boolean }): Journal {
-    const head = JSON.stringify(run);
-    let lines: JournalLine[] = [];
-    let begun = false;
-    const log = AppendLog.open(path, ([first, ...answers], tail) => {
-      // Empty, or truncated within the first line.
-      if (fresh || (first === undefined && head.startsWith(tail))) return 0;
-      if (first !== head) {
-        throw new MagdiError(
-          "MAGDI_BAD_CONFIG",
-          `${path}: expected the beginning of this run, found another model, questions or settings; --fresh starts over, or name another --json`,
-        );
-      }
-      begun = true;
-      lines = answers.map((line, index) => answerLine(line, `${path}:${index + 2}`));
-      return 1 + lines.length;
+    const { log, lines } = openJournal(path, {
+      head: run,
+      line: lineSchema,
+      lineName: "an answer",
+      otherHead:
+        "expected the beginning of this run, found another model, questions or settings; --fresh starts over, or name another --json",
+      fresh,
     });
-    if (!begun) log.append(run);
     return new Journal(path, log, lines);
   }
 
@@ -70,14 +61,5 @@ export class Journal {
   /** Deletes it, when the report is written. Only after close. */
   remove(): void {
     rmSync(this.#path, { force: true });
-  }
-}
-
-function answerLine(line: string, where: string): JournalLine {
-  try {
-    return lineSchema.parse(JSON.parse(line));
-  } catch (cause) {
-    const found = line.slice(0, 40);
-    throw new MagdiError("MAGDI_BAD_FILE", `${where}: expected an answer, found ${found}`, { cause });
   }
 }

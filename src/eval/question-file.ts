@@ -17,8 +17,10 @@ import { type Place, WrongRecord, yesNo } from "./record-fields.ts";
 export interface ReadingOptions {
   /** The benchmark, if neither the records nor the file's name tell it. */
   readonly dataset: string | null;
-  /** Questions with this use; "eval" includes those without one, "all" takes every question. */
+  /** Questions with this use; "all" takes every question. */
   readonly use: string;
+  /** The use of records that name none. Default "eval". */
+  readonly unmarked?: string;
   readonly onBadRecord: "stop" | "skip";
 }
 
@@ -59,7 +61,8 @@ export async function readQuestions(file: string, options: ReadingOptions): Prom
     throw new MagdiError("MAGDI_FILE_MISSING", `${file}: expected a file of questions, found none`);
   }
   for await (const raw of readJsonRecords(file, ({ message }) => onBroken(message))) {
-    if (!isFor(options.use, useOf(raw.value))) {
+    const use = useOf(raw.value) ?? options.unmarked ?? "eval";
+    if (options.use !== "all" && use !== options.use) {
       otherUse += 1;
       continue;
     }
@@ -83,10 +86,6 @@ export async function readQuestions(file: string, options: ReadingOptions): Prom
   }
   placed.name(questions);
   return { path: file, sha256: hash.digest("hex"), questions, skipped, otherUse };
-}
-
-function isFor(wanted: string, use: string | null): boolean {
-  return wanted === "all" || use === wanted || (wanted === "eval" && use === null);
 }
 
 function useOf(value: unknown): string | null {

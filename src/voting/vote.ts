@@ -54,11 +54,11 @@ export function confidenceOf(logprobMean: number): number {
   return Number.isNaN(logprobMean) ? 0 : Math.min(1, Math.exp(logprobMean));
 }
 
-/** A confidence rescaled as in ReConcile, in tenths (Chen et al. 2024, arXiv 2309.13007, section 3). */
+/** A confidence rescaled as ReConcile's code does (Chen et al. 2024, arXiv 2309.13007, section 3), in tenths. */
 export function rescaledTenths(confidence: number): number {
   if (confidence <= 0.6) return 1;
-  if (confidence <= 0.8) return 3;
-  if (confidence <= 0.9) return 5;
+  if (confidence < 0.8) return 3;
+  if (confidence < 0.9) return 5;
   return confidence < 1 ? 8 : 10;
 }
 

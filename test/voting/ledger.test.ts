@@ -47,7 +47,7 @@ test("an empty ledger compares with nothing, and wrong counts are refused", () =
   assert.throws(() => ledger.addPrompt(1, 2), { code: "MAGDI_BAD_CONFIG" });
 });
 
-test("the shipped baselines are Table 13, one for each task", () => {
+test("the shipped baselines are Tables 2 and 10, one for each task", () => {
   const baselines = loadBaselines();
   const tokens = (["math", "multiple-choice", "yes-no", "free"] as const).map(
     (task) => baselines.select(task).tokens,

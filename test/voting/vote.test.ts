@@ -29,7 +29,7 @@ test("completion order changes nothing", () => {
 });
 
 test("ReConcile's rescale", () => {
-  const steps = [0.1, 0.6, 0.61, 0.8, 0.81, 0.9, 0.91, 0.999, 1].map(rescaledTenths);
+  const steps = [0.1, 0.6, 0.61, 0.79, 0.8, 0.89, 0.9, 0.999, 1].map(rescaledTenths);
   assert.deepEqual(steps, [1, 1, 3, 3, 5, 5, 8, 8, 10]);
 });
 

@@ -33,7 +33,7 @@ const baseline = {
   tokens: 642.3,
   student_tokens: 141.6,
   ratio: 4.54,
-  source: "MAGDi, Table 13: mean tokens a question, ReConcile and MAGDi on GSM8K",
+  source: "MAGDi, Tables 2 and 10: mean tokens a question, ReConcile and MAGDi on GSM8K",
 };
 
 const completionUsage = {

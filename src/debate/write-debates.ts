@@ -1,0 +1,117 @@
+// Writes what came of debates into their folder: transcripts, graphs, and the baselines of their cost.
+
+import { mkdirSync } from "node:fs";
+import path from "node:path";
+import { TASKS } from "../answers/task.ts";
+import { JsonLinesWriter } from "../base/files/json-lines-writer.ts";
+import { writeWholeFile } from "../base/files/whole-file.ts";
+import { writing } from "../base/files/write-errors.ts";
+import { importMags } from "../mag/import-mags.ts";
+import type { ImportCounts } from "../mag/record-to-mag.ts";
+import type { Debate } from "./debate.ts";
+import { authorsRecordOf, type TranscriptContext, transcriptOf } from "./transcript.ts";
+
+export function debateFiles(folder: string) {
+  const file = (name: string) => path.join(folder, name);
+  return {
+    journal: file("journal.jsonl"),
+    transcripts: file("transcripts.jsonl"),
+    mags: file("mags.jsonl"),
+    authors: file("authors.jsonl"),
+    baselines: file("baselines.json"),
+    report: file("report.json"),
+    page: file("report.md"),
+  };
+}
+type DebateFiles = ReturnType<typeof debateFiles>;
+
+/** @throws MAGDI_NOT_WRITTEN */
+export function makeDebateFolder(folder: string): DebateFiles {
+  writing(folder, () => mkdirSync(folder, { recursive: true }));
+  return debateFiles(folder);
+}
+
+/**
+ * Transcripts, and the graphs that `magdi train import-mags` makes of them. Each file is whole or as it was. Null without
+ * debates.
+ * @throws MAGDI_NOT_WRITTEN
+ */
+export async function writeDebates(
+  files: DebateFiles,
+  debates: readonly Debate[],
+  context: TranscriptContext,
+): Promise<ImportCounts | null> {
+  await writeLines(
+    files.transcripts,
+    debates.map((debate) => transcriptOf(debate, context)),
+  );
+  if (debates.length === 0) {
+    await writeLines(files.mags, []);
+    return null;
+  }
+  const counts = new Map<string, ImportCounts>();
+  // All rounds, however many: the importer leaves out those after the paper's third.
+  const options = { use: context.use, maxRound: Number.MAX_SAFE_INTEGER };
+  await writeLines(files.mags, importMags([files.transcripts], options, counts));
+  return counts.get(files.transcripts) ?? null;
+}
+
+/** The debates in the format of MAGDi's released code. @throws MAGDI_NOT_WRITTEN */
+export async function writeAuthorsFormat(files: DebateFiles, debates: readonly Debate[]): Promise<void> {
+  await writeLines(files.authors, debates.map(authorsRecordOf));
+}
+
+async function writeLines(file: string, records: Iterable<unknown> | AsyncIterable<unknown>): Promise<void> {
+  const writer = new JsonLinesWriter(file);
+  try {
+    for await (const record of records) writer.write(record);
+    writer.close();
+    writer.commit();
+  } catch (error) {
+    writer.discard();
+    throw error;
+  }
+}
+
+/**
+ * The debates' mean generated tokens of each task, as `--baselines` of magdi serve and magdi eval takes them. Null where no
+ * task has a debate whose agents all said their tokens.
+ */
+export function baselinesOf(debates: readonly Debate[], agents: readonly string[]): object | null {
+  const entries = TASKS.flatMap((task) => {
+    const ofTask = debates.filter(({ question, nodes }) => question.task === task && nodes.length > 0);
+    const calls = ofTask.flatMap(({ nodes }) => nodes.map(({ call }) => call));
+    const generated = calls.map(({ completion_tokens: tokens }) => tokens);
+    const prompts = calls.map(({ prompt_tokens: tokens }) => tokens);
+    const total = sumOf(generated);
+    if (total === null || total === 0) return [];
+    const read = sumOf(prompts);
+    const readText = read === null ? "" : `, and ${Math.round(read / ofTask.length)} of prompts`;
+    return [
+      [
+        `debate-${task}`,
+        {
+          tokens: Math.round((10 * total) / ofTask.length) / 10,
+          tasks: [task],
+          source: `mean generated tokens a question of ${ofTask.length} debates of ${agents.join(", ")}${readText}`,
+        },
+      ] as const,
+    ];
+  });
+  return entries.length === 0 ? null : { baselines: Object.fromEntries(entries) };
+}
+
+/** @throws MAGDI_NOT_WRITTEN */
+export function writeJson(file: string, value: object): void {
+  writeWholeFile(file, `${JSON.stringify(value, null, 2)}\n`);
+}
+
+/** Null when one is not known. */
+function sumOf(values: readonly (number | null)[]): number | null {
+  let sum = 0;
+  for (const value of values) {
+    if (value === null) return null;
+    sum += value;
+  }
+  return sum;
+}

@@ -1,8 +1,8 @@
 // Products of tiles of sixteen outputs and groups of rows, and what follows a product: bias, residual, SwiGLU. A row goes
 // through the same operations in the same order in any group.
 
-// The tiles of a part follow each other in memory, which delivers more when it is asked early. More rows than two are bound
-// by arithmetic.
+// The tiles of a part follow each other in memory, which delivers more when it is asked early. The first group of rows asks;
+// the others find the tile in the cache.
 enum { PREFETCH_BYTES = 4096 };
 
 INLINE void product(int rows, int bits, bool minimums, const struct tile *tile, const struct linear_call *call,
@@ -11,6 +11,7 @@ INLINE void product(int rows, int bits, bool minimums, const struct tile *tile, 
   const int8_t *codes = call->rounded.codes + at * BLOCK;
   const float *scales = call->rounded.scales + at, *scaled_sums = call->rounded.scaled_sums + at;
   const int32_t *code_sums = call->rounded.sums + at;
+  const bool ahead = row % ROW_CHUNK == 0;
   const uint8_t *weights = tile->weights;
   const bool halves = tile->halves;
   lanes sums[ROWS];
@@ -20,7 +21,7 @@ INLINE void product(int rows, int bits, bool minimums, const struct tile *tile, 
     for (int r = 0; r < rows; r++) dots[r] = ints_set(minimums ? 0 : -tile->centre * code_sums[r]);
     if (bits == 4) dot4(rows, weights, codes, dots);
     else dot8(rows, weights, codes, dots);
-    if (rows <= 2)
+    if (ahead)
       for (int line = 0; line <= bits; line++) __builtin_prefetch(weights + PREFETCH_BYTES + line * 64);
     weights += bits * 64;
     lanes scale, minimum;

@@ -82,7 +82,7 @@ test("what is wrong is named with its place, what was expected and what was foun
     [{ losses: ["nll", "edge"] }, /^--losses: expected some of nll, margin, node, found \["nll","edge"\]$/],
     [{ dtypes: [] }, /^--dtypes: expected at least one of fp32, fp16, .*, found \[\]$/],
     [{ loraTargets: [] }, /^--loraTargets: expected at least one of q_proj, .*, found \[\]$/],
-    [{ loraAlpha: 0 }, /^--loraAlpha: expected a number from 0.001 to 100000, found 0$/],
+    [{ loraAlpha: 0 }, /^--loraAlpha: expected a number from -100000 to 100000 other than 0, found 0$/],
     [{ epsilon: 0 }, /^--epsilon: expected a number from 1e-15 to 1, found 0$/],
     [{ leaveOutGraphs: ["dense"] }, /^--leaveOutGraphs: expected a graph type such as G3/],
     [{ recipe: "magdy" }, /^recipe: expected one of base, sit-<agent>, .*, found "magdy"$/],

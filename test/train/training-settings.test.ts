@@ -85,7 +85,7 @@ test("what is wrong is named with its place, what was expected and what was foun
     [{ loraAlpha: 0 }, /^--loraAlpha: expected a number from -100000 to 100000 other than 0, found 0$/],
     [{ epsilon: 0 }, /^--epsilon: expected a number from 1e-15 to 1, found 0$/],
     [{ leaveOutGraphs: ["dense"] }, /^--leaveOutGraphs: expected a graph type such as G3/],
-    [{ recipe: "magdy" }, /^recipe: expected one of base, sit-<agent>, .*, found "magdy"$/],
+    [{ recipe: "magdy" }, /^recipe: expected one of base, sft, sit-<agent>, .*, found "magdy"$/],
     [{ recipe: "sit-" }, /^recipe: expected one of .*, found "sit-"$/],
     [
       { recipe: "magdi-mags-few" },

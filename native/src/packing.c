@@ -8,7 +8,7 @@
 #endif
 
 #include "lanes-plain.h"
-#include "scratch.h"
+#include "weight-memory.h"
 
 static float value_at(const void *values, bool halves, size_t at) {
   return halves ? half_to_float(((const uint16_t *)values)[at]) : ((const float *)values)[at];
@@ -125,7 +125,7 @@ bool pack(const struct source *sources, size_t count, const float *bias, bool sw
     }
   }
   size_t bias_bytes = bias ? out->tile_count * LANES * sizeof(float) : 0;
-  uint8_t *memory = out->memory = allocate_aligned(bytes + bias_bytes);
+  uint8_t *memory = out->memory = allocate_weight_memory(bytes + bias_bytes);
   if (!memory) return free(out->tiles), false;
   float *biases = (float *)memory;
   memory += bias_bytes;
@@ -148,7 +148,7 @@ bool pack(const struct source *sources, size_t count, const float *bias, bool sw
 
 void free_packed(struct packed *packed) {
   free(packed->tiles);
-  free_aligned(packed->memory);
+  free_weight_memory(packed->memory);
 }
 
 void leave_memory(const void *start, size_t bytes) {

@@ -46,6 +46,8 @@ export interface EngineSettings {
   /** Most samples of one request. */
   readonly maxSamples: number;
   readonly stallTimeoutMs: number;
+  /** See SchedulerOptions. Default true. */
+  readonly speculation?: boolean;
   /** Hashes are compared before the model is loaded while the files are no larger together, those of larger ones while it
    * serves. Infinity: all before. Default: 256 MB. */
   readonly hashedFirstBytes?: number;

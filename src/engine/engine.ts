@@ -33,6 +33,8 @@ export interface EngineOptions {
   readonly prefixCacheTokens?: number;
   /** Null, the default: there is memory for all rows. */
   readonly rowBudget?: RowBudget | null;
+  /** See SchedulerOptions. Default true. */
+  readonly speculation?: boolean;
   readonly clock?: Clock;
   /** A step longer than this makes the engine's state "stalled" until it returns. */
   readonly stallMs?: number;
@@ -75,7 +77,8 @@ export class Engine implements GenerationEngine {
     this.contextLength = runner.contextLength;
     this.maxSamplesPerRequest = Math.min(maxSamplesPerRequest, maxWaitingSamples);
     this.#prefixes = new PrefixCache(runner, options.prefixCacheTokens ?? 0);
-    this.#scheduler = new Scheduler(runner, maxWaitingSamples, this.#prefixes, options.rowBudget);
+    const { rowBudget = null, speculation = true } = options;
+    this.#scheduler = new Scheduler(runner, maxWaitingSamples, this.#prefixes, { rowBudget, speculation });
     this.#sequences = { tokenizer: options.tokenizer, eosTokenIds: [...options.eosTokenIds] };
     this.#hooks = {
       nowMs: () => this.#clock.nowMs(),
@@ -178,7 +181,8 @@ export class Engine implements GenerationEngine {
 
   #runStep(step: Step): Promise<StepOutput> {
     if (step.phase === "decode") {
-      return this.#runner.decode(step.rows, step.tokens, step.pastLengths, step.wantLogits);
+      const { rows, tokens, pastLengths, wantLogits, positions } = step;
+      return this.#runner.decode(rows, tokens, pastLengths, wantLogits, positions);
     }
     return this.#runner.prefill(step.tokens, step.pastLengths[0]!, step.wantLogits);
   }
@@ -186,7 +190,7 @@ export class Engine implements GenerationEngine {
   #report(step: Step, elapsedMs: number): void {
     if (this.#onStep === null) return;
     const { phase, rows } = step;
-    const tokens = phase === "prefill" ? step.tokens.length : rows;
+    const tokens = phase === "prefill" ? step.tokens.length : rows * step.positions;
     try {
       this.#onStep({ phase, rows, tokens, seconds: elapsedMs / 1000 });
     } catch (error) {

@@ -1,6 +1,6 @@
 // The interface between scheduler and model: KV cache rows, prefill of one prompt in chunks, decode steps of a batch.
 
-/** A step's output for its B rows; valid until the next step begins. */
+/** A step's output for its B rows, or the S positions of a lone row whose draft it checks; valid until the next step begins. */
 export interface StepOutput {
   /** Candidate logits [B, K], best first. */
   readonly candidateLogits: Float32Array;
@@ -34,15 +34,19 @@ export interface ModelRunner {
   /** A position's keys, values and logits are bit for bit the same however its prompt was cut into chunks that begin at
    * multiples of this and end as nextChunkTokens says. Even, and a divisor of prefillChunkTokens. */
   readonly chunkAlignmentTokens: number;
+  /** Whether a decode step may append several tokens to a lone row, to the same bits as one after the other. */
+  readonly checksDrafts: boolean;
 
   /** Appends `tokens` [S] to the prompt row, which holds `past` tokens; the output's row 0 is the last position. */
   prefill(tokens: Int32Array, past: number, wantLogits: boolean): Promise<StepOutput>;
-  /** Appends tokens[b] to decode row b, which holds pastLengths[b] tokens, for b < rowCount. */
+  /** Appends tokens[b] to decode row b, which holds pastLengths[b] tokens, for b < rowCount; or with `positions` above 1, at
+   * most MOST_POSITIONS, so many tokens to row 0 alone: only where checksDrafts, and without logits. */
   decode(
     rowCount: number,
     tokens: Int32Array,
     pastLengths: Int32Array,
     wantLogits: boolean,
+    positions?: number,
   ): Promise<StepOutput>;
   /** Copies the first `length` tokens' keys and values of row `from` to row `to`. */
   copyRow(from: number, to: number, length: number): void;
@@ -60,6 +64,9 @@ export interface ModelRunner {
   /** Frees the session and the cache. Never called while a step runs. */
   close(): void;
 }
+
+/** Positions of a decode step that checks a draft, at most. */
+export const MOST_POSITIONS = 8;
 
 /** Matrix kernels work in tiles of this many rows, or a multiple. */
 const TILE_ROWS = 16;

@@ -11,7 +11,7 @@ import { Binding, type Session } from "../runtime/session.ts";
 import { isBatchInvariant, isChunkInvariant, type ProbedRunner } from "./batch-invariance.ts";
 import { DeviceKvCache } from "./device-kv-cache.ts";
 import { type CachedRows, HostKvCache, type KvCache } from "./kv-cache.ts";
-import type { KvBlock, StepOutput } from "./model-runner.ts";
+import { type KvBlock, MOST_POSITIONS, type StepOutput } from "./model-runner.ts";
 import { openStepSession, type StepSession } from "./step-session.ts";
 
 export interface OnnxModelRunnerOptions {
@@ -140,12 +140,13 @@ export class OnnxModelRunner implements ProbedRunner {
     this.prefillChunkTokens = options.prefillChunkTokens;
     this.#chunkAlignmentTokens = options.prefillChunkTokens;
     this.#cache = cache;
-    this.#ids = int64s(Math.max(maxRows, options.prefillChunkTokens));
+    const outputs = Math.max(maxRows, MOST_POSITIONS);
+    this.#ids = int64s(Math.max(outputs, options.prefillChunkTokens));
     this.#lengths = int32s(maxRows);
-    this.#candidateLogits = floats(maxRows * this.candidateCount);
-    this.#candidateIds = int64s(maxRows * this.candidateCount);
-    this.#topProbability = floats(maxRows);
-    this.#logSumExp = floats(maxRows);
+    this.#candidateLogits = floats(outputs * this.candidateCount);
+    this.#candidateIds = int64s(outputs * this.candidateCount);
+    this.#topProbability = floats(outputs);
+    this.#logSumExp = floats(outputs);
     this.#promptCache = cache.promptRow();
   }
 
@@ -164,23 +165,24 @@ export class OnnxModelRunner implements ProbedRunner {
     tokens: Int32Array,
     pastLengths: Int32Array,
     wantLogits: boolean,
+    positions = 1,
   ): Promise<StepOutput> {
     let longest = 0;
+    for (let at = 0; at < rowCount * positions; at++) this.#ids[at] = BigInt(tokens[at]!);
     for (let row = 0; row < rowCount; row++) {
-      this.#ids[row] = BigInt(tokens[row]!);
-      this.#lengths[row] = pastLengths[row]!;
+      this.#lengths[row] = pastLengths[row]! + positions - 1;
       longest = Math.max(longest, pastLengths[row]!);
     }
-    this.#assertRoom(longest + 1);
+    this.#assertRoom(longest + positions);
     const rows = Math.max(rowCount, this.#minRows);
     for (let row = rowCount; row < rows; row++) {
       // A padding row, whose output is not read.
       this.#ids[row] = 0n;
       this.#lengths[row] = 0;
     }
-    this.#totalLength.data[0] = longest + 1;
-    await this.#run("decode", rows, 1, wantLogits);
-    return this.#output(rowCount, wantLogits);
+    this.#totalLength.data[0] = longest + positions;
+    await this.#run("decode", rows, positions, wantLogits);
+    return this.#output(rowCount * positions, wantLogits);
   }
 
   copyRow(from: number, to: number, length: number): void {
@@ -193,6 +195,10 @@ export class OnnxModelRunner implements ProbedRunner {
 
   releaseRow(row: number, from: number): void {
     this.#cache.releaseRow(row, from);
+  }
+
+  get checksDrafts(): boolean {
+    return this.kernels.kind === "native";
   }
 
   get chunkAlignmentTokens(): number {
@@ -267,7 +273,9 @@ export class OnnxModelRunner implements ProbedRunner {
     }
     if (this.#cache.hasPendingCopies) await this.#cache.flushCopies();
     const kind = wantLogits ? "logits" : "candidates";
-    step[kind] ??= this.#bind(rows, positions, step.cached, wantLogits);
+    // Of a prefill the last position's output, of a decode step all positions'.
+    const first = phase === "prefill" ? positions - 1 : 0;
+    step[kind] ??= this.#bind(rows, positions, first, step.cached, wantLogits);
     await this.#session.run(step[kind]);
   }
 
@@ -276,28 +284,43 @@ export class OnnxModelRunner implements ProbedRunner {
     return tensor;
   }
 
-  #bind(rows: number, positions: number, { past, present }: CachedRows, wantLogits: boolean): Binding {
+  #bind(
+    rows: number,
+    positions: number,
+    firstOutput: number,
+    { past, present }: CachedRows,
+    wantLogits: boolean,
+  ): Binding {
     const { candidateCount: k, vocabSize } = this;
+    const outputPositions = int64s(positions - firstOutput).map((_, at) => BigInt(firstOutput + at));
+    const outputRows = rows * outputPositions.length;
+    const isNative = this.kernels.kind === "native";
     const inputs = {
       input_ids: this.#track(
         new OrtTensor("int64", [rows, positions], this.#ids.subarray(0, rows * positions)),
       ),
       lengths: this.#track(new OrtTensor("int32", [rows], this.#lengths.subarray(0, rows))),
       total_length: this.#totalLength,
+      ...(isNative
+        ? {
+            output_positions: this.#track(new OrtTensor("int64", [outputPositions.length], outputPositions)),
+          }
+        : {}),
       ...past,
     };
     const outputs: Record<string, Tensor> = {
       candidate_logits: this.#track(
-        new OrtTensor("float32", [rows, k], this.#candidateLogits.subarray(0, rows * k)),
+        new OrtTensor("float32", [outputRows, k], this.#candidateLogits.subarray(0, outputRows * k)),
       ),
-      candidate_ids: this.#track(new OrtTensor("int64", [rows, k], this.#candidateIds.subarray(0, rows * k))),
+      candidate_ids: this.#track(
+        new OrtTensor("int64", [outputRows, k], this.#candidateIds.subarray(0, outputRows * k)),
+      ),
       ...present,
     };
-    const [name, numbers] =
-      this.kernels.kind === "native"
-        ? (["log_sum_exp", this.#logSumExp] as const)
-        : (["top_probability", this.#topProbability] as const);
-    outputs[name] = this.#track(new OrtTensor("float32", [rows], numbers.subarray(0, rows)));
+    const [name, numbers] = isNative
+      ? (["log_sum_exp", this.#logSumExp] as const)
+      : (["top_probability", this.#topProbability] as const);
+    outputs[name] = this.#track(new OrtTensor("float32", [outputRows], numbers.subarray(0, outputRows)));
     if (wantLogits) {
       this.#logits ??= floats(this.maxRows * vocabSize);
       const part = this.#logits.subarray(0, rows * vocabSize);

@@ -77,6 +77,7 @@ export async function openEngine(path: string, settings: EngineSettings): Promis
     prefixCacheTokens,
     rowBudget,
     stallMs: settings.stallTimeoutMs,
+    speculation: settings.speculation ?? true,
     ...(settings.onStep === undefined ? {} : { onStep: settings.onStep }),
   });
   const filesChecked = checkRest(check, engine);

@@ -138,6 +138,9 @@ export interface EngineStats {
   readonly preemptions: number;
   /** Since the start: tokens computed anew because their row had been given back. */
   readonly recomputedTokens: number;
+  /** Since the start: drafted tokens that were checked, and those that were right. */
+  readonly draftedTokens: number;
+  readonly acceptedDraftTokens: number;
 }
 
 export interface StepReport {

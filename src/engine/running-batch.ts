@@ -54,6 +54,11 @@ export class RunningBatch {
     return this.#memory.grow(row, Math.min(mostTokens, cachedTokens + GROWTH_TOKENS));
   }
 
+  /** Tokens that row `row` has memory for beyond those that it holds. */
+  roomOf(row: number): number {
+    return this.#memory.promisedTo(row) - this.at(row).cachedTokens;
+  }
+
   /** The sequence of row `row` < count. */
   at(row: number): Sequence {
     return this.#holders[row]!.sequence;

@@ -3,6 +3,7 @@
 
 import { MagdiError } from "../base/errors.ts";
 import type { ActiveRequest } from "./active-request.ts";
+import type { Draft } from "./draft-lookup.ts";
 import { type EngineCaller, FairShares } from "./fair-shares.ts";
 import type { ModelRunner, StepOutput } from "./model-runner.ts";
 import { PrefillPace } from "./prefill-pace.ts";
@@ -13,6 +14,7 @@ import type { RowBudget } from "./row-memory.ts";
 import { RunningBatch } from "./running-batch.ts";
 import { needsFullLogits, Sampler } from "./sampler.ts";
 import type { Sequence } from "./sequence.ts";
+import { MOST_DRAFTED, Speculation } from "./speculation.ts";
 import { Turns } from "./turns.ts";
 import { madeRoom, WaitingQueue } from "./waiting-queue.ts";
 
@@ -22,11 +24,20 @@ export interface Step {
   readonly phase: "prefill" | "decode";
   /** Rows of the step; 1 in prefill. */
   readonly rows: number;
-  /** Prefill: the chunk's tokens [S]. Decode: one token a row [maxRows], of which `rows` are valid. */
+  /** Of each row in a decode step: its next token, and, if it is alone, drafted ones that are checked. 1 in prefill. */
+  readonly positions: number;
+  /** Prefill: the chunk's tokens [S]. Decode: [rows, positions], and maybe more that are not valid. */
   readonly tokens: Int32Array;
   /** Tokens that each row holds already [maxRows], of which `rows` are valid. */
   readonly pastLengths: Int32Array;
   readonly wantLogits: boolean;
+}
+
+export interface SchedulerOptions {
+  /** Null, the default: there is memory for all rows. */
+  readonly rowBudget?: RowBudget | null;
+  /** Whether drafts are checked where the model can and it pays. Default false. */
+  readonly speculation?: boolean;
 }
 
 /**
@@ -58,14 +69,19 @@ export class Scheduler {
   readonly #tokens: Int32Array;
   readonly #pastLengths: Int32Array;
   readonly #promptPastLength = new Int32Array(1);
+  /** Null where no drafts are checked. */
+  readonly #speculation: Speculation | null;
+  /** What the last decode step checked: at least as many tokens as were checked. */
+  #draft: Draft | null = null;
 
   constructor(
     model: ModelRunner,
     maxWaitingSamples: number,
     prefixes: PrefixCache,
-    rowBudget: RowBudget | null = null,
+    { rowBudget = null, speculation = false }: SchedulerOptions = {},
   ) {
     this.#model = model;
+    this.#speculation = speculation && model.checksDrafts ? new Speculation() : null;
     this.#promptRow = new PromptRow(model, prefixes);
     this.#prefixes = prefixes;
     this.#sampler = new Sampler(model.vocabSize, model.candidateCount);
@@ -74,7 +90,7 @@ export class Scheduler {
     this.#shares = new FairShares(model.maxRows);
     this.#turns = new Turns(this.#queue, this.#batch, this.#shares);
     this.#mostCachedTokens = model.contextLength + (rowBudget?.tokens ?? model.maxRows * model.contextLength);
-    this.#tokens = new Int32Array(model.maxRows);
+    this.#tokens = new Int32Array(Math.max(model.maxRows, 1 + MOST_DRAFTED));
     this.#pastLengths = new Int32Array(model.maxRows);
   }
 
@@ -136,10 +152,11 @@ export class Scheduler {
     if (step.phase === "prefill") this.#pace.add(elapsedMs, step.tokens.length);
     else if (this.#promptRow.left > 0) this.#pace.add(elapsedMs, 0);
     if (step.phase === "decode") {
+      if (step.rows === 1) this.#speculation?.addStep(step.positions - 1, elapsedMs);
       // By request and sample, not by row: the order of events does not depend on which row a sample has.
       for (const request of this.#running) {
         for (const sequence of request.sequences) {
-          if (sequence.row >= 0 && !sequence.ended) this.#advance(request, sequence);
+          if (sequence.row >= 0 && !sequence.ended) this.#advance(request, sequence, step.positions);
         }
       }
       return;
@@ -164,6 +181,8 @@ export class Scheduler {
       kvCacheUsageRatio: cachedTokens / this.#mostCachedTokens,
       preemptions: this.#preemptions,
       recomputedTokens: this.#recomputedTokens,
+      draftedTokens: this.#speculation?.draftedTokens ?? 0,
+      acceptedDraftTokens: this.#speculation?.acceptedTokens ?? 0,
     };
   }
 
@@ -293,7 +312,14 @@ export class Scheduler {
     this.#recomputedTokens += anew;
     const samples = isLast && !prompt.hasFirstTokens;
     const wantLogits = samples && prompt.sequences.some((sequence) => this.#wantsLogits(sequence));
-    return { phase: "prefill", rows: 1, tokens, pastLengths: this.#promptPastLength, wantLogits };
+    return {
+      phase: "prefill",
+      rows: 1,
+      positions: 1,
+      tokens,
+      pastLengths: this.#promptPastLength,
+      wantLogits,
+    };
   }
 
   #decodeStep(): Step {
@@ -305,9 +331,12 @@ export class Scheduler {
       this.#pastLengths[row] = sequence.cachedTokens;
       wantLogits ||= sequence.givesNewToken && this.#wantsLogits(sequence);
     }
+    const drafted = wantLogits ? [] : this.#draftedTokens();
+    this.#tokens.set(drafted, 1);
     return {
       phase: "decode",
       rows: this.#batch.count,
+      positions: 1 + drafted.length,
       tokens: this.#tokens,
       pastLengths: this.#pastLengths,
       wantLogits,
@@ -319,13 +348,33 @@ export class Scheduler {
     return !sequence.ended && needsFullLogits(sequence.sampling, this.#model.candidateCount, masked);
   }
 
-  /** Takes the output of the sequence's row: its next token, unless that is known and only its past was computed. */
-  #advance(request: ActiveRequest, sequence: Sequence): void {
+  /** What the next step checks of a lone row's draft. Rows beside each other are not drafted for: how far each is when a vote
+   * is decided would depend on times. */
+  #draftedTokens(): readonly number[] {
+    this.#draft = null;
+    if (this.#speculation === null || this.#batch.count !== 1) return [];
+    const sequence = this.#batch.at(0);
+    const most = Math.min(MOST_DRAFTED, this.#batch.roomOf(0) - 1);
+    const { promptTokens } = this.#batch.requestAt(0);
+    this.#draft = sequence.givesNewToken ? sequence.draft(promptTokens, most) : null;
+    return this.#draft?.tokens.slice(0, this.#speculation.choose(this.#draft)) ?? [];
+  }
+
+  /** Takes the output of the sequence's row: its next token, and those after drafted ones that were right; none where the
+   * next token is known and only its past was computed. */
+  #advance(request: ActiveRequest, sequence: Sequence, positions: number): void {
     const { row, givesNewToken } = sequence;
-    this.#shares.charge(request.caller.name, 1);
-    sequence.inputComputed();
-    if (givesNewToken) this.#sample(request, sequence, row);
-    else this.#recomputedTokens++;
+    const draft = positions > 1 ? this.#draft : null;
+    for (let at = 0; ; at++) {
+      this.#shares.charge(request.caller.name, 1);
+      sequence.inputComputed();
+      if (givesNewToken) this.#sample(request, sequence, row + at);
+      else this.#recomputedTokens++;
+      const right = at < positions - 1 && draft?.tokens[at] === sequence.nextInputId;
+      if (right && !sequence.ended) continue;
+      if (draft !== null) this.#speculation?.addDraft(draft, positions - 1, at + Number(right));
+      return;
+    }
   }
 
   /** Samples the sequence's next token from output row `row`. */

@@ -4,6 +4,7 @@ import type { FinishReason } from "../base/finish-reason.ts";
 import { IncrementalDetokenizer } from "../text/incremental-detokenizer.ts";
 import { StopStringFilter } from "../text/stop-strings.ts";
 import type { Tokenizer } from "../text/tokenizer.ts";
+import { type Draft, DraftLookup } from "./draft-lookup.ts";
 import { sampleRandom, type Xoshiro128 } from "./random.ts";
 import type { SampleResult, SamplingParams, TokenEvent, TokenLogprob } from "./request.ts";
 
@@ -38,6 +39,7 @@ export class Sequence {
   #text = "";
   #result: SampleResult | null = null;
   #abandoned = false;
+  #lookup: DraftLookup | null = null;
 
   /** `maxTokens` is the request's, clamped to what is left of the context. */
   constructor(
@@ -111,6 +113,18 @@ export class Sequence {
   /** Whether the next step's output is a new token's: false while tokens that are known are computed anew. */
   get givesNewToken(): boolean {
     return this.#cachedIds === this.#tokenIds.length - 1;
+  }
+
+  /** A draft of at most `most` tokens of what follows all that is known; null without one. `prompt`: the request's [T]. */
+  draft(prompt: Int32Array, most: number): Draft | null {
+    if (this.#lookup === null) {
+      this.#lookup = new DraftLookup();
+      for (const token of prompt) this.#lookup.push(token);
+    }
+    for (let at = this.#lookup.length - this.#promptLength; at < this.#tokenIds.length; at++) {
+      this.#lookup.push(this.#tokenIds[at]!);
+    }
+    return this.#lookup.draft(most);
   }
 
   /** The sequence's row holds the prompt alone: decode steps compute the generated tokens anew, in the same way as the

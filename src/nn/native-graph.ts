@@ -82,9 +82,9 @@ function layerNodes(
   return quantisedLinear(g, fed, { ...linear("mlp", "down_proj"), residual });
 }
 
-/** The inputs of a step → candidate_logits [B, K],
- * candidate_ids int64 [B, K], log_sum_exp [B] and logits [B, V], all of the last position, and the caches, bound to the same
- * memory as the inputs. `load` adds the weights to the graph. */
+/** The inputs of a step, and output_positions int64 [P] (from 0 to S − 1) → candidate_logits [B·P, K],
+ * candidate_ids int64 [B·P, K], log_sum_exp [B·P] and logits [B·P, V], those of a row's output positions together, and the
+ * caches, bound to the same memory as the inputs. `load` adds the weights to the graph. */
 export function nativeEngineGraph(config: DecoderConfig, load: (g: GraphBuilder) => BlockWeights): Model {
   const g = new GraphBuilder();
   const weights = load(g);
@@ -93,16 +93,17 @@ export function nativeEngineGraph(config: DecoderConfig, load: (g: GraphBuilder)
   for (let layer = 0; layer < config.layers; layer++) {
     x = g.scoped(`model.layers.${layer}`, () => layerNodes(g, x, layer, lengths, config, weights));
   }
-  const last = op.gather(g, x, g.ints(-1), 1);
+  const positions = g.input("output_positions", "int64", ["output_positions"]);
+  const outputs = op.reshape(g, op.gather(g, x, positions, 1), [-1, config.hiddenSize]);
   const norm = { weight: weights.vector("model.norm.weight"), epsilon: config.normEpsilon };
-  const logits = g.scoped("lm_head", () => quantisedLinear(g, last, { ...weights.head, norm }));
+  const logits = g.scoped("lm_head", () => quantisedLinear(g, outputs, { ...weights.head, norm }));
   g.node("Identity", [logits], { outputs: ["logits"] });
   const count = Math.min(CANDIDATES, config.vocabSize);
   candidates(g, logits, count);
-  g.output("candidate_logits", "float32", ["batch_size", count]);
-  g.output("candidate_ids", "int64", ["batch_size", count]);
-  g.output("log_sum_exp", "float32", ["batch_size"]);
-  g.output("logits", "float32", ["batch_size", config.vocabSize]);
+  g.output("candidate_logits", "float32", ["outputs", count]);
+  g.output("candidate_ids", "int64", ["outputs", count]);
+  g.output("log_sum_exp", "float32", ["outputs"]);
+  g.output("logits", "float32", ["outputs", config.vocabSize]);
   cacheOutputs(g, config, "float32");
   return g.build("magdi_engine");
 }

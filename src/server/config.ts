@@ -97,6 +97,11 @@ export const serverSettings = z.object({
     .describe(
       "memory to do with, in millions of bytes: on the CPU of the whole process, on a device of weights, keys and values there; default: what control groups and the machine leave",
     ),
+  speculation: onOff()
+    .default(true)
+    .describe(
+      "a sample that decodes alone is drafted for: what followed when its last tokens stood in prompt or answer before is checked in one step, where that is faster; answers are the same to the bit",
+    ),
   isolatePrefixes: onOff()
     .default(true)
     .describe(

@@ -69,7 +69,9 @@ function workload(seed: number) {
   const pageTokens = oneOf([1, 8, 16]);
   const tokens = Math.floor(rowCost(contextLength, pageTokens) * oneOf([1, 1.3, 2]));
   const rowBudget = oneOf([null, { tokens, pageTokens }]);
-  return { model, prefixCacheTokens, rowBudget, requests, below, oneOf };
+  // Half of the models mostly repeat themselves, and check drafts.
+  const said = oneOf([{}, { period: 4, checksDrafts: true }]);
+  return { model: { ...model, ...said }, prefixCacheTokens, rowBudget, requests, below, oneOf };
 }
 
 async function runWorkload(seed: number) {
@@ -112,7 +114,7 @@ async function runWorkload(seed: number) {
   }
   let compared = 0;
   for (const { request, ear, generation } of submissions) {
-    const expected = await alone(request, { contextLength: model.contextLength, endEvery: 12 });
+    const expected = await alone(request, { ...model, maxRows: 8 });
     try {
       const result = await generation!.done;
       assert.deepEqual(
@@ -144,7 +146,9 @@ async function runWorkload(seed: number) {
       assert.deepEqual([ear.prefillStarts, ear.events.length], [0, 0]);
     }
   }
-  const { prefixQueriedTokens, prefixHitTokens, preemptions, recomputedTokens, ...stats } = engine.stats();
+  const { prefixQueriedTokens, prefixHitTokens, preemptions, recomputedTokens, ...rest } = engine.stats();
+  const { draftedTokens, acceptedDraftTokens, ...stats } = rest;
+  assert.ok(acceptedDraftTokens <= draftedTokens && (runner.checksDrafts || draftedTokens === 0));
   assert.ok(prefixHitTokens <= prefixQueriedTokens && (prefixCacheTokens > 0 || prefixQueriedTokens === 0));
   assert.deepEqual(stats, {
     state: "ready",
@@ -156,7 +160,7 @@ async function runWorkload(seed: number) {
   });
   assert.equal(clock.pendingTimers, 0);
   await engine.close();
-  return { compared, reused: prefixHitTokens, preemptions, recomputedTokens };
+  return { compared, reused: prefixHitTokens, preemptions, recomputedTokens, acceptedDraftTokens };
 }
 
 test("a request's samples are bit for bit the same alone and among strangers that come, go and are cancelled, with and without reused prefixes, and give rows back to other callers", async () => {
@@ -164,17 +168,20 @@ test("a request's samples are bit for bit the same alone and among strangers tha
   let reused = 0;
   let preemptions = 0;
   let recomputed = 0;
+  let accepted = 0;
   for (let seed = 0; seed < 150; seed++) {
     const run = await runWorkload(seed);
     compared += run.compared;
     reused += run.reused;
     preemptions += run.preemptions;
     recomputed += run.recomputedTokens;
+    accepted += run.acceptedDraftTokens;
   }
   assert.ok(compared > 1000, `${compared} samples ran to their own end`);
   assert.ok(reused > 1000, `${reused} tokens were reused`);
   assert.ok(preemptions > 20, `${preemptions} rows were given back`);
   assert.ok(recomputed > 500, `${recomputed} tokens were computed again`);
+  assert.ok(accepted > 50, `${accepted} drafted tokens were right`);
 });
 
 test("sample 0 of many is the one of one, and samples of one seed differ", async () => {

@@ -20,6 +20,8 @@ const IDLE: EngineStats = {
   prefixHitTokens: 0,
   preemptions: 0,
   recomputedTokens: 0,
+  draftedTokens: 0,
+  acceptedDraftTokens: 0,
 };
 
 test("the waiting queue is bounded in samples, and cancelling makes room", async () => {

@@ -91,6 +91,52 @@ test("a step's candidates are its largest logits, best first, with the sum over 
   runner.close();
 });
 
+test("positions of one step have the bits of one step each, and what was wrongly drafted leaves no trace", async (t) => {
+  const { q4 } = await importTiny(fixture("tiny-llama/base"), path.join(folder, "drafts"), ["q4"]);
+  const runner = await openRunner(q4, { maxRows: 2, contextLength: 96 });
+  if (!runner.checksDrafts) {
+    runner.close();
+    return t.skip("no operators of our own here");
+  }
+  const random = new SeededRandom(7);
+  const draw = (length: number) => Int32Array.from({ length }, () => random.below(runner.vocabSize));
+  const [prompt, said] = [draw(29), draw(12)];
+  const start = async () => {
+    await prefilled(runner, prompt, 16);
+    runner.copyRow(runner.promptRow, 0, prompt.length);
+  };
+  /** What `tokens` give after the first `past` of `said`, by position. */
+  const step = async (tokens: Int32Array, past: number) => {
+    const lengths = Int32Array.of(prompt.length + past);
+    const output = await runner.decode(1, tokens, lengths, false, tokens.length);
+    const k = runner.candidateCount;
+    return Array.from(tokens, (_, at) => ({
+      logits: output.candidateLogits.slice(at * k, (at + 1) * k),
+      ids: output.candidateIds.slice(at * k, (at + 1) * k),
+      logSumExp: output.logSumExp[at],
+    }));
+  };
+  await start();
+  const single = [];
+  for (let at = 0; at < said.length; at++) single.push(...(await step(said.slice(at, at + 1), at)));
+
+  await start();
+  const checked = [];
+  for (const [from, to] of [
+    [0, 4],
+    [4, 5],
+    [5, 7],
+    [7, 11],
+    [11, 12],
+  ] as const) {
+    // Wrong tokens first, in the places of those that are said.
+    await step(Int32Array.of(said[from]!, ...draw(3)), from);
+    checked.push(...(await step(said.slice(from, to), from)));
+  }
+  assert.deepEqual(checked, single);
+  runner.close();
+});
+
 test("what a runner cannot do is refused before native code sees it", async () => {
   const { fp32, q4 } = await importTiny(fixture("tiny-llama/base"), path.join(folder, "misuse"), [
     "fp32",

@@ -2,7 +2,7 @@
 // past, a missed copy or a stale cache gives other text, and what breaks a runner's contract throws.
 
 import assert from "node:assert/strict";
-import type { ModelRunner, StepOutput } from "../../src/engine/model-runner.ts";
+import { MOST_POSITIONS, type ModelRunner, type StepOutput } from "../../src/engine/model-runner.ts";
 
 export interface HistoryModelOptions {
   readonly vocabSize: number;
@@ -16,11 +16,16 @@ export interface HistoryModelOptions {
   readonly endTokens?: readonly number[];
   /** Default: infinity, never. */
   readonly endEvery?: number;
+  /** Default false. */
+  readonly checksDrafts?: boolean;
+  /** Mostly what stands so many tokens before is said again. Default: nothing is. */
+  readonly period?: number;
 }
 
 export interface StepRecord {
   readonly phase: "prefill" | "decode";
   readonly rows: number;
+  readonly positions: number;
   readonly pastLengths: readonly number[];
   readonly tokens: readonly number[];
   readonly wantLogits: boolean;
@@ -38,6 +43,7 @@ export class HistoryModelRunner implements ModelRunner {
   readonly candidateCount: number;
   readonly prefillChunkTokens: number;
   readonly chunkAlignmentTokens: number;
+  readonly checksDrafts: boolean;
   /** What was asked, in order. */
   readonly steps: StepRecord[] = [];
   closed = false;
@@ -45,6 +51,7 @@ export class HistoryModelRunner implements ModelRunner {
   duringStep: (step: StepRecord) => Promise<void> | void = () => {};
   readonly #endTokens: readonly number[];
   readonly #endEvery: number;
+  readonly #period: number | null;
   /** The cache: token ids [maxRows + 1, contextLength]. */
   readonly #cache: Int32Array;
   readonly #lengths: Int32Array;
@@ -63,6 +70,8 @@ export class HistoryModelRunner implements ModelRunner {
     this.chunkAlignmentTokens = options.chunkAlignmentTokens ?? 2;
     this.#endTokens = options.endTokens ?? [];
     this.#endEvery = options.endEvery ?? Number.POSITIVE_INFINITY;
+    this.checksDrafts = options.checksDrafts ?? false;
+    this.#period = options.period ?? null;
     this.#cache = new Int32Array((this.maxRows + 1) * this.contextLength).fill(EMPTY);
     this.#lengths = new Int32Array(this.maxRows + 1);
     this.#held = new Int32Array(this.maxRows + 1);
@@ -71,11 +80,14 @@ export class HistoryModelRunner implements ModelRunner {
   async prefill(tokens: Int32Array, past: number, wantLogits: boolean): Promise<StepOutput> {
     assert.ok(tokens.length >= 1 && tokens.length <= this.prefillChunkTokens, `a chunk of ${tokens.length}`);
     if (past === 0) this.#clear(this.promptRow);
-    const step = { phase: "prefill", rows: 1, pastLengths: [past], tokens: [...tokens], wantLogits } as const;
+    const step = {
+      ...({ phase: "prefill", rows: 1, positions: 1 } as const),
+      ...{ pastLengths: [past], tokens: [...tokens], wantLogits },
+    };
     return this.#run(step, () => {
       assert.equal(past, this.#lengths[this.promptRow], "the prompt row holds what came before the chunk");
       for (const token of tokens) this.#append(this.promptRow, token + this.#trace(past, tokens.length));
-      return [this.promptRow];
+      return [this.#logitsOf(this.promptRow)];
     });
   }
 
@@ -84,29 +96,38 @@ export class HistoryModelRunner implements ModelRunner {
     tokens: Int32Array,
     pastLengths: Int32Array,
     wantLogits: boolean,
+    positions = 1,
   ): Promise<StepOutput> {
     assert.ok(rowCount >= 1 && rowCount <= this.maxRows, `${rowCount} rows`);
+    assert.ok(positions === 1 || (this.checksDrafts && !wantLogits), `${positions} positions`);
+    assert.ok(positions === 1 || (rowCount === 1 && positions <= MOST_POSITIONS), `${rowCount} × ${positions}`);
     const rows = Array.from({ length: rowCount }, (_, row) => row);
     const step = {
       phase: "decode",
       rows: rowCount,
+      positions,
       pastLengths: [...pastLengths.subarray(0, rowCount)],
-      tokens: [...tokens.subarray(0, rowCount)],
+      tokens: [...tokens.subarray(0, rowCount * positions)],
       wantLogits,
     } as const;
     return this.#run(step, () => {
-      for (const row of rows) {
+      const outputs = rows.flatMap((row) => {
+        this.#forgetDraft(row, step.pastLengths[row]!);
         assert.equal(step.pastLengths[row], this.#lengths[row], `row ${row} holds its past`);
-        this.#append(row, step.tokens[row]!);
-      }
+        return step.tokens.slice(row * positions, (row + 1) * positions).map((token) => {
+          this.#append(row, token);
+          return this.#logitsOf(row);
+        });
+      });
       for (let row = rowCount; row < this.maxRows; row++) this.#clear(row);
-      return rows;
+      return outputs;
     });
   }
 
   copyRow(from: number, to: number, length: number): void {
     assert.ok(!this.#running, "no copy while a step runs");
     assert.ok(from !== to && to < this.maxRows, `copy from ${from} to ${to}`);
+    this.#forgetDraft(from, length);
     assert.equal(length, this.#lengths[from], `all that row ${from} holds is copied`);
     this.#clear(to);
     const start = from * this.contextLength;
@@ -165,7 +186,15 @@ export class HistoryModelRunner implements ModelRunner {
     this.closed = true;
   }
 
-  async #run(step: StepRecord, append: () => number[]): Promise<StepOutput> {
+  /** Tokens of a draft that were wrong lie behind what the row holds. */
+  #forgetDraft(row: number, length: number): void {
+    if (!this.checksDrafts || this.#lengths[row]! - length >= MOST_POSITIONS) return;
+    const start = row * this.contextLength;
+    this.#cache.fill(EMPTY, start + length, start + Math.max(length, this.#lengths[row]!));
+    this.#lengths[row] = Math.min(length, this.#lengths[row]!);
+  }
+
+  async #run(step: StepRecord, append: () => Float32Array[]): Promise<StepOutput> {
     assert.ok(!this.closed, "no step after close");
     assert.ok(!this.#running, "one step at a time");
     this.#running = true;
@@ -207,14 +236,13 @@ export class HistoryModelRunner implements ModelRunner {
     this.#lengths[row] = 0;
   }
 
-  #outputOf(rows: readonly number[], wantLogits: boolean): StepOutput {
+  #outputOf(rows: readonly Float32Array[], wantLogits: boolean): StepOutput {
     const { vocabSize, candidateCount: k } = this;
     const candidateLogits = new Float32Array(rows.length * k);
     const candidateIds = new BigInt64Array(rows.length * k);
     const logSumExp = new Float32Array(rows.length);
     const all = new Float32Array(rows.length * vocabSize);
-    rows.forEach((row, at) => {
-      const logits = this.#logitsOf(row);
+    rows.forEach((logits, at) => {
       all.set(logits, at * vocabSize);
       logSumExp[at] = Math.log(logits.reduce((sum, logit) => sum + Math.exp(logit), 0));
       const order = [...logits.keys()].sort((a, b) => logits[b]! - logits[a]! || a - b);
@@ -235,6 +263,8 @@ export class HistoryModelRunner implements ModelRunner {
     for (let id = 0; id < this.vocabSize; id++) {
       logits[id] = (mix(hash + id * 0x9e3779b9) >>> 24) / 32 - 4;
     }
+    const before = this.#lengths[row]! - (this.#period ?? Number.POSITIVE_INFINITY);
+    if (before >= 0 && mix(hash ^ 7) >>> 30 > 0) logits[this.#cache[start + before]! % TRACE] = 9;
     for (const id of this.#endTokens) logits[id] = (mix(hash ^ id) >>> 0) % this.#endEvery === 1 ? 5 : -30;
     return logits;
   }

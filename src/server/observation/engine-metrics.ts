@@ -68,6 +68,12 @@ export class EngineMetrics {
       "Tokens computed again after their row had been given back.",
       (stats) => stats.recomputedTokens,
     );
+    counter("draft_tokens_total", "Drafted tokens that were checked.", (stats) => stats.draftedTokens);
+    counter(
+      "accepted_draft_tokens_total",
+      "Drafted tokens that were right.",
+      (stats) => stats.acceptedDraftTokens,
+    );
     const state = () => this.#stats?.().state ?? "loading";
     factory.stateGauge("engine_state", "1 for the engine's state, 0 for the others.", STATES, state);
   }

@@ -28,6 +28,7 @@ export class ScriptedRunner implements ModelRunner {
   readonly candidateCount = CANDIDATES;
   readonly prefillChunkTokens = 64;
   readonly chunkAlignmentTokens = 2;
+  readonly checksDrafts = false;
   /** Steps run so far, and rows of the last decode step. */
   prefillSteps = 0;
   decodeSteps = 0;

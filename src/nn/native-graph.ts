@@ -96,8 +96,9 @@ export function nativeEngineGraph(config: DecoderConfig, load: (g: GraphBuilder)
   const positions = g.input("output_positions", "int64", ["output_positions"]);
   const outputs = op.reshape(g, op.gather(g, x, positions, 1), [-1, config.hiddenSize]);
   const norm = { weight: weights.vector("model.norm.weight"), epsilon: config.normEpsilon };
-  const logits = g.scoped("lm_head", () => quantisedLinear(g, outputs, { ...weights.head, norm }));
-  g.node("Identity", [logits], { outputs: ["logits"] });
+  const logits = g.scoped("lm_head", () =>
+    quantisedLinear(g, outputs, { ...weights.head, norm, output: "logits" }),
+  );
   const count = Math.min(CANDIDATES, config.vocabSize);
   candidates(g, logits, count);
   g.output("candidate_logits", "float32", ["outputs", count]);

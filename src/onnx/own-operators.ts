@@ -25,15 +25,19 @@ export interface QuantisedLinear {
   readonly residual?: Value;
   /** The first half of the rows is the gate, the second what it scales: silu(first) ∘ second. */
   readonly swiglu?: boolean;
+  /** The result's name, where it is an output of the graph. */
+  readonly output?: Value;
 }
 
 /** x float32 [..., K], weights [N, K] → [..., N], or [..., N/2] with swiglu */
 export function quantisedLinear(g: GraphBuilder, x: Value, linear: QuantisedLinear): Value {
-  const { weights, bias, norm, residual = "", swiglu = false } = linear;
+  const { weights, bias, norm, residual = "", swiglu = false, output } = linear;
   const sources = weights.flatMap(({ codes, scales, mins }) => [codes, scales, mins ?? ""]);
   const inputs = [x, norm?.weight ?? "", residual, bias ?? "", ...sources];
   while (inputs.at(-1) === "") inputs.pop();
+  const outputs = output === undefined ? {} : { outputs: [output] };
   return g.value("Linear", inputs, {
+    ...outputs,
     domain: OWN_DOMAIN,
     attributes: {
       epsilon: { float: norm?.epsilon ?? 0 },

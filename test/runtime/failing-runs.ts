@@ -1,5 +1,7 @@
-// A process that fails the same run many times, with its heap collected in between; prints by how many bytes its
-// resident memory grew for each 4000 failures. Run with --expose-gc.
+// A process that fails the same run many times, with its heap collected in between; prints by how many bytes what native
+// code has allocated grew for each 4000 failures. Run with --expose-gc, and one heap for all threads.
+
+import koffi from "koffi";
 
 import { encodeModel } from "../../src/onnx/encode.ts";
 import { GraphBuilder } from "../../src/onnx/graph-builder.ts";
@@ -25,11 +27,30 @@ async function fail(times: number): Promise<number> {
   return failures;
 }
 
+// What glibc counts as in use: resident memory goes up and down by tens of megabytes by itself.
+const FIELDS = [
+  "arena",
+  "ordblks",
+  "smblks",
+  "hblks",
+  "hblkhd",
+  "usmblks",
+  "fsmblks",
+  "uordblks",
+  "fordblks",
+  "keepcost",
+];
+const counts = koffi.struct("mallinfo2", Object.fromEntries(FIELDS.map((field) => [field, "size_t"])));
+const mallinfo2 = koffi.load("libc.so.6").func("mallinfo2", counts, []);
+function allocatedBytes(): number {
+  const { hblkhd, uordblks } = mallinfo2();
+  return Number(hblkhd) + Number(uordblks);
+}
+
 await fail(2000);
-// Resident memory goes up and down by tens of megabytes by itself: what a run keeps shows over many rounds.
-const ROUNDS = 8;
-const before = process.memoryUsage().rss;
+const ROUNDS = 4;
+const before = allocatedBytes();
 let failures = 0;
 for (let round = 0; round < ROUNDS; round++) failures += await fail(4000);
-const grownBytes = (process.memoryUsage().rss - before) / ROUNDS;
+const grownBytes = (allocatedBytes() - before) / ROUNDS;
 console.log(JSON.stringify({ failures: failures / ROUNDS, grownBytes }));

@@ -127,16 +127,18 @@ test("a failing run names session, operator and node, and the session goes on", 
   session.close();
 });
 
-test("thousands of failing runs and a collected heap leave no memory behind, print nothing and break nothing", async () => {
+test("thousands of failing runs and a collected heap leave no memory behind, print nothing and break nothing", {
+  skip: process.platform === "linux" ? false : "glibc's count of allocated memory is read",
+}, async () => {
   const script = path.join(import.meta.dirname, "failing-runs.ts");
   const args = ["--expose-gc", "--import", "tsx", script];
-  // One heap for all threads: glibc's heaps by thread fragment, which looks like growth.
+  // One heap for all threads: glibc counts the first.
   const env = { ...process.env, MALLOC_ARENA_MAX: "1" };
   const { stdout, stderr } = await promisify(execFile)(process.execPath, args, { env });
   const { failures, grownBytes } = JSON.parse(stdout);
   assert.equal(failures, 4000);
   // Each status has a message of over 4 kB: kept, they would be 20 MB.
-  assert.ok(grownBytes < 12_000_000, `grew by ${grownBytes} bytes`);
+  assert.ok(grownBytes < 2_000_000, `grew by ${grownBytes} bytes`);
   assert.equal(stderr, "");
 });
 

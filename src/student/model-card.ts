@@ -128,8 +128,7 @@ llama-server -m ${shellWord(file)}
 
 export function modelCard(manifest: Manifest): string {
   const smallest =
-    (["q4", "int8", "q8", "fp32", "q4f16", "fp16"] as const).find((dtype: Dtype) => manifest.dtypes[dtype]) ??
-    "fp32";
+    (["q4", "q8", "fp32", "q4f16", "fp16"] as const).find((dtype: Dtype) => manifest.dtypes[dtype]) ?? "fp32";
   const device = floatsOf(smallest) === "float16" ? "webgpu" : "cpu";
   return `---
 library_name: transformers.js

@@ -1,7 +1,7 @@
-// One weight matrix as stored: as floats, in quantised blocks or in quantised rows. Which of them a tensor becomes in a
-// dtype, its parts in the data files, and how a graph loads them.
+// One weight matrix as stored: as floats or in quantised blocks. Which of them a tensor becomes in a dtype, its parts in the
+// data files, and how a graph loads them.
 
-import type { LinearWeight, RowWeight } from "../nn/linear.ts";
+import type { LinearWeight } from "../nn/linear.ts";
 import type { FloatType, TensorData, Value } from "../onnx/graph.ts";
 import type { GraphBuilder } from "../onnx/graph-builder.ts";
 import * as op from "../onnx/operators.ts";
@@ -20,21 +20,9 @@ import {
   roundToAffine4,
   roundToSymmetric8,
 } from "./quantise-blocks.ts";
-import { type RowCodes, roundRows, transposed } from "./quantise-rows.ts";
 import type { WeightFiles } from "./weight-files.ts";
 
 export type StoredLinear =
-  | {
-      readonly kind: "rows";
-      /** Whether its inputs are quantised to two bytes instead of one. */
-      readonly fineInputs: boolean;
-      readonly rows: number;
-      readonly columns: number;
-      /** int8 [columns, rows] */
-      readonly codes: TensorData;
-      /** float32 [rows] */
-      readonly scales: TensorData;
-    }
   | {
       readonly kind: "float";
       readonly floats: FloatType;
@@ -60,18 +48,13 @@ export type StoredLinear =
 /** A tensor's values, quantised for storing. */
 export type Values =
   | { readonly floats: Float32Array; readonly type: FloatType }
-  | { readonly blocks: CentredGrid; readonly type: FloatType }
-  | { readonly rowCodes: RowCodes; readonly fineInputs: boolean };
+  | { readonly blocks: CentredGrid; readonly type: FloatType };
 
 /** For GPTQ: the feedback of a tensor's inputs. */
 export interface Compensation {
   readonly feedback: () => ErrorFeedback;
   readonly product: MatrixProduct;
 }
-
-/** Modules whose inputs lose too much in one byte: those of the attention scores, and products of two activations,
- * which have outliers. */
-const FINE_INPUTS = /\.(?:[qkv]|down)_proj\.weight$/;
 
 /** A tensor as it is stored: in the source's own codes if it is quantised, in however many bits these need, else
  * quantised here, with GPTQ where `compensation` is given and 4 bits are wanted. Rows that are no multiple of a block
@@ -89,11 +72,6 @@ export async function valuesFor(
   const inFour = dtype === "q4" || dtype === "q4f16";
   if (dtype === "fp32" || dtype === "fp16" || (shape[1] ?? 1) % BLOCK_SIZE !== 0) {
     return { floats: finiteFloats(base, name, type), type };
-  }
-  if (dtype === "int8" && role === "linear") {
-    const floats = finiteFloats(base, name);
-    const rows = shape[0] ?? 1;
-    return { rowCodes: roundRows(floats, rows), fineInputs: FINE_INPUTS.test(name) };
   }
   const grid = finiteGrid(base, name);
   if (grid !== null) {
@@ -127,12 +105,11 @@ function blocksIn(base: BaseModel, name: string, type: FloatType, blocks: Centre
 /** Values of the same format can be stored as one weight. */
 export function formatOf(values: Values): string {
   if ("floats" in values) return values.type;
-  if ("rowCodes" in values) return `8 bits by row${values.fineInputs ? ", fine inputs" : ""}`;
   const { bits, centre, symmetric } = values.blocks;
   return `${bits} bits around ${centre}${symmetric ? "" : " with minimums"}`;
 }
 
-export function concatenate<T extends Float32Array | Uint8Array | Int8Array>(parts: readonly T[]): T {
+export function concatenate<T extends Float32Array | Uint8Array>(parts: readonly T[]): T {
   const [first] = parts as readonly [T, ...T[]]; // never called with none
   if (parts.length === 1) return first;
   const Constructor = first.constructor as new (length: number) => T; // the parts' own class
@@ -171,21 +148,7 @@ export function storeLinear(
   rows: number,
   columns: number,
 ): StoredLinear {
-  const byRow = parts.flatMap((part) => ("rowCodes" in part ? [part] : []));
-  const [firstByRow] = byRow;
-  if (firstByRow !== undefined) {
-    const codes = transposed(concatenate(byRow.map(({ rowCodes }) => rowCodes.codes)), rows);
-    const scales = concatenate(byRow.map(({ rowCodes }) => rowCodes.scales));
-    return {
-      kind: "rows",
-      fineInputs: firstByRow.fineInputs,
-      rows,
-      columns,
-      codes: files.add("int8", [columns, rows], codes),
-      scales: files.add("float32", [rows], scales),
-    };
-  }
-  const floats = parts.some((part) => "type" in part && part.type === "float16") ? "float16" : "float32";
+  const floats = parts.some((part) => part.type === "float16") ? "float16" : "float32";
   const grids = parts.flatMap((part) => ("blocks" in part ? [part.blocks] : []));
   const [first] = grids;
   if (first === undefined) {
@@ -221,26 +184,7 @@ function widened(g: GraphBuilder, name: Value, tensor: TensorData): Value {
   return tensor.type === "float32" ? stored : op.cast(g, stored, "float32");
 }
 
-/** As loadLinear, for a weight that is looked up by row too and so never stored in quantised rows. */
-export function loadVocabulary(g: GraphBuilder, name: string, weight: StoredLinear): LinearWeight {
-  const loaded = loadLinear(g, name, weight);
-  if (loaded.kind !== "rows") return loaded;
-  throw new Error(`${name}: a look-up needs floats or blocks`); // valuesFor never stores a vocabulary so
-}
-
-export function loadLinear(g: GraphBuilder, name: string, weight: StoredLinear): LinearWeight | RowWeight {
-  if (weight.kind === "rows") {
-    const { rows, columns, fineInputs } = weight;
-    const codes = g.initializer(`${name}.weight.codes`, weight.codes);
-    return {
-      kind: "rows",
-      fineInputs,
-      rows,
-      columns,
-      codes,
-      scales: g.initializer(`${name}.weight.scales`, weight.scales),
-    };
-  }
+export function loadLinear(g: GraphBuilder, name: string, weight: StoredLinear): LinearWeight {
   if (weight.kind === "float") {
     return { ...weight, weight: g.initializer(`${name}.weight`, weight.weight) };
   }

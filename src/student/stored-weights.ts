@@ -14,7 +14,6 @@ import {
   concatenate,
   formatOf,
   loadLinear,
-  loadVocabulary,
   type StoredLinear,
   storeFloats,
   storeLinear,
@@ -168,13 +167,13 @@ export class StoredWeights {
 
   /** The weights for a graph; each is added to it on first use. */
   load(g: GraphBuilder): DecoderWeights {
-    const embedding = loadVocabulary(g, "model.embed_tokens", this.#embedding);
+    const embedding = loadLinear(g, "model.embed_tokens", this.#embedding);
     const { cosine, sine } = this.#tables!; // set before write() returns
     return {
       floats: this.#floats,
       ...this.#loadLayer(g),
       embedding,
-      head: this.#head === null ? embedding : loadVocabulary(g, "lm_head", this.#head),
+      head: this.#head === null ? embedding : loadLinear(g, "lm_head", this.#head),
       cosine: g.initializer("rotary.cosine", cosine),
       sine: g.initializer("rotary.sine", sine),
     };
@@ -194,12 +193,7 @@ export class StoredWeights {
     const weights = [...new Set(this.#groups.values())].map((group) => group.weight);
     for (const weight of [this.#embedding, ...(this.#head ? [this.#head] : []), ...weights]) {
       const minimum = weight.kind === "blocks" && weight.mins !== null ? " with block minimums" : "";
-      const name =
-        weight.kind === "float"
-          ? weight.floats
-          : weight.kind === "rows"
-            ? "8 bits by row"
-            : `${weight.bits} bits${minimum}`;
+      const name = weight.kind === "float" ? weight.floats : `${weight.bits} bits${minimum}`;
       counts.set(name, (counts.get(name) ?? 0) + weight.rows * weight.columns);
     }
     return counts;

@@ -42,7 +42,7 @@ export async function writeDtype(
 ): Promise<Written> {
   mkdirSync(path.join(folder, "onnx"), { recursive: true });
   const parameters = countParameters(base);
-  const bytesEach = { fp32: 4, fp16: 2, q8: 1.3, int8: 1.3, q4: 0.8, q4f16: 0.8 }[dtype];
+  const bytesEach = { fp32: 4, fp16: 2, q8: 1.3, q4: 0.8, q4f16: 0.8 }[dtype];
   const files = new WeightFiles(path.join(folder, "onnx"), modelFileName(dtype), parameters * bytesEach);
   try {
     const weights = await StoredWeights.write(base, dtype, files, {

@@ -82,10 +82,9 @@ async function writePrepared(
     const written: Written[] = [];
     const reference = new Float32Reference(base, partial, written, options);
     for (const dtype of options.dtypes) {
-      const smoothed = dtype === "int8" ? await reference.smoothed() : base;
-      const inputs = await layerInputs(smoothed, partial, dtype, options);
+      const inputs = await layerInputs(base, partial, dtype, options);
       try {
-        written.push(await writeDtype(smoothed, partial, dtype, { ...options, inputs }));
+        written.push(await writeDtype(base, partial, dtype, { ...options, inputs }));
       } finally {
         inputs?.close();
       }

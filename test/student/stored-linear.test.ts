@@ -22,8 +22,7 @@ import {
   roundToAffine4,
   roundToSymmetric8,
 } from "../../src/student/quantise-blocks.ts";
-import { roundRows } from "../../src/student/quantise-rows.ts";
-import { loadLinear, loadVocabulary, storeLinear } from "../../src/student/stored-linear.ts";
+import { loadLinear, storeLinear } from "../../src/student/stored-linear.ts";
 import { WeightFiles } from "../../src/student/weight-files.ts";
 import type { BlockGrid } from "../../src/tensor/ggml-blocks.ts";
 import { decodeFloat16 } from "../../src/tensor/half.ts";
@@ -166,14 +165,14 @@ function fiveBitGrid(): BlockGrid {
 async function openGraph(
   name: string,
   weight: CentredGrid,
-  build: (g: GraphBuilder, weight: ReturnType<typeof loadVocabulary>) => void,
+  build: (g: GraphBuilder, weight: ReturnType<typeof loadLinear>) => void,
   type: FloatType = "float32",
 ): Promise<Session> {
   const files = new WeightFiles(folder, `${name}.onnx`, 0);
   const stored = storeLinear(files, [{ blocks: weight, type }], ROWS, COLUMNS);
   files.close();
   const g = new GraphBuilder();
-  build(g, loadVocabulary(g, "w", stored));
+  build(g, loadLinear(g, "w", stored));
   const file = path.join(folder, `${name}.onnx`);
   writeFileSync(file, encodeModel(g.build(name)));
   return Session.open(file, { label: name, threads: 1 });
@@ -194,7 +193,7 @@ const products = Object.entries(grids).flatMap(([name, weight]) =>
 for (const [name, weight, type] of products) {
   test(`a product over ${name} is the float product but for its inputs' rounding to int8, in ${type}`, async () => {
     const tokens = 5;
-    const build = (g: GraphBuilder, loaded: ReturnType<typeof loadVocabulary>): void => {
+    const build = (g: GraphBuilder, loaded: ReturnType<typeof loadLinear>): void => {
       const group = { rows: [ROWS], weight: loaded, bias: null };
       const x = op.cast(g, g.input("x", "float32", ["t", COLUMNS]), type);
       g.node("Identity", [op.cast(g, linear(g, x, group), "float32")], { outputs: ["y"] });
@@ -254,102 +253,4 @@ test("rows are looked up exactly", async () => {
     }),
   );
   assert.deepEqual(y.data, Float32Array.from(wanted));
-});
-
-/** Of x [tokens, COLUMNS] and rows rounded from the weights [ROWS, COLUMNS]: y [tokens, ROWS], of each of the inputs. */
-async function rowProducts(
-  rowCodes: ReturnType<typeof roundRows>,
-  fineInputs: boolean,
-  inputs: readonly Float32Array<ArrayBuffer>[],
-): Promise<Float32Array[]> {
-  const name = `rows-product-${fineInputs}.onnx`;
-  const files = new WeightFiles(folder, name, 0);
-  const stored = storeLinear(files, [{ rowCodes, fineInputs }], ROWS, COLUMNS);
-  files.close();
-  const g = new GraphBuilder();
-  const group = { rows: [ROWS], weight: loadLinear(g, "w", stored), bias: null };
-  g.node("Identity", [linear(g, g.input("x", "float32", ["t", COLUMNS]), group)], { outputs: ["y"] });
-  g.output("y", "float32", ["t", ROWS]);
-  const file = path.join(folder, name);
-  writeFileSync(file, encodeModel(g.build("rows")));
-  const session = await Session.open(file, { label: "rows", threads: 1 });
-  const results: Float32Array[] = [];
-  for (const input of inputs) {
-    const tokens = input.length / COLUMNS;
-    const y = OrtTensor.zeros("float32", [tokens, ROWS]);
-    await session.run(new Binding({ x: new OrtTensor("float32", [tokens, COLUMNS], input) }, { y }));
-    results.push(y.data);
-  }
-  session.close();
-  return results;
-}
-
-/** Rows of which the first ones are as large as codes may be, beside each other and alone, and one is zero. */
-function extremeRows(): Float32Array {
-  const weights = randoms(3, ROWS * COLUMNS, 0.3);
-  weights.fill(2, 0, COLUMNS);
-  weights.fill(0, COLUMNS, 2 * COLUMNS);
-  for (let column = 0; column < COLUMNS; column++) {
-    weights[2 * COLUMNS + column] = column % 2 === 0 ? 2 : 2 / 127;
-    weights[3 * COLUMNS + column] = column % 2 === 0 ? -2 : -2 / 127;
-  }
-  return weights;
-}
-
-const largestOf = (values: Float32Array): number => Math.max(...values.map(Math.abs));
-
-test("a product over quantised rows is that of the rounded numbers, exactly, also where all are largest", async () => {
-  const tokens = 3;
-  const rowCodes = roundRows(extremeRows(), ROWS);
-  const { codes, scales } = rowCodes;
-  const x = randoms(4, tokens * COLUMNS, 3);
-  x.fill(5, 0, COLUMNS); // all largest
-  x.fill(0, COLUMNS, 2 * COLUMNS);
-  const [y = new Float32Array()] = await rowProducts(rowCodes, false, [x]);
-  for (let token = 0; token < tokens; token++) {
-    const inputs = x.subarray(token * COLUMNS, (token + 1) * COLUMNS);
-    const scale = Math.fround(largestOf(inputs) * Math.fround(1 / 127));
-    for (let row = 0; row < ROWS; row++) {
-      let sum = 0;
-      inputs.forEach((input, column) => {
-        const code = scale === 0 ? 0 : Math.round(input / scale);
-        sum += code * codes[row * COLUMNS + column]!;
-      });
-      const wanted = sum * scales[row]! * scale;
-      const found = y[token * ROWS + row]!;
-      // One code of a tie may round the other way; the rest is float32's last bits.
-      const bound = 1e-5 * Math.abs(wanted) + 128 * scales[row]! * scale * (token === 2 ? 1 : 0);
-      assert.ok(Math.abs(found - wanted) <= bound, `token ${token}, row ${row}: ${found}, ${wanted}`);
-    }
-  }
-});
-
-test("inputs in two bytes lose next to nothing, and no token's depend on those beside it", async () => {
-  const tokens = 5;
-  const rowCodes = roundRows(extremeRows(), ROWS);
-  const { codes, scales } = rowCodes;
-  const x = randoms(5, tokens * COLUMNS, 3);
-  x.fill(5, 0, COLUMNS);
-  x.fill(0, COLUMNS, 2 * COLUMNS);
-  x[2 * COLUMNS] = 200; // an outlier that leaves the others less than two codes of one byte
-  const [y = new Float32Array(), ...alone] = await rowProducts(rowCodes, true, [
-    x,
-    ...Array.from({ length: tokens }, (_, token) => x.slice(token * COLUMNS, (token + 1) * COLUMNS)),
-  ]);
-  for (let token = 0; token < tokens; token++) {
-    const inputs = x.subarray(token * COLUMNS, (token + 1) * COLUMNS);
-    const rounding = largestOf(inputs) / 127 / 254 / 2;
-    for (let row = 0; row < ROWS; row++) {
-      let [wanted, magnitude] = [0, 0];
-      inputs.forEach((input, column) => {
-        const weight = codes[row * COLUMNS + column]! * scales[row]!;
-        wanted += input * weight;
-        magnitude += Math.abs(weight);
-      });
-      const found = y[token * ROWS + row]!;
-      const bound = 1.01 * rounding * magnitude + 1e-5 * Math.abs(wanted);
-      assert.ok(Math.abs(found - wanted) <= bound, `token ${token}, row ${row}: ${found}, ${wanted}`);
-    }
-    assert.deepEqual(y.slice(token * ROWS, (token + 1) * ROWS), alone[token]);
-  }
 });

@@ -5,7 +5,7 @@ import path from "node:path";
 import { parseArgs } from "node:util";
 import { DEFAULT_STUDENT } from "../src/base/package-files.ts";
 import { OnnxModelRunner } from "../src/engine/onnx-model-runner.ts";
-import { measureQuality } from "../src/measuring/quality.ts";
+import { openQualityMeter } from "../src/measuring/quality.ts";
 import { describeKernels } from "../src/runtime/native-kernels.ts";
 import { usableProcessors } from "../src/runtime/usable-processors.ts";
 import { type Dtype, parseDtypes } from "../src/student/dtype.ts";
@@ -104,15 +104,19 @@ async function measureHere(
     }
   }
   const [first] = students;
-  const qualities =
+  const meter =
     agreement && first !== undefined
-      ? await measureQuality(openStudentFolder(model, "fp32"), students, {
+      ? await openQualityMeter(openStudentFolder(model, "fp32"), {
           folder: model,
           config: first.config,
           threads,
           onProgress: (stage) => process.stderr.write(`${stage}\n`),
         })
       : null;
+  const qualities = new Map<Dtype, { readonly agreement: number; readonly perplexity: number }>();
+  for (const student of students) {
+    if (meter !== null) qualities.set(student.dtype, await meter.qualityOf(student));
+  }
   const kinds = [...(times.get(dtypes[0]!)?.keys() ?? [])]; // at least one was given
   const head = ["format", "kernels", "weights, MB", ...kinds, "agreement, %", "perplexity"];
   const rows = dtypes.map((dtype) => [
@@ -120,8 +124,8 @@ async function measureHere(
     kernels.get(dtype) ?? "",
     (weightBytes(manifest, dtype) / 1e6).toFixed(1),
     ...kinds.map((kind) => spreadOf(times.get(dtype)?.get(kind) ?? []).median.toFixed(1)),
-    ((qualities?.get(dtype)?.agreement ?? Number.NaN) * 100).toFixed(1).replace("NaN", ""),
-    (qualities?.get(dtype)?.perplexity ?? Number.NaN).toFixed(2).replace("NaN", ""),
+    ((qualities.get(dtype)?.agreement ?? Number.NaN) * 100).toFixed(1).replace("NaN", ""),
+    (qualities.get(dtype)?.perplexity ?? Number.NaN).toFixed(2).replace("NaN", ""),
   ]);
   for (const cells of [head, head.map(() => "---"), ...rows]) console.log(`| ${cells.join(" | ")} |`);
 }

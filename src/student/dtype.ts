@@ -21,6 +21,9 @@ const SUFFIXES: Readonly<Record<Dtype, string>> = {
 export const floatsOf = (dtype: Dtype): FloatType =>
   dtype === "fp16" || dtype === "q4f16" ? "float16" : "float32";
 
+/** Whether linear layers are stored in 4 bits. */
+export const hasFourBits = (dtype: Dtype): boolean => dtype === "q4" || dtype === "q4f16";
+
 /** The graph that transformers.js loads with this dtype. */
 export const modelFileName = (dtype: Dtype): string => `model${SUFFIXES[dtype]}.onnx`;
 

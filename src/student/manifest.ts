@@ -31,6 +31,15 @@ const stepTimesSchema = z.strictObject({
 });
 export type StepTimes = z.infer<typeof stepTimesSchema>;
 
+/** What of a dtype in 4 bits is in 8. */
+const mixedSchema = z.strictObject({
+  /** Such as "down in layers 0 to 5". */
+  inEight: z.array(z.string()),
+  /** Agreement with all of it in 4 bits. */
+  plainAgreement: z.number(),
+});
+export type Mixed = z.infer<typeof mixedSchema>;
+
 /** Why a dtype was chosen, and the measurements of all. */
 const choiceSchema = z.strictObject({
   dtype: z.enum(DTYPES),
@@ -39,6 +48,8 @@ const choiceSchema = z.strictObject({
     // Among them may be formats that are gone.
     stepTimesSchema.extend({ dtype: z.string(), agreement: z.number(), perplexity: z.number() }),
   ),
+  /** Absent where all of q4 is in 4 bits. */
+  mixed: mixedSchema.optional(),
 });
 export type Choice = z.infer<typeof choiceSchema>;
 

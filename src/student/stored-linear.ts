@@ -7,8 +7,9 @@ import type { GraphBuilder } from "../onnx/graph-builder.ts";
 import * as op from "../onnx/operators.ts";
 import { encodeFloat16 } from "../tensor/half.ts";
 import { assertWithin, type BaseModel, type BaseTensor, finiteFloats, finiteGrid } from "./base-model.ts";
-import { type Dtype, floatsOf } from "./dtype.ts";
-import type { ErrorFeedback, MatrixProduct } from "./gptq.ts";
+import { type Dtype, floatsOf, hasFourBits } from "./dtype.ts";
+import type { ErrorFeedback } from "./gptq.ts";
+import type { MatrixProduct } from "./matrix-product.ts";
 import {
   BLOCK_SIZE,
   type CentredGrid,
@@ -52,13 +53,21 @@ export type Values =
 
 /** For GPTQ: the feedback of a tensor's inputs. */
 export interface Compensation {
-  readonly feedback: () => ErrorFeedback;
+  readonly feedback: () => Promise<ErrorFeedback>;
   readonly product: MatrixProduct;
 }
 
-/** A tensor as it is stored: in the source's own codes if it is quantised, in however many bits these need, else
- * quantised here, with GPTQ where `compensation` is given and 4 bits are wanted. Rows that are no multiple of a block
- * stay floats.
+/** Whether a linear layer's weight lies on a 4-bit grid already, which is kept exactly. */
+const isInFour = ({ sourceBits, readGrid }: BaseTensor): boolean =>
+  readGrid !== null && sourceBits !== null && sourceBits <= 4;
+
+/** Whether a linear layer's weight is stored in less than its source: off a grid, or on one of more than 4 bits. */
+export function isRoundedToFour(tensor: BaseTensor): boolean {
+  return tensor.shape.length === 2 && (tensor.shape[1] ?? 1) % BLOCK_SIZE === 0 && !isInFour(tensor);
+}
+
+/** A tensor as it is stored: in the source's own codes where the dtype has their bits, else quantised here, with GPTQ where
+ * `compensation` is given and 4 bits are wanted. Rows that are no multiple of a block stay floats.
  * @throws MAGDI_BAD_FILE naming a tensor that holds NaN or an infinity, MAGDI_UNSUPPORTED one that overflows float16. */
 export async function valuesFor(
   base: BaseModel,
@@ -67,33 +76,30 @@ export async function valuesFor(
   role: "linear" | "vocabulary",
   compensation: Compensation | null = null,
 ): Promise<Values> {
-  const { shape, sourceBits } = base.tensors.get(name)!; // checked against the configuration
+  const tensor = base.tensors.get(name)!; // checked against the configuration
   const type = floatsOf(dtype);
-  const inFour = dtype === "q4" || dtype === "q4f16";
-  if (dtype === "fp32" || dtype === "fp16" || (shape[1] ?? 1) % BLOCK_SIZE !== 0) {
+  const inFour = hasFourBits(dtype) && role === "linear";
+  if (dtype === "fp32" || dtype === "fp16" || (tensor.shape[1] ?? 1) % BLOCK_SIZE !== 0) {
     return { floats: finiteFloats(base, name, type), type };
   }
-  const grid = finiteGrid(base, name);
+  const grid = inFour && !isInFour(tensor) ? null : finiteGrid(base, name);
   if (grid !== null) {
-    const blocks = centred(grid, !inFour || role === "vocabulary" ? 8 : grid.bits);
+    const blocks = centred(grid, inFour ? 4 : 8);
     // The embedding is looked up by row too, for which minimums are not supported.
     if (role === "linear" || blocks.symmetric) return blocksIn(base, name, type, blocks);
   }
-  const inEight = dtype === "q8" || role === "vocabulary" || (sourceBits !== null && sourceBits > 4);
   const floats = finiteFloats(base, name);
-  if (inEight) return blocksIn(base, name, type, centredAt(roundToSymmetric8(floats), 8, 128));
+  if (!inFour) return blocksIn(base, name, type, centredAt(roundToSymmetric8(floats), 8, 128));
   const rounded =
     compensation === null
       ? roundToAffine4(floats)
-      : await compensateAffine4(floats, compensation.feedback(), compensation.product);
+      : await compensateAffine4(floats, await compensation.feedback(), compensation.product);
   return blocksIn(base, name, type, centredAt(rounded, 4, 8));
 }
 
 /** Whether a linear layer's weight is quantised with GPTQ. */
 export function isCompensated(tensor: BaseTensor, dtype: Dtype): boolean {
-  if (tensor.shape.length !== 2 || (tensor.shape[1] ?? 1) % BLOCK_SIZE !== 0) return false;
-  const inFour = tensor.sourceBits === null || tensor.sourceBits <= 4;
-  return (dtype === "q4" || dtype === "q4f16") && inFour && tensor.readGrid === null;
+  return hasFourBits(dtype) && isRoundedToFour(tensor);
 }
 
 /** @throws MAGDI_UNSUPPORTED naming a tensor whose scales or minimums overflow the type. */

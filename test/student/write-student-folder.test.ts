@@ -13,10 +13,11 @@ import {
 import path from "node:path";
 import { test } from "node:test";
 import { MagdiError } from "../../src/base/errors.ts";
-import { measureQuality } from "../../src/measuring/quality.ts";
+import { openQualityMeter } from "../../src/measuring/quality.ts";
 import { DTYPES } from "../../src/student/dtype.ts";
 import { readManifest } from "../../src/student/manifest.ts";
 import { openStudentFolder } from "../../src/student/open-student-folder.ts";
+import type { QualityMeter } from "../../src/student/quality-meter.ts";
 import { type ImportOptions, importStudent } from "../../src/student/write-student-folder.ts";
 import { writeRandomBase } from "../support/random-base.ts";
 import { fixture, scratchFolder } from "../support/scratch-folder.ts";
@@ -36,8 +37,14 @@ const importTo = (out: string, options: Partial<ImportOptions> = {}) =>
 
 /** As magdi import measures. */
 const measured: Pick<ImportOptions, "measure"> = {
-  measure: (to, base, reference, dtypes) =>
-    measureQuality(reference, dtypes, { folder: to, config: base.config, threads: 1 }),
+  measure: (to, base, reference) =>
+    openQualityMeter(reference, { folder: to, config: base.config, threads: 1 }),
+};
+
+/** Finds everything perfect. */
+const unmeasured: QualityMeter = {
+  qualityOf: async () => ({ agreement: 1, positions: 1, perplexity: 1, perplexityFp32: 1 }),
+  divergenceOf: async () => 0,
 };
 
 test("a student folder holds what its manifest says, under the names of the ecosystem", async () => {
@@ -190,7 +197,7 @@ test("what came to the place while an import ran is no less somebody's than what
   const importWhile = (meanwhile: () => void, options: Partial<ImportOptions> = {}) => {
     const measure = async () => {
       meanwhile();
-      return new Map();
+      return unmeasured;
     };
     return importTo(out, { source, ...options, measure });
   };
@@ -236,7 +243,7 @@ test("a disk that takes no more is one error, which names the place", async () =
     source,
     measure: async (partial) => {
       symlinkSync("/dev/full", path.join(partial, "config.json"));
-      return new Map();
+      return unmeasured;
     },
   };
   const student = path.join(folder, "full", "student");

@@ -24,7 +24,10 @@ const KINDS: Readonly<Record<string, readonly string[]>> = {
 const BANDS = 4;
 
 /** Each kind of module in each quarter of the layers. `bytesOf` is what 8 bits take more, 0 where they change no value. */
-export function unitsOf({ layers }: DecoderConfig, bytesOf: (modules: readonly string[]) => number): Unit[] {
+export function unitsOf(
+  { layers }: Pick<DecoderConfig, "layers">,
+  bytesOf: (modules: readonly string[]) => number,
+): Unit[] {
   const bands = Math.min(BANDS, layers);
   return Object.entries(KINDS).flatMap(([kind, modules]) =>
     Array.from({ length: bands }, (_, band): Unit => {

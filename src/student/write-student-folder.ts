@@ -9,7 +9,7 @@ import { writingMeanwhile } from "../base/files/write-errors.ts";
 import { usableProcessors } from "../runtime/usable-processors.ts";
 import type { BaseModel } from "./base-model.ts";
 import { calibrationTokens } from "./calibration.ts";
-import type { Dtype } from "./dtype.ts";
+import { type Dtype, hasFourBits } from "./dtype.ts";
 import { chooseDtype } from "./dtype-choice.ts";
 import { fingerprint } from "./file-check.ts";
 import { Float32Reference } from "./float32-reference.ts";
@@ -27,7 +27,7 @@ import { modelCard } from "./model-card.ts";
 import { isStudent } from "./open-base.ts";
 import { type PreparationOptions, type PreparedBase, withPreparedBase } from "./prepared-base.ts";
 import type { MeasuredGraph, QualityMeter } from "./quality-meter.ts";
-import { isCompensated } from "./stored-linear.ts";
+import { isCompensated, isRoundedToFour } from "./stored-linear.ts";
 import { configFor, keepOnly, type Written, writeDtype } from "./write-dtype.ts";
 
 export interface ImportOptions extends PreparationOptions {
@@ -107,6 +107,7 @@ async function writePrepared(
     const manifest: Manifest = {
       format: 1,
       ...provenance,
+      ...withNotes([...(provenance.notes ?? []), ...roundingNotes(base, written, choice)]),
       ...(choice === null ? {} : { choice }),
       dtypes: Object.fromEntries(
         written.map(({ dtype, manifest }) => [dtype, { ...manifest, quality: quality.get(dtype) ?? null }]),
@@ -134,6 +135,23 @@ async function writePrepared(
     rmSync(partial, { recursive: true, force: true });
     throw error;
   }
+}
+
+const withNotes = (notes: readonly string[]): { notes?: string[] } =>
+  notes.length === 0 ? {} : { notes: [...notes] };
+
+/** What dtypes in 4 bits lose of a source that is quantised more finely, unless the import chose what to round. */
+function roundingNotes(base: BaseModel, written: readonly Written[], choice: Choice | null): string[] {
+  const dtypes = written.map(({ dtype }) => dtype).filter(hasFourBits);
+  if (choice !== null || dtypes.length === 0) return [];
+  const rounded = [...base.tensors].filter(
+    ([name, tensor]) => name.includes(".layers.") && tensor.sourceBits !== null && isRoundedToFour(tensor),
+  );
+  const count = rounded.reduce((sum, [, { shape }]) => sum + (shape[0] ?? 1) * (shape[1] ?? 1), 0);
+  if (count === 0) return [];
+  return [
+    `In ${dtypes.join(" and ")} ${(count / 1e6).toFixed(1)} million weights are rounded to 4 bits that the source stores in other grids, mostly finer ones; --dtype auto finds which of them need 8 bits.`,
+  ];
 }
 
 /** @throws MAGDI_BAD_CONFIG for a source whose dtypes cannot be compared */

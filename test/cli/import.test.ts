@@ -63,6 +63,16 @@ test("wrong flags are one line and the exit code 2, a wrong source one line and 
       "--dtype",
       "q4,int3",
     ],
+    [2, /found "int8", a format of earlier versions; q4 and q8 are/, TINY, "--out", out, "--dtype", "int8"],
+    [
+      2,
+      /--max-size-mb: chooses what fits, which --dtype auto does, found --dtype q4;/,
+      TINY,
+      "--out",
+      out,
+      "--max-size-mb",
+      "9",
+    ],
     [
       2,
       /--dtype: auto needs measurements, found --no-measure/,

@@ -8,11 +8,12 @@ import { test } from "node:test";
 import { embedding, linear } from "../../src/nn/linear.ts";
 import { decodeModel } from "../../src/onnx/decode.ts";
 import { encodeModel } from "../../src/onnx/encode.ts";
-import type { FloatType, Graph, Value } from "../../src/onnx/graph.ts";
+import { elementsOf, type FloatType, type Graph, type Value } from "../../src/onnx/graph.ts";
 import { GraphBuilder } from "../../src/onnx/graph-builder.ts";
 import * as op from "../../src/onnx/operators.ts";
 import { OrtTensor } from "../../src/runtime/ort-tensor.ts";
 import { Binding, Session } from "../../src/runtime/session.ts";
+import type { BaseModel } from "../../src/student/base-model.ts";
 import type { Dtype } from "../../src/student/dtype.ts";
 import { openGgufBase } from "../../src/student/gguf-base.ts";
 import {
@@ -24,6 +25,7 @@ import {
 } from "../../src/student/quantise-blocks.ts";
 import { loadLinear, storeLinear } from "../../src/student/stored-linear.ts";
 import { WeightFiles } from "../../src/student/weight-files.ts";
+import { importStudent } from "../../src/student/write-student-folder.ts";
 import type { BlockGrid } from "../../src/tensor/ggml-blocks.ts";
 import { decodeFloat16 } from "../../src/tensor/half.ts";
 import { scratchFolder } from "../support/scratch-folder.ts";
@@ -102,21 +104,55 @@ const withoutNegativeZeros = (values: Iterable<number>): Float32Array =>
 const expectations: Record<"q4" | "q8", Record<string, [bits: number, hasOffsets: boolean]>> = {
   q4: {
     "self_attn.q_proj": [4, true], // Q4_K
-    "self_attn.k_proj": [8, true], // Q5_K
-    "self_attn.o_proj": [8, false], // Q5_0
     "mlp.gate_proj": [4, true], // Q4_1
-    "mlp.up_proj": [8, true], // Q5_1
-    "mlp.down_proj": [8, false], // Q8_0
   },
   q8: {
     "self_attn.q_proj": [8, true],
-    "self_attn.k_proj": [8, true],
-    "self_attn.o_proj": [8, false],
+    "self_attn.k_proj": [8, true], // Q5_K
+    "self_attn.o_proj": [8, false], // Q5_0
     "mlp.gate_proj": [8, true],
-    "mlp.up_proj": [8, true],
-    "mlp.down_proj": [8, false],
+    "mlp.up_proj": [8, true], // Q5_1
+    "mlp.down_proj": [8, false], // Q8_0
   },
 };
+
+/** The rows of a module, which may be stored with others. */
+function rowsOf(matrices: ReadonlyMap<string, StoredMatrix>, base: BaseModel, module: string): StoredMatrix {
+  const parent = module.slice(0, module.lastIndexOf(".") + 1);
+  for (const [name, matrix] of matrices) {
+    const modules = name.slice(parent.length).split("+");
+    const at = modules.indexOf(module.slice(parent.length));
+    if (!name.startsWith(parent) || at < 0) continue;
+    const sizes = modules.map((one) => elementsOf(base.tensors.get(`${parent}${one}.weight`)!.shape));
+    const start = sizes.slice(0, at).reduce((sum, size) => sum + size, 0);
+    return { ...matrix, values: matrix.values.slice(start, start + sizes[at]!) };
+  }
+  throw new Error(`no ${module}`);
+}
+
+test("what a GGUF stores in more than 4 bits is rounded to the 4 of q4, as near as these allow, and said", async () => {
+  const { source } = tinyStudent("tiny-llama-kquant/model.gguf");
+  const out = path.join(folder, "rounded");
+  const { notes } = await importStudent({ source, out, dtypes: ["q4"], threads: 1 });
+  assert.match(
+    String(notes),
+    /In q4 0\.\d million weights are rounded to 4 bits .* --dtype auto finds which/,
+  );
+  const stored = storedMatrices(path.join(out, "onnx", "engine_q4.onnx"));
+  const base = openGgufBase(source);
+  for (const kind of ["self_attn.k_proj", "self_attn.o_proj", "mlp.up_proj", "mlp.down_proj"]) {
+    const found = rowsOf(stored, base, `model.layers.0.${kind}`);
+    assert.deepEqual([found.bits, found.hasOffsets], [4, true], kind);
+    const wanted = base.tensors.get(`model.layers.0.${kind}.weight`)!.readFloat32();
+    let [error, size] = [0, 0];
+    wanted.forEach((value, i) => {
+      error += (found.values[i]! - value) ** 2;
+      size += value ** 2;
+    });
+    assert.ok(error > 0 && Math.sqrt(error / size) < 0.1, `${kind}: off by ${Math.sqrt(error / size)}`);
+  }
+  base.close();
+});
 
 for (const dtype of ["q4", "q8"] as const satisfies readonly Dtype[]) {
   test(`a GGUF's own grid is kept exactly in ${dtype}`, async () => {
@@ -125,7 +161,7 @@ for (const dtype of ["q4", "q8"] as const satisfies readonly Dtype[]) {
     const stored = storedMatrices(student.engineGraph);
     const base = openGgufBase(source);
     for (const [module, [bits, hasOffsets]] of Object.entries(expectations[dtype])) {
-      const found = stored.get(`model.layers.0.${module}`)!;
+      const found = rowsOf(stored, base, `model.layers.0.${module}`);
       assert.deepEqual([found.bits, found.hasOffsets], [bits, hasOffsets], module);
       const wanted = base.tensors.get(`model.layers.0.${module}.weight`)!.readFloat32();
       assert.deepEqual(withoutNegativeZeros(found.values), withoutNegativeZeros(wanted), module);

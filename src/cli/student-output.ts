@@ -6,10 +6,10 @@ import { bareFlag, repeated, text, wholeNumber } from "../base/settings/kinds.ts
 import { openQualityMeter } from "../measuring/quality.ts";
 import { measureStepTimes } from "../measuring/step-times.ts";
 import { usableProcessors } from "../runtime/usable-processors.ts";
-import { DTYPES, parseDtypes } from "../student/dtype.ts";
+import { DTYPES, type Dtype, parseDtypes } from "../student/dtype.ts";
 import { AUTO_DTYPES, workTime } from "../student/dtype-choice.ts";
 import { hubSettings } from "../student/hub.ts";
-import type { Choice, Manifest } from "../student/manifest.ts";
+import { type Choice, type Manifest, weightBytes } from "../student/manifest.ts";
 import { mixedText, vocabularyLine } from "../student/model-card.ts";
 import type { ImportOptions } from "../student/write-student-folder.ts";
 import { type Progress, terminalProgress } from "./progress.ts";
@@ -149,7 +149,8 @@ export function printStudent(out: string, manifest: Manifest): void {
       quality === null
         ? "not measured"
         : `agreement with fp32 ${(100 * quality.agreement).toFixed(1)} % of ${quality.positions} tokens, perplexity ${quality.perplexity.toFixed(2)} (fp32 ${quality.perplexityFp32.toFixed(2)})`;
-    console.log(`  ${dtype}: ${measured}; ${formats.join(", ")}`);
+    const megabytes = weightBytes(manifest, dtype as Dtype) / 1e6; // a key of the manifest's dtypes
+    console.log(`  ${dtype}: ${measured}; ${formats.join(", ")}; ${megabytes.toFixed(1)} MB`);
   }
   for (const note of manifest.notes ?? []) console.log(`  ${note}`);
   for (const line of choiceLines(manifest)) console.log(`  ${line}`);

@@ -96,8 +96,8 @@ async function run(argv: readonly string[]): Promise<number> {
 function assertMeant(to: "hf" | "gguf", { given }: Flags): void {
   const forAdapters = given.adapter === undefined ? (["level", "recipe", "data"] as const) : [];
   const [idle] = forAdapters.filter((key) => given[key] !== undefined);
-  const measured = (["threads", "noMeasure"] as const).find((key) => given[key] !== undefined);
-  const flag = { threads: "--threads", noMeasure: "--no-measure" };
+  const measured = (["threads", "noMeasure", "maxSizeMb"] as const).find((key) => given[key] !== undefined);
+  const flag = { threads: "--threads", noMeasure: "--no-measure", maxSizeMb: "--max-size-mb" };
   if (measured !== undefined) {
     throw new MagdiError(
       "MAGDI_BAD_CONFIG",

@@ -8,12 +8,12 @@ import { type Command, parseFlags, usageError } from "./command.ts";
 import { writeStudent, writtenFlags } from "./student-output.ts";
 
 const FORMATS = `
-q4: 4-bit blocks of 32 with float minimums; a GGUF's own grid is kept exactly
-int8: products of 8-bit rows, fastest for long prompts and many samples at once
-q8: 8-bit blocks; fp32: unquantised
-fp16, q4f16: fp32 and q4 with float16 arithmetic, for GPUs
-auto: writes q4, int8 and q8, measures each here, and keeps one: the fastest that
-agrees with float32 at 96 % of positions, else the one that agrees most`;
+q4: 4-bit blocks of 32 with float minimums; what a GGUF has in 4 bits is kept exactly,
+all else is rounded; the vocabulary is in 8 bits
+q8: 8-bit blocks; a GGUF's grids of 4, 5 and 8 bits are kept exactly
+fp32: unquantised; fp16, q4f16: fp32 and q4 with float16 arithmetic, for GPUs
+auto: writes q4, with 8 bits for what needs them, and q8, measures both here, and keeps
+one: the fastest that agrees with float32 at 97 % of positions, else the one that agrees most`;
 
 const FLAGS = z.object({
   out: text("a folder", "DIR")

@@ -3,14 +3,14 @@
 import type { z } from "zod";
 import { MagdiError } from "../base/errors.ts";
 import { bareFlag, repeated, text, wholeNumber } from "../base/settings/kinds.ts";
-import { measureQuality } from "../measuring/quality.ts";
+import { openQualityMeter } from "../measuring/quality.ts";
 import { measureStepTimes } from "../measuring/step-times.ts";
 import { usableProcessors } from "../runtime/usable-processors.ts";
-import { DTYPES, parseDtypes } from "../student/dtype.ts";
+import { DTYPES, type Dtype, parseDtypes } from "../student/dtype.ts";
 import { AUTO_DTYPES, workTime } from "../student/dtype-choice.ts";
 import { hubSettings } from "../student/hub.ts";
-import type { Manifest } from "../student/manifest.ts";
-import { vocabularyLine } from "../student/model-card.ts";
+import { type Choice, type Manifest, weightBytes } from "../student/manifest.ts";
+import { mixedText, vocabularyLine } from "../student/model-card.ts";
 import type { ImportOptions } from "../student/write-student-folder.ts";
 import { type Progress, terminalProgress } from "./progress.ts";
 import { vocabularyFrom } from "./vocabulary-texts.ts";
@@ -28,6 +28,9 @@ export const writtenFlags = (dtype: string, more = "") => ({
     .exactOptional()
     .describe("origin of the base, for the card (default: SOURCE's file name or hub id)"),
   threads: threadsFlag("threads for the measurements"),
+  maxSizeMb: wholeNumber(1)
+    .exactOptional()
+    .describe("with --dtype auto: the weights take at most N million bytes"),
   noMeasure: bareFlag().describe(
     "do not compare with float32 (agreement and perplexity, written into the card)",
   ),
@@ -50,6 +53,7 @@ export async function writeStudent(
     out,
     dtype,
     noMeasure,
+    maxSizeMb,
     threads = usableProcessors(),
     vocabulary,
     vocabularySize,
@@ -61,7 +65,7 @@ export async function writeStudent(
   try {
     const manifest = await write({
       ...others,
-      ...writtenFormats({ dtype, measured: !noMeasure }, threads, progress),
+      ...writtenFormats({ dtype, measured: !noMeasure, maxSizeMb }, threads, progress),
       ...vocabularyFrom(vocabulary, vocabularySize),
       out,
       threads,
@@ -76,19 +80,29 @@ export async function writeStudent(
   }
 }
 
-/** Measures each written dtype against float32. */
+/** Opens what measures each written dtype against float32. */
 export function measurement(threads: number, progress: Progress): NonNullable<ImportOptions["measure"]> {
-  return (folder, { config }, reference, written) =>
-    measureQuality(reference, written, { folder, config, threads, onProgress: progress.report });
+  return (folder, { config }, reference) =>
+    openQualityMeter(reference, { folder, config, threads, onProgress: progress.report });
 }
 
 /** @throws MAGDI_BAD_CONFIG for an unknown dtype, and for auto without measuring */
 function writtenFormats(
-  { dtype, measured }: { readonly dtype: string; readonly measured: boolean },
+  {
+    dtype,
+    measured,
+    maxSizeMb,
+  }: { readonly dtype: string; readonly measured: boolean; readonly maxSizeMb: number | undefined },
   threads: number,
   progress: Progress,
-): Pick<ImportOptions, "dtypes" | "measure" | "time"> {
+): Pick<ImportOptions, "dtypes" | "measure" | "time" | "maxBytes"> {
   const auto = dtype === "auto";
+  if (maxSizeMb !== undefined && !auto) {
+    throw new MagdiError(
+      "MAGDI_BAD_CONFIG",
+      `--max-size-mb: chooses what fits, which --dtype auto does, found --dtype ${dtype}; leave one of them out`,
+    );
+  }
   const dtypes = auto ? AUTO_DTYPES : [...new Set(parseDtypes(dtype))];
   if (!measured && !auto) return { dtypes };
   if (!measured) {
@@ -100,6 +114,7 @@ function writtenFormats(
   return {
     dtypes,
     measure: measurement(threads, progress),
+    ...(maxSizeMb === undefined ? {} : { maxBytes: maxSizeMb * 1e6 }),
     ...(auto
       ? {
           time: ({ config }, written) =>
@@ -115,7 +130,11 @@ function choiceLines({ choice }: Manifest): string[] {
     const steps = `prompt ${one.promptMs.toFixed(0)} ms, step ${one.stepMs.toFixed(1)} ms, of ten ${one.tenRowStepMs.toFixed(1)} ms`;
     return `  ${one.dtype}: agreement ${(100 * one.agreement).toFixed(1)} %, ${workTime(one).toFixed(0)} ms of work (${steps})`;
   });
-  return [`kept ${choice.dtype}: ${choice.reason}`, ...lines];
+  return [`kept ${choice.dtype}: ${choice.reason}`, ...lines, ...mixedLines(choice)];
+}
+
+function mixedLines({ mixed }: Choice): string[] {
+  return mixed === undefined ? [] : [`  ${mixedText(mixed)}`];
 }
 
 /** Prints what was written and how to serve it. */
@@ -130,7 +149,8 @@ export function printStudent(out: string, manifest: Manifest): void {
       quality === null
         ? "not measured"
         : `agreement with fp32 ${(100 * quality.agreement).toFixed(1)} % of ${quality.positions} tokens, perplexity ${quality.perplexity.toFixed(2)} (fp32 ${quality.perplexityFp32.toFixed(2)})`;
-    console.log(`  ${dtype}: ${measured}; ${formats.join(", ")}`);
+    const megabytes = weightBytes(manifest, dtype as Dtype) / 1e6; // a key of the manifest's dtypes
+    console.log(`  ${dtype}: ${measured}; ${formats.join(", ")}; ${megabytes.toFixed(1)} MB`);
   }
   for (const note of manifest.notes ?? []) console.log(`  ${note}`);
   for (const line of choiceLines(manifest)) console.log(`  ${line}`);

@@ -4,7 +4,7 @@ import { OnnxModelRunner } from "../engine/onnx-model-runner.ts";
 import type { DecoderConfig } from "../nn/decoder-config.ts";
 import type { Dtype } from "../student/dtype.ts";
 import type { StepTimes } from "../student/manifest.ts";
-import type { WrittenDtype } from "../student/write-dtype.ts";
+import type { MeasuredGraph } from "../student/quality-meter.ts";
 
 export interface StepTimeOptions {
   readonly config: DecoderConfig;
@@ -27,7 +27,7 @@ type Kind = keyof StepTimes;
 /** The shortest time of each kind of step, by dtype. Loads one dtype at a time. @throws MagdiError when a graph cannot
  * be run. */
 export async function measureStepTimes(
-  dtypes: readonly WrittenDtype[],
+  dtypes: readonly MeasuredGraph[],
   options: StepTimeOptions,
 ): Promise<ReadonlyMap<Dtype, StepTimes>> {
   const { config, threads, now = () => performance.now(), onProgress } = options;

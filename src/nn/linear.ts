@@ -1,5 +1,4 @@
-// The linear layer y = x·Wᵀ + b over weights in floats, quantised by block or quantised by row, and the embedding over the
-// first two.
+// The linear layer y = x·Wᵀ + b, and the embedding, over weights in floats or quantised in blocks.
 
 import type { FloatType, Value } from "../onnx/graph.ts";
 import type { GraphBuilder } from "../onnx/graph-builder.ts";
@@ -34,26 +33,13 @@ export type LinearWeight =
       readonly offsets: Value | null;
     });
 
-/** A weight [rows, columns] quantised with one scale a row, for integer products. */
-export interface RowWeight {
-  readonly kind: "rows";
-  /** int8 [columns, rows] */
-  readonly codes: Value;
-  /** float32 [rows] */
-  readonly scales: Value;
-  /** Whether inputs are quantised to two bytes instead of one, which doubles the products. */
-  readonly fineInputs: boolean;
-  readonly rows: number;
-  readonly columns: number;
-}
-
 /** Adds an adapter's output to that of its module: x [T, K], y [T, rows] → [T, rows] */
 export type Adapter = (g: GraphBuilder, x: Value, y: Value) => Value;
 
 /** The rows of several modules with the same input, joined in this order into one weight. */
 export interface LinearGroup {
   readonly rows: readonly number[];
-  readonly weight: LinearWeight | RowWeight;
+  readonly weight: LinearWeight;
   /** [Σ rows] */
   readonly bias: Value | null;
   /** Called with the input x [T, K] when the product is built. */
@@ -100,10 +86,6 @@ export function linear(g: GraphBuilder, x: Value, group: LinearGroup): Value {
   let y: Value;
   if (weight.kind === "float") {
     y = inItsFloats(g, weight, x, (x) => op.gemmTransposed(g, x, weight.weight));
-  } else if (weight.kind === "rows") {
-    const { codes, scales } = weight.fineInputs ? op.quantizeRowsFinely(g, x) : op.quantizeRows(g, x);
-    const product = op.matMulIntegerToFloat(g, codes, weight.codes, weight.scales);
-    y = op.mul(g, weight.fineInputs ? op.sumFinely(g, product) : product, scales);
   } else {
     y = op.matMulNBits(g, x, weight.codes, weight.scales, weight);
     if (weight.offsets !== null) {

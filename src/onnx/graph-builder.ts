@@ -153,16 +153,6 @@ export class GraphBuilder {
     });
   }
 
-  /** A scalar uint8 constant; equal ones are stored once. */
-  uint8(value: number): Value {
-    const bytes = Uint8Array.of(value);
-    return this.initializer(`constant.uint8.${value}`, {
-      type: "uint8",
-      shape: [],
-      data: { kind: "inline", bytes },
-    });
-  }
-
   /** Appends a node; returns the names of its outputs.
    * @throws MAGDI_BAD_GRAPH when one of `outputs` is another value's name. */
   node(operator: Operator, inputs: readonly Value[], options: NodeOptions = {}): readonly Value[] {

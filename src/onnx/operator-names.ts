@@ -3,12 +3,10 @@
 
 /** ONNX's own; SimplifiedLayerNormalization is ONNX Runtime's under ONNX's domain. */
 export type OnnxOperator =
-  | "Abs"
   | "Add"
   | "Cast"
   | "Concat"
   | "ConstantOfShape"
-  | "DequantizeLinear"
   | "Div"
   | "Equal"
   | "Exp"
@@ -26,7 +24,6 @@ export type OnnxOperator =
   | "Neg"
   | "NonZero"
   | "Or"
-  | "QuantizeLinear"
   | "Range"
   | "ReduceMax"
   | "ReduceMean"
@@ -56,7 +53,6 @@ export type MicrosoftOperator =
   | "FusedMatMul"
   | "GatherBlockQuantized"
   | "GroupQueryAttention"
-  | "MatMulIntegerToFloat"
   | "MatMulNBits"
   | "QuickGelu"
   | "RotaryEmbedding"

@@ -157,48 +157,6 @@ export function fusedMatMul(g: GraphBuilder, a: Value, b: Value, options: FusedM
   });
 }
 
-/** Dynamic quantisation: x [..., K] → codes uint8 [..., K] with zero point 128 and scales float32 [..., 1], so that
- * x ≈ scale·(code − 128) and the largest magnitude of a row is ±127, and the quotients x / scale before they are rounded.
- * Each row has a scale of its own. */
-export function quantizeRows(
-  g: GraphBuilder,
-  x: Value,
-): { readonly codes: Value; readonly scales: Value; readonly quotients: Value } {
-  const scales = mul(g, reduceMax(g, g.value("Abs", [x])), g.float(1 / 127));
-  // The quotients of a row of zeros are NaN; whatever their codes are, they are multiplied by the scale 0.
-  const quotients = div(g, x, scales);
-  return { codes: g.value("QuantizeLinear", [quotients, g.float(1), g.uint8(128)]), scales, quotients };
-}
-
-/** Dynamic quantisation to two bytes: x [M, K] → codes uint8 [2·M, K] with zero point 128 and scales float32 [M, 1]: first
- * the codes c of quantizeRows, then codes f of the rounding errors, so that x ≈ scale·(c − 128 + (f − 128)/254). */
-export function quantizeRowsFinely(
-  g: GraphBuilder,
-  x: Value,
-): { readonly codes: Value; readonly scales: Value } {
-  const { codes, scales, quotients } = quantizeRows(g, x);
-  const middle = g.uint8(128);
-  const rest = sub(g, quotients, g.value("DequantizeLinear", [codes, g.float(1), middle]));
-  const finer = g.value("QuantizeLinear", [rest, g.float(1 / FINER_CODES), middle]);
-  return { codes: concatenate(g, [codes, finer]), scales };
-}
-
-/** y [2·M, N], the products with both codes of quantizeRowsFinely, not yet scaled → their sum [M, N] */
-export function sumFinely(g: GraphBuilder, y: Value): Value {
-  const outputs = [g.name("Split.codes"), g.name("Split.finer")];
-  const [codes = "", finer = ""] = g.node("Split", [y], { attributes: { axis: 0, num_outputs: 2 }, outputs });
-  return add(g, codes, mul(g, finer, g.float(1 / FINER_CODES)));
-}
-
-/** Steps between two codes; the largest rounding error, half a code, is 127 of them. */
-const FINER_CODES = 254;
-
-/** a uint8 [..., K], b int8 [K, N], scales float32 [N] → (a − 128)·b∘scales [..., N], accumulated in integers: exact,
- * however many rows run together. */
-export function matMulIntegerToFloat(g: GraphBuilder, a: Value, b: Value, scales: Value): Value {
-  return g.value("MatMulIntegerToFloat", [a, b, g.float(1), scales, g.uint8(128)], { domain: MICROSOFT });
-}
-
 export interface BlockWeight {
   readonly bits: 4 | 8;
   /** Columns K of the weight [N, K]. */

@@ -1,92 +1,17 @@
-// Calibration: the texts, and the largest magnitude of each input channel of a model's matrix products on them, for
-// SmoothQuant (Xiao et al. 2022, arXiv 2211.10438).
+// The texts that error-compensating quantisation calibrates on, and their tokens.
 
-import { rmSync, writeFileSync } from "node:fs";
-import path from "node:path";
-import { calibrationGraph, observedInputs } from "../nn/calibration-graph.ts";
 import type { DecoderConfig } from "../nn/decoder-config.ts";
-import type { WeightLoader } from "../nn/serving-graph.ts";
-import { encodeModel } from "../onnx/encode.ts";
-import { OrtTensor } from "../runtime/ort-tensor.ts";
-import { Binding, Session } from "../runtime/session.ts";
 import { openTokenizer } from "../text/tokenizer.ts";
 
-/** Largest magnitude of each channel [K] of an input, by the first module that takes the input. */
-export type InputMaxima = ReadonlyMap<string, Float32Array>;
-
-/** Longer texts are truncated. */
-const MAX_TEXT_TOKENS = 256;
-
-/** The tokens of all texts, joined. `textFolder` holds the tokenizer's files. */
-export async function calibrationTokens(textFolder: string, config: DecoderConfig): Promise<Int32Array> {
-  return Int32Array.from((await tokenised(textFolder, config)).flatMap((ids) => [...ids]));
-}
-
-/** Without tokens that the embedding has no row for. */
-async function tokenised(textFolder: string, { vocabSize }: DecoderConfig): Promise<Int32Array[]> {
+/** The tokens of all texts, joined, without those that the embedding has no row for. `textFolder` holds the tokenizer's
+ * files. */
+export async function calibrationTokens(
+  textFolder: string,
+  { vocabSize }: DecoderConfig,
+): Promise<Int32Array> {
   const tokenizer = await openTokenizer(textFolder);
-  return CALIBRATION_TEXTS.map((text) =>
-    tokenizer.encode(text, { addSpecialTokens: true }).filter((id) => id < vocabSize),
-  );
-}
-
-export interface CalibrationOptions {
-  /** Holds the tokenizer's files. */
-  readonly textFolder: string;
-  /** Folder of the data files that `load` names; the calibration graph is written beside them for the run. */
-  readonly graphFolder: string;
-  readonly load: WeightLoader;
-  readonly threads: number;
-  readonly onProgress?: (done: number, total: number) => void;
-}
-
-/** Runs the float32 graph on the texts. @throws MagdiError MAGDI_RUNTIME when it cannot be run */
-export async function inputMaxima(config: DecoderConfig, options: CalibrationOptions): Promise<InputMaxima> {
-  const longest = Math.min(MAX_TEXT_TOKENS, config.positions);
-  const texts = (await tokenised(options.textFolder, config)).map((ids) => ids.slice(0, longest));
-  const graphPath = path.join(options.graphFolder, "calibration.onnx");
-  writeFileSync(graphPath, encodeModel(calibrationGraph(config, options.load)));
-  const session = await Session.open(graphPath, { label: "calibration", threads: options.threads });
-  const tensors: OrtTensor[] = [];
-  const made = <T extends OrtTensor>(tensor: T): T => {
-    tensors.push(tensor);
-    return tensor;
-  };
-  try {
-    const cacheShape = [1, config.keyValueHeads, longest, config.headSize];
-    const caches = Array.from({ length: config.layers }, (_, layer) =>
-      ["key", "value"].map(
-        (part) => [`past_key_values.${layer}.${part}`, made(OrtTensor.zeros("float32", cacheShape))] as const,
-      ),
-    ).flat();
-    const outputs = Object.fromEntries(
-      [...observedInputs(config)].map(([name, width]) => [name, made(OrtTensor.zeros("float32", [width]))]),
-    );
-    const maxima = new Map<string, Float32Array>();
-    for (const [index, text] of texts.entries()) {
-      const ids = made(OrtTensor.zeros("int64", [1, text.length]));
-      ids.data.set(BigInt64Array.from(text, BigInt));
-      const lengths = made(OrtTensor.zeros("int32", [1]));
-      lengths.data[0] = text.length - 1;
-      const total = made(OrtTensor.zeros("int32", []));
-      total.data[0] = text.length;
-      const inputs = { input_ids: ids, lengths, total_length: total, ...Object.fromEntries(caches) };
-      await session.run(new Binding(inputs, outputs));
-      for (const [name, { data }] of Object.entries(outputs)) {
-        const largest = maxima.get(name) ?? new Float32Array(data.length);
-        for (let channel = 0; channel < largest.length; channel++) {
-          largest[channel] = Math.max(largest[channel]!, data[channel]!);
-        }
-        maxima.set(name, largest);
-      }
-      options.onProgress?.(index + 1, texts.length);
-    }
-    return maxima;
-  } finally {
-    session.close();
-    for (const each of tensors) each.release();
-    rmSync(graphPath, { force: true });
-  }
+  const texts = CALIBRATION_TEXTS.map((text) => tokenizer.encode(text, { addSpecialTokens: true }));
+  return Int32Array.from(texts.flatMap((ids) => [...ids.filter((id) => id < vocabSize)]));
 }
 
 export const CALIBRATION_TEXTS: readonly string[] = [

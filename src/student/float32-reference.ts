@@ -1,17 +1,12 @@
-// The float32 export during an import, by which other dtypes are calibrated and measured.
+// The float32 export during an import, by which other dtypes are measured.
 
 import { rmSync } from "node:fs";
 import path from "node:path";
-import { usableProcessors } from "../runtime/usable-processors.ts";
 import type { BaseModel } from "./base-model.ts";
-import { inputMaxima } from "./calibration.ts";
 import type { ImportProgress } from "./open-base.ts";
-import { smoothQuant } from "./smooth-quant.ts";
 import { type Written, writeDtype } from "./write-dtype.ts";
 
 export interface ReferenceOptions {
-  /** Default: one for each usable processor. */
-  readonly threads?: number;
   readonly onProgress?: (progress: ImportProgress) => void;
 }
 
@@ -39,21 +34,6 @@ export class Float32Reference {
     if (written !== undefined) return written;
     this.#temporary ??= await writeDtype(this.#base, this.#folder, "fp32", this.#options);
     return this.#temporary;
-  }
-
-  /** The base after SmoothQuant; unchanged without a tokenizer for the calibration texts. */
-  async smoothed(): Promise<BaseModel> {
-    if (!this.#base.textFiles.has("tokenizer.json")) return this.#base;
-    const { load, engineGraph } = await this.float32();
-    const maxima = await inputMaxima(this.#base.config, {
-      textFolder: this.#partial,
-      graphFolder: path.dirname(engineGraph),
-      load,
-      threads: this.#options.threads ?? usableProcessors(),
-      onProgress: (done, total) =>
-        this.#options.onProgress?.({ stage: "reading calibration texts", done, total }),
-    });
-    return smoothQuant(this.#base, maxima);
   }
 
   remove(): void {

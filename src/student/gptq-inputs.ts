@@ -9,7 +9,7 @@ import type { GraphBuilder } from "../onnx/graph-builder.ts";
 import { OrtTensor } from "../runtime/ort-tensor.ts";
 import { Binding, Session } from "../runtime/session.ts";
 import { type BaseModel, finiteFloats } from "./base-model.ts";
-import { MatrixProduct } from "./gptq.ts";
+import { MatrixProduct } from "./matrix-product.ts";
 
 /** Correlations of an input X [T, K]. */
 export interface ObservedInput {

@@ -2,10 +2,7 @@
 // after it, by the correlation of their inputs, so that the product changes less than the weights. In the form LDLQ
 // (Chee et al. 2023, arXiv 2307.13304, theorem 6), which needs no inverse.
 
-import { encodeModel } from "../onnx/encode.ts";
-import { GraphBuilder } from "../onnx/graph-builder.ts";
-import { OrtTensor } from "../runtime/ort-tensor.ts";
-import { Binding, Session } from "../runtime/session.ts";
+import type { MatrixProduct } from "./matrix-product.ts";
 
 /** How a column's rounding error is passed on to later columns. */
 export interface ErrorFeedback {
@@ -19,9 +16,16 @@ export interface ErrorFeedback {
 /** Share of the diagonal's mean that is added to the diagonal, for inputs that never varied in calibration. */
 const DAMPING = 0.01;
 
+/** Columns of the root that are found one after the other; what later columns take from them is one matrix product. */
+const ROOT_TILE = 64;
+
 /** gram [K, K] = Xᵀ·X of a product's inputs X [T, K], of which only the lower triangle is read → its feedback: with
  * gram = (M + 1)·D·(M + 1)ᵀ, M strictly upper triangular, column k takes M[j, k] of the error of column j. */
-export function errorFeedback(gram: Float64Array, columns: number): ErrorFeedback {
+export async function errorFeedback(
+  gram: Float64Array,
+  columns: number,
+  product: MatrixProduct,
+): Promise<ErrorFeedback> {
   let trace = 0;
   for (let k = 0; k < columns; k++) trace += gram[k * columns + k]!;
   // All inputs are zero: any rounding gives the same product.
@@ -31,38 +35,63 @@ export function errorFeedback(gram: Float64Array, columns: number): ErrorFeedbac
   const root = new Float64Array((columns + 3) * columns);
   const shares = new Float32Array(columns * columns);
   const costs = new Float32Array(columns);
-  for (let k = columns - 1; k >= 0; k--) {
-    const at = k * columns;
-    for (let j = 0; j <= k; j += 4) {
-      const row0 = j * columns;
-      const row1 = row0 + columns;
-      const row2 = row1 + columns;
-      const row3 = row2 + columns;
-      let sum0 = gram[at + j]!;
-      let sum1 = gram[at + j + 1]!;
-      let sum2 = gram[at + j + 2]!;
-      let sum3 = gram[at + j + 3]!;
-      for (let l = k + 1; l < columns; l++) {
-        const factor = root[at + l]!;
-        sum0 -= factor * root[row0 + l]!;
-        sum1 -= factor * root[row1 + l]!;
-        sum2 -= factor * root[row2 + l]!;
-        sum3 -= factor * root[row3 + l]!;
+  for (let end = columns; end > 0; end -= Math.min(ROOT_TILE, end)) {
+    const first = Math.max(0, end - ROOT_TILE);
+    const width = end - first;
+    const taken = await takenBehind(root, columns, first, end, product);
+    for (let k = end - 1; k >= first; k--) {
+      const at = k * columns;
+      for (let j = 0; j <= k; j += 4) {
+        const row0 = j * columns;
+        const row1 = row0 + columns;
+        const row2 = row1 + columns;
+        const row3 = row2 + columns;
+        const from = j * width + k - first;
+        let sum0 = gram[at + j]! - taken[from]!;
+        let sum1 = gram[at + j + 1]! - taken[from + width]!;
+        let sum2 = gram[at + j + 2]! - taken[from + 2 * width]!;
+        let sum3 = gram[at + j + 3]! - taken[from + 3 * width]!;
+        for (let l = k + 1; l < end; l++) {
+          const factor = root[at + l]!;
+          sum0 -= factor * root[row0 + l]!;
+          sum1 -= factor * root[row1 + l]!;
+          sum2 -= factor * root[row2 + l]!;
+          sum3 -= factor * root[row3 + l]!;
+        }
+        // Divided by the diagonal below.
+        root[row0 + k] = sum0;
+        root[row1 + k] = sum1;
+        root[row2 + k] = sum2;
+        root[row3 + k] = sum3;
       }
-      // Divided by the diagonal below.
-      root[row0 + k] = sum0;
-      root[row1 + k] = sum1;
-      root[row2 + k] = sum2;
-      root[row3 + k] = sum3;
+      const diagonal = Math.sqrt(root[at + k]! + damping);
+      for (let j = 0; j < k; j++) {
+        root[j * columns + k]! /= diagonal;
+        shares[at + j] = root[j * columns + k]! / diagonal;
+      }
+      costs[k] = diagonal * diagonal;
     }
-    const diagonal = Math.sqrt(root[at + k]! + damping);
-    for (let j = 0; j < k; j++) {
-      root[j * columns + k]! /= diagonal;
-      shares[at + j] = root[j * columns + k]! / diagonal;
-    }
-    costs[k] = diagonal * diagonal;
   }
   return { columns, shares, costs };
+}
+
+/** R[0 … end, end …]·R[first … end, end …]ᵀ [end + 3, end − first], of which the last three rows are zero. */
+async function takenBehind(
+  root: Float64Array,
+  columns: number,
+  first: number,
+  end: number,
+  product: MatrixProduct,
+): Promise<Float64Array> {
+  const behind = columns - end;
+  const taken = new Float64Array((end + 3) * (end - first));
+  if (behind === 0) return taken;
+  const rows = new Float64Array(end * behind);
+  for (let row = 0; row < end; row++) {
+    rows.set(root.subarray(row * columns + end, (row + 1) * columns), row * behind);
+  }
+  taken.set(await product.inDouble(rows, rows.slice(first * behind), behind));
+  return taken;
 }
 
 /** A quantisation grid: the values min + scale·code. */
@@ -131,48 +160,5 @@ export async function roundWithFeedback(
       const to = row * columns + end;
       for (let k = 0; k < left; k++) current[to + k]! += taken[row * left + k]!;
     }
-  }
-}
-
-/** Products of matrices by ONNX Runtime, on all threads. */
-export class MatrixProduct {
-  readonly #session: Session;
-
-  private constructor(session: Session) {
-    this.#session = session;
-  }
-
-  static async open(threads: number): Promise<MatrixProduct> {
-    const g = new GraphBuilder();
-    const factors = [
-      g.input("a", "float32", ["rows", "inner"]),
-      g.input("b", "float32", ["columns", "inner"]),
-    ];
-    const attributes = { transB: 1, alpha: { float: 1 } };
-    g.node("FusedMatMul", factors, { domain: "com.microsoft", attributes, outputs: ["product"] });
-    g.output("product", "float32", ["rows", "columns"]);
-    const model = encodeModel(g.build("magdi_product"));
-    return new MatrixProduct(
-      await Session.open(model, { label: "matrix product", threads, memoryPattern: false }),
-    );
-  }
-
-  /** a [rows, inner], b [columns, inner], both over ArrayBuffers of their own → a·bᵀ [rows, columns] */
-  async transposed(a: Float32Array, b: Float32Array, inner: number): Promise<Float32Array> {
-    const tensors = {
-      a: new OrtTensor("float32", [a.length / inner, inner], a),
-      b: new OrtTensor("float32", [b.length / inner, inner], b),
-    };
-    const product = OrtTensor.zeros("float32", [a.length / inner, b.length / inner]);
-    try {
-      await this.#session.run(new Binding(tensors, { product }));
-      return product.data;
-    } finally {
-      for (const tensor of [tensors.a, tensors.b, product]) tensor.release();
-    }
-  }
-
-  close(): void {
-    this.#session.close();
   }
 }

@@ -6,7 +6,7 @@ import path from "node:path";
 import { z } from "zod";
 import { MagdiError } from "../base/errors.ts";
 import { openRegularFile, readRegularText } from "../base/files/regular-file.ts";
-import { DTYPES, type Dtype } from "./dtype.ts";
+import { DTYPES, type Dtype, REMOVED_DTYPES } from "./dtype.ts";
 import { TEXT_FILES } from "./text-files.ts";
 
 /** A dtype compared with float32. */
@@ -31,13 +31,25 @@ const stepTimesSchema = z.strictObject({
 });
 export type StepTimes = z.infer<typeof stepTimesSchema>;
 
+/** What of a dtype in 4 bits is in 8. */
+const mixedSchema = z.strictObject({
+  /** Such as "down in layers 0 to 5". */
+  inEight: z.array(z.string()),
+  /** Agreement with all of it in 4 bits. */
+  plainAgreement: z.number(),
+});
+export type Mixed = z.infer<typeof mixedSchema>;
+
 /** Why a dtype was chosen, and the measurements of all. */
 const choiceSchema = z.strictObject({
   dtype: z.enum(DTYPES),
   reason: z.string(),
   measured: z.array(
-    stepTimesSchema.extend({ dtype: z.enum(DTYPES), agreement: z.number(), perplexity: z.number() }),
+    // Among them may be formats that are gone.
+    stepTimesSchema.extend({ dtype: z.string(), agreement: z.number(), perplexity: z.number() }),
   ),
+  /** Absent where all of q4 is in 4 bits. */
+  mixed: mixedSchema.optional(),
 });
 export type Choice = z.infer<typeof choiceSchema>;
 
@@ -135,7 +147,7 @@ export function weightBytes({ dtypes, files }: Manifest, dtype: Dtype): number {
 export const READ_IF_THERE = ["config.json", "generation_config.json", ...TEXT_FILES];
 
 /** Reads and checks student.json, and that every file in it exists with its size. Hashes are for FileCheck.
- * @throws MAGDI_FILE_MISSING, MAGDI_BAD_FILE */
+ * @throws MAGDI_FILE_MISSING, MAGDI_BAD_FILE; MAGDI_UNSUPPORTED for a student in formats that are gone. */
 export function readManifest(folder: string): Manifest {
   const file = path.join(folder, MANIFEST_FILE);
   let text: string;
@@ -159,7 +171,7 @@ export function readManifest(folder: string): Manifest {
   } catch (cause) {
     throw new MagdiError("MAGDI_BAD_FILE", `${file}: not JSON; import the student again`, { cause });
   }
-  const parsed = manifestSchema.safeParse(json);
+  const parsed = manifestSchema.safeParse(withoutRemovedDtypes(json, folder));
   if (!parsed.success) {
     const [issue] = parsed.error.issues;
     throw new MagdiError(
@@ -188,6 +200,22 @@ export function readManifest(folder: string): Manifest {
     );
   }
   return parsed.data;
+}
+
+const anyDtypes = z.looseObject({ base: z.string(), dtypes: z.looseObject({}) });
+
+/** A manifest without the formats that are gone. @throws MAGDI_UNSUPPORTED where it has no other, with how to make the student
+ * anew. */
+function withoutRemovedDtypes(json: unknown, folder: string): unknown {
+  const { success, data } = anyDtypes.safeParse(json);
+  if (!success) return json;
+  const held = Object.keys(data.dtypes);
+  const kept = Object.entries(data.dtypes).filter(([dtype]) => !REMOVED_DTYPES.includes(dtype));
+  if (kept.length > 0 || held.length === 0) return { ...data, dtypes: Object.fromEntries(kept) };
+  throw new MagdiError(
+    "MAGDI_UNSUPPORTED",
+    `${folder}: its weights are in ${held.join(", ")}, a format of earlier versions that is no longer computed; make the student anew from ${JSON.stringify(data.base).slice(0, 200)}: magdi import SOURCE --dtype q4 --out DIR, or with an adapter magdi export`,
+  );
 }
 
 /** Null where there is none. @throws MAGDI_BAD_FILE */

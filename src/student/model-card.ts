@@ -2,7 +2,7 @@
 
 import { markdownText, shellWord, shortLine, yamlText } from "../base/markdown.ts";
 import { type Dtype, floatsOf } from "./dtype.ts";
-import type { Manifest, Provenance } from "./manifest.ts";
+import type { Manifest, Mixed, Provenance } from "./manifest.ts";
 
 const percent = (share: number): string => `${(100 * share).toFixed(1)} %`;
 
@@ -33,8 +33,12 @@ Kept in ${choice.dtype}: ${choice.reason}. What was measured where it was made:
 | dtype | agreement | perplexity | prompt of 64 tokens | step of 1 sample | step of 10 |
 |---|---|---|---|---|---|
 ${rows.join("\n")}
-`;
+${choice.mixed === undefined ? "" : `\n${mixedText(choice.mixed)}.\n`}`;
 }
+
+/** What of q4 is in 8 bits, without a full stop. */
+export const mixedText = ({ inEight, plainAgreement }: Mixed): string =>
+  `q4 has 8 bits for ${inEight.join("; ")}; with 4 for all of them its agreement is ${percent(plainAgreement)}`;
 
 function kind({ level, training }: Provenance): string {
   if (level !== null) return `A student distilled at level ${level}`;
@@ -128,8 +132,7 @@ llama-server -m ${shellWord(file)}
 
 export function modelCard(manifest: Manifest): string {
   const smallest =
-    (["q4", "int8", "q8", "fp32", "q4f16", "fp16"] as const).find((dtype: Dtype) => manifest.dtypes[dtype]) ??
-    "fp32";
+    (["q4", "q8", "fp32", "q4f16", "fp16"] as const).find((dtype: Dtype) => manifest.dtypes[dtype]) ?? "fp32";
   const device = floatsOf(smallest) === "float16" ? "webgpu" : "cpu";
   return `---
 library_name: transformers.js

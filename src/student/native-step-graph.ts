@@ -43,7 +43,6 @@ export function nativeStepGraph(
 function areBlocks(stored: GraphWeights, config: DecoderConfig): boolean {
   const inBlocks = (module: string): boolean => {
     const group = stored.groupOf(module);
-    // int8 codes are those of whole rows.
     return stored.initializers.get(`${group?.name}.weight.codes`)?.type === "uint8";
   };
   const modules = Array.from({ length: config.layers }, (_, layer) =>

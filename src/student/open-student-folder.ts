@@ -25,12 +25,12 @@ export interface StudentFolder {
   readonly endTokenIds: ReadonlySet<number>;
 }
 
-/** Smallest first, which is fastest. A CPU widens float16 for each product, so these come last. GPUs have no kernels
- * for the int8 products; CUDA's attention is in float16 anyway, and not every WebGPU driver supports float16. */
+/** Smallest first, which is fastest. A CPU widens float16 for each product, so these come last. CUDA's attention is in
+ * float16 anyway, and not every WebGPU driver supports float16. */
 const PREFERENCE: Readonly<Record<Device, readonly Dtype[]>> = {
-  cpu: ["q4", "int8", "q8", "fp32", "q4f16", "fp16"],
-  webgpu: ["q4", "q8", "fp32", "q4f16", "fp16", "int8"],
-  cuda: ["q4f16", "fp16", "q4", "q8", "fp32", "int8"],
+  cpu: ["q4", "q8", "fp32", "q4f16", "fp16"],
+  webgpu: ["q4", "q8", "fp32", "q4f16", "fp16"],
+  cuda: ["q4f16", "fp16", "q4", "q8", "fp32"],
 };
 
 /** Opens a folder that magdi import wrote; without `wanted`, in the dtype that suits the device best.

@@ -3,8 +3,8 @@
 
 import type { BlockGrid } from "../tensor/ggml-blocks.ts";
 import { decodeFloat16, encodeFloat16, nearestFloat16 } from "../tensor/half.ts";
-import type { MatrixProduct } from "./gptq.ts";
 import { type ErrorFeedback, type Grid, type Rounding, roundWithFeedback } from "./gptq.ts";
+import type { MatrixProduct } from "./matrix-product.ts";
 
 export const BLOCK_SIZE = 32;
 

@@ -1,14 +1,15 @@
-// One weight matrix as stored: as floats, in quantised blocks or in quantised rows. Which of them a tensor becomes in a
-// dtype, its parts in the data files, and how a graph loads them.
+// One weight matrix as stored: as floats or in quantised blocks. Which of them a tensor becomes in a dtype, its parts in the
+// data files, and how a graph loads them.
 
-import type { LinearWeight, RowWeight } from "../nn/linear.ts";
+import type { LinearWeight } from "../nn/linear.ts";
 import type { FloatType, TensorData, Value } from "../onnx/graph.ts";
 import type { GraphBuilder } from "../onnx/graph-builder.ts";
 import * as op from "../onnx/operators.ts";
 import { encodeFloat16 } from "../tensor/half.ts";
 import { assertWithin, type BaseModel, type BaseTensor, finiteFloats, finiteGrid } from "./base-model.ts";
-import { type Dtype, floatsOf } from "./dtype.ts";
-import type { ErrorFeedback, MatrixProduct } from "./gptq.ts";
+import { type Dtype, floatsOf, hasFourBits } from "./dtype.ts";
+import type { ErrorFeedback } from "./gptq.ts";
+import type { MatrixProduct } from "./matrix-product.ts";
 import {
   BLOCK_SIZE,
   type CentredGrid,
@@ -20,21 +21,9 @@ import {
   roundToAffine4,
   roundToSymmetric8,
 } from "./quantise-blocks.ts";
-import { type RowCodes, roundRows, transposed } from "./quantise-rows.ts";
 import type { WeightFiles } from "./weight-files.ts";
 
 export type StoredLinear =
-  | {
-      readonly kind: "rows";
-      /** Whether its inputs are quantised to two bytes instead of one. */
-      readonly fineInputs: boolean;
-      readonly rows: number;
-      readonly columns: number;
-      /** int8 [columns, rows] */
-      readonly codes: TensorData;
-      /** float32 [rows] */
-      readonly scales: TensorData;
-    }
   | {
       readonly kind: "float";
       readonly floats: FloatType;
@@ -60,22 +49,25 @@ export type StoredLinear =
 /** A tensor's values, quantised for storing. */
 export type Values =
   | { readonly floats: Float32Array; readonly type: FloatType }
-  | { readonly blocks: CentredGrid; readonly type: FloatType }
-  | { readonly rowCodes: RowCodes; readonly fineInputs: boolean };
+  | { readonly blocks: CentredGrid; readonly type: FloatType };
 
 /** For GPTQ: the feedback of a tensor's inputs. */
 export interface Compensation {
-  readonly feedback: () => ErrorFeedback;
+  readonly feedback: () => Promise<ErrorFeedback>;
   readonly product: MatrixProduct;
 }
 
-/** Modules whose inputs lose too much in one byte: those of the attention scores, and products of two activations,
- * which have outliers. */
-const FINE_INPUTS = /\.(?:[qkv]|down)_proj\.weight$/;
+/** Whether a linear layer's weight lies on a 4-bit grid already, which is kept exactly. */
+const isInFour = ({ sourceBits, readGrid }: BaseTensor): boolean =>
+  readGrid !== null && sourceBits !== null && sourceBits <= 4;
 
-/** A tensor as it is stored: in the source's own codes if it is quantised, in however many bits these need, else
- * quantised here, with GPTQ where `compensation` is given and 4 bits are wanted. Rows that are no multiple of a block
- * stay floats.
+/** Whether a linear layer's weight is stored in less than its source: off a grid, or on one of more than 4 bits. */
+export function isRoundedToFour(tensor: BaseTensor): boolean {
+  return tensor.shape.length === 2 && (tensor.shape[1] ?? 1) % BLOCK_SIZE === 0 && !isInFour(tensor);
+}
+
+/** A tensor as it is stored: in the source's own codes where the dtype has their bits, else quantised here, with GPTQ where
+ * `compensation` is given and 4 bits are wanted. Rows that are no multiple of a block stay floats.
  * @throws MAGDI_BAD_FILE naming a tensor that holds NaN or an infinity, MAGDI_UNSUPPORTED one that overflows float16. */
 export async function valuesFor(
   base: BaseModel,
@@ -84,38 +76,30 @@ export async function valuesFor(
   role: "linear" | "vocabulary",
   compensation: Compensation | null = null,
 ): Promise<Values> {
-  const { shape, sourceBits } = base.tensors.get(name)!; // checked against the configuration
+  const tensor = base.tensors.get(name)!; // checked against the configuration
   const type = floatsOf(dtype);
-  const inFour = dtype === "q4" || dtype === "q4f16";
-  if (dtype === "fp32" || dtype === "fp16" || (shape[1] ?? 1) % BLOCK_SIZE !== 0) {
+  const inFour = hasFourBits(dtype) && role === "linear";
+  if (dtype === "fp32" || dtype === "fp16" || (tensor.shape[1] ?? 1) % BLOCK_SIZE !== 0) {
     return { floats: finiteFloats(base, name, type), type };
   }
-  if (dtype === "int8" && role === "linear") {
-    const floats = finiteFloats(base, name);
-    const rows = shape[0] ?? 1;
-    return { rowCodes: roundRows(floats, rows), fineInputs: FINE_INPUTS.test(name) };
-  }
-  const grid = finiteGrid(base, name);
+  const grid = inFour && !isInFour(tensor) ? null : finiteGrid(base, name);
   if (grid !== null) {
-    const blocks = centred(grid, !inFour || role === "vocabulary" ? 8 : grid.bits);
+    const blocks = centred(grid, inFour ? 4 : 8);
     // The embedding is looked up by row too, for which minimums are not supported.
     if (role === "linear" || blocks.symmetric) return blocksIn(base, name, type, blocks);
   }
-  const inEight = dtype === "q8" || role === "vocabulary" || (sourceBits !== null && sourceBits > 4);
   const floats = finiteFloats(base, name);
-  if (inEight) return blocksIn(base, name, type, centredAt(roundToSymmetric8(floats), 8, 128));
+  if (!inFour) return blocksIn(base, name, type, centredAt(roundToSymmetric8(floats), 8, 128));
   const rounded =
     compensation === null
       ? roundToAffine4(floats)
-      : await compensateAffine4(floats, compensation.feedback(), compensation.product);
+      : await compensateAffine4(floats, await compensation.feedback(), compensation.product);
   return blocksIn(base, name, type, centredAt(rounded, 4, 8));
 }
 
 /** Whether a linear layer's weight is quantised with GPTQ. */
 export function isCompensated(tensor: BaseTensor, dtype: Dtype): boolean {
-  if (tensor.shape.length !== 2 || (tensor.shape[1] ?? 1) % BLOCK_SIZE !== 0) return false;
-  const inFour = tensor.sourceBits === null || tensor.sourceBits <= 4;
-  return (dtype === "q4" || dtype === "q4f16") && inFour && tensor.readGrid === null;
+  return hasFourBits(dtype) && isRoundedToFour(tensor);
 }
 
 /** @throws MAGDI_UNSUPPORTED naming a tensor whose scales or minimums overflow the type. */
@@ -127,12 +111,11 @@ function blocksIn(base: BaseModel, name: string, type: FloatType, blocks: Centre
 /** Values of the same format can be stored as one weight. */
 export function formatOf(values: Values): string {
   if ("floats" in values) return values.type;
-  if ("rowCodes" in values) return `8 bits by row${values.fineInputs ? ", fine inputs" : ""}`;
   const { bits, centre, symmetric } = values.blocks;
   return `${bits} bits around ${centre}${symmetric ? "" : " with minimums"}`;
 }
 
-export function concatenate<T extends Float32Array | Uint8Array | Int8Array>(parts: readonly T[]): T {
+export function concatenate<T extends Float32Array | Uint8Array>(parts: readonly T[]): T {
   const [first] = parts as readonly [T, ...T[]]; // never called with none
   if (parts.length === 1) return first;
   const Constructor = first.constructor as new (length: number) => T; // the parts' own class
@@ -171,21 +154,7 @@ export function storeLinear(
   rows: number,
   columns: number,
 ): StoredLinear {
-  const byRow = parts.flatMap((part) => ("rowCodes" in part ? [part] : []));
-  const [firstByRow] = byRow;
-  if (firstByRow !== undefined) {
-    const codes = transposed(concatenate(byRow.map(({ rowCodes }) => rowCodes.codes)), rows);
-    const scales = concatenate(byRow.map(({ rowCodes }) => rowCodes.scales));
-    return {
-      kind: "rows",
-      fineInputs: firstByRow.fineInputs,
-      rows,
-      columns,
-      codes: files.add("int8", [columns, rows], codes),
-      scales: files.add("float32", [rows], scales),
-    };
-  }
-  const floats = parts.some((part) => "type" in part && part.type === "float16") ? "float16" : "float32";
+  const floats = parts.some((part) => part.type === "float16") ? "float16" : "float32";
   const grids = parts.flatMap((part) => ("blocks" in part ? [part.blocks] : []));
   const [first] = grids;
   if (first === undefined) {
@@ -221,26 +190,7 @@ function widened(g: GraphBuilder, name: Value, tensor: TensorData): Value {
   return tensor.type === "float32" ? stored : op.cast(g, stored, "float32");
 }
 
-/** As loadLinear, for a weight that is looked up by row too and so never stored in quantised rows. */
-export function loadVocabulary(g: GraphBuilder, name: string, weight: StoredLinear): LinearWeight {
-  const loaded = loadLinear(g, name, weight);
-  if (loaded.kind !== "rows") return loaded;
-  throw new Error(`${name}: a look-up needs floats or blocks`); // valuesFor never stores a vocabulary so
-}
-
-export function loadLinear(g: GraphBuilder, name: string, weight: StoredLinear): LinearWeight | RowWeight {
-  if (weight.kind === "rows") {
-    const { rows, columns, fineInputs } = weight;
-    const codes = g.initializer(`${name}.weight.codes`, weight.codes);
-    return {
-      kind: "rows",
-      fineInputs,
-      rows,
-      columns,
-      codes,
-      scales: g.initializer(`${name}.weight.scales`, weight.scales),
-    };
-  }
+export function loadLinear(g: GraphBuilder, name: string, weight: StoredLinear): LinearWeight {
   if (weight.kind === "float") {
     return { ...weight, weight: g.initializer(`${name}.weight`, weight.weight) };
   }

@@ -14,7 +14,6 @@ import {
   concatenate,
   formatOf,
   loadLinear,
-  loadVocabulary,
   type StoredLinear,
   storeFloats,
   storeLinear,
@@ -76,7 +75,7 @@ export class StoredWeights {
     for (let layer = 0; layer < config.layers; layer++) {
       await stored.#storeLayer(writing, layer, inputs);
       // Float16 graphs are for other devices, so here the next layer's inputs come from unquantised weights.
-      const written = { load: (g: GraphBuilder) => stored.#loadLayer(g), folder: files.folder };
+      const written = { load: (g: GraphBuilder) => stored.loadLayers(g), folder: files.folder };
       await inputs?.advance(layer, floats === "float32" ? written : null);
       onProgress(layer + 2, total);
     }
@@ -122,14 +121,14 @@ export class StoredWeights {
     modules: readonly string[],
     observed: ObservedInput | null,
   ): Promise<void> {
-    let made: ErrorFeedback | null = null;
+    let made: Promise<ErrorFeedback> | null = null;
     const compensation =
       observed === null
         ? null
         : {
             product: observed.product,
-            feedback: (): ErrorFeedback => {
-              made ??= errorFeedback(observed.gram, observed.columns);
+            feedback: (): Promise<ErrorFeedback> => {
+              made ??= errorFeedback(observed.gram, observed.columns, observed.product);
               return made;
             },
           };
@@ -168,19 +167,20 @@ export class StoredWeights {
 
   /** The weights for a graph; each is added to it on first use. */
   load(g: GraphBuilder): DecoderWeights {
-    const embedding = loadVocabulary(g, "model.embed_tokens", this.#embedding);
+    const embedding = loadLinear(g, "model.embed_tokens", this.#embedding);
     const { cosine, sine } = this.#tables!; // set before write() returns
     return {
       floats: this.#floats,
-      ...this.#loadLayer(g),
+      ...this.loadLayers(g),
       embedding,
-      head: this.#head === null ? embedding : loadVocabulary(g, "lm_head", this.#head),
+      head: this.#head === null ? embedding : loadLinear(g, "lm_head", this.#head),
       cosine: g.initializer("rotary.cosine", cosine),
       sine: g.initializer("rotary.sine", sine),
     };
   }
 
-  #loadLayer(g: GraphBuilder): LayerWeights {
+  /** The layers' weights alone. */
+  loadLayers(g: GraphBuilder): LayerWeights {
     return {
       linears: (modules) =>
         [...new Set(modules.map((module) => this.#groups.get(module)!))].map((group) => loadGroup(g, group)),
@@ -188,22 +188,29 @@ export class StoredWeights {
     };
   }
 
-  /** Number of weights by format, for the manifest. */
-  formats(): ReadonlyMap<string, number> {
+  /** Bytes of modules' weights. Modules that are stored as one weight are given together. */
+  bytesOf(modules: readonly string[]): number {
+    const groups = new Set(modules.map((module) => this.#groups.get(module)!)); // every module is in one
+    return [...groups].reduce((sum, { weight }) => sum + dataBytes(weight), 0);
+  }
+
+  /** Number of weights by format, for the manifest: of the vocabulary, which is no module of a layer, and of some modules. */
+  formats(includes: (module: string) => boolean = () => true): ReadonlyMap<string, number> {
     const counts = new Map<string, number>();
-    const weights = [...new Set(this.#groups.values())].map((group) => group.weight);
-    for (const weight of [this.#embedding, ...(this.#head ? [this.#head] : []), ...weights]) {
+    const groups = [...new Set(this.#groups.values())].filter(({ modules }) => modules.some(includes));
+    const vocabulary = includes("") ? [this.#embedding, ...(this.#head ? [this.#head] : [])] : [];
+    for (const weight of [...vocabulary, ...groups.map(({ weight }) => weight)]) {
       const minimum = weight.kind === "blocks" && weight.mins !== null ? " with block minimums" : "";
-      const name =
-        weight.kind === "float"
-          ? weight.floats
-          : weight.kind === "rows"
-            ? "8 bits by row"
-            : `${weight.bits} bits${minimum}`;
+      const name = weight.kind === "float" ? weight.floats : `${weight.bits} bits${minimum}`;
       counts.set(name, (counts.get(name) ?? 0) + weight.rows * weight.columns);
     }
     return counts;
   }
+}
+
+function dataBytes(weight: StoredLinear): number {
+  const parts = weight.kind === "float" ? [weight.weight] : [weight.codes, weight.scales, weight.mins];
+  return parts.reduce((sum, tensor) => sum + (tensor?.data.kind === "external" ? tensor.data.length : 0), 0);
 }
 
 function loadGroup(g: GraphBuilder, group: StoredGroup): LinearGroup {

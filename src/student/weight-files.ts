@@ -19,6 +19,7 @@ export class WeightFiles {
   #descriptor: number | null = null;
   #files = 0;
   #offset = 0;
+  #bytes = 0;
 
   /** `baseName` is the model's file name; `totalBytes` an estimate, by which large students get files above
    * `fileBytes`. */
@@ -30,6 +31,11 @@ export class WeightFiles {
 
   get count(): number {
     return this.#files;
+  }
+
+  /** Bytes written so far. */
+  get bytes(): number {
+    return this.#bytes;
   }
 
   get names(): string[] {
@@ -70,5 +76,6 @@ export class WeightFiles {
       written += writeSync(this.#descriptor!, bytes, written, Math.min(bytes.length - written, 1 << 26));
     }
     this.#offset += bytes.length;
+    this.#bytes += bytes.length;
   }
 }

@@ -3,27 +3,23 @@
 import { mkdirSync, rmSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { expectedTensors } from "../nn/decoder-config.ts";
-import { engineGraph, transformersGraph, type WeightLoader } from "../nn/serving-graph.ts";
+import { engineGraph, transformersGraph } from "../nn/serving-graph.ts";
 import { encodeModel } from "../onnx/encode.ts";
 import type { BaseModel } from "./base-model.ts";
 import { type Dtype, engineFileName, modelFileName } from "./dtype.ts";
 import type { LayerInputs } from "./gptq-inputs.ts";
 import type { Manifest } from "./manifest.ts";
 import type { ImportProgress } from "./open-base.ts";
+import type { MeasuredGraph } from "./quality-meter.ts";
 import { StoredWeights } from "./stored-weights.ts";
 import { WeightFiles } from "./weight-files.ts";
 
-/** A written dtype, to be measured before the folder is renamed to its place. */
-export interface WrittenDtype {
-  readonly dtype: Dtype;
-  readonly engineGraph: string;
-}
-
-/** A written dtype with its entry in the manifest. */
-export interface Written extends WrittenDtype {
-  readonly load: WeightLoader;
+/** A written dtype with its entry in the manifest, to be measured before the folder is renamed to its place. */
+export interface Written extends MeasuredGraph {
+  readonly weights: StoredWeights;
   readonly manifest: Omit<NonNullable<Manifest["dtypes"][Dtype]>, "quality">;
   readonly dataFiles: number;
+  readonly dataBytes: number;
 }
 
 export interface WritingOptions {
@@ -42,7 +38,7 @@ export async function writeDtype(
 ): Promise<Written> {
   mkdirSync(path.join(folder, "onnx"), { recursive: true });
   const parameters = countParameters(base);
-  const bytesEach = { fp32: 4, fp16: 2, q8: 1.3, int8: 1.3, q4: 0.8, q4f16: 0.8 }[dtype];
+  const bytesEach = { fp32: 4, fp16: 2, q8: 1.3, q4: 0.8, q4f16: 0.8 }[dtype];
   const files = new WeightFiles(path.join(folder, "onnx"), modelFileName(dtype), parameters * bytesEach);
   try {
     const weights = await StoredWeights.write(base, dtype, files, {
@@ -57,9 +53,10 @@ export async function writeDtype(
     }
     return {
       dtype,
-      load: (g) => weights.load(g),
+      weights,
       engineGraph: path.join(folder, names.engine),
       dataFiles: files.count,
+      dataBytes: files.bytes,
       manifest: {
         ...names,
         data: files.names.map((name) => `onnx/${name}`),

@@ -9,17 +9,26 @@ import { writingMeanwhile } from "../base/files/write-errors.ts";
 import { usableProcessors } from "../runtime/usable-processors.ts";
 import type { BaseModel } from "./base-model.ts";
 import { calibrationTokens } from "./calibration.ts";
-import type { Dtype } from "./dtype.ts";
+import { type Dtype, hasFourBits } from "./dtype.ts";
 import { chooseDtype } from "./dtype-choice.ts";
 import { fingerprint } from "./file-check.ts";
 import { Float32Reference } from "./float32-reference.ts";
+import { mixFourBits } from "./four-bit-mix.ts";
 import { LayerInputs } from "./gptq-inputs.ts";
-import { MANIFEST_FILE, type Manifest, type Quality, type StepTimes } from "./manifest.ts";
+import {
+  type Choice,
+  MANIFEST_FILE,
+  type Manifest,
+  type Mixed,
+  type Quality,
+  type StepTimes,
+} from "./manifest.ts";
 import { modelCard } from "./model-card.ts";
 import { isStudent } from "./open-base.ts";
 import { type PreparationOptions, type PreparedBase, withPreparedBase } from "./prepared-base.ts";
-import { isCompensated } from "./stored-linear.ts";
-import { configFor, keepOnly, type Written, type WrittenDtype, writeDtype } from "./write-dtype.ts";
+import type { MeasuredGraph, QualityMeter } from "./quality-meter.ts";
+import { isCompensated, isRoundedToFour } from "./stored-linear.ts";
+import { configFor, keepOnly, type Written, writeDtype } from "./write-dtype.ts";
 
 export interface ImportOptions extends PreparationOptions {
   readonly dtypes: readonly Dtype[];
@@ -27,18 +36,15 @@ export interface ImportOptions extends PreparationOptions {
   readonly threads?: number;
   /** Replace an existing student folder. */
   readonly force?: boolean;
-  /** Measures every dtype against a float32 export. Default: none, and the manifest says null. */
-  readonly measure?: (
-    folder: string,
-    base: BaseModel,
-    reference: WrittenDtype,
-    dtypes: readonly WrittenDtype[],
-  ) => Promise<ReadonlyMap<Dtype, Quality>>;
-  /** Times every dtype; then only the one that chooseDtype picks is kept. Needs `measure`. */
+  /** Opens what measures every dtype against a float32 export. Default: none, and the manifest says null. */
+  readonly measure?: (folder: string, base: BaseModel, reference: MeasuredGraph) => Promise<QualityMeter>;
+  /** Times every dtype; then only the one that chooseDtype picks is kept, and q4 may be a mix. Needs `measure`. */
   readonly time?: (
     base: BaseModel,
-    dtypes: readonly WrittenDtype[],
+    dtypes: readonly MeasuredGraph[],
   ) => Promise<ReadonlyMap<Dtype, StepTimes>>;
+  /** With `time`: bytes that the weights may take. Default: any. */
+  readonly maxBytes?: number;
 }
 
 function assertFree(out: string, force: boolean): void {
@@ -82,17 +88,15 @@ async function writePrepared(
     const written: Written[] = [];
     const reference = new Float32Reference(base, partial, written, options);
     for (const dtype of options.dtypes) {
-      const smoothed = dtype === "int8" ? await reference.smoothed() : base;
-      const inputs = await layerInputs(smoothed, partial, dtype, options);
+      const inputs = await layerInputs(base, partial, dtype, options);
       try {
-        written.push(await writeDtype(smoothed, partial, dtype, { ...options, inputs }));
+        written.push(await writeDtype(base, partial, dtype, { ...options, inputs }));
       } finally {
         inputs?.close();
       }
     }
-    const quality = await measureAll(base, reference, partial, written, options);
-    const choice =
-      options.time === undefined ? null : chooseDtype(quality, await options.time(base, written));
+    const { quality, mixed } = await measureAll(base, reference, partial, written, options);
+    const choice = await choose(base, written, quality, mixed, options);
     reference.remove();
     if (choice !== null) keepOnly(choice.dtype, written, partial);
     writeFileSync(path.join(partial, "config.json"), configFor(base, written));
@@ -103,6 +107,7 @@ async function writePrepared(
     const manifest: Manifest = {
       format: 1,
       ...provenance,
+      ...withNotes([...(provenance.notes ?? []), ...roundingNotes(base, written, choice)]),
       ...(choice === null ? {} : { choice }),
       dtypes: Object.fromEntries(
         written.map(({ dtype, manifest }) => [dtype, { ...manifest, quality: quality.get(dtype) ?? null }]),
@@ -132,6 +137,23 @@ async function writePrepared(
   }
 }
 
+const withNotes = (notes: readonly string[]): { notes?: string[] } =>
+  notes.length === 0 ? {} : { notes: [...notes] };
+
+/** What dtypes in 4 bits lose of a source that is quantised more finely, unless the import chose what to round. */
+function roundingNotes(base: BaseModel, written: readonly Written[], choice: Choice | null): string[] {
+  const dtypes = written.map(({ dtype }) => dtype).filter(hasFourBits);
+  if (choice !== null || dtypes.length === 0) return [];
+  const rounded = [...base.tensors].filter(
+    ([name, tensor]) => name.includes(".layers.") && tensor.sourceBits !== null && isRoundedToFour(tensor),
+  );
+  const count = rounded.reduce((sum, [, { shape }]) => sum + (shape[0] ?? 1) * (shape[1] ?? 1), 0);
+  if (count === 0) return [];
+  return [
+    `In ${dtypes.join(" and ")} ${(count / 1e6).toFixed(1)} million weights are rounded to 4 bits that the source stores in other grids, mostly finer ones; --dtype auto finds which of them need 8 bits.`,
+  ];
+}
+
 /** @throws MAGDI_BAD_CONFIG for a source whose dtypes cannot be compared */
 function assertMeasurable(base: BaseModel): void {
   if (base.textFiles.has("tokenizer.json")) return;
@@ -155,13 +177,47 @@ async function layerInputs(
   return LayerInputs.open(base, await calibrationTokens(textFolder, base.config), threads);
 }
 
+interface Measured {
+  readonly quality: ReadonlyMap<Dtype, Quality>;
+  readonly mixed: Mixed | null;
+}
+
+/** Measures what was written. Where one dtype is to be chosen, q4 is replaced by a mix first, if it needs one. */
 async function measureAll(
   base: BaseModel,
   reference: Float32Reference,
   partial: string,
-  written: readonly Written[],
+  written: Written[],
   options: ImportOptions,
-): Promise<ReadonlyMap<Dtype, Quality>> {
-  if (options.measure === undefined || !base.textFiles.has("tokenizer.json")) return new Map();
-  return options.measure(partial, base, await reference.float32(), written);
+): Promise<Measured> {
+  const quality = new Map<Dtype, Quality>();
+  if (options.measure === undefined || !base.textFiles.has("tokenizer.json")) return { quality, mixed: null };
+  const meter = await options.measure(partial, base, await reference.float32());
+  const [coarse, fine] = ["q4", "q8"].map((name) => written.find(({ dtype }) => dtype === name));
+  let mixed: Mixed | null = null;
+  if (options.time !== undefined && coarse !== undefined && fine !== undefined) {
+    const found = await mixFourBits(coarse, fine, { base, folder: partial, meter, ...options });
+    written[written.indexOf(coarse)] = found.written;
+    quality.set(coarse.dtype, found.quality);
+    mixed = found.mixed;
+  }
+  for (const one of written) {
+    if (!quality.has(one.dtype)) quality.set(one.dtype, await meter.qualityOf(one));
+  }
+  return { quality, mixed };
+}
+
+/** Null where all dtypes are kept. */
+async function choose(
+  base: BaseModel,
+  written: readonly Written[],
+  quality: ReadonlyMap<Dtype, Quality>,
+  mixed: Mixed | null,
+  { time, maxBytes = Number.POSITIVE_INFINITY }: ImportOptions,
+): Promise<Choice | null> {
+  if (time === undefined) return null;
+  const bytesOf = new Map(written.map(({ dtype, dataBytes }) => [dtype, dataBytes]));
+  const fits = (dtype: Dtype): boolean => (bytesOf.get(dtype) ?? 0) <= maxBytes;
+  const choice = chooseDtype(quality, await time(base, written), fits);
+  return mixed === null ? choice : { ...choice, mixed };
 }

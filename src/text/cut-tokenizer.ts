@@ -1,7 +1,7 @@
 // Cuts the tokenizer files of a Hugging Face folder down to the tokens that texts need, and renumbers what is left.
 
 import { MagdiError } from "../base/errors.ts";
-import { isObject, type JsonObject } from "../base/files/json-file.ts";
+import { isObject, type JsonObject, parseJson } from "../base/files/json-file.ts";
 import { byteOfCharacter } from "./byte-level-alphabet.ts";
 import { mergePair } from "./byte-pair-encoder.ts";
 import { keptTokens } from "./kept-tokens.ts";
@@ -120,12 +120,8 @@ export async function cutTokenizer(
 function parsed(files: ReadonlyMap<string, string>, name: string, origin: string): JsonObject {
   const text = files.get(name);
   if (text === undefined && name !== "tokenizer.json") return {};
-  try {
-    const json: unknown = JSON.parse(text ?? "");
-    if (isObject(json)) return json;
-  } catch {
-    // Said below.
-  }
+  const json = parseJson(text ?? "null", `${origin}: ${name}`, "a JSON object");
+  if (isObject(json)) return json;
   throw new MagdiError("MAGDI_BAD_FILE", `${origin}: ${name}: expected a JSON object`);
 }
 

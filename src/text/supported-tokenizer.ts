@@ -11,6 +11,7 @@ import { preTokenizerSteps } from "./pre-tokenizers.ts";
 import { isSplitBehaviour, SPLIT_BEHAVIOURS } from "./split-behaviour.ts";
 import { byteToken } from "./text-encoder.ts";
 import { DECODERS } from "./token-decoder.ts";
+import { normalizerSteps } from "./tokenizer-bounds.ts";
 import { type AddedToken, vocabularyIds } from "./tokenizer-json.ts";
 
 /**
@@ -31,7 +32,10 @@ export function supportedNormalizers(
   for (const { content, id } of added) ids.set(content, id);
   checkModel(model, vocab, origin, refuse);
   checkAddedTokens(added, vocab, refuse);
-  const normalizers = normalizerSteps(tokenizer.normalizer, refuse);
+  const steps = normalizerSteps(tokenizer.normalizer, (found) =>
+    refuse(`normalizer: expected an object, found ${JSON.stringify(found)}`),
+  );
+  const normalizers = steps.flatMap((step, index) => supportedSteps(step, index, refuse));
   checkPreTokenizers(tokenizer.pre_tokenizer, normalizers, refuse);
   checkPostProcessor(tokenizer.post_processor, ids, refuse);
   return normalizers;
@@ -166,25 +170,18 @@ function checkAddedTokens(
 
 const replace = (pattern: JsonObject, content: string): JsonObject => ({ type: "Replace", pattern, content });
 
-/** As a flat list. */
-function normalizerSteps(step: unknown, refuse: Refuse): JsonObject[] {
-  if (step === null || step === undefined) return [];
-  if (!isObject(step)) return refuse(`normalizer: expected an object, found ${JSON.stringify(step)}`);
+/** The index-th step of a normalizer as the libraries read it alike. */
+function supportedSteps(step: JsonObject, index: number, refuse: Refuse): JsonObject[] {
   switch (step.type) {
-    case "Sequence": {
-      const steps = Array.isArray(step.normalizers) ? step.normalizers : [];
-      return steps.flatMap((each, index) => {
-        // Nothing is put before a text that earlier steps have emptied.
-        if (index === 0 || !isObject(each) || each.type !== "Prepend") return normalizerSteps(each, refuse);
-        return [replace({ Regex: "\\A(?=[\\s\\S])" }, literal(String(each.prepend ?? "")))];
-      });
-    }
     case "NFC":
     case "NFD":
     case "NFKC":
     case "NFKD":
-    case "Prepend":
       return [step];
+    case "Prepend":
+      if (index === 0) return [step];
+      // Nothing is put before a text that earlier steps have emptied.
+      return [replace({ Regex: "\\A(?=[\\s\\S])" }, literal(String(step.prepend ?? "")))];
     case "Lowercase":
       // JavaScript writes a last sigma otherwise.
       return [replace({ String: "Σ" }, "σ"), step];

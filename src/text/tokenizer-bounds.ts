@@ -26,8 +26,9 @@ export function checkNormalizers(normalizer: unknown, origin: string): void {
   }
 }
 
-/** The steps of a `normalizer` as they are written. */
-export const normalizerSteps = (normalizer: unknown): JsonObject[] => flattened(normalizer, "normalizers");
+/** The steps of a `normalizer` as they are written; `onOther` is told what is no step at all. */
+export const normalizerSteps = (normalizer: unknown, onOther?: (found: unknown) => void): JsonObject[] =>
+  flattened(normalizer, "normalizers", onOther);
 
 /** @throws MAGDI_UNSUPPORTED naming a step that may make a text far longer, or never end */
 export function checkPreTokenizers(steps: readonly JsonObject[], origin: string): void {
@@ -131,11 +132,14 @@ function expectFew(steps: readonly JsonObject[], where: string, origin: string):
   );
 }
 
-function flattened(step: unknown, list: string): JsonObject[] {
-  if (!isObject(step)) return [];
+function flattened(step: unknown, list: string, onOther?: (found: unknown) => void): JsonObject[] {
+  if (!isObject(step)) {
+    if (step !== null && step !== undefined) onOther?.(step);
+    return [];
+  }
   if (step.type !== "Sequence") return [step];
   const steps = step[list];
-  return Array.isArray(steps) ? steps.flatMap((inner) => flattened(inner, list)) : [];
+  return Array.isArray(steps) ? steps.flatMap((inner) => flattened(inner, list, onOther)) : [];
 }
 
 function unsupported(step: JsonObject, expected: string, where: string, origin: string): MagdiError {

@@ -222,6 +222,7 @@ test("what does not go together is refused before anything is read", async (t) =
     ],
     [["--to", "gguf", "--out", "x.gguf", "--dtype", "f16,q8_0"], /expected one of f32, .* found "f16,q8_0"/],
     [["--to", "hf", "--out", "x", "--no-measure"], /--no-measure: measures the formats of a student/],
+    [["--to", "gguf", "--out", "x.gguf", "--max-size-mb", "9"], /--max-size-mb: measures the formats of a/],
     [
       ["--to", "hf", "--out", "x", "--level", "3"],
       /--level: says how an adapter was trained; give --adapter DIR too/,

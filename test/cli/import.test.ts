@@ -41,10 +41,10 @@ test("--dtype auto writes, measures and keeps one, and says why", async () => {
   const out = path.join(folder, "auto");
   const { code, stdout, stderr } = await magdi("import", base, "--out", out, "--dtype", "auto");
   assert.equal(code, 0, stderr);
-  assert.match(stderr, /writing q4.*writing int8.*writing q8.*measuring int8.*timing q4.*timing q8/s);
+  assert.match(stderr, /writing q4.*writing q8.*measuring q8.*timing q4.*timing q8/s);
   const [, kept = ""] = /\n {2}kept (\w+): (?:the fastest|none agrees)/.exec(stdout) ?? [];
   assert.match(stdout, new RegExp(`\n {2}${kept}: agreement with fp32`));
-  for (const dtype of ["q4", "int8", "q8"]) {
+  for (const dtype of ["q4", "q8"]) {
     assert.match(stdout, new RegExp(`\n {4}${dtype}: agreement \\d+\\.\\d %, \\d+ ms of work`));
     assert.equal(existsSync(path.join(out, "onnx", `engine_${dtype}.onnx`)), dtype === kept);
   }
@@ -56,12 +56,22 @@ test("wrong flags are one line and the exit code 2, a wrong source one line and 
     [2, /expected one SOURCE and --out DIR, see: magdi import --help/, TINY],
     [
       2,
-      /--dtype: expected some of fp32, fp16, q8, int8, q4, q4f16, found "int3"/,
+      /--dtype: expected some of fp32, fp16, q8, q4, q4f16, found "int3"/,
       TINY,
       "--out",
       out,
       "--dtype",
       "q4,int3",
+    ],
+    [2, /found "int8", a format of earlier versions; q4 and q8 are/, TINY, "--out", out, "--dtype", "int8"],
+    [
+      2,
+      /--max-size-mb: chooses what fits, which --dtype auto does, found --dtype q4;/,
+      TINY,
+      "--out",
+      out,
+      "--max-size-mb",
+      "9",
     ],
     [
       2,

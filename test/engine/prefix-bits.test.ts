@@ -76,7 +76,7 @@ for (const name of [
 ]) {
   test(`${name}: wherever a prompt is cut, its keys, values and logits are the same`, async () => {
     const out = path.join(folder, name.replaceAll("/", "-"));
-    const folders = await importTiny(tinyStudent(name).source, out, ["fp32", "q8", "int8", "q4"]);
+    const folders = await importTiny(tinyStudent(name).source, out, ["fp32", "q8", "q4"]);
     for (const student of Object.values(folders)) {
       const contextLength = Math.min(student.config.positions, 240);
       for (const threads of [1, 2]) {
@@ -153,7 +153,7 @@ async function assertReuseDoesNotShow(student: StudentFolder, questions: number)
 for (const name of ["tiny-llama/base", "tiny-qwen3/base"]) {
   test(`${name}: tokens and log-probabilities are bit for bit the same with and without reuse, in each dtype`, async () => {
     const out = path.join(folder, `engine-${name.replaceAll("/", "-")}`);
-    const folders = await importTiny(tinyStudent(name).source, out, ["fp32", "q8", "int8", "q4"]);
+    const folders = await importTiny(tinyStudent(name).source, out, ["fp32", "q8", "q4"]);
     for (const student of Object.values(folders)) await assertReuseDoesNotShow(student, 24);
   });
 }

@@ -61,7 +61,7 @@ for (const [name, source] of [
     const folder = mkdtempSync(path.join(tmpdir(), "magdi-engine-"));
     t.after(() => rmSync(folder, { recursive: true, force: true }));
     const out = path.join(folder, name);
-    const dtypes = ["fp32", "q8", "int8", "q4"] as const;
+    const dtypes = ["fp32", "q8", "q4"] as const;
     await importStudent({ source: path.join(FIXTURES, source), out, dtypes });
     for (const dtype of dtypes) {
       const student = openStudentFolder(out, dtype);

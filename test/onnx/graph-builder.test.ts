@@ -84,7 +84,7 @@ test("what no output needs is dropped, and what remains keeps its place for late
   const first = g.value("Neg", [x]);
   g.value("Exp", [first]);
   const normed = g.value("SimplifiedLayerNormalization", [first, "w"]);
-  const unused = g.value("Abs", [normed]);
+  const unused = g.value("Neg", [normed]);
   g.value("Tanh", [unused]);
   const last = g.value("Sqrt", [normed]);
   g.output(last, "float32", [2, 3]);

@@ -116,6 +116,40 @@ test("a name with control characters is refused, so that no terminal obeys it", 
   }
 });
 
+test("a student in a format that is gone is refused with how to make it anew, and of several formats the others are kept", () => {
+  const int8 = {
+    engine: "onnx/engine_int8.onnx",
+    model: "onnx/model_int8.onnx",
+    data: [],
+    weights: {},
+    quality: null,
+  };
+  const only = student();
+  rewrite(only, (manifest) => ({ ...manifest, base: "some/base", dtypes: { int8 } }));
+  for (const open of [readManifest, openStudentFolder]) {
+    assert.throws(
+      () => open(only),
+      (error) => {
+        assert.ok(error instanceof MagdiError && error.code === "MAGDI_UNSUPPORTED", String(error));
+        assert.match(
+          error.message,
+          /in int8, a format of earlier .* anew from "some\/base": magdi import SOURCE/,
+        );
+        return true;
+      },
+    );
+  }
+  const both = student();
+  const times = { promptMs: 1, stepMs: 1, tenRowStepMs: 1, agreement: 1, perplexity: 1 };
+  rewrite(both, (manifest) => ({
+    ...manifest,
+    choice: { dtype: "q4", reason: "the fastest", measured: [{ dtype: "int8", ...times }] },
+    dtypes: { int8, ...manifest.dtypes },
+  }));
+  assert.deepEqual(Object.keys(readManifest(both).dtypes), ["q4"]);
+  assert.equal(openStudentFolder(both).dtype, "q4");
+});
+
 test("every file that is used has a hash", async () => {
   for (const name of [DATA, ENGINE, "config.json", "tokenizer.json"]) {
     const folder = student();

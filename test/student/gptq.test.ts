@@ -3,7 +3,8 @@
 
 import assert from "node:assert/strict";
 import { after, test } from "node:test";
-import { errorFeedback, MatrixProduct, roundWithFeedback } from "../../src/student/gptq.ts";
+import { errorFeedback, roundWithFeedback } from "../../src/student/gptq.ts";
+import { MatrixProduct } from "../../src/student/matrix-product.ts";
 import {
   BLOCK_SIZE,
   compensateAffine4,
@@ -100,7 +101,7 @@ for (const columns of [1, 7, 32, 45, 96]) {
     const scale = 0.11;
     const codes = new Int8Array(weights.length);
     const lines = { width: columns, lowest: -7, highest: 7, codes, gridOf: () => ({ scale, min: 0 }) };
-    await roundWithFeedback(weights, errorFeedback(gram, columns), lines, product);
+    await roundWithFeedback(weights, await errorFeedback(gram, columns, product), lines, product);
     for (let row = 0; row < rows; row++) {
       const own = weights.subarray(row * columns, (row + 1) * columns);
       assert.deepEqual(
@@ -118,7 +119,7 @@ test("inputs that do not go together change nothing", async () => {
   // Equal within a block: what an error costs decides where its line lies.
   for (let k = 0; k < 64; k++) gram[k * 64 + k] = 1 + Math.floor(k / BLOCK_SIZE);
   const plain = roundToAffine4(weights);
-  const compensated = await compensateAffine4(weights, errorFeedback(gram, 64), product);
+  const compensated = await compensateAffine4(weights, await errorFeedback(gram, 64, product), product);
   const differing = plain.codes.filter((code, i) => code !== compensated.codes[i]).length;
   assert.ok(differing <= 4, `${differing} codes differ`);
 });
@@ -129,7 +130,11 @@ test("products are nearer over inputs that are fewer than there are columns, and
     const gram = gramOf(3, tokens, columns);
     const weights = numbers(4, 24 * columns);
     const plain = roundToAffine4(weights);
-    const compensated = await compensateAffine4(weights, errorFeedback(gram, columns), product);
+    const compensated = await compensateAffine4(
+      weights,
+      await errorFeedback(gram, columns, product),
+      product,
+    );
     const errorOf = ({ codes, scales, mins }: typeof plain): number =>
       productError(weights, (i) => scales[i >> 5]! * codes[i]! + mins[i >> 5]!, gram);
     if (tokens === 0) assert.equal(errorOf(compensated), 0);
@@ -143,7 +148,11 @@ for (const spread of [1e-7, 0.02, 1e9]) {
     const gram = gramOf(5, 400, columns);
     const weights = numbers(6, 24 * columns).map((value) => spread * value);
     const plain = roundToAffine4(weights);
-    const compensated = await compensateAffine4(weights, errorFeedback(gram, columns), product);
+    const compensated = await compensateAffine4(
+      weights,
+      await errorFeedback(gram, columns, product),
+      product,
+    );
     assert.equal(fitsFloat16(compensated.scales), spread === 0.02);
     assert.equal(fitsFloat16(compensated.mins), spread === 0.02);
     const errorOf = ({ codes, scales, mins }: typeof plain): number =>
@@ -156,7 +165,11 @@ for (const spread of [1e-7, 0.02, 1e9]) {
 test("zeros and constants stay what they are", async () => {
   const gram = gramOf(7, 100, 64);
   const weights = new Float32Array(2 * 64).fill(-0.75, 64);
-  const { codes, scales, mins } = await compensateAffine4(weights, errorFeedback(gram, 64), product);
+  const { codes, scales, mins } = await compensateAffine4(
+    weights,
+    await errorFeedback(gram, 64, product),
+    product,
+  );
   weights.forEach((value, i) => {
     assert.ok(Math.abs(scales[i >> 5]! * codes[i]! + mins[i >> 5]! - value) <= 1e-6, `${i}`);
   });

@@ -39,10 +39,9 @@ test("a layer is five nodes of ours, and head and candidates are one each", asyn
   }
 });
 
-test("floats, rows in int8 and float16 students keep the stock graph, with the reason", async () => {
+test("students in floats and in float16 keep the stock graph, with the reason", async () => {
   const students = await importTiny(tinyStudent("tiny-llama/base").source, path.join(folder, "stock"), [
     "fp32",
-    "int8",
     "q4f16",
   ]);
   for (const student of Object.values(students)) {

@@ -10,7 +10,6 @@ import {
   roundToSymmetric8,
   unpackCodes,
 } from "../../src/student/quantise-blocks.ts";
-import { roundRows } from "../../src/student/quantise-rows.ts";
 import type { BlockGrid } from "../../src/tensor/ggml-blocks.ts";
 import { SeededRandom } from "../text/seeded-random.ts";
 
@@ -165,31 +164,4 @@ test("4-bit codes lie two a byte, the earlier one low", () => {
   );
   assert.deepEqual([...packed.subarray(0, 3)], [0x10, 0x32, 0x54]);
   assert.equal(packed.length, 16);
-});
-
-test("rows: neighbours never sum to more than 16 bits hold, and codes are finer than half of a byte's", () => {
-  const [rows, columns] = [24, 64];
-  const matrix = weights(9, rows * columns, 1);
-  for (let column = 0; column < columns; column++) matrix[column] = column % 2 === 0 ? 3 : 2.9;
-  const { codes, scales } = roundRows(matrix, rows);
-  let [error, coarse] = [0, 0];
-  for (let row = 0; row < rows; row++) {
-    const of = matrix.subarray(row * columns, (row + 1) * columns);
-    const coarseScale = Math.max(...of.map(Math.abs)) / 63;
-    for (let column = 0; column < columns; column++) {
-      const code = codes[row * columns + column]!;
-      const neighbour = codes[row * columns + (column ^ 1)]!;
-      assert.ok(Math.abs(code) <= 127 && Math.abs(code + neighbour) <= 128, `${code} beside ${neighbour}`);
-      if (row === 0) continue; // all of its neighbours are large: nothing is gained there
-      error += (of[column]! - scales[row]! * code) ** 2;
-      coarse += (of[column]! - coarseScale * Math.round(of[column]! / coarseScale)) ** 2;
-    }
-  }
-  assert.ok(error < coarse / 2, `${error} of ${coarse}`);
-});
-
-test("rows: a row of zeros has the scale 0", () => {
-  const { codes, scales } = roundRows(new Float32Array(64), 2);
-  assert.deepEqual([...scales], [0, 0]);
-  assert.ok(codes.every((code) => code === 0));
 });

@@ -8,11 +8,12 @@ import { test } from "node:test";
 import { embedding, linear } from "../../src/nn/linear.ts";
 import { decodeModel } from "../../src/onnx/decode.ts";
 import { encodeModel } from "../../src/onnx/encode.ts";
-import type { FloatType, Graph, Value } from "../../src/onnx/graph.ts";
+import { elementsOf, type FloatType, type Graph, type Value } from "../../src/onnx/graph.ts";
 import { GraphBuilder } from "../../src/onnx/graph-builder.ts";
 import * as op from "../../src/onnx/operators.ts";
 import { OrtTensor } from "../../src/runtime/ort-tensor.ts";
 import { Binding, Session } from "../../src/runtime/session.ts";
+import type { BaseModel } from "../../src/student/base-model.ts";
 import type { Dtype } from "../../src/student/dtype.ts";
 import { openGgufBase } from "../../src/student/gguf-base.ts";
 import {
@@ -22,9 +23,9 @@ import {
   roundToAffine4,
   roundToSymmetric8,
 } from "../../src/student/quantise-blocks.ts";
-import { roundRows } from "../../src/student/quantise-rows.ts";
-import { loadLinear, loadVocabulary, storeLinear } from "../../src/student/stored-linear.ts";
+import { loadLinear, storeLinear } from "../../src/student/stored-linear.ts";
 import { WeightFiles } from "../../src/student/weight-files.ts";
+import { importStudent } from "../../src/student/write-student-folder.ts";
 import type { BlockGrid } from "../../src/tensor/ggml-blocks.ts";
 import { decodeFloat16 } from "../../src/tensor/half.ts";
 import { scratchFolder } from "../support/scratch-folder.ts";
@@ -103,21 +104,55 @@ const withoutNegativeZeros = (values: Iterable<number>): Float32Array =>
 const expectations: Record<"q4" | "q8", Record<string, [bits: number, hasOffsets: boolean]>> = {
   q4: {
     "self_attn.q_proj": [4, true], // Q4_K
-    "self_attn.k_proj": [8, true], // Q5_K
-    "self_attn.o_proj": [8, false], // Q5_0
     "mlp.gate_proj": [4, true], // Q4_1
-    "mlp.up_proj": [8, true], // Q5_1
-    "mlp.down_proj": [8, false], // Q8_0
   },
   q8: {
     "self_attn.q_proj": [8, true],
-    "self_attn.k_proj": [8, true],
-    "self_attn.o_proj": [8, false],
+    "self_attn.k_proj": [8, true], // Q5_K
+    "self_attn.o_proj": [8, false], // Q5_0
     "mlp.gate_proj": [8, true],
-    "mlp.up_proj": [8, true],
-    "mlp.down_proj": [8, false],
+    "mlp.up_proj": [8, true], // Q5_1
+    "mlp.down_proj": [8, false], // Q8_0
   },
 };
+
+/** The rows of a module, which may be stored with others. */
+function rowsOf(matrices: ReadonlyMap<string, StoredMatrix>, base: BaseModel, module: string): StoredMatrix {
+  const parent = module.slice(0, module.lastIndexOf(".") + 1);
+  for (const [name, matrix] of matrices) {
+    const modules = name.slice(parent.length).split("+");
+    const at = modules.indexOf(module.slice(parent.length));
+    if (!name.startsWith(parent) || at < 0) continue;
+    const sizes = modules.map((one) => elementsOf(base.tensors.get(`${parent}${one}.weight`)!.shape));
+    const start = sizes.slice(0, at).reduce((sum, size) => sum + size, 0);
+    return { ...matrix, values: matrix.values.slice(start, start + sizes[at]!) };
+  }
+  throw new Error(`no ${module}`);
+}
+
+test("what a GGUF stores in more than 4 bits is rounded to the 4 of q4, as near as these allow, and said", async () => {
+  const { source } = tinyStudent("tiny-llama-kquant/model.gguf");
+  const out = path.join(folder, "rounded");
+  const { notes } = await importStudent({ source, out, dtypes: ["q4"], threads: 1 });
+  assert.match(
+    String(notes),
+    /In q4 0\.\d million weights are rounded to 4 bits .* --dtype auto finds which/,
+  );
+  const stored = storedMatrices(path.join(out, "onnx", "engine_q4.onnx"));
+  const base = openGgufBase(source);
+  for (const kind of ["self_attn.k_proj", "self_attn.o_proj", "mlp.up_proj", "mlp.down_proj"]) {
+    const found = rowsOf(stored, base, `model.layers.0.${kind}`);
+    assert.deepEqual([found.bits, found.hasOffsets], [4, true], kind);
+    const wanted = base.tensors.get(`model.layers.0.${kind}.weight`)!.readFloat32();
+    let [error, size] = [0, 0];
+    wanted.forEach((value, i) => {
+      error += (found.values[i]! - value) ** 2;
+      size += value ** 2;
+    });
+    assert.ok(error > 0 && Math.sqrt(error / size) < 0.1, `${kind}: off by ${Math.sqrt(error / size)}`);
+  }
+  base.close();
+});
 
 for (const dtype of ["q4", "q8"] as const satisfies readonly Dtype[]) {
   test(`a GGUF's own grid is kept exactly in ${dtype}`, async () => {
@@ -126,7 +161,7 @@ for (const dtype of ["q4", "q8"] as const satisfies readonly Dtype[]) {
     const stored = storedMatrices(student.engineGraph);
     const base = openGgufBase(source);
     for (const [module, [bits, hasOffsets]] of Object.entries(expectations[dtype])) {
-      const found = stored.get(`model.layers.0.${module}`)!;
+      const found = rowsOf(stored, base, `model.layers.0.${module}`);
       assert.deepEqual([found.bits, found.hasOffsets], [bits, hasOffsets], module);
       const wanted = base.tensors.get(`model.layers.0.${module}.weight`)!.readFloat32();
       assert.deepEqual(withoutNegativeZeros(found.values), withoutNegativeZeros(wanted), module);
@@ -166,14 +201,14 @@ function fiveBitGrid(): BlockGrid {
 async function openGraph(
   name: string,
   weight: CentredGrid,
-  build: (g: GraphBuilder, weight: ReturnType<typeof loadVocabulary>) => void,
+  build: (g: GraphBuilder, weight: ReturnType<typeof loadLinear>) => void,
   type: FloatType = "float32",
 ): Promise<Session> {
   const files = new WeightFiles(folder, `${name}.onnx`, 0);
   const stored = storeLinear(files, [{ blocks: weight, type }], ROWS, COLUMNS);
   files.close();
   const g = new GraphBuilder();
-  build(g, loadVocabulary(g, "w", stored));
+  build(g, loadLinear(g, "w", stored));
   const file = path.join(folder, `${name}.onnx`);
   writeFileSync(file, encodeModel(g.build(name)));
   return Session.open(file, { label: name, threads: 1 });
@@ -194,7 +229,7 @@ const products = Object.entries(grids).flatMap(([name, weight]) =>
 for (const [name, weight, type] of products) {
   test(`a product over ${name} is the float product but for its inputs' rounding to int8, in ${type}`, async () => {
     const tokens = 5;
-    const build = (g: GraphBuilder, loaded: ReturnType<typeof loadVocabulary>): void => {
+    const build = (g: GraphBuilder, loaded: ReturnType<typeof loadLinear>): void => {
       const group = { rows: [ROWS], weight: loaded, bias: null };
       const x = op.cast(g, g.input("x", "float32", ["t", COLUMNS]), type);
       g.node("Identity", [op.cast(g, linear(g, x, group), "float32")], { outputs: ["y"] });
@@ -254,102 +289,4 @@ test("rows are looked up exactly", async () => {
     }),
   );
   assert.deepEqual(y.data, Float32Array.from(wanted));
-});
-
-/** Of x [tokens, COLUMNS] and rows rounded from the weights [ROWS, COLUMNS]: y [tokens, ROWS], of each of the inputs. */
-async function rowProducts(
-  rowCodes: ReturnType<typeof roundRows>,
-  fineInputs: boolean,
-  inputs: readonly Float32Array<ArrayBuffer>[],
-): Promise<Float32Array[]> {
-  const name = `rows-product-${fineInputs}.onnx`;
-  const files = new WeightFiles(folder, name, 0);
-  const stored = storeLinear(files, [{ rowCodes, fineInputs }], ROWS, COLUMNS);
-  files.close();
-  const g = new GraphBuilder();
-  const group = { rows: [ROWS], weight: loadLinear(g, "w", stored), bias: null };
-  g.node("Identity", [linear(g, g.input("x", "float32", ["t", COLUMNS]), group)], { outputs: ["y"] });
-  g.output("y", "float32", ["t", ROWS]);
-  const file = path.join(folder, name);
-  writeFileSync(file, encodeModel(g.build("rows")));
-  const session = await Session.open(file, { label: "rows", threads: 1 });
-  const results: Float32Array[] = [];
-  for (const input of inputs) {
-    const tokens = input.length / COLUMNS;
-    const y = OrtTensor.zeros("float32", [tokens, ROWS]);
-    await session.run(new Binding({ x: new OrtTensor("float32", [tokens, COLUMNS], input) }, { y }));
-    results.push(y.data);
-  }
-  session.close();
-  return results;
-}
-
-/** Rows of which the first ones are as large as codes may be, beside each other and alone, and one is zero. */
-function extremeRows(): Float32Array {
-  const weights = randoms(3, ROWS * COLUMNS, 0.3);
-  weights.fill(2, 0, COLUMNS);
-  weights.fill(0, COLUMNS, 2 * COLUMNS);
-  for (let column = 0; column < COLUMNS; column++) {
-    weights[2 * COLUMNS + column] = column % 2 === 0 ? 2 : 2 / 127;
-    weights[3 * COLUMNS + column] = column % 2 === 0 ? -2 : -2 / 127;
-  }
-  return weights;
-}
-
-const largestOf = (values: Float32Array): number => Math.max(...values.map(Math.abs));
-
-test("a product over quantised rows is that of the rounded numbers, exactly, also where all are largest", async () => {
-  const tokens = 3;
-  const rowCodes = roundRows(extremeRows(), ROWS);
-  const { codes, scales } = rowCodes;
-  const x = randoms(4, tokens * COLUMNS, 3);
-  x.fill(5, 0, COLUMNS); // all largest
-  x.fill(0, COLUMNS, 2 * COLUMNS);
-  const [y = new Float32Array()] = await rowProducts(rowCodes, false, [x]);
-  for (let token = 0; token < tokens; token++) {
-    const inputs = x.subarray(token * COLUMNS, (token + 1) * COLUMNS);
-    const scale = Math.fround(largestOf(inputs) * Math.fround(1 / 127));
-    for (let row = 0; row < ROWS; row++) {
-      let sum = 0;
-      inputs.forEach((input, column) => {
-        const code = scale === 0 ? 0 : Math.round(input / scale);
-        sum += code * codes[row * COLUMNS + column]!;
-      });
-      const wanted = sum * scales[row]! * scale;
-      const found = y[token * ROWS + row]!;
-      // One code of a tie may round the other way; the rest is float32's last bits.
-      const bound = 1e-5 * Math.abs(wanted) + 128 * scales[row]! * scale * (token === 2 ? 1 : 0);
-      assert.ok(Math.abs(found - wanted) <= bound, `token ${token}, row ${row}: ${found}, ${wanted}`);
-    }
-  }
-});
-
-test("inputs in two bytes lose next to nothing, and no token's depend on those beside it", async () => {
-  const tokens = 5;
-  const rowCodes = roundRows(extremeRows(), ROWS);
-  const { codes, scales } = rowCodes;
-  const x = randoms(5, tokens * COLUMNS, 3);
-  x.fill(5, 0, COLUMNS);
-  x.fill(0, COLUMNS, 2 * COLUMNS);
-  x[2 * COLUMNS] = 200; // an outlier that leaves the others less than two codes of one byte
-  const [y = new Float32Array(), ...alone] = await rowProducts(rowCodes, true, [
-    x,
-    ...Array.from({ length: tokens }, (_, token) => x.slice(token * COLUMNS, (token + 1) * COLUMNS)),
-  ]);
-  for (let token = 0; token < tokens; token++) {
-    const inputs = x.subarray(token * COLUMNS, (token + 1) * COLUMNS);
-    const rounding = largestOf(inputs) / 127 / 254 / 2;
-    for (let row = 0; row < ROWS; row++) {
-      let [wanted, magnitude] = [0, 0];
-      inputs.forEach((input, column) => {
-        const weight = codes[row * COLUMNS + column]! * scales[row]!;
-        wanted += input * weight;
-        magnitude += Math.abs(weight);
-      });
-      const found = y[token * ROWS + row]!;
-      const bound = 1.01 * rounding * magnitude + 1e-5 * Math.abs(wanted);
-      assert.ok(Math.abs(found - wanted) <= bound, `token ${token}, row ${row}: ${found}, ${wanted}`);
-    }
-    assert.deepEqual(y.slice(token * ROWS, (token + 1) * ROWS), alone[token]);
-  }
 });

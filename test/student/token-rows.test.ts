@@ -57,7 +57,7 @@ test("tokens without a row are noted, and an import computes without them", asyn
   // Every text that is calibrated with has tokens from 280 on.
   const source = written("shorter", { vocab_size: 280 });
   const out = path.join(scratch, "student");
-  const { notes } = await importStudent({ source, out, dtypes: ["q4", "int8"], threads: 1 });
+  const { notes } = await importStudent({ source, out, dtypes: ["q4", "q8"], threads: 1 });
   assert.match(String(notes), /which has 280: .* and 318 more; texts/);
   const again = path.join(scratch, "again");
   assert.deepEqual(

@@ -25,7 +25,6 @@ for (const name of [
       "fp32",
       "fp16",
       "q8",
-      "int8",
       "q4",
       "q4f16",
     ]);

@@ -197,3 +197,14 @@ test("refused by name: what could not write every text, and sizes that are too s
   const post_processor = { type: "Unheard", ids: [5] };
   await refused({ ...definition, post_processor }, "MAGDI_UNSUPPORTED", /Unheard/);
 });
+
+test("files that nest without end are refused by name", async () => {
+  for (const name of ["tokenizer.json", "tokenizer_config.json"]) {
+    const deep = filesOf(definition).set(name, "[".repeat(100_000));
+    await assert.rejects(cut(deep), (error) => {
+      assert.ok(error instanceof MagdiError && error.code === "MAGDI_BAD_FILE");
+      assert.match(error.message, new RegExp(`base: ${name}: expected a JSON object that nests at most`));
+      return true;
+    });
+  }
+});

@@ -43,7 +43,7 @@ interface Part extends EstimateSource {
   readonly open: readonly number[];
 }
 
-const MOST_RESAMPLES = 1000;
+const MOST_RESAMPLES = 500;
 const LEAST_RESAMPLES = 100;
 /** Of debates and questions: with more, fewer resamples tell as much. */
 const MOST_DRAWS = 5_000_000;

@@ -1,12 +1,14 @@
 // The report of debates, out of their folders.
 
 import assert from "node:assert/strict";
-import { rmSync } from "node:fs";
+import { rmSync, writeFileSync } from "node:fs";
+import path from "node:path";
 import { test } from "node:test";
 import { readDebateFolders } from "../../src/debate/debate-folder.ts";
 import { debatePage } from "../../src/debate/debate-page.ts";
 import { debateReport } from "../../src/debate/debate-report.ts";
 import { debateFiles } from "../../src/debate/write-debates.ts";
+import { writeDebateReport } from "../../src/debate/write-report.ts";
 import { scratchFolder } from "../support/scratch-folder.ts";
 import { held, newFolder, question } from "./support/held-debates.ts";
 import { type Asked, type Reaction, says } from "./support/scripted-agents.ts";
@@ -165,6 +167,13 @@ test("transcripts are enough; without them it says what to do", async () => {
   rmSync(debateFiles(bare).journal);
   const { debates, costs, begun } = await readDebateFolders([bare]);
   assert.deepEqual([debates.length, costs.length, begun], [1, 0, 1]);
+  writeFileSync(debateFiles(bare).transcripts, "");
+  const empty = await writeDebateReport([{ name: "empty", folders: [bare] }], path.join(bare, "report.json"));
+  assert.deepEqual(
+    empty.files.map((file) => path.basename(file)),
+    ["report.json", "report.md"],
+    "a run that was stopped before any debate had ended",
+  );
   rmSync(debateFiles(bare).transcripts);
   await assert.rejects(readDebateFolders([bare]), {
     code: "MAGDI_FILE_MISSING",

@@ -196,18 +196,14 @@ export function packCodes({ grid, bits, centre }: CentredGrid): Uint8Array {
   return packed;
 }
 
-/** The inverse: bytes → codes, one in each byte [N·K]. With block minimums, which are the values of code 0, codes are
- * as before `centred`; without, they stay around 2^(bits−1). */
+/** The inverse: bytes → codes, one in each byte [N·K]. `centre` is the code that is stored as 2^(bits−1). */
 export function unpackCodes(
   packed: Uint8Array<ArrayBuffer>,
   bits: 4 | 8,
-  minimums: boolean,
+  centre: number,
 ): Uint8Array<ArrayBuffer> {
-  if (bits === 8) {
-    const shift = shiftOf(8, CENTRES[5]);
-    const fiveBits = minimums && packed.every((code) => code >= shift && code < shift + 32);
-    return fiveBits ? packed.map((code) => code - shift) : packed;
-  }
+  const shift = shiftOf(bits, centre);
+  if (bits === 8) return shift === 0 ? packed : packed.map((code) => code - shift);
   const codes = new Uint8Array(2 * packed.length);
   packed.forEach((pair, i) => {
     codes[2 * i] = pair & 15;

@@ -159,7 +159,8 @@ function gridTensor(
     const mins = minimums
       ? stored.floats(`${name}.mins`, firstRow, rows, blocks)
       : scales.map((scale) => -(2 ** (bits - 1)) * scale);
-    return { bits, codes: unpackCodes(packed, bits, minimums), scales, mins };
+    const centre = minimums ? stored.weights.centreOf(name.slice(0, name.lastIndexOf("."))) : null;
+    return { bits, codes: unpackCodes(packed, bits, centre ?? 2 ** (bits - 1)), scales, mins };
   };
   const readFloat32 = (): Float32Array => {
     const { codes, scales, mins } = readGrid();

@@ -114,7 +114,10 @@ export const EXAMPLES: Readonly<Record<string, Example>> = {
   },
   debate: {
     requests: {
-      debate: { summary: "A debate of at most two rounds", value: { question: QUESTION, rounds: 1, seed: 1 } },
+      debate: {
+        summary: "A debate of at most two rounds",
+        value: { question: QUESTION, rounds: 1, seed: 1 },
+      },
       stream: { summary: "The same, streamed", value: { question: QUESTION, rounds: 1, stream: true } },
     },
     response: {

@@ -13,7 +13,7 @@ export const ERROR_CODES = {
   MAGDI_FORBIDDEN_ORIGIN: "the origin of a browser page is not allowed",
   MAGDI_FORBIDDEN_HOST: "without API keys the server does not answer under this host name",
   MAGDI_RATE_LIMIT: "a caller has used up its requests per minute",
-  MAGDI_QUEUE_FULL: "the waiting queue is full, counted in samples",
+  MAGDI_QUEUE_FULL: "the waiting queue is full, counted in samples or, of the agents, in debates",
   MAGDI_TOO_MANY_REQUESTS:
     "more concurrent requests, or requests in a period, than the server accepts from one client",
   MAGDI_QUEUE_TIMEOUT: "a request waited in the queue longer than allowed",

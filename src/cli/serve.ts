@@ -31,8 +31,8 @@ const FLAGS = serverSettings.extend({
 const HELP = `Usage: magdi serve [--config FILE] [flags]
 
 Serves a student over HTTP: POST /v1/reason, OpenAI's /v1/chat/completions and /v1/completions, /v1/models,
-/health, /ready and /metrics, and with --agents POST /v1/debate. Each setting is a flag, a variable MAGDI_… or a key of the JSON file; flags
-take precedence over variables, and variables over the file.
+/health, /ready and /metrics, and with --agents POST /v1/debate. Each setting is a flag, a variable MAGDI_… or a key
+of the JSON file; flags take precedence over variables, and variables over the file.
 
 ${helpLines(FLAGS, "VALUE")}
 `;

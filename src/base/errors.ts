@@ -13,11 +13,15 @@ export const ERROR_CODES = {
   MAGDI_FORBIDDEN_ORIGIN: "the origin of a browser page is not allowed",
   MAGDI_FORBIDDEN_HOST: "without API keys the server does not answer under this host name",
   MAGDI_RATE_LIMIT: "a caller has used up its requests per minute",
-  MAGDI_QUEUE_FULL: "the waiting queue is full, counted in samples",
+  MAGDI_QUEUE_FULL: "the waiting queue is full, counted in samples or, of the agents, in debates",
   MAGDI_TOO_MANY_REQUESTS:
     "more concurrent requests, or requests in a period, than the server accepts from one client",
   MAGDI_QUEUE_TIMEOUT: "a request waited in the queue longer than allowed",
   MAGDI_OVERLOADED: "the server holds as many connections, or bytes that arrive, as it may",
+  MAGDI_NO_AGENTS: "the server was started without agents, so that nobody can debate",
+  MAGDI_DEBATE_BUDGET:
+    "what debates may cost in a day is spent, of all callers or of this one; the day ends at midnight UTC",
+  MAGDI_AGENTS_FAILED: "no agent of a debate answered",
   MAGDI_CANCELLED: "the caller cancelled the request",
   MAGDI_SHUTTING_DOWN: "the server is draining and accepts no new requests",
   MAGDI_MODEL_LOADING: "the student is still being loaded",

@@ -157,7 +157,8 @@ async function overStream(question, { key, onFrame }, signal) {
  */
 function deliver(frame, onFrame) {
   if (frame.type === "error") throw new ServerError(frame.error.message, frame.error);
-  if (frame.type === "pong") return false;
+  // Debates have streams of their own.
+  if (frame.type === "pong" || frame.type === "debate_result") return false;
   onFrame(frame);
   return frame.type === "result";
 }

@@ -1,5 +1,6 @@
 // The cost of an answer in tokens and time, compared with a debate.
 import { bar, byId, element } from "./dom.js";
+import { number, tokens } from "./numbers.js";
 
 /** @typedef {import("../reason/schema.ts").ReasonResponse} ReasonResponse */
 
@@ -104,16 +105,6 @@ function entry(term, value, detail) {
     element("dd", { textContent: value }),
     element("dd", { className: "hint", textContent: detail }),
   );
-}
-
-/** @param {number} count */
-function tokens(count) {
-  return `${number(count)} ${count === 1 ? "token" : "tokens"}`;
-}
-
-/** @param {number} value */
-function number(value) {
-  return value.toLocaleString("en", { maximumFractionDigits: 1 });
 }
 
 /** @param {number | null} ms */

@@ -27,7 +27,19 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   client: ["server"],
   mag: ["base", "answers"],
   eval: ["base", "answers", "voting", "asking", "engine", "student", "text", "client"],
-  debate: ["base", "answers", "voting", "asking", "engine", "student", "text", "client", "mag", "eval"],
+  debate: [
+    "base",
+    "answers",
+    "voting",
+    "asking",
+    "engine",
+    "student",
+    "text",
+    "server", // what the server asks of a team
+    "client",
+    "mag",
+    "eval",
+  ],
   train: ["base", "tensor", "onnx", "nn", "runtime", "text", "student", "answers", "asking", "mag"],
   doctor: ["base", "tensor", "onnx", "runtime"],
   // src/index.ts, what the package exports

@@ -8,6 +8,7 @@ import { helpLines } from "../base/settings/setting.ts";
 import { describePlan } from "../engine/memory-plan.ts";
 import { buildApp } from "../server/app.ts";
 import { loadConfig, type ServerConfig, serverSettings } from "../server/config.ts";
+import type { DebateTeam } from "../server/debate/debate-team.ts";
 import { Metrics } from "../server/observation/metrics.ts";
 import type { Tracing } from "../server/observation/request-trace.ts";
 import { closeGracefully } from "../server/operations/graceful-shutdown.ts";
@@ -30,7 +31,7 @@ const FLAGS = serverSettings.extend({
 const HELP = `Usage: magdi serve [--config FILE] [flags]
 
 Serves a student over HTTP: POST /v1/reason, OpenAI's /v1/chat/completions and /v1/completions, /v1/models,
-/health, /ready and /metrics. Each setting is a flag, a variable MAGDI_… or a key of the JSON file; flags
+/health, /ready and /metrics, and with --agents POST /v1/debate. Each setting is a flag, a variable MAGDI_… or a key of the JSON file; flags
 take precedence over variables, and variables over the file.
 
 ${helpLines(FLAGS, "VALUE")}
@@ -63,6 +64,7 @@ async function serve(config: ServerConfig, openStudent: OpenStudent): Promise<nu
     resolveStudent = resolve;
   });
   const level = config.logLevel ?? (process.stderr.isTTY ? "warn" : "info");
+  const team = await teamOf(config);
   const tracing = await tracingOf(config, (message, error) => app.log.warn({ err: error }, message));
   const logging = { level, stream: process.stderr };
   const app = buildApp({
@@ -73,6 +75,7 @@ async function serve(config: ServerConfig, openStudent: OpenStudent): Promise<nu
     logging,
     onEngineFailed: () => void endOnLostDevice(),
     ...(tracing === null ? {} : { tracing }),
+    ...(team === null ? {} : { team }),
   });
 
   // A device that was lost or ran out of memory needs a new process, which a supervisor starts.
@@ -153,6 +156,20 @@ async function tracingOf(
   if (otlpEndpoint === null) return null;
   const { openTracing } = await import("../server/observation/tracing.ts");
   return openTracing({ endpoint: otlpEndpoint, clock: systemClock, onExportProblem });
+}
+
+/** @throws MagdiError MAGDI_FILE_MISSING, MAGDI_BAD_FILE, MAGDI_BAD_CONFIG */
+async function teamOf({ agents, debateRetries: retries }: ServerConfig): Promise<DebateTeam | null> {
+  if (agents === null) return null;
+  const [{ readAgents }, { DebatePrompts }, { openLiveTeam }] = await Promise.all([
+    import("../debate/agents-file.ts"),
+    import("../debate/debate-prompts.ts"),
+    import("../debate/live-team.ts"),
+  ]);
+  return openLiveTeam(readAgents(agents), process.env, {
+    prompts: DebatePrompts.load(null),
+    ...{ retries, clock: systemClock, wallMs: Date.now, jitter: Math.random },
+  });
 }
 
 function announce(student: ServedStudent, host: string, port: number, withKeys: boolean): void {

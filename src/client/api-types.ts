@@ -1,6 +1,8 @@
 // The API's requests, responses and frames as types, inferred from the server's schemas. There are only types here, so
 // the client does not load the schemas.
 import type { z } from "zod";
+import type { DebateFrame } from "../server/debate/debate-frames.ts";
+import type { AgentList, DebateResponse, debateRequest } from "../server/debate/debate-schema.ts";
 import type { model } from "../server/openai/model-schema.ts";
 import type {
   detokenizeRequest,
@@ -10,14 +12,31 @@ import type {
 } from "../server/openai/tokenize-schema.ts";
 import type { BaselineList } from "../server/operations/baselines-schema.ts";
 import type { ReasonFrame, ServerFrame } from "../server/reason/frames.ts";
-import type { reasonRequest } from "../server/reason/schema.ts";
+import type { ReasonResponse, reasonRequest } from "../server/reason/schema.ts";
 
-export type { ReasonResponse } from "../server/reason/schema.ts";
 export type { VoteRequest, VoteResponse } from "../server/reason/vote-schema.ts";
-export type { BaselineList, ReasonFrame, ServerFrame };
+export type {
+  AgentList,
+  BaselineList,
+  DebateFrame,
+  DebateResponse,
+  ReasonFrame,
+  ReasonResponse,
+  ServerFrame,
+};
 
 /** A question. Without `stream`, which follows from the method that is called. */
 export type ReasonRequest = Omit<z.input<ReturnType<typeof reasonRequest>>, "stream">;
+/** A question for the agents to debate. */
+export type DebateRequest = Omit<z.input<ReturnType<typeof debateRequest>>, "stream">;
+
+/** The frames and the response of a question that the student answers, and of one that is debated. */
+export interface Answers {
+  readonly reason: { readonly frame: ReasonFrame; readonly response: ReasonResponse };
+  readonly debate: { readonly frame: DebateFrame; readonly response: DebateResponse };
+}
+export type AnswerKind = keyof Answers;
+
 export type Model = z.output<typeof model>;
 export type TokenizeRequest = z.input<typeof tokenizeRequest>;
 export type TokenizeResponse = z.output<typeof tokenizeResponse>;

@@ -1,7 +1,13 @@
 // What the package exports as magdi/client.
 export type {
+  AgentList,
+  AnswerKind,
+  Answers,
   BaselineList,
   CallOptions,
+  DebateFrame,
+  DebateRequest,
+  DebateResponse,
   DetokenizeRequest,
   DetokenizeResponse,
   Model,

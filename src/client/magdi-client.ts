@@ -1,8 +1,11 @@
 // The typed client of a magdi server: one method for each endpoint of its own API. It runs wherever fetch does. For the
 // OpenAI endpoints there is OpenAI's client.
 import type {
+  AgentList,
   BaselineList,
   CallOptions,
+  DebateRequest,
+  DebateResponse,
   DetokenizeRequest,
   DetokenizeResponse,
   Model,
@@ -84,6 +87,25 @@ export class MagdiClient {
       signal: options.signal,
       timeoutMs: this.#http.timeoutMs,
     });
+  }
+
+  /** One question, debated by the server's agents. */
+  async debate(request: DebateRequest, options: CallOptions = {}): Promise<DebateResponse> {
+    return this.#post<DebateResponse>("/v1/debate", { ...request, stream: false }, options);
+  }
+
+  /** The same, frame by frame. */
+  debateStream(request: DebateRequest, options: CallOptions = {}): ReasonStream<"debate"> {
+    const call: HttpCall = { method: "POST", path: "/v1/debate", body: { ...request, stream: true } };
+    return new ReasonStream((scope) => this.#http.open(call, scope), {
+      signal: options.signal,
+      timeoutMs: this.#http.timeoutMs,
+    });
+  }
+
+  /** Who debates, and what it may still cost today. */
+  async agents(options: CallOptions = {}): Promise<AgentList> {
+    return this.#get<AgentList>("/v1/agents", options);
   }
 
   /** The vote over texts that any models wrote. */

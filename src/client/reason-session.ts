@@ -1,5 +1,5 @@
 // A session on one WebSocket: many questions at once, each with its own frames and result.
-import type { CallOptions, ReasonRequest, ServerFrame } from "./api-types.ts";
+import type { AnswerKind, CallOptions, DebateRequest, ReasonRequest, ServerFrame } from "./api-types.ts";
 import { CallScope } from "./call-scope.ts";
 import { MagdiApiError, MagdiConnectionError } from "./client-error.ts";
 import { Deferred } from "./deferred.ts";
@@ -14,7 +14,7 @@ export interface SessionClose {
 }
 
 interface LiveRun {
-  readonly run: SessionRun;
+  readonly run: Pick<SessionRun, "take" | "fail">;
   readonly scope: CallScope;
 }
 
@@ -50,9 +50,18 @@ export class ReasonSession {
 
   /** Asks a question. Never throws: errors reject the run. */
   reason(request: ReasonRequest, options: CallOptions = {}): SessionRun {
+    return this.#start("reason", request, options);
+  }
+
+  /** Has the server's agents debate a question. Never throws: errors reject the run. */
+  debate(request: DebateRequest, options: CallOptions = {}): SessionRun<"debate"> {
+    return this.#start("debate", request, options);
+  }
+
+  #start<K extends AnswerKind>(type: K, request: object, options: CallOptions): SessionRun<K> {
     const id = `r${++this.#count}`;
     const scope = new CallScope(options.signal, this.#timeoutMs);
-    const run = new SessionRun(id, {
+    const run = new SessionRun<K>(id, {
       cancel: () => this.#send({ type: "cancel", id }),
       enough: () => this.#send({ type: "enough", id }),
       ended: () => {
@@ -70,7 +79,7 @@ export class ReasonSession {
       this.#send({ type: "cancel", id });
       run.fail(scope.signal.reason);
     });
-    this.#send({ ...request, type: "reason", id });
+    this.#send({ ...request, type, id });
     return run;
   }
 

@@ -1,5 +1,5 @@
-// One streamed answer: its frames as they arrive, and its result.
-import type { ReasonFrame, ReasonResponse, ServerFrame } from "./api-types.ts";
+// One streamed answer, of the student or of a debate: its frames as they arrive, and its result.
+import type { AnswerKind, Answers, ServerFrame } from "./api-types.ts";
 import { CallScope } from "./call-scope.ts";
 import { MagdiApiError, MagdiConnectionError } from "./client-error.ts";
 import { Deferred } from "./deferred.ts";
@@ -16,11 +16,11 @@ const DONE = "[DONE]";
  * for await (const frame of stream) if (frame.type === "token") process.stdout.write(frame.text);
  * const { answer } = await stream.result();
  */
-export class ReasonStream implements AsyncIterable<ReasonFrame> {
+export class ReasonStream<K extends AnswerKind = "reason"> implements AsyncIterable<Answers[K]["frame"]> {
   readonly #open: (scope: CallScope) => Promise<Response>;
   readonly #signal: AbortSignal | undefined;
   readonly #timeoutMs: number;
-  readonly #result = new Deferred<ReasonResponse>();
+  readonly #result = new Deferred<Answers[K]["response"]>();
   #taken = false;
 
   constructor(
@@ -37,7 +37,7 @@ export class ReasonStream implements AsyncIterable<ReasonFrame> {
    *
    * @throws what reading the frames throws
    */
-  async result(): Promise<ReasonResponse> {
+  async result(): Promise<Answers[K]["response"]> {
     if (!this.#taken) {
       for await (const _ of this) {
         // The result frame settles the promise.
@@ -47,7 +47,7 @@ export class ReasonStream implements AsyncIterable<ReasonFrame> {
   }
 
   /** @throws MagdiApiError, MagdiConnectionError, MagdiTimeoutError, or the signal's reason */
-  [Symbol.asyncIterator](): AsyncIterator<ReasonFrame, undefined> {
+  [Symbol.asyncIterator](): AsyncIterator<Answers[K]["frame"], undefined> {
     if (this.#taken) throw new TypeError("the frames of a stream can be read once");
     this.#taken = true;
     const scope = new CallScope(this.#signal, this.#timeoutMs);
@@ -79,7 +79,7 @@ export class ReasonStream implements AsyncIterable<ReasonFrame> {
     };
   }
 
-  async *#frames(scope: CallScope): AsyncGenerator<ReasonFrame, void> {
+  async *#frames(scope: CallScope): AsyncGenerator<Answers[K]["frame"], void> {
     const response = await this.#open(scope);
     if (response.body === null) throw new MagdiConnectionError("the server's answer has no body");
     let settled = false;
@@ -91,11 +91,12 @@ export class ReasonStream implements AsyncIterable<ReasonFrame> {
       if (frame.type === "error") {
         throw new MagdiApiError(frame, { requestId: response.headers.get("x-request-id") });
       }
-      if (frame.type === "result") {
+      const result = responseOf<K>(frame);
+      if (result !== null) {
         settled = true;
-        this.#result.resolve(responseOf(frame));
+        this.#result.resolve(result);
       }
-      yield frame;
+      yield frame as Answers[K]["frame"]; // the route that was asked sends no others
     }
     if (!settled) throw new MagdiConnectionError("the stream ended before its result");
   }
@@ -115,8 +116,9 @@ export function frameOf(text: string): ServerFrame {
   return frame as ServerFrame; // the server checks its frames against the schema of this type
 }
 
-/** A result frame is the response with a type added. */
-export function responseOf(frame: Extract<ServerFrame, { type: "result" }>): ReasonResponse {
+/** A result frame is the response with a type added; null for any other frame. */
+export function responseOf<K extends AnswerKind>(frame: ServerFrame): Answers[K]["response"] | null {
+  if (frame.type !== "result" && frame.type !== "debate_result") return null;
   const { type: _type, ...response } = frame;
-  return response;
+  return response as Answers[K]["response"]; // a question has the result of its kind
 }

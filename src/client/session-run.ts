@@ -1,5 +1,5 @@
 // One request of a session: its frames as they arrive, its result, and the ways to end it early.
-import type { ReasonFrame, ReasonResponse } from "./api-types.ts";
+import type { AnswerKind, Answers, ServerFrame } from "./api-types.ts";
 import { Deferred } from "./deferred.ts";
 import { responseOf } from "./reason-stream.ts";
 
@@ -14,12 +14,12 @@ export interface RunControls {
  * Frames are buffered until they are read. Leaving the loop does not end the request, whose result can still be
  * awaited; `cancel` does.
  */
-export class SessionRun implements AsyncIterable<ReasonFrame> {
+export class SessionRun<K extends AnswerKind = "reason"> implements AsyncIterable<Answers[K]["frame"]> {
   /** The request's id on the connection. */
   readonly id: string;
   readonly #controls: RunControls;
-  readonly #result = new Deferred<ReasonResponse>();
-  readonly #frames: ReasonFrame[] = [];
+  readonly #result = new Deferred<Answers[K]["response"]>();
+  readonly #frames: Answers[K]["frame"][] = [];
   #failure: { readonly reason: unknown } | null = null;
   #ended = false;
   #wake = () => {};
@@ -30,7 +30,7 @@ export class SessionRun implements AsyncIterable<ReasonFrame> {
   }
 
   /** Rejects with MagdiApiError, MagdiConnectionError, MagdiTimeoutError, or the signal's reason. */
-  get result(): Promise<ReasonResponse> {
+  get result(): Promise<Answers[K]["response"]> {
     return this.#result.promise;
   }
 
@@ -39,17 +39,18 @@ export class SessionRun implements AsyncIterable<ReasonFrame> {
     if (!this.#ended) this.#controls.cancel();
   }
 
-  /** Settles the vote on the samples that have finished; the result follows. */
+  /** Settles the vote on the samples that have finished, or the debate on what was said; the result follows. */
   enough(): void {
     if (!this.#ended) this.#controls.enough();
   }
 
   /** Called by the session with a frame of this request. */
-  take(frame: ReasonFrame): void {
+  take(frame: ServerFrame): void {
     if (this.#ended) return;
-    this.#frames.push(frame);
-    if (frame.type === "result") {
-      this.#result.resolve(responseOf(frame));
+    this.#frames.push(frame as Answers[K]["frame"]); // the server sends no others under its id
+    const response = responseOf<K>(frame);
+    if (response !== null) {
+      this.#result.resolve(response);
       this.#end();
     }
     this.#wake();
@@ -69,7 +70,7 @@ export class SessionRun implements AsyncIterable<ReasonFrame> {
     this.#controls.ended();
   }
 
-  async *[Symbol.asyncIterator](): AsyncGenerator<ReasonFrame, void> {
+  async *[Symbol.asyncIterator](): AsyncGenerator<Answers[K]["frame"], void> {
     while (true) {
       const frame = this.#frames.shift();
       if (frame !== undefined) yield frame;

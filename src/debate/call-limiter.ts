@@ -41,6 +41,11 @@ export class CallLimiter {
     this.#pausedUntilMs = Math.max(this.#pausedUntilMs, this.#clock.nowMs() + ms);
   }
 
+  /** How long no call begins from now on; 0 without a pause. */
+  get pausedMs(): number {
+    return Math.max(0, this.#pausedUntilMs - this.#clock.nowMs());
+  }
+
   async #place(signal: AbortSignal): Promise<void> {
     signal.throwIfAborted();
     if (this.#running < this.#limits.concurrency) {

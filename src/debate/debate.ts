@@ -31,6 +31,24 @@ export interface MissingNode {
   readonly agent: string;
   readonly round: number;
   readonly error: string;
+  /** The HTTP status; null where none came. */
+  readonly status: number | null;
+  /** The call was given up before the agent had its time. */
+  readonly cut: boolean;
+}
+
+export interface EndedRound {
+  readonly round: number;
+  readonly nodes: readonly SpokenNode[];
+  readonly consensus: boolean;
+}
+
+/** Called as a debate goes on; what they throw ends it. */
+export interface DebateHooks {
+  onNode?(node: SpokenNode): void;
+  onMissing?(missing: MissingNode): void;
+  /** Not for a round that was cut short. */
+  onRound?(ended: EndedRound): void;
 }
 
 export interface Debate {
@@ -40,6 +58,8 @@ export interface Debate {
   readonly missing: readonly MissingNode[];
   /** The last round. */
   readonly rounds: number;
+  /** The round that the team's answer is of; null when nobody ever answered. */
+  readonly decidedIn: number | null;
   readonly consensus: boolean;
   readonly team: TeamAnswer;
 }
@@ -49,16 +69,17 @@ export interface DebateParts {
   readonly prompts: DebatePrompts;
   readonly caller: Pick<Caller, "call">;
   readonly settings: DebateSettings;
+  readonly hooks?: DebateHooks;
 }
 
 /**
  * Round 0 alone; up to `settings.rounds` further rounds in which each agent hears every answer of the round before, its own
- * among them. Ends when all who answered agree, and when nobody answered. The same answers of the agents give the same
- * debate. @throws what `caller.call` throws
+ * among them. Ends when all who answered agree, when nobody answered, and when calls were given up: the round before
+ * decides then, if there is one. The same answers of the agents give the same debate. @throws what `caller.call` throws
  */
 export async function holdDebate(
   question: Question,
-  { agents, prompts, caller, settings }: DebateParts,
+  { agents, prompts, caller, settings, hooks = {} }: DebateParts,
 ): Promise<Debate> {
   const nodes: SpokenNode[] = [];
   const missing: MissingNode[] = [];
@@ -66,13 +87,18 @@ export async function holdDebate(
   for (let round = 0; ; round++) {
     const said = await allOf(agents.map((agent) => answerOf(question, agent, round, heard)));
     const spoken = said.filter((one): one is SpokenNode => "call" in one);
+    const absent = said.filter((one): one is MissingNode => "error" in one);
     nodes.push(...spoken);
-    missing.push(...said.filter((one): one is MissingNode => "error" in one));
-    const consensus = isConsensus(spoken);
-    if (consensus || round >= settings.rounds || spoken.length === 0) {
-      // After a round in which nobody answered, the one before has the last word.
-      const last = spoken.length > 0 ? spoken : (heard ?? []);
-      return { question, nodes, missing, rounds: round, consensus, team: teamAnswer(last) };
+    missing.push(...absent);
+    const cut = absent.some((one) => one.cut);
+    // After a round in which nobody answered, or that was cut short, the one before has the last word.
+    const before: boolean = heard !== null && (cut || spoken.length === 0);
+    const consensus = !before && isConsensus(spoken);
+    if (!cut) hooks.onRound?.({ round, nodes: spoken, consensus });
+    if (consensus || cut || round >= settings.rounds || spoken.length === 0) {
+      const last = before ? (heard ?? []) : spoken;
+      const decidedIn = last[0]?.round ?? null;
+      return { question, nodes, missing, rounds: round, decidedIn, consensus, team: teamAnswer(last) };
     }
     heard = spoken;
   }
@@ -85,13 +111,21 @@ export async function holdDebate(
   ): Promise<SpokenNode | MissingNode> {
     const messages = prompts.render(question, agent.form, before);
     const key = { dataset, id, round, agent: agent.name };
-    const { line, reply } = await caller.call(agent, key, messages, callSeed(settings.seed, key));
-    if (reply === null) return { agent: agent.name, round, error: line.error ?? "" };
-    const { text, refused, finishReason, model } = reply;
+    const outcome = await caller.call(agent, key, messages, callSeed(settings.seed, key));
+    if (outcome.reply === null) {
+      const { error, status, cut } = outcome;
+      const absent = { agent: agent.name, round, error, status, cut };
+      hooks.onMissing?.(absent);
+      return absent;
+    }
+    const { text, refused, finishReason, model } = outcome.reply;
     const reading = refused
       ? { answer: null, key: null, reasoning: text, confidence: null }
       : readReply(text, { task, choices });
-    return { agent: agent.name, round, ...reading, text, refused, finishReason, model, call: line };
+    const { line: call } = outcome;
+    const node = { agent: agent.name, round, ...reading, text, refused, finishReason, model, call };
+    hooks.onNode?.(node);
+    return node;
   }
 }
 

@@ -7,6 +7,7 @@ import type { ErrorCode } from "../base/errors.ts";
 import type { CancelReason } from "../base/finish-reason.ts";
 import type { Baselines } from "../voting/baselines.ts";
 import type { ServerConfig } from "./config.ts";
+import type { Debates } from "./debate/debates.ts";
 import type { DescribedRoute } from "./documentation/route-list.ts";
 import type { LimitWatch } from "./observation/limit-watch.ts";
 import type { Metrics } from "./observation/metrics.ts";
@@ -24,6 +25,8 @@ export interface ServingContext {
   readonly baselines: Baselines;
   readonly clock: Clock;
   readonly config: ServerConfig;
+  /** Null if the server has no agents. */
+  readonly debates: Debates | null;
   /** Null if no traces are collected. */
   readonly tracing: Tracing | null;
 }
@@ -53,6 +56,8 @@ declare module "fastify" {
     inference?: boolean;
     /** True for routes that are no inference, and count as requests for the rate limit all the same. */
     limited?: boolean;
+    /** True for routes that ask the agents: their questions are logged and their failures counted as of inference. */
+    debate?: boolean;
     /** For the OpenAPI document: errors that cannot be derived from the other options. */
     errors?: readonly ErrorCode[];
     /** For the OpenAPI document, on routes that can stream: the data of one event. */

@@ -16,6 +16,10 @@ import { installRequestLimits, limitOptions } from "./access/http-limits.ts";
 import { installRateLimit } from "./access/rate-limit.ts";
 import type { ServingContext } from "./app-context.ts";
 import { loadConfig, type ServerConfig } from "./config.ts";
+import { debateRoute } from "./debate/debate-route.ts";
+import type { DebateTeam } from "./debate/debate-team.ts";
+import type { Debates } from "./debate/debates.ts";
+import { type DebatesOptions, openDebates } from "./debate/open-debates.ts";
 import { docsRoute, openApiRoute } from "./documentation/docs-route.ts";
 import { indexRoute, playgroundRoute } from "./documentation/playground-route.ts";
 import { collectRoutes } from "./documentation/route-list.ts";
@@ -56,6 +60,10 @@ export interface AppOptions {
   readonly clock?: Clock;
   /** Where traces of inference requests go; closed with the app. */
   readonly tracing?: Tracing;
+  /** The agents that debate; closed with the app. */
+  readonly team?: DebateTeam;
+  /** Milliseconds since 1970, for the days of budgets. */
+  readonly wallMs?: () => number;
   /** Called when the engine has failed for good, at most half a second later. */
   readonly onEngineFailed?: () => void;
   /** Where log lines go, as JSON. Default: nowhere. */
@@ -70,6 +78,14 @@ declare module "fastify" {
   }
 }
 
+/** @throws MagdiError MAGDI_BAD_CONFIG */
+function debatesOf(
+  { team, wallMs = Date.now }: AppOptions,
+  parts: Omit<DebatesOptions, "team" | "wallMs">,
+): Debates | null {
+  return team === undefined ? null : openDebates({ ...parts, team, wallMs });
+}
+
 /**
  * The app. It owns its student: closing the app cancels what runs and closes the engine.
  *
@@ -80,16 +96,9 @@ declare module "fastify" {
 export function buildApp(options: AppOptions): FastifyInstance {
   const config = options.config ?? loadConfig();
   const clock = options.clock ?? systemClock;
-  const context: ServingContext = {
-    lifecycle: new Lifecycle(clock),
-    answers: new AnswerMemory(),
-    metrics: options.metrics ?? new Metrics(),
-    baselines: options.baselines ?? loadBaselines(config.baselines),
-    clock,
-    config,
-    tracing: options.tracing ?? null,
-  };
-  const { lifecycle, metrics } = context;
+  const lifecycle = new Lifecycle(clock);
+  const metrics = options.metrics ?? new Metrics();
+  const baselines = options.baselines ?? loadBaselines(config.baselines);
   const apiKeys = openApiKeys(config);
   metrics.traffic.initialiseKeys(apiKeys?.names ?? [ANYBODY]);
   const limits = limitOptions(config);
@@ -108,6 +117,12 @@ export function buildApp(options: AppOptions): FastifyInstance {
     ...frameworkErrorOptions,
     clientErrorHandler: connections.answerClientError,
   });
+  const context: ServingContext = {
+    ...{ lifecycle, metrics, baselines, clock, config },
+    answers: new AnswerMemory(),
+    debates: debatesOf(options, { config, metrics: metrics.debates, clock, log: app.log }),
+    tracing: options.tracing ?? null,
+  };
   app.decorateRequest("caller", null as never); // the first onRequest hook sets both
   app.decorateRequest("trace", null as never);
   app.decorate("apiKeys", apiKeys);
@@ -205,7 +220,8 @@ export function buildApp(options: AppOptions): FastifyInstance {
   });
   if (config.logPrompts) {
     app.addHook("preHandler", async (request) => {
-      if (request.routeOptions.config.inference) logPrompt(request.log, request.body);
+      const { inference, debate } = request.routeOptions.config;
+      if (inference || debate) logPrompt(request.log, request.body);
     });
   }
   const sockets = installWebSockets(app, {
@@ -232,6 +248,7 @@ export function buildApp(options: AppOptions): FastifyInstance {
     modelsRoute,
     reasonRoute,
     voteRoute,
+    debateRoute,
     chatCompletionsRoute,
     completionsRoute,
     tokenizeRoute,
@@ -282,6 +299,7 @@ export function buildApp(options: AppOptions): FastifyInstance {
     closed = true;
     await lifecycle.student?.engine.close();
     await options.tracing?.close();
+    await options.team?.close();
   });
   return app;
 }

@@ -31,6 +31,8 @@ function isNetwork(item: string): boolean {
   return rest.length === 0 && /^[0-9]{1,3}$/.test(bits) && Number(bits) <= most;
 }
 
+const amount = (of: string) => numberThat(`${of}, a number above 0`, (value) => value > 0);
+
 const httpUrl = z
   .string({ error: () => "an http or https address" })
   .refine((given) => /^https?:$/.test(protocolOf(given)), { error: () => "an http or https address" });
@@ -188,6 +190,59 @@ export const serverSettings = z.object({
     .default(0.25)
     .describe(
       "share of connections, WebSockets and buffered bytes that one address (IPv6: /64) may take; more are answered 429. Addresses that proxies of trustProxy forward count, not the proxies'",
+    ),
+  agents: text("a JSON file of agents")
+    .nullable()
+    .default(null)
+    .describe("JSON file of the agents that debate for POST /v1/debate, as magdi debate takes it"),
+  debateRounds: wholeNumber(0, 100).default(3).describe("most rounds of a debate after round 0"),
+  debateTimeoutMs: wholeNumber(1, 86_400_000)
+    .default(120_000)
+    .describe("longest time of a debate; then it is answered with what was said"),
+  debateRetries: wholeNumber(0, 100)
+    .default(1)
+    .describe("further attempts of an agent's call that failed, where the agent's own limit is not smaller"),
+  debatesAtOnce: wholeNumber(1, 10_000).default(4).describe("debates at the same time"),
+  debateQueue: wholeNumber(0, 1_000_000)
+    .default(16)
+    .describe("debates that may wait, no longer than queueTimeoutMs; more are answered 429"),
+  debateUsdPerDay: amount("dollars")
+    .nullable()
+    .default(null)
+    .describe("dollars that debates of all callers may cost in a day (UTC); then they are answered 429"),
+  debateTokensPerDay: wholeNumber(1)
+    .nullable()
+    .default(null)
+    .describe("tokens of prompts and answers that debates of all callers may take in a day"),
+  debateKeyUsdPerDay: amount("dollars")
+    .nullable()
+    .default(null)
+    .describe("the same for each API key, or for one address without keys"),
+  debateKeyTokensPerDay: wholeNumber(1)
+    .nullable()
+    .default(null)
+    .describe("the same for each API key, or for one address without keys"),
+  shadowShare: numberThat("a number from 0 to 1", (share) => share >= 0 && share <= 1)
+    .default(0)
+    .describe("share of answered questions that the agents debate too, in the background, to compare"),
+  shadowUsdPerDay: amount("dollars")
+    .nullable()
+    .default(null)
+    .describe(
+      "dollars that debates in the background may cost in a day; it, or tokens, has to be set for them",
+    ),
+  shadowTokensPerDay: wholeNumber(1)
+    .nullable()
+    .default(null)
+    .describe("tokens that debates in the background may take in a day"),
+  shadowQueue: wholeNumber(1, 100_000)
+    .default(64)
+    .describe("questions that may wait for a debate in the background; more are dropped"),
+  shadowOut: text("a file")
+    .nullable()
+    .default(null)
+    .describe(
+      "JSON Lines file that gets the transcripts of debates in the background, with questions and texts; default: none are kept",
     ),
   otlpEndpoint: httpUrl
     .nullable()

@@ -22,7 +22,8 @@ export function installErrorHandlers(
   app.setErrorHandler((error, request, reply) => {
     const failure = toHttpError(error);
     request.trace?.failed(failure);
-    if (request.routeOptions.config.inference) metrics.countFailure(failure.reason);
+    const { inference, debate } = request.routeOptions.config;
+    if (inference || debate) metrics.countFailure(failure.reason);
     if (failure.status >= 500) request.log.error({ err: error }, "request failed");
     return send(reply, failure);
   });

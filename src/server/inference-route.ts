@@ -15,10 +15,15 @@ import { type ErrorBody, toHttpError } from "./transport/http-errors.ts";
  */
 export function admit(context: ServingContext, reply: FastifyReply): ServedStudent {
   const student = context.lifecycle.requireStudent();
-  const leave = context.lifecycle.enter();
+  enterUntilClosed(context, reply);
+  return student;
+}
+
+/** Counts the request as active until its response is closed. */
+export function enterUntilClosed({ lifecycle }: ServingContext, reply: FastifyReply): void {
+  const leave = lifecycle.enter();
   if (reply.raw.destroyed) leave();
   else reply.raw.once("close", leave);
-  return student;
 }
 
 /** Waits for the whole answer; cancels if the client disconnects. */

@@ -75,15 +75,19 @@ export class Ledger {
 
   /** Null if no token was counted. */
   comparison(baseline: Baseline): Comparison | null {
-    const total = this.usage().totalTokens;
-    if (total === 0) return null;
-    return {
-      baseline: baseline.name,
-      tokens: baseline.tokens,
-      ratio: Math.round((baseline.tokens / total) * 1000) / 1000,
-      source: baseline.source,
-    };
+    return comparisonWith(baseline, this.usage().totalTokens);
   }
+}
+
+/** Of an answer that took so many tokens; null if it took none. */
+export function comparisonWith(baseline: Baseline, totalTokens: number): Comparison | null {
+  if (totalTokens === 0) return null;
+  return {
+    baseline: baseline.name,
+    tokens: baseline.tokens,
+    ratio: Math.round((baseline.tokens / totalTokens) * 1000) / 1000,
+    source: baseline.source,
+  };
 }
 
 function whole(tokens: number, what: string): number {

@@ -159,7 +159,9 @@ test("an agent that fails for good is a missing node, and is asked again in the 
     model === "c" && nth < 3 ? { status: 503 } : { says: says(model === "a" && nth === 0 ? 5 : 4) };
   const run = await met({ status: 503 }, { react, names: ["a", "b", "c"] });
   const [debate] = run.debates;
-  assert.deepEqual(debate?.missing, [{ agent: "c", round: 0, error: "status 503: not now" }]);
+  assert.deepEqual(debate?.missing, [
+    { agent: "c", round: 0, error: "status 503: not now", status: 503, cut: false },
+  ]);
   assert.deepEqual(
     debate?.nodes.map(({ agent, round }) => `${agent}${round}`),
     ["a0", "b0", "a1", "b1", "c1"],
@@ -168,7 +170,9 @@ test("an agent that fails for good is a missing node, and is asked again in the 
 
 test("400 is not tried again: the next question may fit", async () => {
   const run = await met({ status: 400, body: '{"error":{"message":"too long"}}' });
-  assert.deepEqual(run.debates[0]?.missing, [{ agent: "a", round: 0, error: "status 400: too long" }]);
+  assert.deepEqual(run.debates[0]?.missing, [
+    { agent: "a", round: 0, error: "status 400: too long", status: 400, cut: false },
+  ]);
   assert.deepEqual(run.clock.waits, []);
 });
 

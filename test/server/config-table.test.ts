@@ -33,6 +33,17 @@ const someList = (good: string): Trial => ({
 });
 const milliseconds = whole(0, 86_400_000);
 
+const dollars: Trial = {
+  good: ["1.5", 1.5],
+  bad: ["0", "-1", "much", "$1"],
+  badInFile: [0, -0.5, "1.5", true, [1]],
+};
+const tokens: Trial = {
+  good: ["1000", 1000],
+  bad: ["0", "-1", "1.5", "many", "1e3"],
+  badInFile: [0, 1.5, "1000", true, [1]],
+};
+
 const TRIALS: Readonly<Record<string, Trial>> = {
   host: { ...someText, badInFile: [...(someText.badInFile ?? []), null] },
   port: whole(0, 65_535),
@@ -77,6 +88,25 @@ const TRIALS: Readonly<Record<string, Trial>> = {
     bad: ["0", "-0.1", "1.01", "some", "25%"],
     badInFile: [0, 2, "0.25", null, [0.25]],
   },
+  agents: someText,
+  debateRounds: whole(0, 100),
+  debateTimeoutMs: whole(1, 86_400_000),
+  debateRetries: whole(0, 100),
+  debatesAtOnce: whole(1, 10_000),
+  debateQueue: whole(0, 1_000_000),
+  debateUsdPerDay: dollars,
+  debateTokensPerDay: tokens,
+  debateKeyUsdPerDay: dollars,
+  debateKeyTokensPerDay: tokens,
+  shadowShare: {
+    good: ["0.02", 0.02],
+    bad: ["-0.1", "1.01", "some", "2%"],
+    badInFile: [-1, 2, "0.5", null, [0.5]],
+  },
+  shadowUsdPerDay: dollars,
+  shadowTokensPerDay: tokens,
+  shadowQueue: whole(1, 100_000),
+  shadowOut: someText,
   otlpEndpoint: {
     good: ["http://localhost:4318", "http://localhost:4318"],
     bad: ["localhost:4318", "ftp://localhost", "4318", "/v1/traces", "http://"],

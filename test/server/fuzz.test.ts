@@ -5,7 +5,8 @@ import { buildApp } from "../../src/server/app.ts";
 import { BodyMutations } from "./support/body-mutations.ts";
 import { CHAT, chat, REASON, TEXT } from "./support/openai-shapes.ts";
 import { assertRefused } from "./support/refusals.ts";
-import { type Answer, type RunningApp, runTiny } from "./support/running-app.ts";
+import type { Answer, RunningApp } from "./support/running-app.ts";
+import { runDebating } from "./support/running-debates.ts";
 import { tinyStudent } from "./support/tiny-student.ts";
 import { until } from "./support/until.ts";
 
@@ -54,6 +55,16 @@ const BODIES: Readonly<Record<string, readonly object[]>> = {
   "/v1/tokenize": [
     { prompt: "Grüße", return_token_strs: true },
     { messages: [{ role: "user", content: "hi" }], add_generation_prompt: false, add_special_tokens: true },
+  ],
+  "/v1/debate": [
+    { question: "How many?", rounds: 1, vote: "majority", seed: 3, stream: true },
+    {
+      question: "Which?",
+      choices: ["red", { label: "B", text: "blue" }],
+      passage: "It is red.",
+      task: "multiple-choice",
+      baseline: "mean",
+    },
   ],
   "/v1/detokenize": [{ tokens: [97, 98, 258] }],
   "/v1/vote": [
@@ -117,7 +128,7 @@ async function send(server: RunningApp, path: string, mutations: BodyMutations):
 
 for (const [route, path] of Object.keys(BODIES).entries()) {
   test(`random and mutated bodies on ${path} are answered or refused, and nothing is left of them`, async (t) => {
-    const { server, student } = await runTiny(t, { contextLength: 320, config: { maxSamples: 4 } });
+    const { server, student } = await runDebating(t, { contextLength: 320, config: { maxSamples: 4 } });
     for (const body of BODIES[path] ?? []) assert.equal((await server.send(path, body)).status, 200);
     const clients = Array.from({ length: 4 }, async (_, client) => {
       const mutations = new BodyMutations(1000 * route + client);

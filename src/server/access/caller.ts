@@ -1,8 +1,9 @@
 // Who sends a request: the API key's name, what it may do and its share of the model. No HTTP here.
 
-export const RIGHTS = ["ask", "metrics"] as const;
+export const RIGHTS = ["ask", "metrics", "debate"] as const;
 
-/** "ask" is all that the server offers, and /metrics without other keys' lines; "metrics" is /metrics with all lines. */
+/** "ask" is all that the server itself computes, and /metrics without other keys' lines; "metrics" is /metrics with all
+ * lines; "debate" has the agents debate, which costs money elsewhere. */
 export type Right = (typeof RIGHTS)[number];
 
 export interface Caller {

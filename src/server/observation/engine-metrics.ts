@@ -5,6 +5,7 @@ import type { MetricFactory } from "./metric-factory.ts";
 
 const STATES = ["loading", "ready", "stalled", "failed", "closed"] as const;
 
+export const LONG_SECONDS = [0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 20, 30, 60, 120, 300];
 export const SHORT_SECONDS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 1, 2.5];
 const ROWS = [1, 2, 3, 4, 5, 8, 10, 16, 20, 32];
 

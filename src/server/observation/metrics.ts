@@ -11,7 +11,8 @@ import {
 import { packageVersion } from "../../base/package-files.ts";
 import type { EngineStats, GenerationResult, StepReport } from "../../engine/request.ts";
 import { FAILURE_REASONS, type FailureReason } from "../transport/http-errors.ts";
-import { EngineMetrics, SHORT_SECONDS } from "./engine-metrics.ts";
+import { DebateMetrics } from "./debate-metrics.ts";
+import { EngineMetrics, LONG_SECONDS, SHORT_SECONDS } from "./engine-metrics.ts";
 import { MetricFactory } from "./metric-factory.ts";
 import { TrafficMetrics } from "./traffic-metrics.ts";
 
@@ -25,7 +26,6 @@ const EARLY_STOP_RULES = ["exact", "adaptive"] as const;
 /** prom-client's gauges with a counter's suffix; the same numbers are also exported by type. */
 const MISNAMED = ["handles", "requests", "resources"].map((kind) => `nodejs_active_${kind}_total`);
 
-const LONG_SECONDS = [0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 20, 30, 60, 120, 300];
 const TOKENS = [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10_000, 20_000];
 const SAMPLES = [1, 2, 3, 4, 5, 8, 10, 16, 20, 32];
 const SHARES = [0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1];
@@ -44,6 +44,7 @@ export class Metrics {
   readonly #factory = new MetricFactory(this.registry);
   readonly engine = new EngineMetrics(this.#factory);
   readonly traffic = new TrafficMetrics(this.#factory);
+  readonly debates = new DebateMetrics(this.#factory);
 
   readonly #promptTokens = this.#factory.counter(
     "prompt_tokens_total",

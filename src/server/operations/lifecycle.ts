@@ -2,7 +2,7 @@
 // generations, which a shutdown cancels. No HTTP here.
 import type { Clock } from "../../base/clock.ts";
 import { MagdiError } from "../../base/errors.ts";
-import type { Generation } from "../../engine/request.ts";
+import type { CancelReason } from "../../base/finish-reason.ts";
 import type { ServedStudent } from "../served-student.ts";
 
 export type Readiness = "ready" | "loading" | "shutting_down" | "engine_stalled" | "engine_failed";
@@ -10,9 +10,15 @@ export type Readiness = "ready" | "loading" | "shutting_down" | "engine_stalled"
 /** How long clients get to read the rest of their answers after a drain has cancelled the generations. */
 const FINAL_READ_MS = 2000;
 
+/** What a shutdown cancels. */
+interface Running {
+  readonly done: Promise<unknown>;
+  cancel(reason: CancelReason): void;
+}
+
 export class Lifecycle {
   readonly #clock: Clock;
-  readonly #generations = new Set<Generation>();
+  readonly #generations = new Set<Running>();
   readonly #idleWaiters = new Set<() => void>();
   #student: ServedStudent | null = null;
   #filesAltered = false;
@@ -78,6 +84,7 @@ export class Lifecycle {
    * @throws MagdiError MAGDI_MODEL_LOADING, MAGDI_SHUTTING_DOWN, MAGDI_ENGINE_STALLED, MAGDI_ENGINE_FAILED
    */
   requireStudent(): ServedStudent {
+    this.assertTakesWork();
     const readiness = this.readiness();
     if (readiness === "shutting_down") {
       throw new MagdiError("MAGDI_SHUTTING_DOWN", "the server is shutting down and takes no new work");
@@ -94,6 +101,12 @@ export class Lifecycle {
     return this.requireLoaded();
   }
 
+  /** For work that does without the student. @throws MagdiError MAGDI_SHUTTING_DOWN */
+  assertTakesWork(): void {
+    if (!this.#draining) return;
+    throw new MagdiError("MAGDI_SHUTTING_DOWN", "the server is shutting down and takes no new work");
+  }
+
   /** Counts a request as active, for a drain to wait for, until the returned function is called. */
   enter(): () => void {
     this.#active++;
@@ -106,8 +119,8 @@ export class Lifecycle {
     };
   }
 
-  /** Remembers a generation until it is done, so that a shutdown can cancel it. */
-  track(generation: Generation): void {
+  /** Remembers a generation or debate until it is done, so that a shutdown can cancel it. */
+  track(generation: Running): void {
     this.#generations.add(generation);
     const forget = () => void this.#generations.delete(generation);
     generation.done.then(forget, forget);

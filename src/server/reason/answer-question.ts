@@ -4,6 +4,8 @@ import { type AskRecord, ask } from "../../asking/ask.ts";
 import { resolveQuestion } from "../../asking/question.ts";
 import type { Caller } from "../access/caller.ts";
 import { type InferenceRun, newId, type ServingContext } from "../app-context.ts";
+import { requireDebates } from "../debate/answer-debate.ts";
+import { Escalation } from "../debate/escalation.ts";
 import { generationLimits, generationMeter } from "../generation-meter.ts";
 import { type InferenceEnd, RequestTrace } from "../observation/request-trace.ts";
 import { assertSampleCount, assertServes, type ServedStudent } from "../served-student.ts";
@@ -22,7 +24,7 @@ export interface ReasonRun extends InferenceRun<ReasonResponse> {
  * Starts answering a question. The first frame is "accepted", once the engine has queued the request; the last is
  * "result".
  *
- * @throws MagdiError MAGDI_UNKNOWN_MODEL, MAGDI_BAD_REQUEST, MAGDI_QUEUE_FULL, MAGDI_CONTEXT_LENGTH, …
+ * @throws MagdiError MAGDI_UNKNOWN_MODEL, MAGDI_BAD_REQUEST, MAGDI_QUEUE_FULL, MAGDI_CONTEXT_LENGTH, MAGDI_NO_AGENTS, …
  */
 export function answerQuestion(
   context: ServingContext,
@@ -33,6 +35,7 @@ export function answerQuestion(
   trace: RequestTrace = new RequestTrace(),
 ): ReasonRun {
   assertServes(student, request.model);
+  const debates = request.escalate === undefined ? null : requireDebates(context, caller);
   const { top_p: topP, top_k: topK, max_tokens: maxTokens, early_stop: earlyStop, seed, ...named } = request;
   const { baselines, config, metrics } = context;
   const question = resolveQuestion(
@@ -69,14 +72,28 @@ export function answerQuestion(
       onFrame(frameOf(event, id, student.id));
     },
   });
-  const done = run.done.then((record) => {
+  const escalation = new Escalation({ id, context, caller, debates, question, onFrame });
+  const done = run.done.then(async (record) => {
     metrics.countQuestion(record);
     trace.ended(traceEnd(record));
-    const response = reasonResponseOf(record, request.return_samples);
+    const own = reasonResponseOf(record, request.return_samples);
+    const response =
+      request.escalate === undefined ? own : await escalation.answer(own, record, request.escalate);
     onFrame({ type: "result", ...response });
     return response;
   });
-  return { id, done, cancel: run.cancel, enough: run.enough };
+  return {
+    id,
+    done,
+    cancel(reason) {
+      run.cancel(reason);
+      escalation.cancel(reason);
+    },
+    enough() {
+      run.enough();
+      escalation.enough();
+    },
+  };
 }
 
 function traceEnd(record: AskRecord): InferenceEnd {

@@ -1,8 +1,10 @@
 // The frames of /v1/reason in both directions: JSON text messages on the WebSocket, server-sent events in a stream.
 import { z } from "zod";
+import { DEBATE_FRAMES, PROGRESS_FRAMES } from "../debate/debate-frames.ts";
+import { debateRequest } from "../debate/debate-schema.ts";
 import { errorDetail } from "../transport/error-schema.ts";
 import * as fields from "../transport/request-fields.ts";
-import { reasonRequest, reasonResponse } from "./schema.ts";
+import { escalation, reasonRequest, reasonResponse } from "./schema.ts";
 
 const ID = /^[\w.:-]{1,64}$/;
 const ID_EXPECTED = "expected 1 to 64 letters, digits or any of _ . : -";
@@ -20,6 +22,17 @@ function questionFrame(maxSamples: number) {
     .meta({ title: "ReasonQuestionFrame", description: "A question. Its frames carry the same id." });
 }
 
+/** The body of POST /v1/debate with an id. */
+function debateQuestionFrame(maxRounds: number) {
+  return debateRequest(maxRounds)
+    .omit({ stream: true })
+    .extend({ type: z.literal("debate"), id })
+    .meta({
+      title: "DebateQuestionFrame",
+      description: "A question for the agents to debate. Its frames carry the same id.",
+    });
+}
+
 const cancelFrame = z
   .strictObject({ type: z.literal("cancel"), id })
   .describe('Cancels a request. Its last frame is an error with the code "cancelled".')
@@ -27,7 +40,9 @@ const cancelFrame = z
 
 const enoughFrame = z
   .strictObject({ type: z.literal("enough"), id })
-  .describe("Settles the vote with the samples finished so far. The result follows.")
+  .describe(
+    "Settles the vote with the samples finished so far, or a debate with what was said. The result follows.",
+  )
   .meta({ title: "EnoughFrame" });
 
 const pingFrame = z
@@ -36,13 +51,19 @@ const pingFrame = z
   .meta({ title: "PingFrame" });
 
 /** The client's frames by type. */
-export function clientFrames(maxSamples: number) {
-  return { reason: questionFrame(maxSamples), cancel: cancelFrame, enough: enoughFrame, ping: pingFrame };
+export function clientFrames({ maxSamples, debateRounds }: { maxSamples: number; debateRounds: number }) {
+  return {
+    reason: questionFrame(maxSamples),
+    debate: debateQuestionFrame(debateRounds),
+    cancel: cancelFrame,
+    enough: enoughFrame,
+    ping: pingFrame,
+  };
 }
 
 /** Any frame from the client. */
-export function clientFrame({ reason, cancel, enough, ping }: ClientFrames) {
-  return z.discriminatedUnion("type", [reason, cancel, enough, ping]);
+export function clientFrame({ reason, debate, cancel, enough, ping }: ClientFrames) {
+  return z.discriminatedUnion("type", [reason, debate, cancel, enough, ping]);
 }
 
 export type ClientFrames = ReturnType<typeof clientFrames>;
@@ -93,7 +114,7 @@ const resultFrame = z
   .describe("The whole response. The request's last frame.")
   .meta({ title: "ResultFrame" });
 
-const errorFrame = z
+export const errorFrame = z
   .strictObject({ type: z.literal("error"), id: frameId.nullable(), error: errorDetail })
   .describe(
     "With an id: the request has failed, and this is its last frame. Without one: about a client frame that started no request.",
@@ -104,12 +125,25 @@ const pongFrame = z
   .strictObject({ type: z.literal("pong") })
   .meta({ title: "PongFrame", description: "Answers a ping." });
 
-/** The frames of a request that succeeds. */
+const escalateFrame = z
+  .strictObject({
+    type: z.literal("escalate"),
+    id: frameId,
+    reason: escalation.shape.reason,
+    share: escalation.shape.share,
+    confidence: escalation.shape.confidence,
+  })
+  .describe("The student is not sure enough: the agents debate the question, if they can.")
+  .meta({ title: "EscalateFrame" });
+
+/** The frames of a question that succeeds. */
 const reasonFrame = z.discriminatedUnion("type", [
   acceptedFrame,
   tokenFrame,
   sampleFrame,
   voteFrame,
+  escalateFrame,
+  ...PROGRESS_FRAMES,
   resultFrame,
 ]);
 
@@ -117,7 +151,17 @@ const reasonFrame = z.discriminatedUnion("type", [
 export const streamFrame = z.discriminatedUnion("type", [...reasonFrame.options, errorFrame]);
 
 /** Frames that the server sends on a socket. */
-export const serverFrame = z.discriminatedUnion("type", [...reasonFrame.options, errorFrame, pongFrame]);
+export const serverFrame = z.discriminatedUnion("type", [
+  acceptedFrame,
+  tokenFrame,
+  sampleFrame,
+  voteFrame,
+  escalateFrame,
+  resultFrame,
+  ...DEBATE_FRAMES,
+  errorFrame,
+  pongFrame,
+]);
 
 export type ReasonFrame = z.output<typeof reasonFrame>;
 export type ServerFrame = z.output<typeof serverFrame>;

@@ -2,6 +2,7 @@
 import { z } from "zod";
 import { TASKS } from "../../answers/task.ts";
 import { DEFAULT_TOP_K, DEFAULT_TOP_P } from "../../asking/sampling.ts";
+import { debateAccount, debateUsage, ESCALATION_FAILURES } from "../debate/account-schema.ts";
 import * as fields from "../transport/request-fields.ts";
 
 /** Choices without labels get the letters A to Z. */
@@ -58,6 +59,27 @@ export function reasonRequest(maxSamples: number) {
       .textField("a baseline's name")
       .optional()
       .describe("The debate to compare costs with, by its name in GET /v1/baselines. Default: the task's."),
+    escalate: z
+      .strictObject(
+        {
+          below: z
+            .number({ error: "expected a number above 0 and at most 1" })
+            .gt(0, "expected a number above 0 and at most 1")
+            .max(1, "expected a number above 0 and at most 1")
+            .describe("A student less sure than this is."),
+          by: fields
+            .choiceField(["share", "confidence"])
+            .default("share")
+            .describe(
+              "share: the winner's share of the vote, which is 1 with one sample; confidence: that of the sample that speaks for it, the exponential of its mean token log-probability.",
+            ),
+        },
+        { error: 'expected {"below": a number}' },
+      )
+      .optional()
+      .describe(
+        "Has the server's agents debate the question when the student is not sure of its answer, or has none; then the debate's answer is given. Needs agents, and a key with the right debate.",
+      ),
     stream: fields.stream.default(false),
   });
 }
@@ -72,6 +94,36 @@ const vote = z
     share: z.number().describe("weight / sum of all weights."),
   })
   .meta({ title: "Vote" });
+
+/** What became of a question that the student was not sure of. */
+export const escalation = z
+  .object({
+    reason: z
+      .enum(["share", "confidence", "no_answer"])
+      .describe("What was under the bound; no_answer: the student had none."),
+    share: z.number().describe("The student's share of the vote; 0 without an answer."),
+    confidence: z
+      .number()
+      .nullable()
+      .describe("That of the student's sample that speaks for its answer; null without one."),
+    from: z
+      .object({
+        answer: z.string().nullable(),
+        reasoning: z.string().nullable(),
+        votes: z.array(vote),
+      })
+      .describe("The student's answer."),
+    failed: z
+      .enum(ESCALATION_FAILURES)
+      .nullable()
+      .describe(
+        "Why the answer is the student's after all. queue_full, queue_timeout: too many debates; budget: the day's is spent; agents_failed: nobody answered; no_answer: no agent's answer could be read; shutting_down; failed: the server's log has the cause.",
+      ),
+    id: z.string().nullable().describe("The debate's id in the server's log; null if none began."),
+    usage: debateUsage.nullable().describe("What the debate cost; null if none was held."),
+    debate: debateAccount.nullable().describe("The debate; null if none was held."),
+  })
+  .meta({ title: "Escalation" });
 
 const sample = z
   .object({
@@ -122,7 +174,9 @@ export const reasonResponse = z.object({
       source: z.string().describe("Where the baseline's number comes from."),
     })
     .nullable()
-    .describe("The cost of a multi-agent debate; null if nothing was computed."),
+    .describe(
+      "The cost of a multi-agent debate; null if nothing was computed. An escalated answer's counts both.",
+    ),
   timing: z
     .object({
       queue_ms: z.number().nullable().describe("Time in the waiting queue."),
@@ -134,6 +188,12 @@ export const reasonResponse = z.object({
     })
     .describe("Measured by the engine; null for a phase that was not reached."),
   seed: z.number().describe("Send it again to get the same samples and vote."),
+  escalated: escalation
+    .nullable()
+    .optional()
+    .describe(
+      "Only with escalate: null when the student was sure enough. Otherwise answer, reasoning and votes are the debate's unless it failed; usage is the student's alone.",
+    ),
 });
 
 export type ReasonResponse = z.output<typeof reasonResponse>;

@@ -25,7 +25,7 @@ export const reasonWebSocketRoute: FastifyPluginAsyncZod<RouteOptions> = async (
   { context, sockets, bodyBudget, limits },
 ) => {
   const { config } = context;
-  const frames = clientFrames(config.maxSamples);
+  const frames = clientFrames(config);
   app.route({
     method: "GET",
     url: REASON_WEBSOCKET_PATH,

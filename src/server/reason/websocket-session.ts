@@ -1,17 +1,20 @@
 // The requests of one WebSocket connection: reads client frames, starts and cancels questions, sends their frames with
 // the client's ids. No WebSocket library here.
 import type { FastifyBaseLogger } from "fastify";
+import type { ZodType } from "zod";
 import { badField } from "../../asking/sampling.ts";
 import { MagdiError } from "../../base/errors.ts";
 import type { Caller } from "../access/caller.ts";
 import type { ServingContext } from "../app-context.ts";
+import { answerDebate, type DebateAnswerRun, requireDebates } from "../debate/answer-debate.ts";
+import type { DebateFrame } from "../debate/debate-frames.ts";
 import type { RequestTrace } from "../observation/request-trace.ts";
 import { type ErrorBody, toHttpError } from "../transport/http-errors.ts";
 import { assertShallow, parseBody } from "../transport/request-body.ts";
 import { answerQuestion, type ReasonRun } from "./answer-question.ts";
 import { type ClientFrames, type ReasonFrame, type ServerFrame, serverFrame } from "./frames.ts";
 
-const CLIENT_TYPES = ["reason", "cancel", "enough", "ping"];
+const CLIENT_TYPES = ["reason", "debate", "cancel", "enough", "ping"];
 
 /** After so many invalid frames in a row the client is not speaking this protocol. */
 const MAX_INVALID_FRAMES = 32;
@@ -37,11 +40,11 @@ export interface WebSocketSessionOptions {
 }
 
 interface LiveRequest {
-  run: ReasonRun | null;
+  run: ReasonRun | DebateAnswerRun | null;
   /** Cancelled by the client: only its last frame is still sent. */
   cancelled: boolean;
   /** Ends its count as an active request. */
-  readonly leave: () => void;
+  leave: () => void;
   readonly trace: RequestTrace;
 }
 
@@ -84,10 +87,20 @@ export class WebSocketSession {
   }
 
   #handle(frame: Readonly<Record<string, unknown>>): void {
-    const { frames, send } = this.#options;
+    const { frames, send, context, caller } = this.#options;
     switch (frame.type) {
       case "reason":
-        this.#start(frame);
+        this.#start(frame, frames.reason, (request, forward, trace) => {
+          const student = context.lifecycle.requireStudent();
+          return () =>
+            answerQuestion(context, student, caller, { ...request, stream: false }, forward, trace);
+        });
+        break;
+      case "debate":
+        this.#start(frame, frames.debate, (request, forward) => {
+          requireDebates(context, caller);
+          return () => answerDebate(context, caller, { ...request, stream: false }, forward);
+        });
         break;
       case "cancel":
         this.#cancel(parseBody(frames.cancel, frame).id);
@@ -101,25 +114,34 @@ export class WebSocketSession {
     }
   }
 
-  #start(frame: Readonly<Record<string, unknown>>): void {
-    const { context, caller, frames } = this.#options;
+  /** `prepare` checks the request, before it takes a place among those that run, and gives what begins it. */
+  #start<T extends { readonly type: string; readonly id: string }>(
+    frame: Readonly<Record<string, unknown>>,
+    schema: ZodType<T>,
+    prepare: (
+      request: Omit<T, "type" | "id">,
+      forward: (sent: ReasonFrame | DebateFrame) => void,
+      trace: RequestTrace,
+    ) => () => ReasonRun | DebateAnswerRun,
+  ): void {
+    const { context, frames } = this.#options;
     const given = frames.cancel.shape.id.safeParse(frame.id);
     // An error with the id of a running request would look like the end of that request.
     let id = given.success && !this.#live.has(given.data) ? given.data : null;
     const trace = this.#options.openTrace();
     try {
       this.#options.takeRequest();
-      const { type: _type, id: asked, ...request } = parseBody(frames.reason, frame);
+      const { type: _type, id: asked, ...request } = parseBody(schema, frame);
       this.#options.onQuestion(request);
-      const student = context.lifecycle.requireStudent();
+      const live: LiveRequest = { run: null, cancelled: false, leave: () => {}, trace };
+      const begin = prepare(request, (sent) => this.#forward(asked, live, sent), trace);
       this.#assertRoomFor(asked);
       id = asked;
-      const live: LiveRequest = { run: null, cancelled: false, leave: context.lifecycle.enter(), trace };
+      live.leave = context.lifecycle.enter();
       this.#live.set(asked, live);
       if (this.#live.size === 1) this.#options.onBusy(true);
       try {
-        const forward = (sent: ReasonFrame) => this.#forward(asked, live, sent);
-        live.run = answerQuestion(context, student, caller, { ...request, stream: false }, forward, trace);
+        live.run = begin();
       } catch (error) {
         this.#free(asked, live);
         live.leave();
@@ -135,16 +157,16 @@ export class WebSocketSession {
   }
 
   /** Sends a frame with the client's id. A frame that does not match its schema fails the request. */
-  #forward(id: string, live: LiveRequest, frame: ReasonFrame): void {
+  #forward(id: string, live: LiveRequest, frame: ReasonFrame | DebateFrame): void {
     if (live.cancelled) return;
     const sent = { ...frame, id };
     // "token" and "accepted" are fully checked by the compiler.
     if (sent.type !== "token" && sent.type !== "accepted") serverFrame.parse(sent);
-    if (sent.type === "result") this.#free(id, live);
+    if (sent.type === "result" || sent.type === "debate_result") this.#free(id, live);
     this.#options.send(sent);
   }
 
-  async #finish(id: string, live: LiveRequest, run: ReasonRun): Promise<void> {
+  async #finish(id: string, live: LiveRequest, run: ReasonRun | DebateAnswerRun): Promise<void> {
     try {
       await run.done;
       this.#free(id, live);

@@ -27,6 +27,9 @@ export const FAILURE_REASONS = [
   "shutting_down",
   "engine_stalled",
   "engine_failed",
+  "no_agents",
+  "debate_budget",
+  "agents_failed",
   "cancelled",
   "disconnect",
   "internal",
@@ -119,6 +122,14 @@ const SHAPES: Partial<Record<ErrorCode, HttpShape>> = {
     retryAfterSeconds: 5,
   },
   MAGDI_ENGINE_FAILED: { status: 503, type: SERVER, code: "engine_failed", reason: "engine_failed" },
+  MAGDI_NO_AGENTS: { status: 501, type: INVALID, code: "no_agents", reason: "no_agents" },
+  MAGDI_DEBATE_BUDGET: {
+    status: 429,
+    type: "rate_limit_error",
+    code: "budget_exceeded",
+    reason: "debate_budget",
+  },
+  MAGDI_AGENTS_FAILED: { status: 502, type: SERVER, code: "agents_failed", reason: "agents_failed" },
   MAGDI_CANCELLED: { status: 499, type: SERVER, code: "cancelled", reason: "cancelled" },
 };
 

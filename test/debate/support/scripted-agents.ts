@@ -19,7 +19,7 @@ export type Reaction =
   | { readonly half: string }
   /** Bytes without an end. */
   | { readonly endless: true }
-  | { readonly silent: true };
+  | { readonly silent: true; readonly onClosed?: () => void };
 
 export interface Counts {
   /** Requests, whatever became of them. */
@@ -98,6 +98,8 @@ export async function scriptedAgents(
     } else if ("endless" in reaction) {
       response.writeHead(200, { "content-type": "application/json" });
       pour(response);
+    } else if (reaction.onClosed !== undefined) {
+      response.once("close", reaction.onClosed);
     }
     // a silent one holds the connection
   });

@@ -4,6 +4,7 @@ import type { TestContext } from "node:test";
 import type { FastifyInstance } from "fastify";
 import { buildApp } from "../../../src/server/app.ts";
 import { loadConfig, type ServerConfig } from "../../../src/server/config.ts";
+import type { DebateTeam } from "../../../src/server/debate/debate-team.ts";
 import { Metrics } from "../../../src/server/observation/metrics.ts";
 import type { Tracing } from "../../../src/server/observation/request-trace.ts";
 import type { ServedStudent } from "../../../src/server/served-student.ts";
@@ -88,6 +89,8 @@ export function parseEvents(text: string): ServerEvent[] {
 export interface RunningOptions extends TinyStudentOptions {
   readonly config?: Partial<ServerConfig>;
   readonly tracing?: Tracing;
+  readonly team?: DebateTeam;
+  readonly wallMs?: () => number;
   /** Where to listen; by default where the system has room. */
   readonly port?: number;
   /** Gets every log line from "info" on. */
@@ -117,6 +120,8 @@ export async function runApp(
     metrics: options.metrics ?? new Metrics({ processMetrics: false }),
     ...(options.clock === undefined ? {} : { clock: options.clock }),
     ...(options.tracing === undefined ? {} : { tracing: options.tracing }),
+    ...(options.team === undefined ? {} : { team: options.team }),
+    ...(options.wallMs === undefined ? {} : { wallMs: options.wallMs }),
     ...(onLogLine === undefined
       ? {}
       : { logging: { level: "info", stream: { write: (line: string) => onLogLine(JSON.parse(line)) } } }),

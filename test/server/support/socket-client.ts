@@ -60,7 +60,9 @@ export class SocketClient {
 
   /** The frame that ends a request: its result or its error. */
   last(id: string): Promise<Json> {
-    return this.frame((frame) => frame.id === id && (frame.type === "result" || frame.type === "error"));
+    return this.frame(
+      (frame) => frame.id === id && ["result", "debate_result", "error"].includes(frame.type),
+    );
   }
 
   /** Waits for a round trip: everything that was sent before has been taken in. */

@@ -3,7 +3,9 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { after, before, describe, type TestContext, test } from "node:test";
 import type { Browser, BrowserContextOptions, Page } from "playwright-core";
+import { says } from "../debate/support/scripted-agents.ts";
 import { type Json, runTiny } from "../server/support/running-app.ts";
+import { runDebating } from "../server/support/running-debates.ts";
 import { until } from "../server/support/until.ts";
 import { launchChromium, NO_CHROMIUM } from "./chromium.ts";
 import { AGENTS, debatingServer } from "./debating-server.ts";
@@ -165,6 +167,7 @@ describe("the playground's debate view", { skip: NO_CHROMIUM }, () => {
     await page.locator(".node-head", { hasText: /A\s*0\.5/ }).waitFor();
     assert.deepEqual(await texts(page, ".legend li"), ["A 1/2 2 agents"]);
     await page.getByText("local says 0.5.").waitFor();
+    assert.equal(await page.locator("summary:focus").count(), 1);
     debate.send(result("0.5"));
     debate.end();
     await phase(page, "Answer");
@@ -295,6 +298,34 @@ describe("the playground's debate view", { skip: NO_CHROMIUM }, () => {
     assert.equal(await page.locator("#run :is(img, script)").count(), 0);
     assert.equal(await run(page, "wasHit"), false);
     assert.deepEqual(problems(), []);
+  });
+
+  test("the app's own debates and their cost, and an app without agents", async (t) => {
+    const { server } = await runDebating(t, {
+      react: ({ model, prompt }) => ({
+        says: says(model === "c" && !prompt.includes("Several agents") ? 5 : 4, 0.9),
+      }),
+    });
+    const { page, problems } = await openPage(t, browser, `${server.url}/playground/debate.html`);
+    await page.locator("#agents", { hasText: "The agents are a, b, c" }).waitFor();
+    await ask(page, "What is 2 + 2? {{The answer is 4.}}");
+    await phase(page, "Answer, by consensus");
+    assert.deepEqual(await texts(page, ".node-head"), ["A 4", "A 4", "B 5", "A 4", "A 4", "A 4"]);
+    assert.match(await textOf(page, "[aria-label='c, round 1']"), /changed from B, as a, b had said/);
+    await page.locator("#answer.decided").waitFor();
+    const { body } = await server.post("/v1/debate", { question: "What is 2 + 2? {{The answer is 4.}}" });
+    const { total_tokens: tokens } = body.usage;
+    assert.ok((await textOf(page, "#comparison")).includes(`${tokens.toLocaleString("en")} tokens`));
+    assert.equal(
+      (await texts(page, ".cost-table tfoot td")).at(1),
+      body.usage.prompt_tokens.toLocaleString("en"),
+    );
+    assert.deepEqual(problems, []);
+
+    const { server: alone } = await runTiny(t);
+    const other = await openPage(t, browser, `${alone.url}/playground/debate.html`);
+    await other.page.getByText("This server has no agents").waitFor();
+    assert.deepEqual(other.problems, []);
   });
 
   for (const [width, colorScheme] of [

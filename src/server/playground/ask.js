@@ -165,7 +165,8 @@ export async function overStream(url, question, { key, onFrame }, signal) {
  */
 function deliver(frame, onFrame) {
   if (frame.type === "error") throw new ServerError(frame.error.message, frame.error);
-  if (frame.type === "pong") return false;
+  // Debates have streams of their own.
+  if (frame.type === "pong" || frame.type === "debate_result") return false;
   onFrame(frame);
   return frame.type === "result";
 }

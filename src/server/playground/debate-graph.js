@@ -65,8 +65,10 @@ export class DebateGraph {
     const wasOpen = before?.querySelector("details")?.open ?? false;
     const details = card.querySelector("details");
     if (details !== null) details.open = wasOpen;
+    const hadFocus = before?.contains(document.activeElement) ?? false;
     this.#cards.set(index, card);
     this.#put(node, card);
+    if (hadFocus) card.querySelector("summary")?.focus();
   }
 
   /** @param {import("./debate-node.js").ViewMissing} missing */

@@ -7,7 +7,8 @@ import { byId, element } from "./dom.js";
 import { LiveDebate } from "./live-debate.js";
 
 /** @typedef {import("./hold-debate.js").DebateFrame} DebateFrame */
-/** @typedef {import("./hold-debate.js").DebateResult} DebateResult */
+/** @typedef {Extract<DebateFrame, { type: "round" }>} RoundFrame */
+/** @typedef {Extract<DebateFrame, { type: "debate_result" }>} DebateResult */
 
 /** @type {Readonly<Record<string, string>>} */
 const STOPS = {
@@ -159,7 +160,7 @@ export class DebatePanel {
 /** @type {{ question: string, choices: { label: string, text: string }[] | null, passage: string | null }} */
 const NOTHING = { question: "", choices: null, passage: null };
 
-/** @param {{ round: number, groups: readonly import("./hold-debate.js").Group[], consensus: boolean }} ended */
+/** @param {RoundFrame} ended */
 function outcomeOf({ round, groups, consensus }) {
   if (groups.length === 0) return `Round ${round}: nobody answered.`;
   const said = groups.map(
@@ -168,7 +169,7 @@ function outcomeOf({ round, groups, consensus }) {
   return `Round ${round}: ${said.join(", ")}${consensus ? ", they agree" : ""}.`;
 }
 
-/** @param {readonly import("./hold-debate.js").Group[]} groups */
+/** @param {RoundFrame["groups"]} groups */
 function answersIn(groups) {
   const count = groups.filter(({ answer }) => answer !== null).length;
   return count === 1 ? "one answer" : `${count} answers`;

@@ -40,7 +40,7 @@ let hasAgents = true;
 let running = [];
 
 async function showAgents() {
-  /** @type {import("./hold-debate.js").Agents | null} */
+  /** @type {import("./hold-debate.js").AgentList | null} */
   let agents;
   try {
     agents = await fetchAgents(key.value);

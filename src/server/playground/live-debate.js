@@ -2,9 +2,12 @@
 
 /** @typedef {import("../../debate/page/debate-view.ts").DebateView} DebateView */
 /** @typedef {import("../../debate/page/debate-view.ts").ViewNode} ViewNode */
-/** @typedef {import("./hold-debate.js").SpokenNode} SpokenNode */
-/** @typedef {import("./hold-debate.js").MissingNode} MissingNode */
-/** @typedef {import("./hold-debate.js").Group} Group */
+/** @typedef {import("./hold-debate.js").DebateFrame} DebateFrame */
+/** @typedef {Extract<DebateFrame, { type: "debate" }>["agents"]} Agents */
+/** @typedef {Extract<DebateFrame, { type: "node" }>["node"]} SpokenNode */
+/** @typedef {Extract<DebateFrame, { type: "missing" }>["missing"]} MissingNode */
+/** @typedef {Extract<DebateFrame, { type: "round" }>["groups"]} Groups */
+/** @typedef {Extract<DebateFrame, { type: "debate_result" }>["debate"]} Account */
 
 export class LiveDebate {
   /** @type {ViewNode[]} */
@@ -23,7 +26,7 @@ export class LiveDebate {
   view;
 
   /**
-   * @param {readonly import("./hold-debate.js").Agent[]} agents
+   * @param {Agents} agents
    * @param {string} task
    * @param {{ question: string, choices: DebateView["choices"], passage: string | null }} asked
    */
@@ -72,7 +75,7 @@ export class LiveDebate {
    * Learns which answers of a round are one by value.
    *
    * @param {number} round
-   * @param {readonly Group[]} groups
+   * @param {Groups} groups
    * @returns {boolean} whether a node's mark has changed
    */
   endRound(round, groups) {
@@ -87,7 +90,7 @@ export class LiveDebate {
   }
 
   /**
-   * @param {import("./hold-debate.js").Team} team
+   * @param {Account["team"]} team
    * @param {boolean} consensus
    */
   end(team, consensus) {

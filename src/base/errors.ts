@@ -19,7 +19,8 @@ export const ERROR_CODES = {
   MAGDI_QUEUE_TIMEOUT: "a request waited in the queue longer than allowed",
   MAGDI_OVERLOADED: "the server holds as many connections, or bytes that arrive, as it may",
   MAGDI_NO_AGENTS: "the server was started without agents, so that nobody can debate",
-  MAGDI_DEBATE_BUDGET: "what debates may cost in a day is spent, of all callers or of this one; the day ends at midnight UTC",
+  MAGDI_DEBATE_BUDGET:
+    "what debates may cost in a day is spent, of all callers or of this one; the day ends at midnight UTC",
   MAGDI_AGENTS_FAILED: "no agent of a debate answered",
   MAGDI_CANCELLED: "the caller cancelled the request",
   MAGDI_SHUTTING_DOWN: "the server is draining and accepts no new requests",

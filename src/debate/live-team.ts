@@ -204,6 +204,6 @@ function transcriptWithoutGold(debate: Debate, promptsSha256: string): object {
   return {
     ...transcript,
     gold: null,
-    agents: transcript.agents.map((agent) => ({ ...agent, correct: null })),
+    agents: transcript.agents.map(({ correct: _, ...agent }) => agent),
   };
 }

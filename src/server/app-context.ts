@@ -8,6 +8,7 @@ import type { CancelReason } from "../base/finish-reason.ts";
 import type { Baselines } from "../voting/baselines.ts";
 import type { ServerConfig } from "./config.ts";
 import type { Debates } from "./debate/debates.ts";
+import type { Shadow } from "./debate/shadow.ts";
 import type { DescribedRoute } from "./documentation/route-list.ts";
 import type { LimitWatch } from "./observation/limit-watch.ts";
 import type { Metrics } from "./observation/metrics.ts";
@@ -27,6 +28,8 @@ export interface ServingContext {
   readonly config: ServerConfig;
   /** Null if the server has no agents. */
   readonly debates: Debates | null;
+  /** Null if no answered question is debated in the background. */
+  readonly shadow: Shadow | null;
   /** Null if no traces are collected. */
   readonly tracing: Tracing | null;
 }

@@ -3,6 +3,7 @@
 import Fastify, { type FastifyInstance, LogController } from "fastify";
 import { serializerCompiler, type ZodTypeProvider } from "fastify-type-provider-zod";
 import { type Clock, systemClock } from "../base/clock.ts";
+import { MagdiError } from "../base/errors.ts";
 import { DEFAULT_BUFFER_BYTES } from "../engine/memory-plan.ts";
 import { type Baselines, loadBaselines } from "../voting/baselines.ts";
 import { openApiKeys } from "./access/api-keys.ts";
@@ -18,7 +19,6 @@ import type { ServingContext } from "./app-context.ts";
 import { loadConfig, type ServerConfig } from "./config.ts";
 import { debateRoute } from "./debate/debate-route.ts";
 import type { DebateTeam } from "./debate/debate-team.ts";
-import type { Debates } from "./debate/debates.ts";
 import { type DebatesOptions, openDebates } from "./debate/open-debates.ts";
 import { docsRoute, openApiRoute } from "./documentation/docs-route.ts";
 import { indexRoute, playgroundRoute } from "./documentation/playground-route.ts";
@@ -78,12 +78,14 @@ declare module "fastify" {
   }
 }
 
-/** @throws MagdiError MAGDI_BAD_CONFIG */
+/** @throws MagdiError MAGDI_BAD_CONFIG, MAGDI_NOT_WRITTEN */
 function debatesOf(
   { team, wallMs = Date.now }: AppOptions,
   parts: Omit<DebatesOptions, "team" | "wallMs">,
-): Debates | null {
-  return team === undefined ? null : openDebates({ ...parts, team, wallMs });
+): Pick<ServingContext, "debates" | "shadow"> {
+  if (team !== undefined) return openDebates({ ...parts, team, wallMs });
+  if (parts.config.shadowShare === 0) return { debates: null, shadow: null };
+  throw new MagdiError("MAGDI_BAD_CONFIG", "shadowShare: expected agents beside it, found none");
 }
 
 /**
@@ -120,14 +122,17 @@ export function buildApp(options: AppOptions): FastifyInstance {
   const context: ServingContext = {
     ...{ lifecycle, metrics, baselines, clock, config },
     answers: new AnswerMemory(),
-    debates: debatesOf(options, { config, metrics: metrics.debates, clock, log: app.log }),
+    ...debatesOf(options, { config, metrics: metrics.debates, clock, log: app.log }),
     tracing: options.tracing ?? null,
   };
   app.decorateRequest("caller", null as never); // the first onRequest hook sets both
   app.decorateRequest("trace", null as never);
   app.decorate("apiKeys", apiKeys);
   app.decorate("lifecycle", lifecycle);
-  app.decorate("drain", (timeoutMs: number) => lifecycle.drain(timeoutMs));
+  app.decorate("drain", (timeoutMs: number) => {
+    context.shadow?.stop();
+    return lifecycle.drain(timeoutMs);
+  });
   app.setValidatorCompiler(compileValidator);
   app.setSerializerCompiler(serializerCompiler);
   const routes = collectRoutes(app);
@@ -291,7 +296,7 @@ export function buildApp(options: AppOptions): FastifyInstance {
     stopWatching.push(watchEventLoop(clock, (seconds) => metrics.observeLoopDelay(seconds)));
   });
   app.addHook("preClose", async () => {
-    await lifecycle.drain(0);
+    await app.drain(0);
     stopWatching.push(connections.closeIdle());
   });
   app.addHook("onClose", async () => {
@@ -299,6 +304,7 @@ export function buildApp(options: AppOptions): FastifyInstance {
     closed = true;
     await lifecycle.student?.engine.close();
     await options.tracing?.close();
+    await context.shadow?.close();
     await options.team?.close();
   });
   return app;

@@ -59,7 +59,10 @@ test("an unsure student's answer gives way to the debate's, and both costs are t
   assert.ok(Math.abs(body.comparison.ratio - ratio) < 0.001, "the comparison counts both");
   assert.ok(body.timing.total_ms >= alone.timing.total_ms || body.timing.total_ms > 0);
   assert.equal(await server.metric(outcome(alone.answer === "4" ? "kept" : "changed")), 1);
-  assert.equal(await server.metric('magdi_debate_agent_tokens_total{purpose="escalation",kind="prompt"}') > 0, true);
+  assert.equal(
+    (await server.metric('magdi_debate_agent_tokens_total{purpose="escalation",kind="prompt"}')) > 0,
+    true,
+  );
   assert.equal(await server.metric('magdi_debates_total{purpose="escalation",reason="consensus"}'), 1);
 });
 

@@ -22,6 +22,12 @@ const COUNTERS: Record<string, string[]> = {
   vote_ties_total: [],
   request_success_total: ["finish_reason"],
   request_failures_total: ["reason"],
+  debates_total: ["purpose", "reason"],
+  debate_agent_tokens_total: ["purpose", "kind"],
+  debate_usd_total: ["purpose"],
+  debate_calls_total: ["purpose"],
+  escalations_total: ["task", "outcome"],
+  shadow_debates_total: ["task", "outcome"],
   prefix_cache_hits_total: [],
   prefix_cache_queries_total: [],
 };
@@ -36,12 +42,13 @@ const HISTOGRAMS: Record<string, string[]> = {
   tokens_per_answer: ["task"],
   vote_share: [],
   decided_at_sample: [],
+  debate_seconds: [],
   engine_step_seconds: ["phase"],
   batch_rows: [],
   event_loop_delay_seconds: [],
 };
 const LABELS = new Set(
-  "model endpoint task reason outcome rule finish_reason phase baseline state status key kind version node le".split(
+  "model endpoint task reason outcome rule finish_reason phase baseline state status key kind version node purpose le".split(
     " ",
   ),
 );

@@ -34,36 +34,38 @@ export class DailyBudget {
     this.#wallMs = wallMs;
   }
 
-  add(account: string, { tokens, usd }: Spent): void {
+  /** An account of null is nobody's: it counts in the sum of all alone. */
+  add(account: string | null, { tokens, usd }: Spent): void {
     this.#turnDay();
+    this.#total = { tokens: this.#total.tokens + tokens, usd: this.#total.usd + usd };
+    if (account === null) return;
     const before = this.#accounts.get(account) ?? NOTHING;
     this.#accounts.set(account, { tokens: before.tokens + tokens, usd: before.usd + usd });
-    this.#total = { tokens: this.#total.tokens + tokens, usd: this.#total.usd + usd };
     const [first] = this.#accounts.keys();
     if (this.#accounts.size > MOST_ACCOUNTS && first !== undefined) this.#accounts.delete(first);
   }
 
   /** What an account may still spend today, never below 0; null for no limit. */
-  left(account: string): DailyLimits {
+  left(account: string | null): DailyLimits {
     this.#turnDay();
-    const own = this.#accounts.get(account) ?? NOTHING;
+    const own = account === null ? null : (this.#accounts.get(account) ?? NOTHING);
     const least = (kind: keyof Spent): number | null => {
       const lefts = [
         { limit: this.#all[kind], spent: this.#total[kind] },
-        { limit: this.#perAccount[kind], spent: own[kind] },
+        { limit: own === null ? null : this.#perAccount[kind], spent: own?.[kind] ?? 0 },
       ].flatMap(({ limit, spent }) => (limit === null ? [] : [Math.max(0, limit - spent)]));
       return lefts.length === 0 ? null : Math.min(...lefts);
     };
     return { tokens: least("tokens"), usd: least("usd") };
   }
 
-  hasLeft(account: string): boolean {
+  hasLeft(account: string | null): boolean {
     const { tokens, usd } = this.left(account);
     return tokens !== 0 && usd !== 0;
   }
 
   /** @throws MagdiError MAGDI_DEBATE_BUDGET, with the seconds to midnight */
-  assertLeft(account: string): void {
+  assertLeft(account: string | null): void {
     if (this.hasLeft(account)) return;
     const seconds = Math.ceil((DAY_MS - (this.#wallMs() % DAY_MS)) / 1000);
     throw new MagdiError(

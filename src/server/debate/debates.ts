@@ -32,8 +32,8 @@ export interface DebatesParts {
 
 export interface AskedDebate extends Pick<HoldOptions, "rounds" | "seed" | "vote"> {
   readonly question: TeamQuestion;
-  /** Who pays. */
-  readonly account: string;
+  /** Who pays; null for nobody, where the sum of all alone is bounded. */
+  readonly account: string | null;
   readonly purpose: DebatePurpose;
   /** A bound besides the account's: that of debates in the background. */
   readonly bound?: DailyBudget;
@@ -152,10 +152,10 @@ class OneDebate implements RunningDebate {
     }
   }
 
-  async #place(queue: DebateQueue, account: string): Promise<() => void> {
+  async #place(queue: DebateQueue, account: string | null): Promise<() => void> {
     const { signal } = this.#leave;
     try {
-      const free = await queue.acquire(account, signal);
+      const free = await queue.acquire(account ?? "", signal);
       if (!signal.aborted) return free;
       free();
     } catch (error) {

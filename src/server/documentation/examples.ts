@@ -45,6 +45,23 @@ const completionUsage = {
 
 const completionHead = { created: 1_735_689_600, model: MODEL, system_fingerprint: "fp_3f1c2a", seed: 7 };
 
+const DEBATE = "debate-5f0c8b527a3e4a639d5e0d2f6a1f9b7c";
+
+const debateNode = {
+  agent: "large",
+  round: 0,
+  answer: "7",
+  confidence: 0.9,
+  reasoning: "3 apples and 4 more are 7 apples.",
+  refused: false,
+  model: "large-1",
+  finish_reason: "stop",
+  prompt_tokens: 105,
+  completion_tokens: 38,
+  usd: 0.000039,
+  ms: 1204,
+};
+
 /** By operationId. */
 export const EXAMPLES: Readonly<Record<string, Example>> = {
   reason: {
@@ -61,6 +78,10 @@ export const EXAMPLES: Readonly<Record<string, Example>> = {
         },
       },
       stream: { summary: "The same, streamed", value: { question: QUESTION, samples: 5, stream: true } },
+      escalate: {
+        summary: "Debated by the server's agents if fewer than three of five samples agree",
+        value: { question: QUESTION, samples: 5, early_stop: "off", escalate: { below: 0.6 } },
+      },
     },
     response: {
       id: "reason-5f0c8b52-7a3e-4a63-9d5e-0d2f6a1f9b7c",
@@ -90,6 +111,64 @@ export const EXAMPLES: Readonly<Record<string, Example>> = {
       seed: 1,
     },
     event: { type: "vote", id: "reason-5f0c8b52-7a3e-4a63-9d5e-0d2f6a1f9b7c", votes, remaining: 0 },
+  },
+  debate: {
+    requests: {
+      debate: {
+        summary: "A debate of at most two rounds",
+        value: { question: QUESTION, rounds: 1, seed: 1 },
+      },
+      stream: { summary: "The same, streamed", value: { question: QUESTION, rounds: 1, stream: true } },
+    },
+    response: {
+      id: DEBATE,
+      model: "debate",
+      task: "math",
+      answer: "7",
+      reasoning: "3 apples and 4 more are 7 apples.",
+      votes: [{ answer: "7", count: 2, weight: 1.3, share: 1 }],
+      stop_reason: "consensus",
+      usage: {
+        prompt_tokens: 210,
+        completion_tokens: 71,
+        total_tokens: 281,
+        calls: 2,
+        unreported_calls: 0,
+        usd: 0.000074,
+      },
+      comparison: { baseline: "gsm8k", tokens: 642.3, ratio: 2.286, source: baseline.source },
+      timing: { queue_ms: 0.1, total_ms: 1840.2 },
+      seed: 1,
+      debate: {
+        rounds: 0,
+        decided_in: 0,
+        consensus: true,
+        team: { rescaled: "7", majority: "7", mean_confidence: "7" },
+        agents: [
+          { name: "large", model: "large-1" },
+          { name: "local", model: "other" },
+        ],
+        nodes: [
+          debateNode,
+          { ...debateNode, agent: "local", confidence: 0.8, model: "other", completion_tokens: 33, ms: 1839 },
+        ],
+        missing: [],
+      },
+    },
+    event: { type: "node", id: DEBATE, node: debateNode },
+  },
+  listAgents: {
+    response: {
+      object: "list",
+      data: [
+        { name: "large", model: "large-1", usd_per_million_input: 0.15, usd_per_million_output: 0.6 },
+        { name: "local", model: "other", usd_per_million_input: 0, usd_per_million_output: 0 },
+      ],
+      rounds: 3,
+      timeout_ms: 120_000,
+      allowed: true,
+      budget: { usd_left: 1.95, tokens_left: null },
+    },
   },
   vote: {
     requests: {

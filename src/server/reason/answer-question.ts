@@ -80,6 +80,7 @@ export function answerQuestion(
     const response =
       request.escalate === undefined ? own : await escalation.answer(own, record, request.escalate);
     onFrame({ type: "result", ...response });
+    if (!response.escalated) context.shadow?.offer(question, record);
     return response;
   });
   return {

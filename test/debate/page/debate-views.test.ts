@@ -8,29 +8,43 @@ import { debateList, debateText } from "../../../src/debate/page/debate-text.ts"
 import type { DebateView } from "../../../src/debate/page/debate-view.ts";
 import { findDebate, readDebates } from "../../../src/debate/page/read-debates.ts";
 import { viewOfRecord } from "../../../src/debate/page/view-of-record.ts";
-import { debateFiles, writeDebates } from "../../../src/debate/write-debates.ts";
+import { debateFiles } from "../../../src/debate/write-debates.ts";
+import { magdi } from "../../support/magdi-command.ts";
 import { fixture, scratchFolder } from "../../support/scratch-folder.ts";
-import { held, newFolder, question } from "../support/held-debates.ts";
-import { says } from "../support/scripted-agents.ts";
+import { type Asked, type Reaction, says, scriptedAgents } from "../support/scripted-agents.ts";
 
-const folder = newFolder(scratchFolder());
-const files = debateFiles(folder);
+const folder = scratchFolder();
+const debates = path.join(folder, "debates");
+const files = debateFiles(debates);
 
 /** Of 2+2: a is right, b hears it, c is missing at first and then refuses. Of 3+1 all are right at once. */
+function react({ model, prompt }: Asked): Reaction {
+  if (prompt.includes("3+1")) return { says: says("4") };
+  const isFirst = !prompt.includes("Several agents");
+  if (model === "c") return isFirst ? { status: 500 } : { says: "", refusal: "I will not." };
+  return { says: says(model === "b" && isFirst ? "5" : "4", isFirst ? null : 0.8) };
+}
+
 before(async () => {
-  const { debates } = await held({
-    folder,
-    questions: [question("2+2"), question("3+1")],
-    rounds: 1,
-    limits: { retries: 0 },
-    react({ model, prompt }) {
-      if (prompt.includes("3+1")) return { says: says("4") };
-      const isFirst = !prompt.includes("Several agents");
-      if (model === "c") return isFirst ? { status: 500 } : { says: "", refusal: "I will not." };
-      return { says: says(model === "b" && isFirst ? "5" : "4", isFirst ? null : 0.8) };
-    },
-  });
-  await writeDebates(files, debates, { use: "train", promptsSha256: "x" });
+  const server = await scriptedAgents(react);
+  const file = (name: string, text: string): string => {
+    writeFileSync(path.join(folder, name), text);
+    return path.join(folder, name);
+  };
+  const cost = { usd_per_million_input: 1, usd_per_million_output: 10, retries: 0 };
+  const agents = ["a", "b", "c"].map((name) => ({ name, base_url: server.baseUrl, model: name, ...cost }));
+  const questions = ["2+2", "3+1"].map((id) =>
+    JSON.stringify({ id, question: `What is ${id}?`, answer: "4" }),
+  );
+  const from = [
+    "--agents",
+    file("agents.json", JSON.stringify({ agents })),
+    "--data",
+    file("sums.jsonl", questions.join("\n")),
+  ];
+  const { code, stderr } = await magdi("debate", ...from, "--out", debates, "--rounds", "1");
+  await server.close();
+  assert.equal(code, 0, stderr);
 });
 
 const outline = ({ nodes, answers }: DebateView) => ({
@@ -39,7 +53,7 @@ const outline = ({ nodes, answers }: DebateView) => ({
 });
 
 test("a transcript's view has its nodes by value, who is missing, refuses, heard whom, and what it came to", async () => {
-  const view = await findDebate(folder, "2+2");
+  const view = await findDebate(debates, "2+2");
   assert.deepEqual(outline(view), {
     nodes: [
       ["a", 0, "4", 0],
@@ -92,8 +106,8 @@ test("a graph's view has its edges and labels, and one vote over its last round"
     ],
   );
   const [view] = views;
-  assert.deepEqual(outline(view!), outline(await findDebate(folder, "2+2")));
-  assert.deepEqual(view?.edges, (await findDebate(folder, "2+2")).edges);
+  assert.deepEqual(outline(view!), outline(await findDebate(debates, "2+2")));
+  assert.deepEqual(view?.edges, (await findDebate(debates, "2+2")).edges);
   assert.deepEqual(view?.votes, [{ name: "majority", answer: "4", group: 0 }]);
   assert.equal((await findDebate(files.mags, "3+1")).id, "transcripts/3+1");
 });
@@ -128,10 +142,10 @@ test("what others recorded is shown too: turns, an unknown right answer, an agen
 
 test("an id that is not there suggests near ones; one of several benchmarks is asked for by name", async () => {
   await assert.rejects(
-    findDebate(folder, "2+3"),
+    findDebate(debates, "2+3"),
     /expected the id of one of its 2 debates, found 2\+3; did you mean 2\+2\?/,
   );
-  await assert.rejects(findDebate(folder, "zzzzzz"), /see all of them: magdi debate show/);
+  await assert.rejects(findDebate(debates, "zzzzzz"), /see all of them: magdi debate show/);
   const file = path.join(folder, "two.jsonl");
   const line = (benchmark: string) =>
     JSON.stringify({
@@ -145,11 +159,11 @@ test("an id that is not there suggests near ones; one of several benchmarks is a
   await assert.rejects(findDebate(file, "1"), /expected one debate 1, found 2; name one: x\/1, y\/1/);
   assert.equal((await findDebate(file, "y/1")).benchmark, "y");
   await assert.rejects(findDebate(path.join(folder, "none.jsonl"), "1"), /none\.jsonl/);
-  await assert.rejects(findDebate(path.dirname(folder), "1"), /expected transcripts.jsonl or mags.jsonl/);
+  await assert.rejects(findDebate(folder, "1"), /expected transcripts.jsonl or mags.jsonl/);
 });
 
 test("as text: agents are columns, rounds rows; a list has a line for each", async () => {
-  const text = debateText(await findDebate(folder, "2+2"));
+  const text = debateText(await findDebate(debates, "2+2"));
   const rows = text.split("\n").map((line) => line.split(/ {2,}/));
   assert.deepEqual(
     rows.filter(([name]) => ["round", "0", "1"].includes(name ?? "")),
@@ -162,7 +176,7 @@ test("as text: agents are columns, rounds rows; a list has a line for each", asy
   assert.match(text, /^right answer: 4$/m);
   assert.match(text, /^rescaled confidences: 4 right, majority: 4 right, mean confidence: 4 right$/m);
   assert.match(text, /^5 answers, \d+ tokens of prompts and \d+ generated, \$0\.00\d\d$/m);
-  const list = await debateList(readDebates(folder));
+  const list = await debateList(readDebates(debates));
   assert.match(list, /^2\+2 +sums +2 +no consensus +4 right +What is 2\+2\?$/m);
   assert.match(list, /^3\+1 +sums +1 +consensus +4 right +What is 3\+1\?$/m);
   assert.match(list, /\n2 debates, 1 to consensus$/);

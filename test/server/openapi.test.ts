@@ -206,11 +206,23 @@ test("streams and the WebSocket show every frame", async () => {
     });
   };
   const events = document.paths["/v1/reason"]?.post?.responses["200"]?.content?.["text/event-stream"];
-  const sent = ["accepted", "token", "sample", "vote", "result", "error"];
-  assert.deepEqual(types(events?.schema), sent);
+  const answering = ["accepted", "token", "sample", "vote", "escalate"];
+  const debating = ["debate", "call", "node", "missing", "round"];
+  assert.deepEqual(types(events?.schema), [...answering, ...debating, "result", "error"]);
+  const debates = document.paths["/v1/debate"]?.post?.responses["200"]?.content?.["text/event-stream"];
+  assert.deepEqual(types(debates?.schema), [...debating, "debate_result", "error"]);
   const socket = document.paths["/v1/reason/ws"]?.get;
-  assert.deepEqual(types(socket?.["x-websocket"]?.receives), ["reason", "cancel", "enough", "ping"]);
-  assert.deepEqual(types(socket?.["x-websocket"]?.sends), [...sent, "pong"]);
+  assert.deepEqual(types(socket?.["x-websocket"]?.receives), [
+    "reason",
+    "debate",
+    "cancel",
+    "enough",
+    "ping",
+  ]);
+  assert.deepEqual(types(socket?.["x-websocket"]?.sends), [
+    ...[...answering, "result", ...debating, "debate_result"],
+    ...["error", "pong"],
+  ]);
   assert.ok(socket?.responses["101"]);
   for (const path of ["/v1/chat/completions", "/v1/completions"]) {
     const content = document.paths[path]?.post?.responses["200"]?.content;

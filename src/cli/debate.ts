@@ -4,7 +4,7 @@ import { withSubcommands } from "./command.ts";
 import { DEBATE_FLAGS_HELP, runDebateCommand } from "./debate-run.ts";
 
 const HELP = `Usage: magdi debate --agents FILE --data FILE... --out FOLDER [options]
-       magdi debate report FOLDER...
+       magdi debate report FOLDER... | show FOLDER [ID]
 
 Has two or more agents debate questions, and writes transcripts.jsonl, mags.jsonl (which magdi train takes), report.md,
 report.json with figures, and baselines.json (which magdi serve and magdi eval take as --baselines). Every call is written to
@@ -22,6 +22,7 @@ export const debateCommand = withSubcommands(
     run: runDebateCommand,
   },
   {
+    show: async () => (await import("./debate-show.ts")).debateShowCommand,
     report: async () => (await import("./debate-report.ts")).debateReportCommand,
   },
 );

@@ -72,7 +72,7 @@ test("every route is in the document, and only files of pages are hidden", async
   }
   const hidden = named.filter(({ schema }) => schema?.hide).map(({ url }) => url);
   assert.deepEqual(
-    hidden.filter((url) => !/^\/(docs|playground)\/[\w.-]+\.(js|css|svg)$/.test(url)),
+    hidden.filter((url) => !/^\/(docs|playground)\/[\w.-]+\.(js|css|svg|html)$/.test(url)),
     [],
   );
 });

@@ -20,8 +20,8 @@ import { errorOf, ServerError } from "./server-error.js";
  * @property {(frame: ReasonFrame) => void} onFrame called with all frames except errors
  */
 
-export const REASON_URL = new URL("v1/reason", document.baseURI);
-const SOCKET_URL = new URL("v1/reason/ws", document.baseURI.replace(/^http/, "ws"));
+export const REASON_URL = new URL("../v1/reason", import.meta.url);
+const SOCKET_URL = new URL("../v1/reason/ws", import.meta.url.replace(/^http/, "ws"));
 
 /** The request's id; each question has its own socket. */
 const ID = "question";
@@ -51,7 +51,12 @@ export function ask(question, options) {
       if (tryWebSocket) socket = await openSocket(options.key, abort.signal);
       abort.signal.throwIfAborted();
       if (socket !== null) return await overSocket(socket, question, options.onFrame);
-      await overStream(question, options, abort.signal);
+      await overStream(
+        REASON_URL,
+        question,
+        { ...options, onFrame: (frame) => deliver(frame, options.onFrame) },
+        abort.signal,
+      );
       tryWebSocket = false;
     } catch (error) {
       if (abort.signal.aborted) throw new ServerError("cancelled", { code: CANCELLED });
@@ -125,13 +130,16 @@ function overSocket(socket, question, onFrame) {
 }
 
 /**
+ * Sends a question and passes on the frames of its stream, up to the one for which `onFrame` returns true.
+ *
+ * @param {URL} url
  * @param {object} question
- * @param {AskOptions} options
+ * @param {{ key: string | null, onFrame: (frame: any) => boolean }} options
  * @param {AbortSignal} signal
  */
-async function overStream(question, { key, onFrame }, signal) {
+export async function overStream(url, question, { key, onFrame }, signal) {
   try {
-    const response = await fetch(REASON_URL, {
+    const response = await fetch(url, {
       method: "POST",
       headers: { "content-type": "application/json", ...authorization(key) },
       body: JSON.stringify({ ...question, stream: true }),
@@ -140,7 +148,7 @@ async function overStream(question, { key, onFrame }, signal) {
     if (!response.ok || response.body === null) throw await errorOf(response);
     for await (const data of readEvents(response.body)) {
       if (data === "[DONE]") break;
-      if (deliver(JSON.parse(data), onFrame)) return;
+      if (onFrame(JSON.parse(data))) return;
     }
   } catch (error) {
     if (error instanceof TypeError) throw new ServerError(`the server cannot be reached (${error.message})`);

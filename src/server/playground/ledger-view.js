@@ -1,5 +1,6 @@
 // The cost of an answer in tokens and time, compared with a debate.
 import { bar, byId, element } from "./dom.js";
+import { number, tokens } from "./numbers.js";
 
 /** @typedef {import("../reason/schema.ts").ReasonResponse} ReasonResponse */
 
@@ -59,13 +60,7 @@ function promptDetail({ prompt_tokens: all, prompt_tokens_computed: computed }, 
  */
 function comparisonOf(own, { tokens: debate, ratio, source }) {
   const most = Math.max(own, debate);
-  const times = ratio >= 1 ? ratio : 1 / ratio;
-  const verdict = element(
-    "p",
-    { className: "ratio" },
-    element("strong", { className: "times", textContent: `${times.toFixed(1)}×` }),
-    ratio >= 1 ? " fewer tokens than a debate" : " as many tokens as a debate",
-  );
+  const verdict = ratioLine(ratio, "fewer tokens than a debate", "as many tokens as a debate");
   const rows = element(
     "ul",
     { className: "votes" },
@@ -76,12 +71,27 @@ function comparisonOf(own, { tokens: debate, ratio, source }) {
 }
 
 /**
+ * @param {number} ratio the debate's tokens over those of the answer
+ * @param {string} fewer
+ * @param {string} more
+ */
+export function ratioLine(ratio, fewer, more) {
+  const times = ratio >= 1 ? ratio : 1 / ratio;
+  return element(
+    "p",
+    { className: "ratio" },
+    element("strong", { className: "times", textContent: `${times.toFixed(1)}×` }),
+    ` ${ratio >= 1 ? fewer : more}`,
+  );
+}
+
+/**
  * @param {string} name
  * @param {number} cost
  * @param {number} share
  * @param {string} className
  */
-function costRow(name, cost, share, className) {
+export function costRow(name, cost, share, className) {
   return element(
     "li",
     {},
@@ -104,16 +114,6 @@ function entry(term, value, detail) {
     element("dd", { textContent: value }),
     element("dd", { className: "hint", textContent: detail }),
   );
-}
-
-/** @param {number} count */
-function tokens(count) {
-  return `${number(count)} ${count === 1 ? "token" : "tokens"}`;
-}
-
-/** @param {number} value */
-function number(value) {
-  return value.toLocaleString("en", { maximumFractionDigits: 1 });
 }
 
 /** @param {number | null} ms */

@@ -1,4 +1,4 @@
-// The question form: reads it as the body of POST /v1/reason and shows the server's errors at their fields. Validation is
+// The question form: reads its fields as a request's body and shows the server's errors at their fields. Validation is
 // left to the server.
 import { ChoicesEditor } from "./choices-editor.js";
 import { byId, element } from "./dom.js";
@@ -6,7 +6,8 @@ import { EXAMPLES } from "./examples.js";
 
 /** Fields that are omitted from the body if they have the server's default. */
 const DEFAULTS = /** @type {const} */ ({ samples: "1", vote: "majority", early_stop: "exact" });
-const NUMBERS = /** @type {const} */ (["samples", "temperature", "max_tokens", "top_p", "top_k", "seed"]);
+const NUMBERS = ["samples", "rounds", "temperature", "max_tokens", "top_p", "top_k", "seed"];
+const SELECTS = ["vote", "early_stop"];
 
 export class QuestionForm {
   #form = byId("form", HTMLFormElement);
@@ -36,7 +37,11 @@ export class QuestionForm {
     }
   }
 
-  /** @returns {Record<string, unknown>} */
+  /**
+   * The fields that the page has and that are filled in.
+   *
+   * @returns {Record<string, unknown>}
+   */
   read() {
     /** @type {Record<string, unknown>} */
     const body = { question: this.#question.value };
@@ -45,11 +50,14 @@ export class QuestionForm {
     if (choices.length > 0) body.choices = choices;
     if (this.#passage.value.trim() !== "") body.passage = this.#passage.value;
     for (const name of NUMBERS) {
-      const text = byId(name, HTMLInputElement).value.trim();
+      const field = document.getElementById(name);
+      const text = field instanceof HTMLInputElement ? field.value.trim() : "";
       if (text !== "") body[name] = numberOr(text);
     }
-    body.vote = byId("vote", HTMLSelectElement).value;
-    body.early_stop = byId("early_stop", HTMLSelectElement).value;
+    for (const name of SELECTS) {
+      const field = document.getElementById(name);
+      if (field instanceof HTMLSelectElement) body[name] = field.value;
+    }
     for (const [name, value] of Object.entries(DEFAULTS)) if (String(body[name]) === value) delete body[name];
     return body;
   }
@@ -66,11 +74,21 @@ export class QuestionForm {
   /**
    * Shows the server's error message and focuses the field that it names.
    *
-   * @param {{ message: string, param: string | null, requestId: string | null }} error
+   * @param {{ message: string, param: string | null, requestId: string | null, retryAfter: string | null }} error
    */
-  showError({ message, param, requestId }) {
+  showError({ message, param, requestId, retryAfter }) {
     this.clearError();
     this.#error.append(element("p", { textContent: message }));
+    if (retryAfter !== null) {
+      const seconds = Number(retryAfter);
+      const words =
+        seconds < 120
+          ? `${seconds} s`
+          : seconds < 7200
+            ? `${Math.ceil(seconds / 60)} min`
+            : `${Math.ceil(seconds / 3600)} h`;
+      this.#error.append(element("p", { className: "hint", textContent: `Try again in ${words}.` }));
+    }
     if (requestId !== null) {
       this.#error.append(element("p", { className: "hint", textContent: `request ${requestId}` }));
     }

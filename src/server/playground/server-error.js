@@ -3,7 +3,7 @@
 export class ServerError extends Error {
   /**
    * @param {string} message
-   * @param {{ status?: number, param?: string | null, code?: string | null, requestId?: string | null }} [details]
+   * @param {{ status?: number, param?: string | null, code?: string | null, requestId?: string | null, retryAfter?: string | null }} [details]
    */
   constructor(message, details = {}) {
     super(message);
@@ -14,6 +14,8 @@ export class ServerError extends Error {
     this.param = details.param ?? null;
     this.code = details.code ?? null;
     this.requestId = details.requestId ?? null;
+    /** In how many seconds to ask again, as the server says it. */
+    this.retryAfter = details.retryAfter ?? null;
   }
 }
 
@@ -24,7 +26,11 @@ export class ServerError extends Error {
  */
 export async function errorOf(response) {
   const text = await response.text();
-  const shared = { status: response.status, requestId: response.headers.get("x-request-id") };
+  const shared = {
+    status: response.status,
+    requestId: response.headers.get("x-request-id"),
+    retryAfter: response.headers.get("retry-after"),
+  };
   try {
     const { message, param, code } = JSON.parse(text).error;
     return new ServerError(String(message), { ...shared, param, code });

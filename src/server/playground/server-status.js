@@ -5,7 +5,8 @@ import { errorOf } from "./server-error.js";
 
 const NOT_READY_POLL_MS = 1000;
 const READY_POLL_MS = 15_000;
-const MODELS = "v1/models";
+const MODELS = new URL("../v1/models", import.meta.url);
+const READY = new URL("../ready", import.meta.url);
 
 /** @type {Readonly<Record<string, string>>} */
 const WORDS = {
@@ -47,7 +48,7 @@ export function watchServer({ key, onUnauthorized, onModel }) {
     let next = READY_POLL_MS;
     try {
       if (document.visibilityState === "visible") {
-        const { status } = await (await fetch("ready")).json();
+        const { status } = await (await fetch(READY)).json();
         show(String(status));
         if (status !== "ready") next = NOT_READY_POLL_MS;
         else if (!named) await fetchModel();

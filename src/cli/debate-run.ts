@@ -10,10 +10,11 @@ import type { Agent } from "../debate/agent.ts";
 import { openAgents, readAgents } from "../debate/agents-file.ts";
 import { CallJournal } from "../debate/call-journal.ts";
 import { Caller } from "../debate/caller.ts";
+import { ConvincingSamples } from "../debate/convincing-samples.ts";
 import type { DebateParts } from "../debate/debate.ts";
 import { estimateDebates, sampledQuestions } from "../debate/debate-estimate.ts";
 import { DebateLedger } from "../debate/debate-ledger.ts";
-import { DebatePrompts } from "../debate/debate-prompts.ts";
+import { DebatePrompts, type ShownSamples } from "../debate/debate-prompts.ts";
 import { debatePage, debateReport } from "../debate/debate-report.ts";
 import { type DebatesRun, runDebates } from "../debate/run-debates.ts";
 import {
@@ -44,6 +45,11 @@ const FLAGS = z.object({
     .nullable()
     .default(null)
     .describe("prompts that replace those of the same names"),
+  convincing: text("a file of samples", "FILE")
+    .nullable()
+    .default(null)
+    .describe("show each agent what convinced the others, from magdi debate convince"),
+  convincingSamples: wholeNumber(1, 64).default(4).describe("samples of each other agent for --convincing"),
   use: oneOf(USES)
     .default("train")
     .describe("take questions with this use; those without one are for training"),
@@ -91,7 +97,7 @@ export async function runDebateCommand(argv: readonly string[]): Promise<number>
   const read = await readQuestionFiles(data, values, "train");
   for (const problem of read.flatMap(({ skipped }) => skipped)) process.stderr.write(`skipped ${problem}\n`);
   const questions = read.flatMap((file) => file.questions);
-  const prompts = DebatePrompts.load(values.prompts);
+  const prompts = DebatePrompts.load(values.prompts, await shownSamples(values, agentsFile, questions));
   const agents = await openedAgents(agentsFile);
   const stop = new StopSignals(() =>
     process.stderr.write("\nmagdi debate: ends after the running calls; a second signal ends it at once\n"),
@@ -124,13 +130,13 @@ export async function runDebateCommand(argv: readonly string[]): Promise<number>
       const asked = sampledQuestions(questions, values.estimateQuestions);
       const result = await debated(asked, debating, progress);
       process.stdout.write(`${estimateText(debating, result)}\n`);
-      return ended(result, stop);
+      return ended(result.stopped, stop);
     }
     const result = await debated(questions, debating, progress);
     await written(debating, result, values.use);
     if (values.authorsFormat) await writeAuthorsFormat(debateFiles, result.debates);
     process.stdout.write(`${sumsText(ledger)}\n${debateFiles.mags}, ${debateFiles.page}\n`);
-    return ended(result, stop);
+    return ended(result.stopped, stop);
   } finally {
     progress.end();
     stop.close();
@@ -139,14 +145,36 @@ export async function runDebateCommand(argv: readonly string[]): Promise<number>
   }
 }
 
-async function openedAgents(file: string): Promise<Agent[]> {
+/** Says where there are fewer samples than should be shown. */
+async function shownSamples(
+  { convincing, convincingSamples }: Flags,
+  agentsFile: string,
+  questions: readonly Question[],
+): Promise<ShownSamples | null> {
+  if (convincing === null) return null;
+  const samples = await ConvincingSamples.read(convincing, convincingSamples);
+  const agents = readAgents(agentsFile).map(({ name }) => name);
+  const areShown = questions.some((question) =>
+    agents.some((agent) => samples.shownTo(agent, question, agents).length > 0),
+  );
+  if (!areShown) {
+    throw new MagdiError(
+      "MAGDI_BAD_CONFIG",
+      `${convincing}: expected samples of ${agents.join(", ")} for the data sets or tasks of the questions, found none`,
+    );
+  }
+  for (const gap of samples.gaps(questions, agents)) process.stderr.write(`${convincing}: ${gap}\n`);
+  return { samples, agents };
+}
+
+export async function openedAgents(file: string): Promise<Agent[]> {
   const specs = readAgents(file).map(async (spec) =>
     "student" in spec ? { ...spec, student: await studentFolder(spec.student) } : spec,
   );
   return openAgents(await Promise.all(specs), process.env);
 }
 
-function assertPriced(agents: readonly Agent[], maxCost: Flags["maxCost"]): void {
+export function assertPriced(agents: readonly Agent[], maxCost: Flags["maxCost"]): void {
   const unknown = agents.find(
     ({ prices }) => prices.inputUsdPerMillion === null || prices.outputUsdPerMillion === null,
   );
@@ -186,8 +214,9 @@ function callsOf(ledger: DebateLedger): number {
 /** Writes what there is, of a stopped run too. */
 async function written(debating: Debating, { debates }: DebatesRun, use: Use): Promise<void> {
   const { agents, files: debateFiles, prompts, ledger, questions } = debating;
-  const counts = await writeDebates(debateFiles, debates, { use, promptsSha256: prompts.sha256 });
-  const report = debateReport(debates, questions.length, agents, ledger, prompts.sha256);
+  const { sha256: promptsSha256, convincing } = prompts;
+  const counts = await writeDebates(debateFiles, debates, { use, promptsSha256, convincing });
+  const report = debateReport(debates, questions.length, agents, ledger, promptsSha256);
   writeJson(debateFiles.report, report);
   writeWholeFile(debateFiles.page, debatePage(report));
   const baselines = baselinesOf(
@@ -207,7 +236,7 @@ async function written(debating: Debating, { debates }: DebatesRun, use: Use): P
   }
 }
 
-function sumsText(ledger: DebateLedger): string {
+export function sumsText(ledger: DebateLedger): string {
   const sums = [...ledger.byAgent().values()];
   const tokens = sums.reduce((sum, one) => sum + one.promptTokens + one.completionTokens, 0);
   const usd = sums.reduce((sum, one) => sum + (one.usd ?? 0), 0);
@@ -227,11 +256,11 @@ of these already paid for: ${sumsText(ledger)}`;
 }
 
 /** @throws what ended the run, other than a signal or the budget */
-function ended({ stopped }: DebatesRun, stop: StopSignals): number {
+export function ended(stopped: unknown, stop: StopSignals, command = "debate"): number {
   if (stopped === undefined) return 0;
   const isBudget = stopped instanceof MagdiError && stopped.code === "MAGDI_CANCELLED";
   if (!stop.signal.aborted && !isBudget) throw stopped;
   const reason = isBudget ? stopped.message : "stopped";
-  process.stderr.write(`magdi debate: ${reason}; run the same command again to continue\n`);
+  process.stderr.write(`magdi ${command}: ${reason}; run the same command again to continue\n`);
   return isBudget ? 1 : stop.exitCode;
 }

@@ -4,6 +4,7 @@ import { withSubcommands } from "./command.ts";
 import { DEBATE_FLAGS_HELP, runDebateCommand } from "./debate-run.ts";
 
 const HELP = `Usage: magdi debate --agents FILE --data FILE... --out FOLDER [options]
+       magdi debate convince --agents FILE --data FILE... --out FILE
 
 Has two or more agents debate questions, and writes transcripts.jsonl, mags.jsonl (which magdi train takes), report.md,
 report.json and baselines.json (which magdi serve and magdi eval take as --baselines). Every call is written to
@@ -20,5 +21,7 @@ export const debateCommand = withSubcommands(
     help: HELP,
     run: runDebateCommand,
   },
-  {},
+  {
+    convince: async () => (await import("./debate-convince.ts")).debateConvinceCommand,
+  },
 );

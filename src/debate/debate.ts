@@ -83,7 +83,7 @@ export async function holdDebate(
     round: number,
     before: readonly SpokenNode[] | null,
   ): Promise<SpokenNode | MissingNode> {
-    const messages = prompts.render(question, agent.form, before);
+    const messages = prompts.render(question, agent, before);
     const key = { dataset, id, round, agent: agent.name };
     const { line, reply } = await caller.call(agent, key, messages, callSeed(settings.seed, key));
     if (reply === null) return { agent: agent.name, round, error: line.error ?? "" };
@@ -102,7 +102,7 @@ async function allOf<T>(running: readonly Promise<T>[]): Promise<T[]> {
 }
 
 /** A call's seed does not depend on other questions; 31 bits, which every server accepts. */
-function callSeed(
+export function callSeed(
   seed: number,
   {
     dataset,

@@ -2,17 +2,20 @@
 
 import { labelOf } from "../mag/labels.ts";
 import type { Use } from "../mag/mag-schema.ts";
+import type { ConvincingSamples } from "./convincing-samples.ts";
 import type { Debate } from "./debate.ts";
 
 export interface TranscriptContext {
   readonly use: Use;
   readonly promptsSha256: string;
+  /** Null where agents were shown none. */
+  readonly convincing: Pick<ConvincingSamples, "sha256" | "perAgent"> | null;
 }
 
 /** A transcript as JSON. */
 export function transcriptOf(
   { question, nodes, missing, rounds, consensus, team }: Debate,
-  { use, promptsSha256 }: TranscriptContext,
+  { use, promptsSha256, convincing }: TranscriptContext,
 ) {
   const { dataset, id, task, choices, passage, gold } = question;
   return {
@@ -51,6 +54,8 @@ export function transcriptOf(
       mean_confidence: team.meanConfidence,
     },
     prompts_sha256: promptsSha256,
+    convincing_sha256: convincing?.sha256 ?? null,
+    convincing_samples: convincing?.perAgent ?? null,
   };
 }
 

@@ -48,7 +48,7 @@ export const IMPORT_FORMATS = {
 export type ImportFormat = keyof typeof IMPORT_FORMATS;
 
 /** Some sources write answers as numbers or booleans. */
-const scalar = z
+export const answerScalar = z
   .union([z.string(), z.number(), z.boolean()], {
     error: ({ input }) => `expected a text, a number, true or false, found ${shown(input)}`,
   })
@@ -64,9 +64,10 @@ const text = z
   .optional()
   .transform((said) => (Array.isArray(said) ? said.join(" ") : (said ?? "")));
 
-const choices = listUpTo(
+/** Texts, or labels with texts. */
+export const choiceList = listUpTo(
   MOST_CHOICES,
-  z.union([z.string(), z.object({ label: scalar, text: z.string() })], {
+  z.union([z.string(), z.object({ label: answerScalar, text: z.string() })], {
     error: ({ input }) => `expected a text or {label, text}, found ${shown(input)}`,
   }),
 ).nullish();
@@ -79,9 +80,9 @@ const transcript = z.object({
   debate: z.string().optional(),
   setting: z.string().optional(),
   question: z.string().min(1),
-  choices,
+  choices: choiceList,
   passage: z.string().nullish(),
-  gold: scalar,
+  gold: answerScalar,
   use: z.enum(USES).optional(),
   agents: listUpTo(
     MOST_NODES,
@@ -90,7 +91,7 @@ const transcript = z.object({
       round: z.int().min(0).default(0),
       turn: z.int().min(0).optional(),
       reasoning: text,
-      answer: scalar.nullish(),
+      answer: answerScalar.nullish(),
       correct: z.boolean().optional(),
     }),
   ),
@@ -101,13 +102,13 @@ const agentsRecord = transcript.required({ question_id: true, use: true });
 const released = z
   .object({
     question: z.string().min(1),
-    gold_answer: scalar,
-    options: choices,
-    choices,
-    id: scalar.optional(),
+    gold_answer: answerScalar,
+    options: choiceList,
+    choices: choiceList,
+    id: answerScalar.optional(),
   })
   .catchall(z.unknown());
-const releasedOutput = z.object({ reasoning: text, answer: scalar.nullish() }).nullable();
+const releasedOutput = z.object({ reasoning: text, answer: answerScalar.nullish() }).nullable();
 
 /** @throws MAGDI_BAD_FILE with `where` and every wrong field */
 export function importedRecord(value: unknown, format: ImportFormat, where: string): ImportedRecord {
@@ -138,7 +139,7 @@ function fromTranscript(record: z.output<typeof transcript>, where: string): Imp
     task: record.task ?? null,
     variant: record.debate ?? record.setting ?? null,
     question: record.question,
-    choices: labelled(record.choices, record.gold, `${where}: gold`),
+    choices: labelledChoices(record.choices, record.gold, `${where}: gold`),
     passage: record.passage ?? null,
     gold: record.gold,
     use: record.use ?? null,
@@ -163,7 +164,11 @@ const LABELLED = /^\s*\(?([A-Z]|\d{1,2})[).:]\s*(?=\S)/;
  * Choices with their own labels, else A, B, … or, when the gold answer is a position from 1 and not a choice's text, 1, 2, …
  * @throws MAGDI_BAD_FILE for a position from 0
  */
-function labelled(list: z.output<typeof choices>, gold: string, where: string): Choice[] | null {
+export function labelledChoices(
+  list: z.output<typeof choiceList>,
+  gold: string,
+  where: string,
+): Choice[] | null {
   if (list === null || list === undefined || list.length === 0) return null;
   const matches = list.map((choice) => (typeof choice === "string" ? LABELLED.exec(choice) : null));
   const labels = matches.map((match) => match?.[1]);
@@ -206,7 +211,7 @@ function fromReleased(record: z.output<typeof released>, where: string): Importe
     task: null,
     variant: null,
     question: record.question,
-    choices: labelled(record.choices ?? record.options, record.gold_answer, `${where}: gold_answer`),
+    choices: labelledChoices(record.choices ?? record.options, record.gold_answer, `${where}: gold_answer`),
     passage: null,
     gold: record.gold_answer,
     use: null,

@@ -98,7 +98,7 @@ test("the importer reads transcripts and the authors' format as the same graph, 
     const read = importedRecord(parsed, format, "here");
     return { format, mag: magOf(read, { source: "debates.jsonl", where: "here" }, {}, noCounts()) };
   };
-  const transcript = imported(transcriptOf(debate, { use: "train", promptsSha256: "" }));
+  const transcript = imported(transcriptOf(debate, { use: "train", promptsSha256: "", convincing: null }));
   const authors = imported(authorsRecordOf(debate));
   assert.deepEqual([transcript.format, authors.format], ["agents", "magdi"]);
   assert.deepEqual(

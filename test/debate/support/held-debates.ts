@@ -52,6 +52,8 @@ export interface HeldOptions {
   readonly names?: readonly string[];
   readonly questions?: readonly Question[];
   readonly rounds?: number;
+  /** Default: those that are shipped. */
+  readonly prompts?: DebatePrompts;
   readonly limits?: Partial<AgentLimits>;
   readonly budget?: Partial<Budget>;
   readonly clock?: SkippingClock;
@@ -83,7 +85,8 @@ export async function held(options: HeldOptions): Promise<Held> {
   });
   const settings = { rounds: options.rounds ?? 3, seed: 0 };
   try {
-    const run = await runDebates(questions, { agents, prompts: DebatePrompts.load(null), caller, settings });
+    const prompts = options.prompts ?? DebatePrompts.load(null);
+    const run = await runDebates(questions, { agents, prompts, caller, settings });
     return { ...run, server, ledger, lines: journal.lines, clock, journalFile };
   } finally {
     journal.close();

@@ -134,7 +134,7 @@ export async function runDebateCommand(argv: readonly string[]): Promise<number>
     }
     const result = await debated(questions, debating, progress);
     await written(debating, result, values.use);
-    if (values.authorsFormat) await writeAuthorsFormat(debateFiles, result.debates);
+    if (values.authorsFormat) await writeAuthorsFormat(debateFiles, result.debates, values.use);
     process.stdout.write(`${sumsText(ledger)}\n${debateFiles.mags}, ${debateFiles.page}\n`);
     return ended(result.stopped, stop);
   } finally {

@@ -9,7 +9,7 @@ import { checked, isObject } from "../base/files/json-file.ts";
 import { readJsonRecords } from "../base/files/json-records.ts";
 import { readRegularFile } from "../base/files/regular-file.ts";
 import type { Question } from "../eval/question-formats.ts";
-import { answerScalar, choiceList, labelledChoices } from "../mag/import-formats.ts";
+import { answerScalar, choiceList, labelledChoices } from "../mag/imported-choices.ts";
 import { hasGold } from "../mag/labels.ts";
 import { questionKey } from "../mag/question-split.ts";
 

@@ -60,16 +60,19 @@ export function transcriptOf(
 }
 
 /**
- * A debate in the format of MAGDi's released code: `AGENT_output_ROUND`, null for a missing node. It has no passage, and the
- * task is left to its reader. A node that says nothing at all counts there as missing.
+ * A debate in the format of MAGDi's released code: `AGENT_output_ROUND`, null for a missing node. That code passes over
+ * `benchmark`, `task`, `use` and `passage`. A node that says nothing at all counts there as missing.
  */
-export function authorsRecordOf({ question, nodes, missing }: Debate) {
-  const { id, gold, choices } = question;
+export function authorsRecordOf({ question, nodes, missing }: Debate, use: Use) {
+  const { dataset, id, task, gold, choices, passage } = question;
   return {
     id,
+    benchmark: dataset,
+    ...{ task, use },
     question: question.question,
     gold_answer: gold,
     ...(choices === null ? {} : { options: choices }),
+    ...(passage === null ? {} : { passage }),
     ...Object.fromEntries([
       ...nodes.map(({ agent, round, reasoning, answer, confidence }) => [
         `${agent}_output_${round}`,

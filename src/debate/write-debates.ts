@@ -7,6 +7,7 @@ import { JsonLinesWriter } from "../base/files/json-lines-writer.ts";
 import { writeWholeFile } from "../base/files/whole-file.ts";
 import { writing } from "../base/files/write-errors.ts";
 import { importMags } from "../mag/import-mags.ts";
+import type { Use } from "../mag/mag-schema.ts";
 import type { ImportCounts } from "../mag/record-to-mag.ts";
 import type { Debate } from "./debate.ts";
 import { authorsRecordOf, type TranscriptContext, transcriptOf } from "./transcript.ts";
@@ -57,8 +58,15 @@ export async function writeDebates(
 }
 
 /** The debates in the format of MAGDi's released code. @throws MAGDI_NOT_WRITTEN */
-export async function writeAuthorsFormat(files: DebateFiles, debates: readonly Debate[]): Promise<void> {
-  await writeLines(files.authors, debates.map(authorsRecordOf));
+export async function writeAuthorsFormat(
+  files: DebateFiles,
+  debates: readonly Debate[],
+  use: Use,
+): Promise<void> {
+  await writeLines(
+    files.authors,
+    debates.map((debate) => authorsRecordOf(debate, use)),
+  );
 }
 
 async function writeLines(file: string, records: Iterable<unknown> | AsyncIterable<unknown>): Promise<void> {

@@ -112,13 +112,11 @@ function questionOf(
   const gold = task === "yes-no" && canonicalAnswer(task, told) === null ? yesNo(told, "answer") : told;
   const id = read.id ?? `${dataset}-${raw.name ?? contentName(read, unnamed)}`;
   const explanation = explanationIn(fields);
+  const use = useOf(fields);
   const question = {
-    ...read,
-    gold,
-    dataset,
-    id,
-    task,
+    ...{ ...read, gold, dataset, id, task },
     ...(explanation === undefined ? {} : { explanation }),
+    ...(use === null ? {} : { use }),
   };
   return { question, place };
 }

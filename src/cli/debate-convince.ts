@@ -21,7 +21,8 @@ import { EXPLANATION_FIELDS } from "../eval/explanation.ts";
 import { questionsOf } from "../mag/import-mags.ts";
 import { questionKey } from "../mag/question-split.ts";
 import { parseFlags, type Subcommand, usageError } from "./command.ts";
-import { assertPriced, ended, openedAgents, sumsText } from "./debate-run.ts";
+import { assertPriced, ended, openedAgents } from "./debate-run.ts";
+import { sumsText } from "./debate-sums.ts";
 import { terminalProgress } from "./progress.ts";
 import { StopSignals } from "./signals.ts";
 

@@ -1,36 +1,37 @@
-// Holds the debates of one run for a command: flags, agents, progress, signals, and what is written at the end.
+// Holds the debates of one run for a command: flags, agents, journal, signals, and what it exits with.
 
 import { z } from "zod";
 import { systemClock } from "../base/clock.ts";
 import { MagdiError } from "../base/errors.ts";
-import { writeWholeFile } from "../base/files/whole-file.ts";
-import { bareFlag, files, numberThat, oneOf, text, wholeNumber } from "../base/settings/kinds.ts";
+import { lockFolder } from "../base/files/run-lock.ts";
+import {
+  bareFlag,
+  files,
+  listOf,
+  numberThat,
+  oneOf,
+  settingFacts,
+  text,
+  wholeNumber,
+} from "../base/settings/kinds.ts";
 import { helpLines } from "../base/settings/setting.ts";
 import type { Agent } from "../debate/agent.ts";
 import { openAgents, readAgents } from "../debate/agents-file.ts";
 import { CallJournal } from "../debate/call-journal.ts";
 import { Caller } from "../debate/caller.ts";
-import { ConvincingSamples } from "../debate/convincing-samples.ts";
-import type { DebateParts } from "../debate/debate.ts";
-import { estimateDebates, sampledQuestions } from "../debate/debate-estimate.ts";
+import { sampledQuestions } from "../debate/debate-estimate.ts";
 import { DebateLedger } from "../debate/debate-ledger.ts";
-import { DebatePrompts, type ShownSamples } from "../debate/debate-prompts.ts";
-import { debatePage, debateReport } from "../debate/debate-report.ts";
-import { type DebatesRun, runDebates } from "../debate/run-debates.ts";
-import {
-  baselinesOf,
-  makeDebateFolder,
-  writeAuthorsFormat,
-  writeDebates,
-  writeJson,
-} from "../debate/write-debates.ts";
+import { DebatePrompts } from "../debate/debate-prompts.ts";
+import { makeDebateFolder } from "../debate/write-debates.ts";
 import { readQuestionFiles } from "../eval/evaluation.ts";
-import type { Question } from "../eval/question-formats.ts";
-import { USES, type Use } from "../mag/mag-schema.ts";
+import { USES } from "../mag/mag-schema.ts";
 import { parseFlags, usageError } from "./command.ts";
-import { durationText } from "./duration.ts";
-import { type Progress, terminalProgress } from "./progress.ts";
+import { estimateFromFolders, estimateOfRun } from "./debate-estimate.ts";
+import { type Debating, debated, sampled, written } from "./debate-steps.ts";
+import { sumsText } from "./debate-sums.ts";
+import { terminalProgress } from "./progress.ts";
 import { studentFolder } from "./run-folder.ts";
+import { shownSamples } from "./shown-samples.ts";
 import { StopSignals } from "./signals.ts";
 
 const FLAGS = z.object({
@@ -72,41 +73,53 @@ const FLAGS = z.object({
     .describe("stop when prompts and answers have so many tokens, earlier runs in FOLDER included"),
   estimate: bareFlag().describe("debate a few questions and say what all will cost; their answers are kept"),
   estimateQuestions: wholeNumber(1).default(4).describe("questions of each data set for --estimate"),
+  estimateFrom: files("a folder of debates", "FOLDER...")
+    .exactOptional()
+    .describe("say what all will cost from earlier debates, and ask nothing"),
+  selfConsistency: listOf("an agent's name")
+    .register(settingFacts, { placeholder: "AGENT,..." })
+    .exactOptional()
+    .describe("sample these agents alone, until they cost as much as the debates"),
   authorsFormat: bareFlag().describe("write authors.jsonl too, in the format of MAGDi's released code"),
   fresh: bareFlag().describe("start over: throw away what an earlier run paid for"),
 });
-type Flags = z.output<typeof FLAGS>;
 
 export const DEBATE_FLAGS_HELP = helpLines(FLAGS);
-
-interface Debating extends DebateParts {
-  readonly caller: Caller;
-  readonly journal: CallJournal;
-  readonly ledger: DebateLedger;
-  readonly questions: readonly Question[];
-  readonly files: ReturnType<typeof makeDebateFolder>;
-}
 
 /** Resolves to the exit code: 0, 1 when the budget is used up, or 130 or 143 after a signal. */
 export async function runDebateCommand(argv: readonly string[]): Promise<number> {
   const { values } = parseFlags("debate", argv, FLAGS);
-  const { agents: agentsFile, data, out } = values;
-  if (agentsFile === undefined || data === undefined || out === undefined) {
-    throw usageError("debate", "--agents FILE, --data FILE... and --out FOLDER");
+  const { agents: agentsFile, data, out, estimateFrom } = values;
+  if (agentsFile === undefined || data === undefined || (out === undefined && estimateFrom === undefined)) {
+    throw usageError(
+      "debate",
+      "--agents FILE, --data FILE... and --out FOLDER (or --estimate-from FOLDER...)",
+    );
   }
   const read = await readQuestionFiles(data, values, "train");
   for (const problem of read.flatMap(({ skipped }) => skipped)) process.stderr.write(`skipped ${problem}\n`);
   const questions = read.flatMap((file) => file.questions);
-  const prompts = DebatePrompts.load(values.prompts, await shownSamples(values, agentsFile, questions));
+  if (estimateFrom !== undefined) {
+    if (values.estimate) throw usageError("debate", "--estimate or --estimate-from, not both");
+    const specs = readAgents(agentsFile);
+    process.stdout.write(`${await estimateFromFolders(estimateFrom, questions, specs, values)}\n`);
+    return 0;
+  }
+  const { convincing, convincingSamples } = values;
+  const shown = await shownSamples(convincing, convincingSamples, agentsFile, questions);
+  const prompts = DebatePrompts.load(values.prompts, shown);
   const agents = await openedAgents(agentsFile);
   const stop = new StopSignals(() =>
     process.stderr.write("\nmagdi debate: ends after the running calls; a second signal ends it at once\n"),
   );
   const progress = terminalProgress(process.stderr);
+  let unlock: (() => void) | null = null;
   let journal: CallJournal | null = null;
   try {
     assertPriced(agents, values.maxCost);
-    const debateFiles = makeDebateFolder(out);
+    const alone = namedAgents(agents, values.selfConsistency ?? []);
+    const debateFiles = makeDebateFolder(out!); // asked for above
+    unlock = lockFolder(out!, "wait for its end, or name another --out");
     journal = CallJournal.open(debateFiles.journal, { fresh: values.fresh ?? false });
     const ledger = new DebateLedger(agents, journal.lines);
     const caller = new Caller({
@@ -116,55 +129,30 @@ export async function runDebateCommand(argv: readonly string[]): Promise<number>
       jitter: Math.random,
       signal: stop.signal,
     });
-    const debating = {
-      agents,
-      prompts,
+    const debating: Debating = {
+      ...{ agents, alone, prompts, caller, ledger, questions },
       settings: values,
-      caller,
-      journal,
-      ledger,
-      questions,
+      folder: out!,
       files: debateFiles,
     };
     if (values.estimate) {
       const asked = sampledQuestions(questions, values.estimateQuestions);
       const result = await debated(asked, debating, progress);
-      process.stdout.write(`${estimateText(debating, result)}\n`);
+      process.stdout.write(`${await estimateOfRun(debating, result)}\n`);
       return ended(result.stopped, stop);
     }
     const result = await debated(questions, debating, progress);
-    await written(debating, result, values.use);
-    if (values.authorsFormat) await writeAuthorsFormat(debateFiles, result.debates, values.use);
+    const samples = await sampled(result, debating, progress);
+    await written(debating, result, samples, values);
     process.stdout.write(`${sumsText(ledger)}\n${debateFiles.mags}, ${debateFiles.page}\n`);
-    return ended(result.stopped, stop);
+    return ended(result.stopped ?? samples?.stopped, stop);
   } finally {
     progress.end();
     stop.close();
     journal?.close();
+    unlock?.();
     await Promise.all(agents.map((agent) => agent.close()));
   }
-}
-
-/** Says where there are fewer samples than should be shown. */
-async function shownSamples(
-  { convincing, convincingSamples }: Flags,
-  agentsFile: string,
-  questions: readonly Question[],
-): Promise<ShownSamples | null> {
-  if (convincing === null) return null;
-  const samples = await ConvincingSamples.read(convincing, convincingSamples);
-  const agents = readAgents(agentsFile).map(({ name }) => name);
-  const areShown = questions.some((question) =>
-    agents.some((agent) => samples.shownTo(agent, question, agents).length > 0),
-  );
-  if (!areShown) {
-    throw new MagdiError(
-      "MAGDI_BAD_CONFIG",
-      `${convincing}: expected samples of ${agents.join(", ")} for the data sets or tasks of the questions, found none`,
-    );
-  }
-  for (const gap of samples.gaps(questions, agents)) process.stderr.write(`${convincing}: ${gap}\n`);
-  return { samples, agents };
 }
 
 export async function openedAgents(file: string): Promise<Agent[]> {
@@ -174,7 +162,20 @@ export async function openedAgents(file: string): Promise<Agent[]> {
   return openAgents(await Promise.all(specs), process.env);
 }
 
-export function assertPriced(agents: readonly Agent[], maxCost: Flags["maxCost"]): void {
+/** @throws MAGDI_BAD_CONFIG for a name that no agent has */
+function namedAgents(agents: readonly Agent[], names: readonly string[]): Agent[] {
+  return [...new Set(names)].map((wanted) => {
+    const found = agents.find(({ name }) => name === wanted);
+    if (found !== undefined) return found;
+    const known = agents.map(({ name }) => name).join(", ");
+    throw new MagdiError(
+      "MAGDI_BAD_CONFIG",
+      `--self-consistency: expected some of ${known}, found ${wanted}`,
+    );
+  });
+}
+
+export function assertPriced(agents: readonly Agent[], maxCost: number | null): void {
   const unknown = agents.find(
     ({ prices }) => prices.inputUsdPerMillion === null || prices.outputUsdPerMillion === null,
   );
@@ -183,76 +184,6 @@ export function assertPriced(agents: readonly Agent[], maxCost: Flags["maxCost"]
     "MAGDI_BAD_CONFIG",
     `--max-cost: expected usd_per_million_input and usd_per_million_output of agent ${unknown.name}, found none; give its prices, or use --max-tokens`,
   );
-}
-
-async function debated(
-  questions: readonly Question[],
-  debating: Debating,
-  progress: Progress,
-): Promise<DebatesRun> {
-  const { ledger, caller } = debating;
-  const startMs = systemClock.nowMs();
-  let replayed: number | null = null;
-  const callsBefore = callsOf(ledger);
-  progress.report("debates", 0, questions.length);
-  const result = await runDebates(questions, debating, ({ done, total, consensus }) => {
-    // Debates from the journal take no time, and say nothing of the others.
-    if (callsOf(ledger) === callsBefore) replayed = done;
-    const fresh = done - (replayed ?? 0);
-    const secondsLeft = (((systemClock.nowMs() - startMs) / 1000) * (total - done)) / Math.max(1, fresh);
-    const left = fresh > 0 ? `, ${durationText(secondsLeft)} left` : "";
-    progress.report("debates", done, total, `${consensus} to consensus, ${sumsText(ledger)}${left}`);
-  });
-  if (caller.halted === undefined) progress.end();
-  return result;
-}
-
-function callsOf(ledger: DebateLedger): number {
-  return [...ledger.byAgent().values()].reduce((sum, { calls }) => sum + calls, 0);
-}
-
-/** Writes what there is, of a stopped run too. */
-async function written(debating: Debating, { debates }: DebatesRun, use: Use): Promise<void> {
-  const { agents, files: debateFiles, prompts, ledger, questions } = debating;
-  const { sha256: promptsSha256, convincing } = prompts;
-  const counts = await writeDebates(debateFiles, debates, { use, promptsSha256, convincing });
-  const report = debateReport(debates, questions.length, agents, ledger, promptsSha256);
-  writeJson(debateFiles.report, report);
-  writeWholeFile(debateFiles.page, debatePage(report));
-  const baselines = baselinesOf(
-    debates,
-    agents.map(({ name }) => name),
-  );
-  if (baselines !== null) writeJson(debateFiles.baselines, baselines);
-  const lost = (counts?.withoutNodes ?? 0) + (counts?.unreadableGold ?? 0);
-  if (lost > 0) {
-    process.stderr.write(
-      `${lost} debates gave no graph: nobody answered, or the gold answer is none of the task\n`,
-    );
-  }
-  for (const { agent, model, answered_as: others } of report.agents) {
-    if (others.length > 0)
-      process.stderr.write(`${agent}: asked for ${model}, answered by ${others.join(", ")}\n`);
-  }
-}
-
-export function sumsText(ledger: DebateLedger): string {
-  const sums = [...ledger.byAgent().values()];
-  const tokens = sums.reduce((sum, one) => sum + one.promptTokens + one.completionTokens, 0);
-  const usd = sums.reduce((sum, one) => sum + (one.usd ?? 0), 0);
-  const unreported = sums.reduce((sum, one) => sum + one.unreportedCalls, 0);
-  const unpriced = sums.some((one) => one.usd === null) ? " and what has no price" : "";
-  return `${callsOf(ledger)} calls, ${tokens} tokens, $${usd.toFixed(4)}${unpriced}${unreported > 0 ? `, ${unreported} calls without a count` : ""}`;
-}
-
-function estimateText({ questions, journal, agents, ledger }: Debating, { debates }: DebatesRun): string {
-  const over = debates.map(({ question }) => question);
-  const { from, unknown, calls, ...all } = estimateDebates(questions, over, journal.lines, agents);
-  const tokens = `${Math.round(all.promptTokens)} tokens of prompts and ${Math.round(all.completionTokens)} generated`;
-  const money = all.usd === null ? "money unknown without prices" : `$${all.usd.toFixed(4)}`;
-  const rest = unknown > 0 ? `; ${unknown} questions of data sets without a debate are left out` : "";
-  return `${questions.length} questions, from ${from} debates: about ${Math.round(calls)} calls, ${tokens}, ${money}${rest}
-of these already paid for: ${sumsText(ledger)}`;
 }
 
 /** @throws what ended the run, other than a signal or the budget */

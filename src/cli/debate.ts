@@ -5,9 +5,10 @@ import { DEBATE_FLAGS_HELP, runDebateCommand } from "./debate-run.ts";
 
 const HELP = `Usage: magdi debate --agents FILE --data FILE... --out FOLDER [options]
        magdi debate convince --agents FILE --data FILE... --out FILE
+       magdi debate report FOLDER...
 
 Has two or more agents debate questions, and writes transcripts.jsonl, mags.jsonl (which magdi train takes), report.md,
-report.json and baselines.json (which magdi serve and magdi eval take as --baselines). Every call is written to
+report.json with figures, and baselines.json (which magdi serve and magdi eval take as --baselines). Every call is written to
 journal.jsonl before its answer is used: to continue an interrupted run, run the same command again. Ctrl-C ends after
 the running calls.
 
@@ -23,5 +24,6 @@ export const debateCommand = withSubcommands(
   },
   {
     convince: async () => (await import("./debate-convince.ts")).debateConvinceCommand,
+    report: async () => (await import("./debate-report.ts")).debateReportCommand,
   },
 );

@@ -1,15 +1,17 @@
 // The journal of a run's calls: a line for each attempt, written before its answer is used, so that no answer is paid
-// for twice. It knows nothing of debates.
+// for twice. The lines stay on disk: memory has the place of each call's outcome. It knows nothing of debates.
 
 import { z } from "zod";
-import type { AppendLog } from "../base/files/append-log.ts";
-import { openJournal } from "../base/files/journal.ts";
+import { MagdiError } from "../base/errors.ts";
+import { type PlacedLine, PlacedLog, readPlacedLog } from "../base/files/placed-log.ts";
 
 const callSchema = z.strictObject({
   dataset: z.string(),
   id: z.string(),
   round: z.int().min(0),
   agent: z.string(),
+  /** Of self-consistency, from 1; absent in a debate's own calls, of which that of round 0 is sample 0. */
+  sample: z.int().min(1).optional(),
   /** From 0, over all sessions. */
   attempt: z.int().min(0),
   /** ISO 8601. */
@@ -33,22 +35,25 @@ const callSchema = z.strictObject({
 });
 
 export type CallLine = z.output<typeof callSchema>;
-export type CallKey = Pick<CallLine, "dataset" | "id" | "round" | "agent">;
+/** What is kept of a call in memory. */
+export type CallFacts = Omit<CallLine, "request" | "response">;
+export type CallKey = Pick<CallLine, "dataset" | "id" | "round" | "agent" | "sample">;
 
-/** The first line. Another number is another format. */
-const HEAD = { magdi_debate_journal: 1 };
+const FILE = {
+  /** The first line. Another number is another format. */
+  head: { magdi_debate_journal: 1 },
+  otherHead: "expected a journal of debates, found another file; name another --out",
+};
 
 export class CallJournal {
-  /** Those of earlier sessions too. */
-  readonly lines: CallLine[];
-  readonly #log: AppendLog;
-  readonly #final = new Map<string, CallLine>();
+  readonly #log: PlacedLog;
+  /** Where the line of a call's outcome begins. */
+  readonly #outcomes = new Map<string, number>();
+  /** How often a call was attempted that has no outcome yet. */
   readonly #attempts = new Map<string, number>();
 
-  private constructor(log: AppendLog, lines: CallLine[]) {
-    this.#log = log;
-    this.lines = [];
-    for (const line of lines) this.#index(line);
+  private constructor(path: string, fresh: boolean) {
+    this.#log = PlacedLog.open(path, { ...FILE, fresh }, (line) => this.#index(parsed(line), line.offset));
   }
 
   /**
@@ -56,44 +61,67 @@ export class CallJournal {
    * @throws MagdiError MAGDI_BAD_CONFIG for another file, MAGDI_BAD_FILE, MAGDI_NOT_WRITTEN
    */
   static open(path: string, { fresh }: { readonly fresh: boolean }): CallJournal {
-    const { log, lines } = openJournal(path, {
-      head: HEAD,
-      line: callSchema,
-      lineName: "a call",
-      otherHead: "expected a journal of debates, found another file; name another --out",
-      fresh,
-    });
-    return new CallJournal(log, lines);
+    return new CallJournal(path, fresh);
+  }
+
+  /** All attempts, those of earlier sessions too, read from the file one by one. */
+  get lines(): Iterable<CallLine> {
+    return parsedLines(this.#log.lines());
   }
 
   /** @throws MAGDI_NOT_WRITTEN */
   add(line: CallLine): void {
-    this.#log.append(line);
-    this.#index(line);
+    this.#index(line, this.#log.append(line));
   }
 
   /** The call's outcome, an answer or its last failure; undefined when it is still to be made. */
   outcome(key: CallKey): CallLine | undefined {
-    return this.#final.get(nameOf(key));
+    const offset = this.#outcomes.get(nameOf(key));
+    return offset === undefined ? undefined : parsed(this.#log.read(offset));
   }
 
   /** How often it was attempted. */
   attempts(key: CallKey): number {
-    return this.#attempts.get(nameOf(key)) ?? 0;
+    const outcome = this.outcome(key);
+    return outcome === undefined ? (this.#attempts.get(nameOf(key)) ?? 0) : outcome.attempt + 1;
   }
 
   close(): void {
     this.#log.close();
   }
 
-  #index(line: CallLine): void {
+  #index(line: CallLine, offset: number): void {
     const name = nameOf(line);
-    this.lines.push(line);
-    this.#attempts.set(name, line.attempt + 1);
-    if (line.final) this.#final.set(name, line);
+    if (line.final) {
+      this.#outcomes.set(name, offset);
+      this.#attempts.delete(name);
+    } else this.#attempts.set(name, line.attempt + 1);
   }
 }
 
-function nameOf({ dataset, id, round, agent }: CallKey): string {
-  return JSON.stringify([dataset, id, round, agent]);
+/** The calls of a journal that is left as it is. @throws MAGDI_FILE_MISSING, MAGDI_BAD_CONFIG, MAGDI_BAD_FILE */
+export function readCalls(path: string): Iterable<CallLine> {
+  return parsedLines(readPlacedLog(path, FILE));
+}
+
+/** A call without its texts. */
+export function factsOf({ request: _, response: __, ...facts }: CallLine): CallFacts {
+  return facts;
+}
+
+function* parsedLines(lines: Iterable<PlacedLine>): Generator<CallLine> {
+  for (const line of lines) yield parsed(line);
+}
+
+function parsed({ text, where }: PlacedLine): CallLine {
+  try {
+    return callSchema.parse(JSON.parse(text));
+  } catch (cause) {
+    const found = text.slice(0, 40);
+    throw new MagdiError("MAGDI_BAD_FILE", `${where}: expected a call, found ${found}`, { cause });
+  }
+}
+
+function nameOf({ dataset, id, round, agent, sample }: CallKey): string {
+  return JSON.stringify([dataset, id, round, agent, ...(sample === undefined ? [] : [sample])]);
 }

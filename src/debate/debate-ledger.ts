@@ -39,7 +39,7 @@ interface Sums {
 export class DebateLedger {
   readonly #agents: ReadonlyMap<string, { readonly agent: Priced; readonly sums: Sums }>;
 
-  constructor(agents: readonly Priced[], lines: readonly CallLine[] = []) {
+  constructor(agents: readonly Priced[], lines: Iterable<CallLine> = []) {
     this.#agents = new Map(agents.map((agent) => [agent.name, { agent, sums: noSums() }]));
     for (const line of lines) this.add(line);
   }

@@ -1,39 +1,41 @@
-// The report of debates: accuracy by agent, round and vote, who changed his mind, and what it came to.
+// The report of debates: accuracy and tokens by agent, round and vote, who changed his mind, what it came to, and
+// self-consistency beside it. Made of folders alone, one run or several.
 
-import { markdownText } from "../base/markdown.ts";
-import { table } from "../eval/markdown.ts";
-import { labelOf } from "../mag/labels.ts";
-import type { Agent } from "./agent.ts";
-import type { Debate, SpokenNode } from "./debate.ts";
-import type { DebateLedger } from "./debate-ledger.ts";
-
-/** Right answers among answers. */
-interface Score {
-  readonly right: number;
-  readonly of: number;
-}
+import type { DebateFolder } from "./debate-folder.ts";
+import { type DebateOutline, type NodeOutline, TEAM_VOTES, type TeamVote } from "./debate-outline.ts";
+import { meanOf, type Score, scoreOf, sumOf } from "./score.ts";
+import { type SelfConsistencyReport, selfConsistencyReports } from "./self-consistency-report.ts";
 
 export interface DebateReport {
   readonly format: "magdi-debate-1";
-  readonly questions: number;
+  readonly runs: readonly RunReport[];
+}
+
+export interface RunReport {
+  readonly run: string;
+  /** Questions with a call. */
+  readonly begun: number;
   readonly debates: number;
-  readonly prompts_sha256: string;
-  /** By data set. */
-  readonly results: readonly DatasetReport[];
+  readonly prompts_sha256: readonly string[];
+  /** By data set; then by task and over all, where that is not the same. */
+  readonly results: readonly GroupReport[];
   /** All calls that are journalled, those of debates without an end too. */
   readonly agents: readonly AgentReport[];
 }
 
-interface DatasetReport {
-  readonly dataset: string;
-  readonly task: string;
+export interface GroupReport {
+  /** Null for a task, and for all. */
+  readonly dataset: string | null;
+  /** Null for all. */
+  readonly task: string | null;
   readonly debates: number;
-  readonly consensus: number;
+  readonly consensus: Score;
   /** How many debates ended in each round, from round 0. */
   readonly ended_in_round: readonly number[];
-  readonly team: { readonly rescaled: Score; readonly majority: Score; readonly mean_confidence: Score };
-  /** By agent, its rounds in order. */
-  readonly by_agent: readonly { readonly agent: string; readonly rounds: readonly Score[] }[];
+  readonly team: TeamScores;
+  readonly by_agent: readonly AgentRounds[];
+  /** All debates after each round, as if they had ended there: from round 0. */
+  readonly after_round: readonly AfterRound[];
   /** An agent's first answer against its last, in debates with further rounds. */
   readonly wrong_to_right: number;
   readonly right_to_wrong: number;
@@ -41,18 +43,49 @@ interface DatasetReport {
   readonly calls_mean: number;
   readonly prompt_tokens_mean: number | null;
   readonly completion_tokens_mean: number | null;
+  readonly usd_mean: number | null;
+  readonly self_consistency: readonly SelfConsistencyReport[];
 }
 
-interface AgentReport {
+export interface TeamScores {
+  readonly rescaled: Score;
+  readonly majority: Score;
+  readonly mean_confidence: Score;
+}
+
+export interface AgentRounds {
+  readonly agent: string;
+  /** Of those that it answered in, in order. */
+  readonly rounds: readonly (Score & {
+    readonly prompt_tokens_mean: number | null;
+    readonly completion_tokens_mean: number | null;
+  })[];
+  readonly wrong_to_right: number;
+  readonly right_to_wrong: number;
+}
+
+export interface AfterRound {
+  readonly round: number;
+  /** What was generated up to then, a debate. */
+  readonly completion_tokens_mean: number | null;
+  readonly team: TeamScores;
+  /** Each agent's last answer up to then; none counts as wrong. */
+  readonly agents: readonly (Score & { readonly agent: string })[];
+}
+
+export interface AgentReport {
   readonly agent: string;
   readonly model: string | null;
   /** Names of models that answered, where they are others than the one that was asked for. */
   readonly answered_as: readonly string[];
   readonly calls: number;
+  /** Samples of self-consistency among them. */
+  readonly sample_calls: number;
   readonly failed_calls: number;
   readonly unreported_calls: number;
   readonly prompt_tokens: number;
   readonly completion_tokens: number;
+  /** At the prices of the time of each call; null without. */
   readonly usd: number | null;
   readonly missing_nodes: number;
   readonly unread_answers: number;
@@ -60,198 +93,140 @@ interface AgentReport {
   readonly without_confidence: number;
 }
 
-export function debateReport(
-  debates: readonly Debate[],
-  questions: number,
-  agents: readonly Agent[],
-  ledger: DebateLedger,
-  promptsSha256: string,
-): DebateReport {
-  const datasets = [...new Set(debates.map(({ question }) => question.dataset))];
-  return {
-    format: "magdi-debate-1",
-    questions,
-    debates: debates.length,
-    prompts_sha256: promptsSha256,
-    results: datasets.map((dataset) =>
-      datasetReport(
-        dataset,
-        debates.filter(({ question }) => question.dataset === dataset),
-        agents,
-      ),
-    ),
-    agents: agents.map((agent) => agentReport(agent, debates, ledger)),
-  };
+export interface NamedFolder {
+  readonly name: string;
+  readonly folder: DebateFolder;
 }
 
-function datasetReport(
-  dataset: string,
-  debates: readonly Debate[],
-  agents: readonly Pick<Agent, "name">[],
-): DatasetReport {
-  const team = (vote: keyof Debate["team"]) =>
-    scoreOf(debates.map(({ team: answer, question }) => labelOf(answer[vote], question)));
-  const rounds = debates.reduce((most, { rounds: last }) => Math.max(most, last), 0);
-  const range = Array.from({ length: rounds + 1 }, (_, round) => round);
-  const changes = debates.flatMap((debate) => agents.map(({ name }) => changeOf(debate, name)));
-  const calls = debates.flatMap(({ nodes }) => nodes.map(({ call }) => call));
+export function debateReport(runs: readonly NamedFolder[]): DebateReport {
+  return { format: "magdi-debate-1", runs: runs.map(({ name, folder }) => runReport(name, folder)) };
+}
+
+function runReport(run: string, folder: DebateFolder): RunReport {
+  const { debates, begun, sampled, costs } = folder;
   return {
-    dataset,
-    task: debates[0]?.question.task ?? "",
+    run,
+    begun,
     debates: debates.length,
-    consensus: debates.filter((debate) => debate.consensus).length,
-    ended_in_round: range.map((round) => debates.filter(({ rounds: last }) => last === round).length),
-    team: {
-      rescaled: team("rescaled"),
-      majority: team("majority"),
-      mean_confidence: team("meanConfidence"),
-    },
-    by_agent: agents.map(({ name }) => ({
-      agent: name,
-      rounds: range.map((round) =>
-        scoreOf(
-          debates.flatMap(({ nodes, question }) =>
-            nodes
-              .filter((node) => node.agent === name && node.round === round)
-              .map(({ answer }) => labelOf(answer, question)),
-          ),
-        ),
-      ),
+    prompts_sha256: [...new Set(debates.map(({ promptsSha256 }) => promptsSha256))].sort(),
+    results: groupsOf(debates).map(({ of, ...name }) => ({
+      ...name,
+      ...groupReport(of),
+      self_consistency: selfConsistencyReports(of, sampled),
     })),
-    wrong_to_right: changes.filter((change) => change === "wrong to right").length,
-    right_to_wrong: changes.filter((change) => change === "right to wrong").length,
-    calls_mean: calls.length / debates.length,
-    prompt_tokens_mean: meanOf(
-      calls.map((call) => call.prompt_tokens),
-      debates.length,
-    ),
-    completion_tokens_mean: meanOf(
-      calls.map((call) => call.completion_tokens),
-      debates.length,
-    ),
+    agents: costs.map((one) => agentReport(one, debates)),
   };
 }
 
-function changeOf({ nodes, question }: Debate, agent: string): "wrong to right" | "right to wrong" | null {
-  const own = nodes.filter((node) => node.agent === agent);
-  const [first, last] = [own[0], own.at(-1)];
-  if (first === undefined || last === undefined || first === last) return null;
-  const [before, after] = [labelOf(first.answer, question), labelOf(last.answer, question)];
-  if (before === after) return null;
-  return after === 1 ? "wrong to right" : "right to wrong";
+interface Group {
+  readonly dataset: string | null;
+  readonly task: string | null;
+  readonly of: readonly DebateOutline[];
 }
 
-function agentReport(agent: Agent, debates: readonly Debate[], ledger: DebateLedger): AgentReport {
-  const sums = ledger.byAgent().get(agent.name)!; // the ledger is of these agents
-  const nodes = debates.flatMap((debate) => debate.nodes.filter(({ agent: name }) => name === agent.name));
-  const missing = debates.flatMap((debate) =>
-    debate.missing.filter(({ agent: name }) => name === agent.name),
-  );
-  const count = (holds: (node: SpokenNode) => boolean) => nodes.filter(holds).length;
-  const others = new Set(
-    nodes.flatMap(({ model }) => (model === null || model === agent.model ? [] : [model])),
-  );
-  return {
-    agent: agent.name,
-    model: agent.model,
-    answered_as: agent.model === null ? [] : [...others].sort(),
-    calls: sums.calls,
-    failed_calls: sums.failedCalls,
-    unreported_calls: sums.unreportedCalls,
-    prompt_tokens: sums.promptTokens,
-    completion_tokens: sums.completionTokens,
-    usd: sums.usd,
-    missing_nodes: missing.length,
-    unread_answers: count(({ answer, refused }) => answer === null && !refused),
-    refusals: count(({ refused }) => refused),
-    without_confidence: count(({ confidence }) => confidence === null),
-  };
-}
-
-function scoreOf(labels: readonly (0 | 1)[]): Score {
-  return { right: labels.filter((label) => label === 1).length, of: labels.length };
-}
-
-function meanOf(values: readonly (number | null)[], debates: number): number | null {
-  let sum = 0;
-  for (const value of values) {
-    if (value === null) return null;
-    sum += value;
-  }
-  return sum / debates;
-}
-
-/** A report as a Markdown page. */
-export function debatePage(report: DebateReport): string {
-  const datasets = report.results.map((result) => {
-    const { right_to_wrong: worse, wrong_to_right: better, team } = result;
-    const rounds = result.ended_in_round.map((_, round) => `round ${round}`);
-    return `## ${markdownText(result.dataset)}
-
-${result.debates} debates (${result.task}), ${result.consensus} to consensus; they ended ${result.ended_in_round
-      .map((count, round) => `${count} in round ${round}`)
-      .join(
-        ", ",
-      )}. Discussion turned ${better} wrong answers into right ones and ${worse} right ones into wrong ones.
-A debate took ${fixed(result.calls_mean)} calls, ${fixed(result.prompt_tokens_mean)} tokens of prompts and ${fixed(result.completion_tokens_mean)} generated tokens.
-
-${table(
-  ["right", ...rounds],
-  result.by_agent.map((agent) => [markdownText(agent.agent), ...agent.rounds.map(scoreText)]),
-)}
-
-${table(
-  ["team's vote", "right"],
-  [
-    ["rescaled confidence", scoreText(team.rescaled)],
-    ["majority", scoreText(team.majority)],
-    ["mean confidence", scoreText(team.mean_confidence)],
-  ],
-)}
-`;
+function groupsOf(debates: readonly DebateOutline[]): Group[] {
+  const datasets = [...new Set(debates.map(({ dataset }) => dataset))].map((dataset): Group => {
+    const of = debates.filter((debate) => debate.dataset === dataset);
+    const tasks = new Set(of.map(({ task }) => task));
+    return { dataset, task: tasks.size === 1 ? (of[0]?.task ?? null) : null, of };
   });
-  return `# Debates
-
-${report.debates} of ${report.questions} questions.
-
-${datasets.join("\n")}
-## Cost
-
-As the agents count it, failed calls too.
-
-${table(
-  [
-    "agent",
-    "calls",
-    "failed",
-    "without a count",
-    "prompt tokens",
-    "generated tokens",
-    "USD",
-    "missing",
-    "unread",
-    "refused",
-  ],
-  report.agents.map((agent) => [
-    markdownText(agent.agent),
-    ...[
-      agent.calls,
-      agent.failed_calls,
-      agent.unreported_calls,
-      agent.prompt_tokens,
-      agent.completion_tokens,
-    ].map(String),
-    agent.usd === null ? "unknown" : agent.usd.toFixed(4),
-    ...[agent.missing_nodes, agent.unread_answers, agent.refusals].map(String),
-  ]),
-)}
-`;
+  const tasks = [...new Set(debates.map(({ task }) => task))]
+    .map((task): Group => ({ dataset: null, task, of: debates.filter((debate) => debate.task === task) }))
+    .filter(({ of }) => new Set(of.map(({ dataset }) => dataset)).size > 1 && of.length < debates.length);
+  const all = datasets.length > 1 ? [{ dataset: null, task: null, of: debates }] : [];
+  return [...datasets, ...tasks, ...all];
 }
 
-function scoreText({ right, of }: Score): string {
-  return of === 0 ? "–" : `${right} of ${of} (${((100 * right) / of).toFixed(1)} %)`;
+function groupReport(
+  debates: readonly DebateOutline[],
+): Omit<GroupReport, "dataset" | "task" | "self_consistency"> {
+  const last = debates.reduce((most, { rounds }) => Math.max(most, rounds), 0);
+  const range = Array.from({ length: last + 1 }, (_, round) => round);
+  const agents = [...new Set(debates.flatMap(({ nodes }) => nodes.map(({ agent }) => agent)))];
+  const byAgent = agents.map((agent) => agentRounds(agent, debates, range));
+  const mean = (of: (node: NodeOutline) => number | null) =>
+    meanOf(debates.map(({ nodes }) => sumOf(nodes.map(of))));
+  const team = teamScores(debates, last);
+  return {
+    debates: debates.length,
+    consensus: scoreOf(debates.map(({ consensus }) => consensus)),
+    ended_in_round: range.map((round) => debates.filter(({ rounds }) => rounds === round).length),
+    team,
+    by_agent: byAgent,
+    after_round: range.map((round) => afterRound(round, debates, agents)),
+    wrong_to_right: byAgent.reduce((sum, one) => sum + one.wrong_to_right, 0),
+    right_to_wrong: byAgent.reduce((sum, one) => sum + one.right_to_wrong, 0),
+    calls_mean: debates.reduce((sum, { nodes }) => sum + nodes.length, 0) / debates.length,
+    prompt_tokens_mean: mean(({ promptTokens }) => promptTokens),
+    completion_tokens_mean: mean(({ completionTokens }) => completionTokens),
+    usd_mean: mean(({ usd }) => usd),
+  };
 }
 
-function fixed(value: number | null): string {
-  return value === null ? "unknown" : value.toFixed(1);
+function teamScores(debates: readonly DebateOutline[], round: number): TeamScores {
+  const vote = (name: TeamVote) =>
+    scoreOf(debates.map(({ team }) => team[Math.min(round, team.length - 1)]?.[name] === true));
+  const [rescaled, majority, meanConfidence] = TEAM_VOTES.map(vote) as [Score, Score, Score]; // there are three
+  return { rescaled, majority, mean_confidence: meanConfidence };
+}
+
+function agentRounds(
+  agent: string,
+  debates: readonly DebateOutline[],
+  range: readonly number[],
+): AgentRounds {
+  const own = debates.map(({ nodes }) => nodes.filter((node) => node.agent === agent));
+  const changes = own.map((nodes) => [nodes[0]?.correct, nodes.at(-1)?.correct]);
+  return {
+    agent,
+    rounds: range.map((round) => {
+      const nodes = own.flat().filter((node) => node.round === round);
+      return {
+        ...scoreOf(nodes.map(({ correct }) => correct)),
+        prompt_tokens_mean: meanOf(nodes.map(({ promptTokens }) => promptTokens)),
+        completion_tokens_mean: meanOf(nodes.map(({ completionTokens }) => completionTokens)),
+      };
+    }),
+    wrong_to_right: changes.filter(([before, after]) => before === false && after === true).length,
+    right_to_wrong: changes.filter(([before, after]) => before === true && after === false).length,
+  };
+}
+
+function afterRound(round: number, debates: readonly DebateOutline[], agents: readonly string[]): AfterRound {
+  const until = debates.map(({ nodes }) => nodes.filter((node) => node.round <= round));
+  return {
+    round,
+    completion_tokens_mean: meanOf(
+      until.map((nodes) => sumOf(nodes.map(({ completionTokens }) => completionTokens))),
+    ),
+    team: teamScores(debates, round),
+    agents: agents.map((agent) => ({
+      agent,
+      ...scoreOf(until.map((nodes) => nodes.findLast((node) => node.agent === agent)?.correct === true)),
+    })),
+  };
+}
+
+function agentReport(costs: DebateFolder["costs"][number], debates: readonly DebateOutline[]): AgentReport {
+  const { agent, model } = costs;
+  const nodes = debates.flatMap((debate) => debate.nodes.filter((node) => node.agent === agent));
+  const missing = debates.flatMap((debate) => debate.missing.filter((node) => node.agent === agent));
+  const count = (holds: (node: NodeOutline) => boolean) => nodes.filter(holds).length;
+  const others = nodes.flatMap((node) => (node.model === null || node.model === model ? [] : [node.model]));
+  return {
+    agent,
+    model,
+    answered_as: model === null ? [] : [...new Set(others)].sort(),
+    calls: costs.calls,
+    sample_calls: costs.sampleCalls,
+    failed_calls: costs.failedCalls,
+    unreported_calls: costs.unreportedCalls,
+    prompt_tokens: costs.promptTokens,
+    completion_tokens: costs.completionTokens,
+    usd: costs.usd,
+    missing_nodes: missing.length,
+    unread_answers: count(({ answered, refused }) => !answered && !refused),
+    refusals: count(({ refused }) => refused),
+    without_confidence: count(({ hasConfidence }) => !hasConfidence),
+  };
 }

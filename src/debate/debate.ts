@@ -3,7 +3,7 @@
 import { createHash } from "node:crypto";
 import type { Question } from "../eval/question-formats.ts";
 import type { Agent } from "./agent.ts";
-import type { CallLine } from "./call-journal.ts";
+import { type CallFacts, factsOf } from "./call-journal.ts";
 import type { Caller } from "./caller.ts";
 import type { DebatePrompts } from "./debate-prompts.ts";
 import { type DebateNode, isConsensus } from "./node-groups.ts";
@@ -23,7 +23,7 @@ export interface SpokenNode extends DebateNode {
   readonly finishReason: string | null;
   /** As the endpoint names it; null where it does not. */
   readonly model: string | null;
-  readonly call: CallLine;
+  readonly call: CallFacts;
 }
 
 /** An agent that failed for good in a round: it has no node there, and is asked again in the next. */
@@ -91,7 +91,7 @@ export async function holdDebate(
     const reading = refused
       ? { answer: null, key: null, reasoning: text, confidence: null }
       : readReply(text, { task, choices });
-    return { agent: agent.name, round, ...reading, text, refused, finishReason, model, call: line };
+    return { agent: agent.name, round, ...reading, text, refused, finishReason, model, call: factsOf(line) };
   }
 }
 

@@ -1,5 +1,5 @@
 // Holds the debates of many questions at once, and stops cleanly: at the budget's end, at a signal, or at an agent that
-// cannot be asked at all.
+// cannot be asked at all. It keeps none: what was said is read from the journal again.
 
 import type { Question } from "../eval/question-formats.ts";
 import type { Caller } from "./caller.ts";
@@ -13,39 +13,62 @@ export interface DebatesProgress {
 }
 
 export interface DebatesRun {
-  /** Those that came to their end, in the order of the questions. */
-  readonly debates: readonly Debate[];
+  /** The questions whose debates came to their end, in order. */
+  readonly ended: readonly Question[];
   /** Why the others did not; undefined when all did. */
   readonly stopped: unknown;
 }
 
-/** As many questions at once as keep the busiest agent busy. */
+type Parts = DebateParts & { readonly caller: Pick<Caller, "call" | "halt" | "halted"> };
+
 export async function runDebates(
   questions: readonly Question[],
-  parts: DebateParts & { readonly caller: Caller },
+  parts: Parts,
   onProgress: (progress: DebatesProgress) => void = () => {},
 ): Promise<DebatesRun> {
-  const { caller, agents } = parts;
-  const debates: (Debate | undefined)[] = questions.map(() => undefined);
-  const open = questions.entries();
   let done = 0;
   let consensus = 0;
-  const work = async (): Promise<void> => {
-    // After a halt the others that the journal holds whole are still gone through.
+  return forEachQuestion(questions, parts, async (question) => {
+    const debate = await holdDebate(question, parts);
+    done += 1;
+    consensus += Number(debate.consensus);
+    onProgress({ done, total: questions.length, consensus });
+  });
+}
+
+/**
+ * Does `work` for as many questions at once as keep the busiest agent busy. Its first error halts the caller. After that the
+ * others are still gone through: the journal may hold them whole.
+ */
+export async function forEachQuestion(
+  questions: readonly Question[],
+  { caller, agents }: Parts,
+  work: (question: Question) => Promise<void>,
+): Promise<DebatesRun> {
+  const ended = questions.map(() => false);
+  const open = questions.entries();
+  const worker = async (): Promise<void> => {
     for (const [index, question] of open) {
       try {
-        const debate = await holdDebate(question, parts);
-        debates[index] = debate;
-        done += 1;
-        consensus += Number(debate.consensus);
-        onProgress({ done, total: questions.length, consensus });
+        await work(question);
+        ended[index] = true;
       } catch (error) {
         caller.halt(error); // the first reason counts
       }
     }
   };
   const atOnce = Math.max(...agents.map(({ limits }) => limits.concurrency));
-  await Promise.all(Array.from({ length: Math.min(atOnce, questions.length) }, work));
-  const ended = debates.filter((debate) => debate !== undefined);
-  return { debates: ended, stopped: ended.length === questions.length ? undefined : caller.halted };
+  await Promise.all(Array.from({ length: Math.min(atOnce, questions.length) }, worker));
+  return {
+    ended: questions.filter((_, index) => ended[index]),
+    stopped: ended.every(Boolean) ? undefined : caller.halted,
+  };
+}
+
+/** The debates of questions that have ended, out of the journal, one after the other. */
+export async function* endedDebates(
+  questions: readonly Question[],
+  parts: DebateParts,
+): AsyncGenerator<Debate> {
+  for (const question of questions) yield await holdDebate(question, parts);
 }

@@ -8,8 +8,8 @@ import type { Debate } from "./debate.ts";
 export interface TranscriptContext {
   readonly use: Use;
   readonly promptsSha256: string;
-  /** Null where agents were shown none. */
-  readonly convincing: Pick<ConvincingSamples, "sha256" | "perAgent"> | null;
+  /** Absent or null where agents were shown none. */
+  readonly convincing?: Pick<ConvincingSamples, "sha256" | "perAgent"> | null;
 }
 
 /** A transcript as JSON. */

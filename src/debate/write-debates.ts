@@ -1,4 +1,5 @@
-// Writes what came of debates into their folder: transcripts, graphs, and the baselines of their cost.
+// Writes what came of debates into their folder: transcripts, graphs, samples of self-consistency, and the baselines of
+// their cost.
 
 import { mkdirSync } from "node:fs";
 import path from "node:path";
@@ -10,6 +11,9 @@ import { importMags } from "../mag/import-mags.ts";
 import type { Use } from "../mag/mag-schema.ts";
 import type { ImportCounts } from "../mag/record-to-mag.ts";
 import type { Debate } from "./debate.ts";
+import type { DebateOutline } from "./debate-outline.ts";
+import type { SampledQuestion } from "./sampled-question.ts";
+import { sumOf } from "./score.ts";
 import { authorsRecordOf, type TranscriptContext, transcriptOf } from "./transcript.ts";
 
 export function debateFiles(folder: string) {
@@ -19,12 +23,13 @@ export function debateFiles(folder: string) {
     transcripts: file("transcripts.jsonl"),
     mags: file("mags.jsonl"),
     authors: file("authors.jsonl"),
+    selfConsistency: file("self-consistency.jsonl"),
     baselines: file("baselines.json"),
     report: file("report.json"),
     page: file("report.md"),
   };
 }
-type DebateFiles = ReturnType<typeof debateFiles>;
+export type DebateFiles = ReturnType<typeof debateFiles>;
 
 /** @throws MAGDI_NOT_WRITTEN */
 export function makeDebateFolder(folder: string): DebateFiles {
@@ -39,14 +44,11 @@ export function makeDebateFolder(folder: string): DebateFiles {
  */
 export async function writeDebates(
   files: DebateFiles,
-  debates: readonly Debate[],
+  debates: AsyncIterable<Debate>,
   context: TranscriptContext,
 ): Promise<ImportCounts | null> {
-  await writeLines(
-    files.transcripts,
-    debates.map((debate) => transcriptOf(debate, context)),
-  );
-  if (debates.length === 0) {
+  const written = await writeLines(files.transcripts, debates, (debate) => transcriptOf(debate, context));
+  if (written === 0) {
     await writeLines(files.mags, []);
     return null;
   }
@@ -60,21 +62,32 @@ export async function writeDebates(
 /** The debates in the format of MAGDi's released code. @throws MAGDI_NOT_WRITTEN */
 export async function writeAuthorsFormat(
   files: DebateFiles,
-  debates: readonly Debate[],
+  debates: AsyncIterable<Debate>,
   use: Use,
 ): Promise<void> {
-  await writeLines(
-    files.authors,
-    debates.map((debate) => authorsRecordOf(debate, use)),
-  );
+  await writeLines(files.authors, debates, (debate) => authorsRecordOf(debate, use));
 }
 
-async function writeLines(file: string, records: Iterable<unknown> | AsyncIterable<unknown>): Promise<void> {
+/** @throws MAGDI_NOT_WRITTEN */
+export async function writeSampledQuestions(
+  files: DebateFiles,
+  sampled: AsyncIterable<SampledQuestion>,
+): Promise<void> {
+  await writeLines(files.selfConsistency, sampled);
+}
+
+/** Returns how many. */
+async function writeLines<T>(
+  file: string,
+  records: Iterable<T> | AsyncIterable<T>,
+  lineOf: (record: T) => unknown = (record) => record,
+): Promise<number> {
   const writer = new JsonLinesWriter(file);
   try {
-    for await (const record of records) writer.write(record);
+    for await (const record of records) writer.write(lineOf(record));
     writer.close();
     writer.commit();
+    return writer.count;
   } catch (error) {
     writer.discard();
     throw error;
@@ -85,15 +98,13 @@ async function writeLines(file: string, records: Iterable<unknown> | AsyncIterab
  * The debates' mean generated tokens of each task, as `--baselines` of magdi serve and magdi eval takes them. Null where no
  * task has a debate whose agents all said their tokens.
  */
-export function baselinesOf(debates: readonly Debate[], agents: readonly string[]): object | null {
+export function baselinesOf(debates: readonly DebateOutline[], agents: readonly string[]): object | null {
   const entries = TASKS.flatMap((task) => {
-    const ofTask = debates.filter(({ question, nodes }) => question.task === task && nodes.length > 0);
-    const calls = ofTask.flatMap(({ nodes }) => nodes.map(({ call }) => call));
-    const generated = calls.map(({ completion_tokens: tokens }) => tokens);
-    const prompts = calls.map(({ prompt_tokens: tokens }) => tokens);
-    const total = sumOf(generated);
+    const ofTask = debates.filter((debate) => debate.task === task && debate.nodes.length > 0);
+    const nodes = ofTask.flatMap((debate) => debate.nodes);
+    const total = sumOf(nodes.map(({ completionTokens }) => completionTokens));
     if (total === null || total === 0) return [];
-    const read = sumOf(prompts);
+    const read = sumOf(nodes.map(({ promptTokens }) => promptTokens));
     const readText = read === null ? "" : `, and ${Math.round(read / ofTask.length)} of prompts`;
     return [
       [
@@ -112,14 +123,4 @@ export function baselinesOf(debates: readonly Debate[], agents: readonly string[
 /** @throws MAGDI_NOT_WRITTEN */
 export function writeJson(file: string, value: object): void {
   writeWholeFile(file, `${JSON.stringify(value, null, 2)}\n`);
-}
-
-/** Null when one is not known. */
-function sumOf(values: readonly (number | null)[]): number | null {
-  let sum = 0;
-  for (const value of values) {
-    if (value === null) return null;
-    sum += value;
-  }
-  return sum;
 }

@@ -81,6 +81,10 @@ test("killed in the middle it goes on without one answer asked for again, to the
   await held;
   // Four answers of a and b each, three of c, and the first line.
   await until(() => lineCount("killed") === 12);
+  await assert.rejects(debateCommand.run(args("killed").slice(1)), {
+    code: "MAGDI_BAD_CONFIG",
+    message: new RegExp(`expected no other run in this folder, found process ${child.pid}, since 20`),
+  });
   child.kill("SIGKILL");
   await exited;
   onHeld = null;
@@ -122,18 +126,25 @@ test("graphs are for training, costs are the agents' own counts", async () => {
       ["c", 1, "3", 1],
     ],
   );
-  const report = JSON.parse(read("whole", "report.json"));
+  const [report] = JSON.parse(read("whole", "report.json")).runs;
   for (const { agent, prompt_tokens: prompt, completion_tokens: completion, usd } of report.agents) {
     const count = server.counts.get(agent);
     // Both runs had the same answers.
     assert.deepEqual([2 * prompt, 2 * completion], [count?.promptTokens, count?.completionTokens]);
-    assert.equal(usd, (prompt + 10 * completion) / 1e6);
+    assert.equal(usd.toFixed(9), ((prompt + 10 * completion) / 1e6).toFixed(9));
   }
   const [sumsReport] = report.results;
-  assert.deepEqual([sumsReport.debates, sumsReport.consensus, sumsReport.ended_in_round], [4, 4, [2, 2]]);
+  const { debates: sumsDebates, consensus, ended_in_round: ended, team } = sumsReport;
+  assert.deepEqual([sumsDebates, consensus.right, ended], [4, 4, [2, 2]]);
   assert.deepEqual([sumsReport.wrong_to_right, sumsReport.right_to_wrong], [2, 0]);
-  assert.deepEqual(sumsReport.team.rescaled, { right: 4, of: 4 });
-  assert.match(read("whole", "report.md"), /\| c \| 2 of 4 \(50\.0 %\) \| 2 of 2 \(100\.0 %\) \|/);
+  assert.deepEqual([team.rescaled.right, team.rescaled.of], [4, 4]);
+  const page = read("whole", "report.md");
+  assert.match(page, /\| c \| 2 of 4: 50\.0 % \(15\.0–85\.0\) \| 2 of 2: 100\.0 % \(34\.2–100\.0\) \|/);
+  for (const figure of ["report.rounds.svg", "report.tokens.svg"]) {
+    assert.ok(page.includes(`(${figure})`));
+    assert.match(read("whole", figure), /^<svg /);
+  }
+  assert.ok(!existsSync(path.join(folder, "whole", "lock")));
   const baselines = loadBaselines(path.join(folder, "whole", "baselines.json"));
   const debates = read("whole", "transcripts.jsonl")
     .trim()
@@ -154,7 +165,11 @@ test("an estimate's answers are kept, and a budget says how to go on", async () 
   assert.equal(estimate.code, 0, estimate.stderr);
   assert.match(
     estimate.stdout,
-    /^6 questions, from 4 debates: about 48 calls, \d+ tokens of prompts and \d+ generated, \$0\.\d+/,
+    /^6 questions, from 4 debates: about \d+ \(\d+ to \d+\) calls, \d+ \(.*\) tokens of prompts and \d+ \(.*\) generated, \$0\.\d+/,
+  );
+  assert.match(
+    estimate.stdout,
+    /\nsums: 4 questions, from 2 of its debates, 2 of them counted as they were\n/,
   );
   const kept = server.answered.length - already;
   const stopped = await magdi(...args("estimated", "--max-tokens", "10"));
@@ -164,9 +179,57 @@ test("an estimate's answers are kept, and a budget says how to go on", async () 
   assert.equal(read("estimated", "mags.jsonl").trim().split("\n").length, 4);
 });
 
+test("earlier debates tell what others will cost, and nobody is asked", async () => {
+  const already = server.answered.length;
+  const more = path.join(folder, "more.jsonl");
+  writeFileSync(more, `${JSON.stringify({ id: "m", question: "What is 20 + 3?", answer: "23" })}\n`);
+  const from = path.join(folder, "whole");
+  const given = ["debate", "--agents", agents, "--data", more, "--estimate-from", from];
+  const { stdout, stderr, code } = await magdi(...given);
+  assert.equal(code, 0, stderr);
+  assert.match(stdout, /^1 questions, from 6 debates in \S+whole: about \d+ \(\d+ to \d+\) calls/);
+  assert.match(
+    stdout,
+    /\nmore: 1 questions, from 4 debates of other data sets with the same task\nnothing was asked/,
+  );
+  assert.equal(server.answered.length, already);
+});
+
+test("agents alone, until they have cost as much as the debates, with the answers of round 0 among theirs", async () => {
+  const already = server.answered.length;
+  const first = await magdi(...args("whole", "--self-consistency", "c"));
+  assert.equal(first.code, 0, first.stderr);
+  const paid = server.answered.slice(already);
+  assert.deepEqual([...new Set(paid.map(({ model }) => model))], ["c"]);
+  assert.ok(!paid.some(({ prompt }) => prompt.includes("Several agents")));
+  const { runs } = JSON.parse(read("whole", "report.json"));
+  const [alone] = runs[0].results[0].self_consistency;
+  assert.deepEqual([alone.agent, alone.questions, alone.by_samples[0].right], ["c", 4, 2]);
+  assert.ok(alone.at_generated_tokens.completion_tokens_mean >= runs[0].results[0].completion_tokens_mean);
+  assert.equal(alone.at_all_tokens.against_debate.difference, 0.5, "the team is right in all four");
+  const again = path.join(folder, "again.json");
+  const { stdout, code, stderr } = await magdi(
+    "debate",
+    "report",
+    path.join(folder, "whole"),
+    "--json",
+    again,
+  );
+  assert.equal(code, 0, stderr);
+  assert.match(stdout, /again\.json, .*again\.md, .*again\.rounds\.svg, .*again\.tokens\.svg\n$/);
+  assert.equal(readFileSync(again, "utf8"), read("whole", "report.json"), "the same report");
+  assert.equal(server.answered.length, already + paid.length);
+});
+
 test("what is missing or wrong is said before anything is asked", async () => {
   await assert.rejects(debateCommand.run(["--agents", agents]), { code: "MAGDI_BAD_CONFIG" });
   await assert.rejects(debateCommand.run(["--agents", "none.json", ...args("x").slice(3)]), {
+    code: "MAGDI_FILE_MISSING",
+  });
+  await assert.rejects(debateCommand.run([...args("x").slice(1), "--self-consistency", "d"]), {
+    message: "--self-consistency: expected some of a, b, c, found d",
+  });
+  await assert.rejects(debateCommand.run(["report", path.join(folder, "none")]), {
     code: "MAGDI_FILE_MISSING",
   });
   await assert.rejects(debateCommand.run([...args("x").slice(1), "--rounds", "-1"]), {

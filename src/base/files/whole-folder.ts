@@ -2,6 +2,7 @@
 
 import { existsSync, mkdirSync, readdirSync, renameSync, rmSync } from "node:fs";
 import path from "node:path";
+import { isRunning } from "./running-process.ts";
 import { syncFolder } from "./whole-file.ts";
 import { writing } from "./write-errors.ts";
 
@@ -20,16 +21,6 @@ export function makePartial(out: string): string {
     if (pid && !isRunning(Number(pid))) rmSync(path.join(folder, entry), { recursive: true, force: true });
   }
   return own;
-}
-
-function isRunning(pid: number): boolean {
-  try {
-    process.kill(pid, 0); // sends nothing
-    return true;
-  } catch (error) {
-    // EPERM: another user's process.
-    return !(error instanceof Error && "code" in error && error.code === "ESRCH");
-  }
 }
 
 /**

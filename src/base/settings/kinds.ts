@@ -66,5 +66,5 @@ export const repeated = (what: string, placeholder: string) =>
   z.array(text(what)).register(settingFacts, { placeholder, repeats: true });
 
 /** Files: a flag that may be given several times, with several names each. Commas separate names, except in one that is there. */
-export const files = (what: string) =>
-  listOf(what).register(settingFacts, { placeholder: "FILE...", repeats: true, takesWords: true });
+export const files = (what: string, placeholder = "FILE...") =>
+  listOf(what).register(settingFacts, { placeholder, repeats: true, takesWords: true });

@@ -5,10 +5,14 @@ import path from "node:path";
 import type { Agent, AgentLimits } from "../../../src/debate/agent.ts";
 import { CallJournal, type CallLine } from "../../../src/debate/call-journal.ts";
 import { Caller } from "../../../src/debate/caller.ts";
+import type { Debate } from "../../../src/debate/debate.ts";
 import { type Budget, DebateLedger } from "../../../src/debate/debate-ledger.ts";
 import { DebatePrompts } from "../../../src/debate/debate-prompts.ts";
 import { endpointAgent } from "../../../src/debate/endpoint-agent.ts";
-import { type DebatesRun, runDebates } from "../../../src/debate/run-debates.ts";
+import { type DebatesRun, endedDebates, runDebates } from "../../../src/debate/run-debates.ts";
+import type { SampledQuestion } from "../../../src/debate/sampled-question.ts";
+import { sampleAlone } from "../../../src/debate/self-consistency.ts";
+import { debateFiles, writeDebates, writeSampledQuestions } from "../../../src/debate/write-debates.ts";
 import type { Question } from "../../../src/eval/question-formats.ts";
 import { type Asked, type Reaction, type ScriptedAgents, scriptedAgents } from "./scripted-agents.ts";
 import { SkippingClock, TIMEOUT_MS } from "./skipping-clock.ts";
@@ -58,9 +62,16 @@ export interface HeldOptions {
   readonly budget?: Partial<Budget>;
   readonly clock?: SkippingClock;
   readonly signal?: AbortSignal;
+  /** Agents that are sampled alone after the debates. */
+  readonly alone?: readonly string[];
+  readonly mostSamples?: number;
+  /** Writes transcripts, graphs and samples too. */
+  readonly write?: boolean;
 }
 
 export interface Held extends DebatesRun {
+  readonly debates: readonly Debate[];
+  readonly sampled: readonly SampledQuestion[];
   readonly server: ScriptedAgents;
   readonly ledger: DebateLedger;
   readonly lines: readonly CallLine[];
@@ -85,13 +96,29 @@ export async function held(options: HeldOptions): Promise<Held> {
   });
   const settings = { rounds: options.rounds ?? 3, seed: 0 };
   try {
-    const prompts = options.prompts ?? DebatePrompts.load(null);
-    const run = await runDebates(questions, { agents, prompts, caller, settings });
-    return { ...run, server, ledger, lines: journal.lines, clock, journalFile };
+    const parts = { agents, prompts: options.prompts ?? DebatePrompts.load(null), caller, settings };
+    const run = await runDebates(questions, parts);
+    const debates: Debate[] = [];
+    for await (const debate of endedDebates(run.ended, parts)) debates.push(debate);
+    const alone = agents.filter(({ name }) => options.alone?.includes(name));
+    const sampled: SampledQuestion[] = [];
+    for (const debate of debates) {
+      for (const agent of alone) sampled.push(await sampleAlone(debate, agent, parts, options.mostSamples));
+    }
+    if (options.write) {
+      const files = debateFiles(options.folder);
+      await writeDebates(files, endedDebates(run.ended, parts), { use: "train", promptsSha256: "abc" });
+      if (alone.length > 0) await writeSampledQuestions(files, each(sampled));
+    }
+    return { ...run, debates, sampled, server, ledger, lines: [...journal.lines], clock, journalFile };
   } finally {
     journal.close();
     await server.close();
   }
+}
+
+async function* each<T>(items: readonly T[]): AsyncGenerator<T> {
+  yield* items;
 }
 
 /** A new folder in `scratch`. */

@@ -103,7 +103,7 @@ async function undisturbed(agents: ServedAgents, args: readonly string[], out: s
   const to = ["--out", out];
   const asked = ["--estimate", "--estimate-questions", `${settings.estimateQuestions}`];
   const estimate = await debate([...args, ...to, ...asked]);
-  await debate([...args, ...to]);
+  const said = await debate([...args, ...to]);
   const calls = callsIn(out);
   const ledger = countsOf(calls, agents.names);
   const served = since(before, await agents.counts());
@@ -117,6 +117,7 @@ async function undisturbed(agents: ServedAgents, args: readonly string[], out: s
     calls,
     findings: [
       ...sameCounts("undisturbed", ledger, served),
+      sameSums(said, calls.length, whole),
       {
         what: "estimate against the whole: calls, prompts, generated",
         found: ofEstimate === null ? `not read in: ${estimate.trim()}` : errors.join(", "),
@@ -196,6 +197,17 @@ function sameCounts(
       holds || theirs === undefined ? shown(own) : `${shown(own)}; its server has ${shown(theirs)}`;
     return { what: `${run}, ${agent}: journal and server`, found, holds };
   });
+}
+
+/** What the command says at its end that all came to, beside the journal's own sums. */
+function sameSums(said: string, attempts: number, { promptTokens, completionTokens }: Counts): Finding {
+  const expected = `${attempts} calls, ${promptTokens + completionTokens} tokens`;
+  const found = /^\d+ calls, \d+ tokens/m.exec(said)?.[0] ?? "nothing";
+  return {
+    what: "the ledger's sums",
+    found: found === expected ? found : `${found}; the journal has ${expected}`,
+    holds: found === expected,
+  };
 }
 
 function sameGraphs(one: string, other: string): Finding {

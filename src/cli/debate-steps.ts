@@ -6,7 +6,6 @@ import { systemClock } from "../base/clock.ts";
 import type { Agent } from "../debate/agent.ts";
 import type { Caller } from "../debate/caller.ts";
 import type { DebateParts } from "../debate/debate.ts";
-import { readDebateFolders } from "../debate/debate-folder.ts";
 import type { DebateLedger } from "../debate/debate-ledger.ts";
 import { type DebatesRun, endedDebates, forEachQuestion, runDebates } from "../debate/run-debates.ts";
 import type { SampledQuestion } from "../debate/sampled-question.ts";
@@ -104,11 +103,10 @@ export async function written(
   if (authorsFormat) await writeAuthorsFormat(files, endedDebates(ended, debating), use);
   if (samples !== null) await writeSampledQuestions(files, sampledQuestionsOf(samples.ended, debating));
   const run = { name: path.basename(path.resolve(folder)), folders: [folder] };
-  const { report } = await writeDebateReport([run], files.report);
+  const { read, report } = await writeDebateReport([run], files.report);
   const agents = report.runs.flatMap((one) => one.agents);
-  const { debates } = await readDebateFolders([folder]);
   const baselines = baselinesOf(
-    debates,
+    read.flatMap((one) => one.folder.debates),
     debating.agents.map(({ name }) => name),
   );
   if (baselines !== null) writeJson(files.baselines, baselines);

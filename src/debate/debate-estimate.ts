@@ -43,7 +43,7 @@ interface Part extends EstimateSource {
   readonly open: readonly number[];
 }
 
-const MOST_RESAMPLES = 1000;
+const MOST_RESAMPLES = 500;
 const LEAST_RESAMPLES = 100;
 /** Of debates and questions: with more, fewer resamples tell as much. */
 const MOST_DRAWS = 5_000_000;
@@ -101,6 +101,7 @@ function intervalOf(
   agents: readonly PricedAgent[],
   rounds: number,
 ): DebateEstimate["interval"] {
+  if (parts.every(({ open }) => open.length === 0)) return { low: known, high: known };
   if (parts.some(({ like, open }) => open.length > 0 && like.length < 2)) return null;
   const costs = parts.map(({ like }) => like.map((debate) => costOf(debate, agents)));
   const means = costs.map((of) => addCosts(NO_COST, sumOf(of), 1 / of.length));

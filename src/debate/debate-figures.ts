@@ -16,8 +16,11 @@ const VOTE_NAMES = Object.keys(VOTES) as (keyof TeamScores)[]; // its own keys
 const axis = <T extends object>(field: string, title: string, more?: T) =>
   ({ field, type: "quantitative", title, ...more }) as const;
 const y = axis("accuracy", "accuracy (%)", { scale: { zero: false } });
-const color = { field: "who", type: "nominal", title: null, sort: null } as const;
-const kind = { field: "kind", type: "nominal", title: null, sort: null } as const;
+const nominal = { type: "nominal", title: null, sort: null } as const;
+const legend = { labelLimit: 0 };
+/** Names tell agents from votes. */
+const dash = { ...nominal, field: "kind", legend: null } as const;
+const kind = { ...nominal, field: "kind", legend } as const;
 
 /** The figures that the report has numbers for. */
 export function debateFiguresOf({ runs }: DebateReport): Figure[] {
@@ -59,12 +62,16 @@ export function debateFiguresOf({ runs }: DebateReport): Figure[] {
       })),
     ),
   ]);
+  const agents = groups.flatMap(({ group }) => group.by_agent.map(({ agent }) => agent));
+  // In both figures everybody has the same colour.
+  const domain = [...new Set([...agents, ...VOTE_NAMES.map((vote) => VOTES[vote])])];
+  const color = { ...nominal, field: "who", scale: { domain }, legend } as const;
   const figures = [
     {
       name: "rounds",
       title: "Accuracy of all debates after each round",
       values: shown(rounds),
-      encoding: { x: axis("round", "round", { axis: { tickMinStep: 1 } }), y, color, strokeDash: kind },
+      encoding: { x: axis("round", "round", { axis: { tickMinStep: 1 } }), y, color, strokeDash: dash },
     },
     {
       name: "tokens",
@@ -80,7 +87,7 @@ export function debateFiguresOf({ runs }: DebateReport): Figure[] {
     .filter(({ values }) => values.length > 0)
     .map(({ name, title, values, encoding }): Figure => {
       const spec = { ...SIZE, mark: { type: "line", point: true }, encoding } as const;
-      const facet = { field: "of", type: "nominal", title: null, sort: null } as const;
+      const facet = { field: "of", type: "nominal", title: null, sort: groups.map(({ of }) => of) } as const;
       return { name, title, spec: { data: { values }, facet, columns: COLUMNS, spec } };
     });
 }

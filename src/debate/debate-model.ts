@@ -50,7 +50,7 @@ function costOfCall(
 /** A token of English is about four bytes: where all debates had questions of one length. */
 const TOKENS_PER_BYTE = 0.25;
 /** A share of what follows weighs as much as so many debates of the wider group. */
-const PRIOR_DEBATES = 1;
+const PRIOR_DEBATES = 2;
 
 interface AgentMeans {
   /** In round 0. */

@@ -24,14 +24,20 @@ export async function readRuns(runs: readonly NamedFolders[]): Promise<NamedFold
 }
 
 /**
- * Reads the folders and writes the report `json`; the page and the figures are named after it. Returns their names too.
+ * Reads the folders and writes the report `json`; the page and the figures are named after it. Returns their names, and what
+ * was read.
  * @throws MAGDI_FILE_MISSING, MAGDI_BAD_FILE, MAGDI_BAD_CONFIG, MAGDI_NOT_WRITTEN
  */
 export async function writeDebateReport(
   runs: readonly NamedFolders[],
   json: string,
-): Promise<{ readonly report: DebateReport; readonly files: readonly string[] }> {
-  const report = debateReport(await readRuns(runs));
+): Promise<{
+  readonly read: readonly NamedFolder[];
+  readonly report: DebateReport;
+  readonly files: readonly string[];
+}> {
+  const read = await readRuns(runs);
+  const report = debateReport(read);
   const stem = json.replace(/\.json$/, "");
   const page = `${stem}.md`;
   const figures: { title: string; file: string }[] = [];
@@ -42,5 +48,9 @@ export async function writeDebateReport(
   }
   writeWholeFile(page, debatePage(report, figures));
   writeWholeFile(json, reportText(report));
-  return { report, files: [json, page, ...figures.map(({ file }) => path.join(path.dirname(json), file))] };
+  return {
+    read,
+    report,
+    files: [json, page, ...figures.map(({ file }) => path.join(path.dirname(json), file))],
+  };
 }

@@ -22,7 +22,6 @@ import { Caller } from "../debate/caller.ts";
 import { sampledQuestions } from "../debate/debate-estimate.ts";
 import { DebateLedger } from "../debate/debate-ledger.ts";
 import { DebatePrompts } from "../debate/debate-prompts.ts";
-import type { DebatesRun } from "../debate/run-debates.ts";
 import { makeDebateFolder } from "../debate/write-debates.ts";
 import { readQuestionFiles } from "../eval/evaluation.ts";
 import { USES } from "../mag/mag-schema.ts";
@@ -32,6 +31,7 @@ import { type Debating, debated, sampled, written } from "./debate-steps.ts";
 import { sumsText } from "./debate-sums.ts";
 import { terminalProgress } from "./progress.ts";
 import { studentFolder } from "./run-folder.ts";
+import { shownSamples } from "./shown-samples.ts";
 import { StopSignals } from "./signals.ts";
 
 const FLAGS = z.object({
@@ -46,6 +46,11 @@ const FLAGS = z.object({
     .nullable()
     .default(null)
     .describe("prompts that replace those of the same names"),
+  convincing: text("a file of samples", "FILE")
+    .nullable()
+    .default(null)
+    .describe("show each agent what convinced the others, from magdi debate convince"),
+  convincingSamples: wholeNumber(1, 64).default(4).describe("samples of each other agent for --convincing"),
   use: oneOf(USES)
     .default("train")
     .describe("take questions with this use; those without one are for training"),
@@ -100,7 +105,9 @@ export async function runDebateCommand(argv: readonly string[]): Promise<number>
     process.stdout.write(`${await estimateFromFolders(estimateFrom, questions, specs, values)}\n`);
     return 0;
   }
-  const prompts = DebatePrompts.load(values.prompts);
+  const { convincing, convincingSamples } = values;
+  const shown = await shownSamples(convincing, convincingSamples, agentsFile, questions);
+  const prompts = DebatePrompts.load(values.prompts, shown);
   const agents = await openedAgents(agentsFile);
   const stop = new StopSignals(() =>
     process.stderr.write("\nmagdi debate: ends after the running calls; a second signal ends it at once\n"),
@@ -132,13 +139,13 @@ export async function runDebateCommand(argv: readonly string[]): Promise<number>
       const asked = sampledQuestions(questions, values.estimateQuestions);
       const result = await debated(asked, debating, progress);
       process.stdout.write(`${await estimateOfRun(debating, result)}\n`);
-      return ended(result, stop);
+      return ended(result.stopped, stop);
     }
     const result = await debated(questions, debating, progress);
     const samples = await sampled(result, debating, progress);
     await written(debating, result, samples, values);
     process.stdout.write(`${sumsText(ledger)}\n${debateFiles.mags}, ${debateFiles.page}\n`);
-    return ended({ ...result, stopped: result.stopped ?? samples?.stopped }, stop);
+    return ended(result.stopped ?? samples?.stopped, stop);
   } finally {
     progress.end();
     stop.close();
@@ -148,7 +155,7 @@ export async function runDebateCommand(argv: readonly string[]): Promise<number>
   }
 }
 
-async function openedAgents(file: string): Promise<Agent[]> {
+export async function openedAgents(file: string): Promise<Agent[]> {
   const specs = readAgents(file).map(async (spec) =>
     "student" in spec ? { ...spec, student: await studentFolder(spec.student) } : spec,
   );
@@ -168,7 +175,7 @@ function namedAgents(agents: readonly Agent[], names: readonly string[]): Agent[
   });
 }
 
-function assertPriced(agents: readonly Agent[], maxCost: number | null): void {
+export function assertPriced(agents: readonly Agent[], maxCost: number | null): void {
   const unknown = agents.find(
     ({ prices }) => prices.inputUsdPerMillion === null || prices.outputUsdPerMillion === null,
   );
@@ -180,11 +187,11 @@ function assertPriced(agents: readonly Agent[], maxCost: number | null): void {
 }
 
 /** @throws what ended the run, other than a signal or the budget */
-function ended({ stopped }: DebatesRun, stop: StopSignals): number {
+export function ended(stopped: unknown, stop: StopSignals, command = "debate"): number {
   if (stopped === undefined) return 0;
   const isBudget = stopped instanceof MagdiError && stopped.code === "MAGDI_CANCELLED";
   if (!stop.signal.aborted && !isBudget) throw stopped;
   const reason = isBudget ? stopped.message : "stopped";
-  process.stderr.write(`magdi debate: ${reason}; run the same command again to continue\n`);
+  process.stderr.write(`magdi ${command}: ${reason}; run the same command again to continue\n`);
   return isBudget ? 1 : stop.exitCode;
 }

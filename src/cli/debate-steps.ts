@@ -98,9 +98,9 @@ export async function written(
   { use, authorsFormat }: { readonly use: Use; readonly authorsFormat?: true },
 ): Promise<void> {
   const { folder, files, prompts } = debating;
-  const context = { use, promptsSha256: prompts.sha256 };
+  const context = { use, promptsSha256: prompts.sha256, convincing: prompts.convincing };
   const counts = await writeDebates(files, endedDebates(ended, debating), context);
-  if (authorsFormat) await writeAuthorsFormat(files, endedDebates(ended, debating));
+  if (authorsFormat) await writeAuthorsFormat(files, endedDebates(ended, debating), use);
   if (samples !== null) await writeSampledQuestions(files, sampledQuestionsOf(samples.ended, debating));
   const run = { name: path.basename(path.resolve(folder)), folders: [folder] };
   const { read, report } = await writeDebateReport([run], files.report);

@@ -4,6 +4,7 @@ import { withSubcommands } from "./command.ts";
 import { DEBATE_FLAGS_HELP, runDebateCommand } from "./debate-run.ts";
 
 const HELP = `Usage: magdi debate --agents FILE --data FILE... --out FOLDER [options]
+       magdi debate convince --agents FILE --data FILE... --out FILE
        magdi debate report FOLDER... | show FOLDER [ID]
 
 Has two or more agents debate questions, and writes transcripts.jsonl, mags.jsonl (which magdi train takes), report.md,
@@ -23,6 +24,7 @@ export const debateCommand = withSubcommands(
   },
   {
     show: async () => (await import("./debate-show.ts")).debateShowCommand,
+    convince: async () => (await import("./debate-convince.ts")).debateConvinceCommand,
     report: async () => (await import("./debate-report.ts")).debateReportCommand,
   },
 );

@@ -3,15 +3,26 @@
 import { z } from "zod";
 import { TASKS } from "../answers/task.ts";
 import { JsonLinesWriter } from "../base/files/json-lines-writer.ts";
-import { bareFlag, listOf, number, oneOf, repeated, text, wholeNumber } from "../base/settings/kinds.ts";
+import {
+  bareFlag,
+  files,
+  listOf,
+  number,
+  oneOf,
+  repeated,
+  text,
+  wholeNumber,
+} from "../base/settings/kinds.ts";
 import { helpLines } from "../base/settings/setting.ts";
+import { readQuestionFiles } from "../eval/evaluation.ts";
 import { CLEANINGS } from "../mag/cleaning.ts";
 import { EDGE_RULES } from "../mag/edges.ts";
 import { IMPORT_FORMATS } from "../mag/import-formats.ts";
 import { importMags, questionsOf } from "../mag/import-mags.ts";
+import { JOINS, type JoinBy, JoinedQuestions } from "../mag/joined-questions.ts";
 import { type Mag, USES } from "../mag/mag-schema.ts";
 import { mergeMags } from "../mag/merge-mags.ts";
-import { isHeldOut } from "../mag/question-split.ts";
+import { isHeldOut, questionKey } from "../mag/question-split.ts";
 import type { ImportCounts } from "../mag/record-to-mag.ts";
 import { type ImportResult, importText } from "../mag/text-report.ts";
 import { parseFlags, type Subcommand, usageError } from "./command.ts";
@@ -43,6 +54,14 @@ const FLAGS = z.object({
   exclude: repeated("a file", "FILE")
     .default([])
     .describe('file of questions to leave out: its records with use "eval" or without one (repeatable)'),
+  questions: files("a file of questions")
+    .exactOptional()
+    .describe(
+      "the questions of records that have none, as ReConcile writes them; read as magdi eval reads questions",
+    ),
+  questionsBy: oneOf(keysOf(JOINS))
+    .default("id")
+    .describe(`how records and --questions are joined${meanings(JOINS)}`),
   edges: oneOf(keysOf(EDGE_RULES))
     .exactOptional()
     .describe(
@@ -97,18 +116,26 @@ ${helpLines(FLAGS)}
 async function run(argv: readonly string[]): Promise<number> {
   const { values, words } = parseFlags("train import-mags", argv, FLAGS, { words: true });
   const { out, exclude, clean: cleaning, broken, with: needs, limit, validation, ...rest } = values;
-  const { merge, validationShare: share, seed, json, ...options } = rest;
+  const { merge, validationShare: share, seed, json, questions: files, questionsBy, ...options } = rest;
   if (words.length === 0 || out === undefined)
     throw usageError("train import-mags", "SOURCE... and --out FILE");
   const excluded = new Set<string>();
   for (const file of exclude) {
     for (const key of await questionsOf(file, (use) => use !== "train")) excluded.add(key);
   }
+  const questions =
+    files === undefined ? null : await questionsIn(files, questionsBy, options.benchmark, excluded);
   const onBroken = (error: Error): void => console.error(`skipped: ${error.message}`);
   const sources = new Map<string, ImportCounts>();
   const imported = importMags(
     words,
-    { ...options, cleaning, excluded, ...(broken === "skip" ? { onBroken } : {}) },
+    {
+      ...options,
+      cleaning,
+      excluded,
+      ...(questions === null ? {} : { questions }),
+      ...(broken === "skip" ? { onBroken } : {}),
+    },
     sources,
   );
   const outputs = [out, ...(validation === undefined ? [] : [validation])];
@@ -134,6 +161,23 @@ async function run(argv: readonly string[]): Promise<number> {
   };
   console.log(json ? JSON.stringify(result, null, 2) : importText(result));
   return written.every(({ mags }) => mags === 0) ? 1 : 0;
+}
+
+/** The questions to join; those for evaluation are added to `excluded`. */
+async function questionsIn(
+  files: readonly string[],
+  by: JoinBy,
+  benchmark: string | undefined,
+  excluded: Set<string>,
+): Promise<JoinedQuestions> {
+  const reading = { dataset: benchmark ?? null, use: "all", limit: null, on_bad_line: "stop" } as const;
+  const read = (await readQuestionFiles(files, reading)).flatMap(({ questions }) => questions);
+  const questions = read.map(({ use, ...question }) => ({
+    ...question,
+    use: use === undefined ? null : use === "train" ? ("train" as const) : ("eval" as const),
+  }));
+  for (const question of questions) if (question.use === "eval") excluded.add(questionKey(question));
+  return new JoinedQuestions(questions, by);
 }
 
 /** Writes all files or none. */

@@ -109,7 +109,7 @@ export async function holdDebate(
     round: number,
     before: readonly SpokenNode[] | null,
   ): Promise<SpokenNode | MissingNode> {
-    const messages = prompts.render(question, agent.form, before);
+    const messages = prompts.render(question, agent, before);
     const key = { dataset, id, round, agent: agent.name };
     const outcome = await caller.call(agent, key, messages, callSeed(settings.seed, key));
     if (outcome.reply === null) {
@@ -136,7 +136,7 @@ async function allOf<T>(running: readonly Promise<T>[]): Promise<T[]> {
 }
 
 /** A call's seed does not depend on other questions; 31 bits, which every server accepts. */
-function callSeed(
+export function callSeed(
   seed: number,
   {
     dataset,

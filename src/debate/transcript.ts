@@ -2,17 +2,20 @@
 
 import { labelOf } from "../mag/labels.ts";
 import type { Use } from "../mag/mag-schema.ts";
+import type { ConvincingSamples } from "./convincing-samples.ts";
 import type { Debate } from "./debate.ts";
 
 export interface TranscriptContext {
   readonly use: Use;
   readonly promptsSha256: string;
+  /** Absent or null where agents were shown none. */
+  readonly convincing?: Pick<ConvincingSamples, "sha256" | "perAgent"> | null;
 }
 
 /** A transcript as JSON. */
 export function transcriptOf(
   { question, nodes, missing, rounds, consensus, team }: Debate,
-  { use, promptsSha256 }: TranscriptContext,
+  { use, promptsSha256, convincing }: TranscriptContext,
 ) {
   const { dataset, id, task, choices, passage, gold } = question;
   return {
@@ -51,20 +54,25 @@ export function transcriptOf(
       mean_confidence: team.meanConfidence,
     },
     prompts_sha256: promptsSha256,
+    convincing_sha256: convincing?.sha256 ?? null,
+    convincing_samples: convincing?.perAgent ?? null,
   };
 }
 
 /**
- * A debate in the format of MAGDi's released code: `AGENT_output_ROUND`, null for a missing node. It has no passage, and the
- * task is left to its reader. A node that says nothing at all counts there as missing.
+ * A debate in the format of MAGDi's released code: `AGENT_output_ROUND`, null for a missing node. That code passes over
+ * `benchmark`, `task`, `use` and `passage`. A node that says nothing at all counts there as missing.
  */
-export function authorsRecordOf({ question, nodes, missing }: Debate) {
-  const { id, gold, choices } = question;
+export function authorsRecordOf({ question, nodes, missing }: Debate, use: Use) {
+  const { dataset, id, task, gold, choices, passage } = question;
   return {
     id,
+    benchmark: dataset,
+    ...{ task, use },
     question: question.question,
     gold_answer: gold,
     ...(choices === null ? {} : { options: choices }),
+    ...(passage === null ? {} : { passage }),
     ...Object.fromEntries([
       ...nodes.map(({ agent, round, reasoning, answer, confidence }) => [
         `${agent}_output_${round}`,

@@ -8,6 +8,7 @@ import { JsonLinesWriter } from "../base/files/json-lines-writer.ts";
 import { writeWholeFile } from "../base/files/whole-file.ts";
 import { writing } from "../base/files/write-errors.ts";
 import { importMags } from "../mag/import-mags.ts";
+import type { Use } from "../mag/mag-schema.ts";
 import type { ImportCounts } from "../mag/record-to-mag.ts";
 import type { Debate } from "./debate.ts";
 import type { DebateOutline } from "./debate-outline.ts";
@@ -59,8 +60,12 @@ export async function writeDebates(
 }
 
 /** The debates in the format of MAGDi's released code. @throws MAGDI_NOT_WRITTEN */
-export async function writeAuthorsFormat(files: DebateFiles, debates: AsyncIterable<Debate>): Promise<void> {
-  await writeLines(files.authors, debates, authorsRecordOf);
+export async function writeAuthorsFormat(
+  files: DebateFiles,
+  debates: AsyncIterable<Debate>,
+  use: Use,
+): Promise<void> {
+  await writeLines(files.authors, debates, (debate) => authorsRecordOf(debate, use));
 }
 
 /** @throws MAGDI_NOT_WRITTEN */

@@ -10,6 +10,7 @@ import { isObject, shown } from "../base/files/json-file.ts";
 import { type JsonRecord, jsonFilesIn, readJsonRecords } from "../base/files/json-records.ts";
 import { openRegularFile } from "../base/files/regular-file.ts";
 import { knownTask, namedDataset } from "./datasets.ts";
+import { explanationIn } from "./explanation.ts";
 import type { Question } from "./question-formats.ts";
 import { datasetOf, QUESTION_FORMATS, type RecordQuestion } from "./question-formats.ts";
 import { type Place, WrongRecord, yesNo } from "./record-fields.ts";
@@ -110,7 +111,14 @@ function questionOf(
   const task = knownTask(known, taskOf(read.question, read.choices, told));
   const gold = task === "yes-no" && canonicalAnswer(task, told) === null ? yesNo(told, "answer") : told;
   const id = read.id ?? `${dataset}-${raw.name ?? contentName(read, unnamed)}`;
-  return { question: { ...read, gold, dataset, id, task }, place };
+  const explanation = explanationIn(fields);
+  const use = useOf(fields);
+  const question = {
+    ...{ ...read, gold, dataset, id, task },
+    ...(explanation === undefined ? {} : { explanation }),
+    ...(use === null ? {} : { use }),
+  };
+  return { question, place };
 }
 
 /**

@@ -8,7 +8,7 @@ import { type DatasetInfo, knownDataset } from "./datasets.ts";
 import { choicesOf, type Gold, goldOf, idOf, number, text, WrongRecord, yesNo } from "./record-fields.ts";
 
 /** What a record says; the file adds the rest. */
-export type RecordQuestion = Omit<Question, "dataset" | "task" | "id" | "gold"> & {
+export type RecordQuestion = Omit<Question, "dataset" | "task" | "id" | "gold" | "explanation" | "use"> & {
   readonly id: string | null;
   readonly gold: Gold;
 };
@@ -212,4 +212,8 @@ export interface Question {
   readonly passage: string | null;
   /** A choice's label, yes or no, a number, an expression in LaTeX, or words. */
   readonly gold: string;
+  /** Why it is right, as people wrote it; absent where the record does not say. */
+  readonly explanation?: string;
+  /** What it is for, as the record names it; absent where it names nothing. */
+  readonly use?: string;
 }

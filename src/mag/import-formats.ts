@@ -1,11 +1,11 @@
 // The record formats that MAGs are imported from, each read as the same ImportedRecord.
 
 import { z } from "zod";
-import type { Choice } from "../answers/task.ts";
-import { MOST_CHOICES, TASKS, type Task } from "../answers/task.ts";
-import { MagdiError } from "../base/errors.ts";
+import { type Choice, TASKS, type Task } from "../answers/task.ts";
 import { checked, shown } from "../base/files/json-file.ts";
 import type { EdgeRule } from "./edges.ts";
+import { answerScalar, choiceList, labelledChoices } from "./imported-choices.ts";
+import { type JoinedQuestion, joinedGold } from "./joined-questions.ts";
 import { listUpTo, MOST_NODES, USES, type Use } from "./mag-schema.ts";
 
 export interface ImportedNode {
@@ -42,17 +42,11 @@ export const IMPORT_FORMATS = {
     "{question, gold, choices?, agents: [{agent, round, reasoning, answer?, turn?}], id?, task?, use?}",
   agents:
     "transcripts with question_id and use (train or eval) required, and debate or setting where there are several",
-  magdi: "the authors' MAGs: {question, gold_answer, AGENT_output_ROUND: {reasoning, answer} or null}",
+  magdi:
+    "the authors' MAGs: {question, gold_answer, AGENT_output_ROUND: {reasoning, answer} or null}; ReConcile's, which have no question, with --questions",
 } as const;
 
 export type ImportFormat = keyof typeof IMPORT_FORMATS;
-
-/** Some sources write answers as numbers or booleans. */
-const scalar = z
-  .union([z.string(), z.number(), z.boolean()], {
-    error: ({ input }) => `expected a text, a number, true or false, found ${shown(input)}`,
-  })
-  .transform((value) => (typeof value === "boolean" ? (value ? "yes" : "no") : String(value)));
 
 /** Of an output that is a list of texts. */
 const MOST_LINES = 2 ** 16;
@@ -64,13 +58,6 @@ const text = z
   .optional()
   .transform((said) => (Array.isArray(said) ? said.join(" ") : (said ?? "")));
 
-const choices = listUpTo(
-  MOST_CHOICES,
-  z.union([z.string(), z.object({ label: scalar, text: z.string() })], {
-    error: ({ input }) => `expected a text or {label, text}, found ${shown(input)}`,
-  }),
-).nullish();
-
 const transcript = z.object({
   id: z.string().min(1).optional(),
   question_id: z.string().min(1).optional(),
@@ -79,9 +66,9 @@ const transcript = z.object({
   debate: z.string().optional(),
   setting: z.string().optional(),
   question: z.string().min(1),
-  choices,
+  choices: choiceList,
   passage: z.string().nullish(),
-  gold: scalar,
+  gold: answerScalar,
   use: z.enum(USES).optional(),
   agents: listUpTo(
     MOST_NODES,
@@ -90,7 +77,7 @@ const transcript = z.object({
       round: z.int().min(0).default(0),
       turn: z.int().min(0).optional(),
       reasoning: text,
-      answer: scalar.nullish(),
+      answer: answerScalar.nullish(),
       correct: z.boolean().optional(),
     }),
   ),
@@ -101,17 +88,35 @@ const agentsRecord = transcript.required({ question_id: true, use: true });
 const released = z
   .object({
     question: z.string().min(1),
-    gold_answer: scalar,
-    options: choices,
-    choices,
-    id: scalar.optional(),
+    gold_answer: answerScalar,
+    options: choiceList,
+    choices: choiceList,
+    id: answerScalar.optional(),
+    // These are ours: magdi debate --authors-format writes them.
+    benchmark: z.string().min(1).optional(),
+    task: z.enum(TASKS).optional(),
+    passage: z.string().nullish(),
+    use: z.enum(USES).optional(),
   })
   .catchall(z.unknown());
-const releasedOutput = z.object({ reasoning: text, answer: scalar.nullish() }).nullable();
+const joinedReleased = released.partial({ question: true, gold_answer: true });
+const releasedOutput = z.object({ reasoning: text, answer: answerScalar.nullish() }).nullable();
 
-/** @throws MAGDI_BAD_FILE with `where` and every wrong field */
-export function importedRecord(value: unknown, format: ImportFormat, where: string): ImportedRecord {
-  if (format === "magdi") return fromReleased(checked(released, value, where), where);
+/**
+ * `joined` is the question of a record in the authors' format that has none itself.
+ * @throws MAGDI_BAD_FILE with `where` and every wrong field
+ */
+export function importedRecord(
+  value: unknown,
+  format: ImportFormat,
+  where: string,
+  joined: JoinedQuestion | null = null,
+): ImportedRecord {
+  if (format === "magdi") {
+    return joined === null
+      ? fromReleased(checked(released, value, where), where)
+      : fromJoined(checked(joinedReleased, value, where), joined, where);
+  }
   return fromTranscript(checked(format === "agents" ? agentsRecord : transcript, value, where), where);
 }
 
@@ -138,7 +143,7 @@ function fromTranscript(record: z.output<typeof transcript>, where: string): Imp
     task: record.task ?? null,
     variant: record.debate ?? record.setting ?? null,
     question: record.question,
-    choices: labelled(record.choices, record.gold, `${where}: gold`),
+    choices: labelledChoices(record.choices, record.gold, `${where}: gold`),
     passage: record.passage ?? null,
     gold: record.gold,
     use: record.use ?? null,
@@ -156,36 +161,38 @@ const OUTPUT = /^(.+)_output_(\d+)$/;
 /** The order of agents in the authors' code. */
 const RELEASED_ORDER = ["claude", "gpt", "bard"];
 
-/** "B) blue", "(2) blue" and the like. */
-const LABELLED = /^\s*\(?([A-Z]|\d{1,2})[).:]\s*(?=\S)/;
-
-/**
- * Choices with their own labels, else A, B, … or, when the gold answer is a position from 1 and not a choice's text, 1, 2, …
- * @throws MAGDI_BAD_FILE for a position from 0
- */
-function labelled(list: z.output<typeof choices>, gold: string, where: string): Choice[] | null {
-  if (list === null || list === undefined || list.length === 0) return null;
-  const matches = list.map((choice) => (typeof choice === "string" ? LABELLED.exec(choice) : null));
-  const labels = matches.map((match) => match?.[1]);
-  const own = new Set(labels).size === list.length && !labels.includes(undefined);
-  if (gold.trim() === "0" && !own && list.every((choice) => typeof choice === "string" && choice !== "0")) {
-    // A file whose places count from 0 would have every other answer one too far.
-    throw new MagdiError(
-      "MAGDI_BAD_FILE",
-      `${where}: expected a choice's label, its text, or its place from 1, found 0; write the labels (A, B, …)`,
-    );
-  }
-  const isPlace = /^\s*\d+\s*$/.test(gold) && Number(gold) >= 1 && Number(gold) <= list.length;
-  const numbered = list.length > 26 || (isPlace && !list.includes(gold.trim()));
-  return list.map((choice, index): Choice => {
-    if (typeof choice !== "string") return choice;
-    const [opening = "", label = ""] = own ? (matches[index] ?? []) : [];
-    if (label !== "") return { label, text: choice.slice(opening.length) };
-    return { label: numbered ? String(index + 1) : String.fromCharCode(65 + index), text: choice };
-  });
+function fromReleased(record: z.output<typeof released>, where: string): ImportedRecord {
+  const { question, gold_answer: gold } = record;
+  return {
+    questionId: record.id ?? null,
+    benchmark: record.benchmark ?? null,
+    task: record.task ?? null,
+    variant: null,
+    ...{ question, gold },
+    choices: labelledChoices(record.choices ?? record.options, gold, `${where}: gold_answer`),
+    passage: record.passage ?? null,
+    use: record.use ?? null,
+    nodes: releasedNodes(record, where),
+    edgeRule: null,
+  };
 }
 
-function fromReleased(record: z.output<typeof released>, where: string): ImportedRecord {
+function fromJoined(
+  record: z.output<typeof joinedReleased>,
+  joined: JoinedQuestion,
+  where: string,
+): ImportedRecord {
+  const { id: questionId, dataset: benchmark, task, question, passage, use } = joined;
+  return {
+    ...{ questionId, benchmark, task, question, passage, use },
+    ...joinedGold({ question: record.question, gold: record.gold_answer }, joined, where),
+    variant: null,
+    nodes: releasedNodes(record, where),
+    edgeRule: null,
+  };
+}
+
+function releasedNodes(record: Readonly<Record<string, unknown>>, where: string): ImportedNode[] {
   const outputs = Object.keys(record).filter((key) => OUTPUT.test(key)).length;
   checked(z.int().max(MOST_NODES), outputs, `${where}: outputs`);
   const nodes = Object.entries(record).flatMap(([key, value]): ImportedNode[] => {
@@ -200,17 +207,5 @@ function fromReleased(record: z.output<typeof released>, where: string): Importe
     const at = RELEASED_ORDER.findIndex((name) => agent.startsWith(name));
     return at < 0 ? RELEASED_ORDER.length : at;
   };
-  return {
-    questionId: record.id ?? null,
-    benchmark: null,
-    task: null,
-    variant: null,
-    question: record.question,
-    choices: labelled(record.choices ?? record.options, record.gold_answer, `${where}: gold_answer`),
-    passage: null,
-    gold: record.gold_answer,
-    use: null,
-    nodes: nodes.sort((a, b) => place(a) - place(b)),
-    edgeRule: null,
-  };
+  return nodes.sort((a, b) => place(a) - place(b));
 }

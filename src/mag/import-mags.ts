@@ -3,7 +3,9 @@
 import { MagdiError } from "../base/errors.ts";
 import { type OnBroken, readJsonRecords, stop } from "../base/files/json-records.ts";
 import { formatOf, type ImportFormat, importedRecord } from "./import-formats.ts";
+import type { JoinedQuestions } from "./joined-questions.ts";
 import type { Mag, Use } from "./mag-schema.ts";
+import { assertNoPickle } from "./pickle.ts";
 import { questionKey } from "./question-split.ts";
 import { type ImportCounts, magOf, noCounts, type RecordOptions } from "./record-to-mag.ts";
 
@@ -14,6 +16,8 @@ export interface ImportOptions extends RecordOptions {
   readonly use?: Use;
   /** Question keys that must not be trained on, besides those of the sources' eval records. */
   readonly excluded?: ReadonlySet<string>;
+  /** The questions of records in the authors' format. Default: each record has its own. */
+  readonly questions?: JoinedQuestions;
   /** Called for each broken record, which is then skipped. Default: the first one ends the import. */
   readonly onBroken?: OnBroken;
 }
@@ -30,6 +34,7 @@ export async function* importMags(
 ): AsyncGenerator<Mag> {
   const use = options.use ?? "train";
   const excluded = new Set(options.excluded);
+  for (const source of sources) assertNoPickle(source);
   if (use === "train") {
     const isEval = (recorded: unknown): boolean => recorded === "eval";
     const ignore = (): void => {}; // broken records are reported in the second pass
@@ -47,10 +52,19 @@ export async function* importMags(
       count.broken += 1;
     };
     let format = options.format;
-    for await (const { where, value } of readJsonRecords(source, onBroken)) {
+    const join = options.questions?.join();
+    let index = 0;
+    // Behind a line that is left out no place would be right.
+    const onUnread = options.questions?.by === "position" ? stop : onBroken;
+    for await (const { where, value } of readJsonRecords(source, onUnread)) {
       format ??= formatOf(value);
       const known = format;
-      const record = unlessBroken(() => importedRecord(value, known, where), onBroken);
+      if (join !== undefined && known !== "magdi") throw ownQuestions(where);
+      const place = index++;
+      const record = unlessBroken(
+        () => importedRecord(value, known, where, join?.(value, place, where)),
+        onBroken,
+      );
       if (record === null) continue;
       count.records += 1;
       if ((record.use ?? "train") !== use) count.otherUse += 1;
@@ -67,6 +81,13 @@ export async function* importMags(
       }
     }
   }
+}
+
+function ownQuestions(where: string): MagdiError {
+  return new MagdiError(
+    "MAGDI_BAD_CONFIG",
+    `${where}: --questions: expected records of AGENT_output_ROUND, found one with its own question`,
+  );
 }
 
 function unlessBroken<T>(make: () => T, onBroken: OnBroken): T | null {

@@ -80,7 +80,8 @@ test("the importer reads transcripts and the authors' format as the same graph, 
     { label: "A", text: "blue" },
     { label: "B", text: "red" },
   ];
-  const asked = question("colour", { task: "multiple-choice", choices, gold: "B" });
+  const passage = "Roses are red.";
+  const asked = question("colour", { task: "multiple-choice", choices, passage, gold: "B" });
   const answers: Readonly<Record<string, string>> = { a: "B", b: "A", c: "" };
   const run = await held({
     folder: newFolder(scratch),
@@ -98,8 +99,8 @@ test("the importer reads transcripts and the authors' format as the same graph, 
     const read = importedRecord(parsed, format, "here");
     return { format, mag: magOf(read, { source: "debates.jsonl", where: "here" }, {}, noCounts()) };
   };
-  const transcript = imported(transcriptOf(debate, { use: "train", promptsSha256: "" }));
-  const authors = imported(authorsRecordOf(debate));
+  const transcript = imported(transcriptOf(debate, { use: "eval", promptsSha256: "", convincing: null }));
+  const authors = imported(authorsRecordOf(debate, "eval"));
   assert.deepEqual([transcript.format, authors.format], ["agents", "magdi"]);
   assert.deepEqual(
     transcript.mag?.nodes.map(({ agent, round, answer, label }) => [agent, round, answer, label]),
@@ -112,8 +113,8 @@ test("the importer reads transcripts and the authors' format as the same graph, 
     ],
   );
   assert.equal(transcript.mag?.edges.length, 6);
-  const graph = ({ mag }: typeof transcript) => [mag?.task, mag?.choices, mag?.gold, mag?.nodes, mag?.edges];
-  assert.deepEqual(graph(authors), graph(transcript));
+  assert.deepEqual([transcript.mag?.passage, transcript.mag?.source.use], [passage, "eval"]);
+  assert.deepEqual(authors.mag, transcript.mag);
 });
 
 test("two of an answer, one alone, and one without: no consensus, and the one without hears so", () => {

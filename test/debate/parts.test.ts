@@ -76,7 +76,7 @@ test("prompts can be replaced file by file; others, and wrong placeholders, are 
   assert.equal(DebatePrompts.load(null).sha256, shipped.sha256);
   const asked = question("{{answers}} $& 2+2");
   assert.equal(
-    replaced.render(asked, "json", null)[0]?.content,
+    replaced.render(asked, { name: "a", form: "json" }, null)[0]?.content,
     "Question: What is {{answers}} $& 2+2?\n\nWrite only JSON.",
   );
   writeFileSync(path.join(own, "alone.txt"), "{{question}} {{answer}} {{instruction}}");

@@ -291,6 +291,23 @@ test("what cannot be asked is refused: an answer that is no choice, a choice twi
   assert.match(await message({ problem: "p", solution: "no box" }), /\\boxed/);
 });
 
+test("the explanation of an answer is read from the field that its benchmark has it in", async () => {
+  const explained = async (record: object) =>
+    (await read("explained.jsonl", lines({ ...own("q"), ...record }))).questions[0]?.explanation;
+  assert.equal(
+    await explained({ answer: "He sold 48/2 = <<48/2=24>>24 clips.\n#### 24" }),
+    "He sold 48/2 = 24 clips.",
+  );
+  assert.equal(await explained({ solution: "Twice 24 is <<2*24=48>>48." }), "Twice 24 is 48.");
+  assert.equal(await explained({ problem: "p", solution: "It is \\boxed{4}." }), "It is \\boxed{4}.");
+  assert.equal(
+    await explained({ answer: true, qid: "q", facts: ["Fish swim.", "Legs walk. "] }),
+    "Fish swim. Legs walk.",
+  );
+  assert.equal(await explained({ abstractive_explanation: "Doors open." }), "Doors open.");
+  assert.equal(await explained({ solution: 4, facts: [] }), undefined, "neither is a text");
+});
+
 test("a question without an id is called by its words, wherever it stands", async () => {
   const records = ["one", "two", "one"].map((word) => ({ question: `What is ${word}?`, answer: "4" }));
   const ids = async (name: string, content: string) =>

@@ -56,6 +56,8 @@ export interface HeldOptions {
   readonly names?: readonly string[];
   readonly questions?: readonly Question[];
   readonly rounds?: number;
+  /** Default: those that are shipped. */
+  readonly prompts?: DebatePrompts;
   readonly limits?: Partial<AgentLimits>;
   readonly budget?: Partial<Budget>;
   readonly clock?: SkippingClock;
@@ -94,7 +96,7 @@ export async function held(options: HeldOptions): Promise<Held> {
   });
   const settings = { rounds: options.rounds ?? 3, seed: 0 };
   try {
-    const parts = { agents, prompts: DebatePrompts.load(null), caller, settings };
+    const parts = { agents, prompts: options.prompts ?? DebatePrompts.load(null), caller, settings };
     const run = await runDebates(questions, parts);
     const debates: Debate[] = [];
     for await (const debate of endedDebates(run.ended, parts)) debates.push(debate);

@@ -23,7 +23,11 @@ test("a draft is what followed the last place where the last tokens stood", () =
   assert.deepEqual(lookup(9, 1, 2, 3, 9, 1, 2).draft(1), { tokens: [3], matched: 3 });
   assert.deepEqual(lookup(8, 1, 2, 3, 9, 1, 2).draft(1), { tokens: [3], matched: 2 });
   assert.deepEqual(lookup(1, 2, 3, 1, 2, 4, 1, 2).draft(1), { tokens: [4], matched: 2 }, "the last place");
-  assert.deepEqual(lookup(1, 2, 5, 2).draft(1), { tokens: [5], matched: 1 }, "one token where two did not stand");
+  assert.deepEqual(
+    lookup(1, 2, 5, 2).draft(1),
+    { tokens: [5], matched: 1 },
+    "one token where two did not stand",
+  );
   assert.deepEqual(lookup(7, 7, 7).draft(3), { tokens: [7], matched: 2 });
 });
 
@@ -50,7 +54,11 @@ async function said(speculation: boolean, model: Partial<HistoryModelOptions> = 
   await ask({ promptTokens: prompt, sampling: { ...GREEDY, maxTokens: 30, logitBias: new Map([[9, 2]]) } });
   const stats = engine.stats();
   await engine.close();
-  return { results: ears.map((ear) => ear.ended.sort((a, b) => a.index - b.index)), steps: runner.steps, stats };
+  return {
+    results: ears.map((ear) => ear.ended.sort((a, b) => a.index - b.index)),
+    steps: runner.steps,
+    stats,
+  };
 }
 
 test("checked drafts give the same samples in fewer steps", async () => {

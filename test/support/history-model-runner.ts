@@ -100,7 +100,10 @@ export class HistoryModelRunner implements ModelRunner {
   ): Promise<StepOutput> {
     assert.ok(rowCount >= 1 && rowCount <= this.maxRows, `${rowCount} rows`);
     assert.ok(positions === 1 || (this.checksDrafts && !wantLogits), `${positions} positions`);
-    assert.ok(positions === 1 || (rowCount === 1 && positions <= MOST_POSITIONS), `${rowCount} × ${positions}`);
+    assert.ok(
+      positions === 1 || (rowCount === 1 && positions <= MOST_POSITIONS),
+      `${rowCount} × ${positions}`,
+    );
     const rows = Array.from({ length: rowCount }, (_, row) => row);
     const step = {
       phase: "decode",

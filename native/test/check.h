@@ -53,6 +53,7 @@ static inline bool same(const float *a, const float *b, size_t count) {
 extern const struct compute *tested;
 
 void check_arithmetic(void);
+void check_weight_memory(void);
 void check_linear(void);
 void check_attention(void);
 void check_candidates(void);

@@ -11,7 +11,7 @@ int main(int count, char **arguments) {
   }
   tested = choose_set(arguments[1]);
   EXPECT(tested, "this processor has no %s", arguments[1]);
-  if (tested == &compute_plain) check_arithmetic();
+  if (tested == &compute_plain) check_arithmetic(), check_weight_memory();
   check_linear();
   check_attention();
   check_candidates();

@@ -36,9 +36,17 @@ export const NO_ARM64 =
 
 /** Sources that need no ONNX Runtime, and those of the tests. */
 const SOURCES: readonly string[] = [
-  ...["packing", "scratch", "instruction-set", "plain", "avx2", "avxvnni", "avx512vnni", "neon"].map(
-    (name) => `src/${name}.c`,
-  ),
+  ...[
+    "packing",
+    "scratch",
+    "weight-memory",
+    "instruction-set",
+    "plain",
+    "avx2",
+    "avxvnni",
+    "avx512vnni",
+    "neon",
+  ].map((name) => `src/${name}.c`),
   ...readdirSync(path.join(NATIVE, "test"))
     .filter((file) => file.endsWith(".c"))
     .map((file) => `test/${file}`),

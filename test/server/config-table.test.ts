@@ -56,6 +56,7 @@ const TRIALS: Readonly<Record<string, Trial>> = {
   prefixCacheTokens: orNull(whole(0, 10_000_000)),
   memoryLimitMb: orNull(whole(1, 100_000_000)),
   isolatePrefixes: { good: ["true", true], bad: ["yes", "1", "TRUE"], badInFile: ["true", 1, null] },
+  speculation: { good: ["false", false], bad: ["no", "0", "FALSE"], badInFile: ["false", 0, null] },
   maxSamples: whole(1, 1024),
   queueSamples: whole(1, 1_000_000),
   queueTimeoutMs: milliseconds,

@@ -204,7 +204,7 @@ async function openGenai(
   python: string,
 ): Promise<{ subject: Running; readyMs: number }> {
   const startMs = performance.now();
-  const graph = path.resolve(model, "onnx", dtype === "fp32" ? "model.onnx" : `model_${dtype}.onnx`);
+  const graph = path.resolve(openStudentFolder(model, dtypeOf(dtype)).modelGraph);
   const program = "genai_peer.py";
   const subject = await openPythonPeer({
     ...{ python, program, base: graph, device: "cpu", threads, rows, contextLength },

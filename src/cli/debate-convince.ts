@@ -4,7 +4,7 @@ import { z } from "zod";
 import { systemClock } from "../base/clock.ts";
 import { MagdiError } from "../base/errors.ts";
 import { JsonLinesWriter } from "../base/files/json-lines-writer.ts";
-import { bareFlag, files, numberThat, oneOf, text, wholeNumber } from "../base/settings/kinds.ts";
+import { bareFlag, files, numberThat, text, wholeNumber } from "../base/settings/kinds.ts";
 import { helpLines } from "../base/settings/setting.ts";
 import { CallJournal } from "../debate/call-journal.ts";
 import { Caller } from "../debate/caller.ts";
@@ -21,6 +21,7 @@ import { EXPLANATION_FIELDS } from "../eval/explanation.ts";
 import { questionsOf } from "../mag/import-mags.ts";
 import { questionKey } from "../mag/question-split.ts";
 import { parseFlags, type Subcommand, usageError } from "./command.ts";
+import { QUESTION_FLAGS } from "./debate-question-flags.ts";
 import { assertPriced, ended, openedAgents } from "./debate-run.ts";
 import { sumsText } from "./debate-sums.ts";
 import { terminalProgress } from "./progress.ts";
@@ -40,15 +41,7 @@ const FLAGS = z.object({
     .nullable()
     .default(null)
     .describe("prompts that replace those of the same names"),
-  limit: wholeNumber(1)
-    .nullable()
-    .default(null)
-    .describe("at most N questions of each data set, evenly spread"),
-  dataset: text("a benchmark", "NAME")
-    .nullable()
-    .default(null)
-    .describe("the benchmark, if neither the records nor the file's name tell it"),
-  on_bad_line: oneOf(["stop", "skip"]).default("stop").describe("stop or skip"),
+  ...QUESTION_FLAGS,
   maxCost: numberThat("a number above 0", (value) => value > 0)
     .nullable()
     .default(null)

@@ -27,6 +27,7 @@ import { readQuestionFiles } from "../eval/evaluation.ts";
 import { USES } from "../mag/mag-schema.ts";
 import { parseFlags, usageError } from "./command.ts";
 import { estimateFromFolders, estimateOfRun } from "./debate-estimate.ts";
+import { QUESTION_FLAGS } from "./debate-question-flags.ts";
 import { type Debating, debated, sampled, written } from "./debate-steps.ts";
 import { sumsText } from "./debate-sums.ts";
 import { terminalProgress } from "./progress.ts";
@@ -54,15 +55,7 @@ const FLAGS = z.object({
   use: oneOf(USES)
     .default("train")
     .describe("take questions with this use; those without one are for training"),
-  limit: wholeNumber(1)
-    .nullable()
-    .default(null)
-    .describe("at most N questions of each data set, evenly spread"),
-  dataset: text("a benchmark", "NAME")
-    .nullable()
-    .default(null)
-    .describe("the benchmark, if neither the records nor the file's name tell it"),
-  on_bad_line: oneOf(["stop", "skip"]).default("stop").describe("stop or skip"),
+  ...QUESTION_FLAGS,
   maxCost: numberThat("a number above 0", (value) => value > 0)
     .nullable()
     .default(null)

@@ -9,7 +9,7 @@ export interface Draft {
 }
 
 /** Matches are not looked at any further. */
-export const MOST_MATCHED = 3;
+const MOST_MATCHED = 3;
 /** Token ids are below it (see logit-row.ts). */
 const ID_SPAN = 2 ** 20;
 

@@ -1,7 +1,7 @@
 // Decides how many drafted tokens a step of a lone row checks beside its next one: as many as make tokens come fastest, by how
 // long steps took and how often drafts were right. What is said does not depend on it, only when.
 
-import { type Draft, MOST_MATCHED } from "./draft-lookup.ts";
+import type { Draft } from "./draft-lookup.ts";
 
 /** A longer draft is seldom right at its end. */
 export const MOST_DRAFTED = 3;
@@ -78,7 +78,7 @@ export class Speculation {
 
   /** Right tokens to expect of the draft's first `count`. */
   #expected({ matched }: Draft, count: number): number {
-    let share = this.#firstRight[Math.min(matched, MOST_MATCHED)]!;
+    let share = this.#firstRight[matched]!;
     let expected = 0;
     for (let at = 0; at < count; at++, share *= this.#nextRight) expected += share;
     return expected;

@@ -1,8 +1,10 @@
 // The linear layer y = x·Wᵀ + b, and the embedding, over weights in floats or quantised in blocks.
 
+import { withGradient } from "../onnx/gradient.ts";
 import type { FloatType, Value } from "../onnx/graph.ts";
 import type { GraphBuilder } from "../onnx/graph-builder.ts";
 import * as op from "../onnx/operators.ts";
+import { type BlockRows, quantisedLinear } from "../onnx/own-operators.ts";
 import { encodeFloat16 } from "../tensor/half.ts";
 
 /** A weight [rows, columns] in floats. */
@@ -33,13 +35,27 @@ export type LinearWeight =
       readonly offsets: Value | null;
     });
 
+/** A frozen weight [rows, columns] of a training graph, in blocks of our own operator. */
+export interface FrozenBlocks {
+  readonly kind: "frozen-blocks";
+  readonly rows: number;
+  readonly columns: number;
+  /** [rows, columns], for x·Wᵀ */
+  readonly blocks: BlockRows;
+  /** [columns, rows], for the gradient dy·W */
+  readonly transposed: BlockRows;
+}
+
+/** A weight of a product. */
+export type ProductWeight = LinearWeight | FrozenBlocks;
+
 /** Adds an adapter's output to that of its module: x [T, K], y [T, rows] → [T, rows] */
 export type Adapter = (g: GraphBuilder, x: Value, y: Value) => Value;
 
 /** The rows of several modules with the same input, joined in this order into one weight. */
 export interface LinearGroup {
   readonly rows: readonly number[];
-  readonly weight: LinearWeight;
+  readonly weight: ProductWeight;
   /** [Σ rows] */
   readonly bias: Value | null;
   /** Called with the input x [T, K] when the product is built. */
@@ -84,7 +100,12 @@ export function linear(g: GraphBuilder, x: Value, group: LinearGroup): Value {
   const { weight, bias } = group;
   group.observe?.(x);
   let y: Value;
-  if (weight.kind === "float") {
+  if (weight.kind === "frozen-blocks") {
+    // The operator rounds dy to 8 bits as it does x, each block of 32 by its own scale.
+    y = withGradient(g, quantisedLinear(g, x, { weights: [weight.blocks], bias: null }), [x], ({ dy }) => [
+      () => quantisedLinear(g, dy, { weights: [weight.transposed], bias: null }),
+    ]);
+  } else if (weight.kind === "float") {
     y = inItsFloats(g, weight, x, (x) => op.gemmTransposed(g, x, weight.weight));
   } else {
     y = op.matMulNBits(g, x, weight.codes, weight.scales, weight);

@@ -5,7 +5,7 @@ import type { Value } from "../onnx/graph.ts";
 import type { GraphBuilder } from "../onnx/graph-builder.ts";
 import * as op from "../onnx/operators.ts";
 import type { DecoderWeights } from "./decoder-weights.ts";
-import type { LinearWeight } from "./linear.ts";
+import type { ProductWeight } from "./linear.ts";
 
 /** Loss scaling: the loss is multiplied by this before the backward pass goes through float16 products, whose smallest
  * number is 6e-8, and the gradients are divided by it. */
@@ -15,7 +15,7 @@ export const HALF_LOSS_SCALE = 1024;
 export function withFloat32Between(g: GraphBuilder, weights: DecoderWeights): DecoderWeights {
   if (weights.floats === "float32") return weights;
   const wide = (x: Value): Value => op.cast(g, x, "float32");
-  const given = <T extends LinearWeight>(weight: T): T =>
+  const given = <T extends ProductWeight>(weight: T): T =>
     weight.kind === "float" ? { ...weight, given: "float32" } : weight;
   return {
     floats: "float32",

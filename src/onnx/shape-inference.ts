@@ -205,6 +205,14 @@ export class ValueFacts {
     }
   }
 
+  /** Of our own operator: the rows of the codes, at inputs 4, 7 and 10, take the place of x's columns. */
+  #quantisedProduct(node: Node, [x = null, , , , ...sources]: readonly (Shape | null)[]): Shape | null {
+    const rows = known(sources.filter((_, index) => index % 3 === 0).map((codes) => codes?.[0] ?? "?"));
+    if (x === null || rows === null) return null;
+    const sum = rows.reduce((total, count) => total + count, 0);
+    return [...x.slice(0, -1), intAttribute(node, "swiglu", 0) === 1 ? sum / 2 : sum];
+  }
+
   #shapes(node: Node, inputs: readonly Facts[]): readonly (Shape | null)[] {
     const { operator } = node;
     const [first = NOTHING, second = NOTHING] = inputs;
@@ -220,6 +228,8 @@ export class ValueFacts {
       case "FusedMatMul":
       case "Gemm":
         return [this.#product(node, x, second.shape)];
+      case "Linear":
+        return [this.#quantisedProduct(node, shapes)];
       case "Transpose": {
         const perm = intsAttribute(node, "perm");
         return [x && (perm ? perm.map((axis) => x[axis] ?? this.#some()) : [...x].reverse())];

@@ -17,6 +17,7 @@ import { NODE_CLASSIFIERS } from "../../nn/node-classifier.ts";
 import { DEVICE_SETTINGS } from "../../runtime/device-name.ts";
 import { DTYPES } from "../../student/dtype.ts";
 import { ADJACENCIES } from "../batches/adjacency.ts";
+import { BASE_DTYPES } from "../step/base-dtype.ts";
 import { SCHEDULES } from "../step/schedule.ts";
 
 const MOST = 1_000_000_000;
@@ -207,9 +208,9 @@ export const SETTING_GROUPS = {
     recompute: onOff()
       .default(false)
       .describe("recompute activations in the backward pass: a third more time, far less memory"),
-    baseDtype: oneOf(["fp32", "fp16"])
+    baseDtype: oneOf(BASE_DTYPES)
       .default("fp32")
-      .describe("number format of the base; fp16 halves its memory; adapters and sums stay in float32"),
+      .describe("number format of the base; fp16 halves its memory; q8, on the CPU, computes its products and their gradients in 8 bits, which is faster; adapters and sums stay in float32"),
     device: oneOf(DEVICE_SETTINGS)
       .default("cpu")
       .describe("device; auto is the first of cuda, webgpu and cpu that works here"),

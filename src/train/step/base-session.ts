@@ -4,6 +4,7 @@
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
+import { MagdiError } from "../../base/errors.ts";
 import { OTHER_SCRATCH, writing, writingMeanwhile } from "../../base/files/write-errors.ts";
 import type { DecoderConfig } from "../../nn/decoder-config.ts";
 import { expectedTensors } from "../../nn/decoder-config.ts";
@@ -11,23 +12,40 @@ import type { WeightLoader } from "../../nn/serving-graph.ts";
 import { encodeModel } from "../../onnx/encode.ts";
 import { elementsOf, type Model } from "../../onnx/graph.ts";
 import type { Device } from "../../runtime/device-name.ts";
+import { openKernels } from "../../runtime/native-kernels.ts";
 import { Session } from "../../runtime/session.ts";
 import type { BaseModel } from "../../student/base-model.ts";
 import { floatsOf } from "../../student/dtype.ts";
 import { StoredWeights } from "../../student/stored-weights.ts";
 import { WeightFiles } from "../../student/weight-files.ts";
 import { FLOAT_BYTES } from "../../tensor/onnx-type.ts";
+import type { BaseDtype } from "./base-dtype.ts";
+import { writeQuantisedBase } from "./quantised-base.ts";
 
 export interface BaseSessionOptions {
   /** The device of the sessions; batches and results are copied to and from it. Default cpu. */
   readonly device?: Device;
-  /** The format of the weights. Default fp32. */
-  readonly dtype?: "fp32" | "fp16";
+  /** The format of the weights. q8 needs our own operators, which compute on the CPU. Default fp32. */
+  readonly dtype?: BaseDtype;
   /** Threads; by default ONNX Runtime chooses. */
   readonly threads?: number;
   /** Where the weights are written; by default the system's temporary folder. */
   readonly scratchFolder?: string;
   readonly onProgress?: (done: number, total: number) => void;
+}
+
+/** A parameter in blocks of 8 bits with a scale each, and again transposed. */
+const TWICE_Q8_BYTES = 2.25;
+
+/** @throws MAGDI_UNSUPPORTED where our own operators do not run */
+function libraryFor(device: Device): string {
+  const kernels = openKernels();
+  if (device === "cpu" && kernels.kind === "native") return kernels.libraryPath;
+  const found = kernels.kind === "native" ? `the device ${device}` : kernels.reason;
+  throw new MagdiError(
+    "MAGDI_UNSUPPORTED",
+    `baseDtype q8: expected a CPU that our own operators compute on, found ${found}; use fp32, or fp16 on a device`,
+  );
 }
 
 /** Folders to remove when the process ends before their sessions are closed. */
@@ -43,7 +61,8 @@ export class BaseSessions {
   readonly #remedy: string;
   readonly #device: Device;
   readonly #threads: number | undefined;
-  #weights: StoredWeights | null = null;
+  readonly #operatorLibrary: string | null;
+  #load: WeightLoader | null = null;
   readonly #sessions: Session[] = [];
 
   private constructor(config: DecoderConfig, folder: string, remedy: string, options: BaseSessionOptions) {
@@ -52,6 +71,7 @@ export class BaseSessions {
     this.#device = options.device ?? "cpu";
     this.#folder = folder;
     this.#threads = options.threads;
+    this.#operatorLibrary = options.dtype === "q8" ? libraryFor(this.#device) : null;
   }
 
   /** Writes the weights; the base may be closed afterwards. @throws MAGDI_BAD_FILE for numbers that are not finite,
@@ -62,7 +82,7 @@ export class BaseSessions {
       (sum, shape) => sum + elementsOf(shape),
       0,
     );
-    const sizeBytes = parameters * FLOAT_BYTES[floatsOf(dtype)];
+    const sizeBytes = parameters * (dtype === "q8" ? TWICE_Q8_BYTES : FLOAT_BYTES[floatsOf(dtype)]);
     const remedy = `the working copy of the base takes ${(sizeBytes / 1e6).toFixed(1)} MB: ${OTHER_SCRATCH}`;
     const folder = writing(parent, () => mkdtempSync(path.join(parent, "magdi-base-")), remedy);
     const sessions = new BaseSessions(base.config, folder, remedy, options);
@@ -70,9 +90,13 @@ export class BaseSessions {
     FOLDERS.add(folder);
     const files = new WeightFiles(folder, "base", sizeBytes);
     try {
-      sessions.#weights = await writingMeanwhile(
+      sessions.#load = await writingMeanwhile(
         parent,
-        () => StoredWeights.write(base, dtype, files, { inputs: null, onProgress }),
+        async () => {
+          if (dtype === "q8") return writeQuantisedBase(base, files, onProgress);
+          const weights = await StoredWeights.write(base, dtype, files, { inputs: null, onProgress });
+          return (g) => weights.load(g);
+        },
         remedy,
       );
       return sessions;
@@ -85,7 +109,7 @@ export class BaseSessions {
   }
 
   /** Adds the weights to a graph. */
-  readonly load: WeightLoader = (g) => this.#weights!.load(g); // set by write(), the only way to get an instance
+  readonly load: WeightLoader = (g) => this.#load!(g); // set by write(), the only way to get an instance
 
   /** @throws MAGDI_RUNTIME when the device refuses the graph, MAGDI_NOT_WRITTEN. */
   async open(label: string, model: Model): Promise<Session> {
@@ -95,6 +119,7 @@ export class BaseSessions {
       label,
       device: this.#device,
       ...(this.#threads === undefined ? {} : { threads: this.#threads }),
+      ...(this.#operatorLibrary === null ? {} : { operatorLibrary: this.#operatorLibrary }),
       // Shapes differ from batch to batch.
       memoryPattern: false,
       config: {

@@ -4,7 +4,7 @@ import { statSync } from "node:fs";
 import path from "node:path";
 import { TASKS } from "../answers/task.ts";
 import type { FinishReason } from "../base/finish-reason.ts";
-import { DEFAULT_STUDENT } from "../base/package-files.ts";
+import { defaultStudent } from "../base/package-files.ts";
 import type { EngineSettings } from "../engine/engine-settings.ts";
 import type { MemoryPlan } from "../engine/memory-plan.ts";
 import { type OpenedEngine, openEngine, tellChoice } from "../engine/open-engine.ts";
@@ -70,7 +70,7 @@ export interface GenerateEvent {
 }
 
 /**
- * Opens a student folder; without one, the student that ships with the package.
+ * Opens a student folder; without one, that of a checkout or the image, which npm's package does not have.
  *
  * @throws MagdiError MAGDI_FILE_MISSING, MAGDI_BAD_FILE, MAGDI_BAD_CONFIG, MAGDI_UNSUPPORTED
  * @example
@@ -79,7 +79,7 @@ export interface GenerateEvent {
  * await student.close();
  */
 export async function openStudent(
-  folder: string = DEFAULT_STUDENT,
+  folder: string = defaultStudent(),
   settings: Partial<EngineSettings> = {},
 ): Promise<Student> {
   return new Student(await openEngine(folder, { ...DEFAULTS, ...settings }));

@@ -2,7 +2,7 @@
 
 import { z } from "zod";
 import { MagdiError } from "../base/errors.ts";
-import { DEFAULT_STUDENT, packageVersion } from "../base/package-files.ts";
+import { defaultStudent, packageVersion } from "../base/package-files.ts";
 import { bareFlag, files, oneOf, text, wholeNumber } from "../base/settings/kinds.ts";
 import { helpLines } from "../base/settings/setting.ts";
 import { DEVICE_SETTINGS } from "../engine/engine-settings.ts";
@@ -116,7 +116,7 @@ export async function runEvaluation(run: EvalRun): Promise<number> {
   const asker = await openAsker(
     {
       ...run,
-      model: run.model === null ? DEFAULT_STUDENT : await studentFolder(run.model),
+      model: run.model === null ? defaultStudent() : await studentFolder(run.model),
       apiKey: process.env[run.keyVariable] ?? null,
     },
     settings,

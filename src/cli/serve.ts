@@ -2,7 +2,7 @@
 
 import type { AddressInfo } from "node:net";
 import { systemClock } from "../base/clock.ts";
-import { DEFAULT_STUDENT } from "../base/package-files.ts";
+import { defaultStudent } from "../base/package-files.ts";
 import { text } from "../base/settings/kinds.ts";
 import { helpLines } from "../base/settings/setting.ts";
 import { describePlan } from "../engine/memory-plan.ts";
@@ -58,7 +58,7 @@ function failed(message: string): number {
 async function serve(config: ServerConfig, openStudent: OpenStudent): Promise<number> {
   const metrics = new Metrics();
   const baselines = loadBaselines(config.baselines);
-  const folder = config.model === null ? DEFAULT_STUDENT : await studentFolder(config.model);
+  const folder = config.model === null ? defaultStudent() : await studentFolder(config.model);
   let resolveStudent: (student: ServedStudent) => void = () => {};
   const student = new Promise<ServedStudent>((resolve) => {
     resolveStudent = resolve;

@@ -15,6 +15,8 @@ const { version } = JSON.parse(readFileSync(path.join(ROOT, "package.json"), "ut
 const run = promisify(execFile);
 const folder = scratchFolder();
 const installed = path.join(folder, "installed");
+/** The package has no weights: the checkout's. */
+const STUDENT = path.join(ROOT, "models/smollm2-135m-instruct");
 mkdirSync(installed);
 
 /** Runs npm or npx in a folder; `npm test` tells its children of the checkout, which they must not act on. */
@@ -27,9 +29,8 @@ async function inFolder(cwd: string, program: "npm" | "npx", ...args: string[]):
 /** The tarball, as CONTRIBUTING.md says to make it. It is made of a copy, since packing builds dist/. */
 async function pack(): Promise<string> {
   const checkout = path.join(folder, "checkout");
-  const models = "models/smollm2-135m-instruct";
   const sources = ["package.json", "tsconfig.json", "tsconfig.build.json", "LICENSE", "README.md"];
-  for (const name of [...sources, "bin", "native/bin", "scripts", "src", models]) {
+  for (const name of [...sources, "bin", "native/bin", "scripts", "src"]) {
     cpSync(path.join(ROOT, name), path.join(checkout, name), { recursive: true });
   }
   symlinkSync(path.join(ROOT, "node_modules"), path.join(checkout, "node_modules"), "dir");
@@ -68,10 +69,23 @@ test("the packed package, installed with what its ranges allow, starts and answe
     assert.match(report, /^cpu: can serve$/m);
   });
 
+  await t.test("magdi serve without a student says how to get one, and so does the library", async () => {
+    await assert.rejects(inFolder(installed, "npx", "magdi", "serve", "--port", "0"), {
+      code: 1,
+      stderr: /^magdi serve: expected a student, found none .*magdi import .* --out student.*--model student/m,
+    });
+    const script = `import { openStudent } from "magdi"; await openStudent();`;
+    await assert.rejects(run(process.execPath, ["--input-type=module", "-e", script], { cwd: installed }), {
+      stderr: /MAGDI_FILE_MISSING|expected a student, found none/,
+    });
+  });
+
   await t.test("magdi serve, asked through magdi/client", async (t) => {
     const server = new ServeProcess(t, [
       path.join(installed, "node_modules/magdi/bin/magdi.js"),
       "serve",
+      "--model",
+      STUDENT,
       "--port",
       "0",
     ]);
@@ -94,7 +108,7 @@ test("the packed package, installed with what its ranges allow, starts and answe
   await t.test("a student without a server, and the vote of a pipe", async () => {
     const script = `
       import { openStudent } from "magdi";
-      const student = await openStudent(undefined, { contextLength: 256 });
+      const student = await openStudent(${JSON.stringify(STUDENT)}, { contextLength: 256 });
       const { answer, samples } = await student.ask({ question: "What is 2 + 2?", samples: 2, maxTokens: 8 }).result;
       console.log(JSON.stringify([answer, samples.length]));
       await student.close();`;

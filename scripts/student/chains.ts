@@ -14,7 +14,7 @@ import { answersEqual, extractAnswer } from "../../src/answers/answer.ts";
 import type { Task } from "../../src/answers/task.ts";
 import { writeWholeFile } from "../../src/base/files/whole-file.ts";
 import { Overlaps } from "./overlaps.ts";
-import { benchQuestions, type BenchQuestion, records } from "./questions.ts";
+import { type BenchQuestion, benchQuestions, records } from "./questions.ts";
 
 interface Chain {
   readonly agent: string;
@@ -133,7 +133,8 @@ async function agentChains({ agents: files, task, maxCharacters }: Source): Prom
       const right = said.filter(({ round, correct }) => round === 0 && correct);
       for (const agent of agents) {
         const own = right.find((node) => node.agent === agent);
-        const text = own === undefined ? null : plainMath(own.reasoning, task, gold, file.startsWith("dylan"));
+        const text =
+          own === undefined ? null : plainMath(own.reasoning, task, gold, file.startsWith("dylan"));
         if (text === null || text.length > maxCharacters || text.length < 40) continue;
         found.set(id, { agent, text });
         break;

@@ -2,7 +2,7 @@
 
 import { readdirSync } from "node:fs";
 import path from "node:path";
-import { benchQuestions, type BenchQuestion } from "./questions.ts";
+import { type BenchQuestion, benchQuestions } from "./questions.ts";
 
 const RUN_WORDS = 5;
 const NEAR_SHARE = 0.5;

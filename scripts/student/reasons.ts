@@ -5,9 +5,9 @@
 //   node --import tsx scripts/student/reasons.ts DATA http://127.0.0.1:8080 OUT csqa:1300 arc_challenge:700
 
 import { appendFileSync, existsSync } from "node:fs";
-import { seededRandom } from "../../src/train/batches/seeded-random.ts";
 import { shuffled } from "../../src/mag/contrastive-pairs.ts";
-import { benchQuestions, type BenchQuestion, records } from "./questions.ts";
+import { seededRandom } from "../../src/train/batches/seeded-random.ts";
+import { type BenchQuestion, benchQuestions, records } from "./questions.ts";
 
 const AT_ONCE = 24;
 const SEED = 7;

@@ -72,7 +72,8 @@ test("the packed package, installed with what its ranges allow, starts and answe
   await t.test("magdi serve without a student says how to get one, and so does the library", async () => {
     await assert.rejects(inFolder(installed, "npx", "magdi", "serve", "--port", "0"), {
       code: 1,
-      stderr: /^magdi serve: expected a student, found none .*magdi import .* --out student.*--model student/m,
+      stderr:
+        /^magdi serve: expected a student, found none .*magdi import .* --out student.*--model student/m,
     });
     const script = `import { openStudent } from "magdi"; await openStudent();`;
     await assert.rejects(run(process.execPath, ["--input-type=module", "-e", script], { cwd: installed }), {

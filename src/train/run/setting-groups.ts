@@ -210,7 +210,9 @@ export const SETTING_GROUPS = {
       .describe("recompute activations in the backward pass: a third more time, far less memory"),
     baseDtype: oneOf(BASE_DTYPES)
       .default("fp32")
-      .describe("number format of the base; fp16 halves its memory; q8, on the CPU, computes its products and their gradients in 8 bits, which is faster; adapters and sums stay in float32"),
+      .describe(
+        "number format of the base; fp16 halves its memory; q8, on the CPU, computes its products and their gradients in 8 bits, which is faster; adapters and sums stay in float32",
+      ),
     device: oneOf(DEVICE_SETTINGS)
       .default("cpu")
       .describe("device; auto is the first of cuda, webgpu and cpu that works here"),

@@ -97,7 +97,8 @@ export async function writeQuantisedBase(
       embedding,
       head: config.tiedHead ? embedding : vocabulary("lm_head"),
       vector,
-      linears: (modules) => [...new Set(modules.map((module) => products.get(module)!))].map((p) => load(g, p)),
+      linears: (modules) =>
+        [...new Set(modules.map((module) => products.get(module)!))].map((p) => load(g, p)),
       cosine: g.initializer("rotary.cosine", tables.cosine),
       sine: g.initializer("rotary.sine", tables.sine),
     };

@@ -195,7 +195,8 @@ export function checkRequest(request: GenerationRequest, limits: RequestLimits):
   if (!isCount(samples, 1, maxSamplesPerRequest)) {
     fail("samples", `an integer from 1 to ${maxSamplesPerRequest}`, samples);
   }
-  if (!isCount(startSamples, 1, samples)) fail("startSamples", `an integer from 1 to ${samples}`, startSamples);
+  if (!isCount(startSamples, 1, samples))
+    fail("startSamples", `an integer from 1 to ${samples}`, startSamples);
   if (promptTokens.length === 0) fail("promptTokens", "at least one token", "none");
   const unknownId = promptTokens.find((id) => !isToken(id));
   if (unknownId !== undefined) {

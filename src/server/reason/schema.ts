@@ -166,7 +166,7 @@ export const reasonResponse = z.object({
   samples_run: z
     .number()
     .optional()
-    .describe("Only with wave: the samples that generated any tokens. The others were never started."),
+    .describe("Only with wave: the samples that generated any tokens."),
   usage: z
     .object({
       prompt_tokens: z.number().describe("Counted once, whatever the number of samples."),

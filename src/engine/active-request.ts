@@ -38,7 +38,8 @@ export class ActiveRequest implements Generation {
   leastPrefillTokens: number;
   promptTokensComputed = 0;
   promptTokensReused = 0;
-  /** Computed of the prompt, with what was computed anew after the request had given the prompt row back. */
+  /** Computed of the prompt since samples started, with what was computed anew after the request had given the prompt row
+   * back. */
   prefillWork = 0;
   readonly #listener: GenerationListener;
   readonly #hooks: RequestHooks;
@@ -145,6 +146,7 @@ export class ActiveRequest implements Generation {
   admit(): boolean {
     if (this.#settled || this.#started === this.#toStart) return false;
     this.#started = this.#toStart;
+    this.prefillWork = 0;
     return true;
   }
 

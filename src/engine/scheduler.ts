@@ -42,7 +42,8 @@ export interface SchedulerOptions {
 
 /**
  * One prompt at a time is prefilled in the prompt row, a chunk after each decode step. Then its samples are forked
- * into free decode rows; until the last one has a row, the prompt row stays occupied.
+ * into free decode rows; until the last one has a row, the prompt row stays occupied. Samples that start later have the prompt
+ * wait for its row again, and what the prefix cache lacks of it computed anew.
  *
  * Callers share the model fairly (turns.ts). One that has less than its share of rows takes them from those that
  * have more, and need not wait for a prompt row that another's long prompt or rowless samples occupy. What they give back

@@ -163,10 +163,7 @@ export const reasonResponse = z.object({
       "complete: all samples finished; exact, adaptive: early stopping; enough: the client asked to settle; abort: a deadline or a shutdown.",
     ),
   samples: z.array(sample).optional().describe("Only with return_samples."),
-  samples_run: z
-    .number()
-    .optional()
-    .describe("Only with wave: the samples that generated any tokens."),
+  samples_run: z.number().optional().describe("Only with wave: the samples that generated any tokens."),
   usage: z
     .object({
       prompt_tokens: z.number().describe("Counted once, whatever the number of samples."),

@@ -283,6 +283,7 @@ test("the queue counts all samples of a question, so that none is refused on the
   const others: Promise<unknown>[] = [];
   const release = student.runner.hold();
   await student.runner.stepHeld();
+  assert.equal(student.engine.stats().samplesRunning, 2, "those of the first wave");
   others.push(ask(student, resolveQuestion({ question: FOUR, samples: 8 }), { id: "other" }).done);
   assert.throws(() => student.engine.assertRoom(1), { code: "MAGDI_QUEUE_FULL" });
   release();

@@ -18,6 +18,7 @@ import type {
 } from "../engine/request.ts";
 import { type ChatSpeaker, encodeChat } from "../text/chat-prompt.ts";
 import type { Baseline } from "../voting/baselines.ts";
+import { waveEnd } from "../voting/early-stop.ts";
 import { FinishOrder } from "../voting/finish-order.ts";
 import { type Comparison, Ledger, type Usage } from "../voting/ledger.ts";
 import type { Vote } from "../voting/vote.ts";
@@ -50,7 +51,7 @@ export type AskEvent =
       readonly answer: string | null;
       readonly finishReason: FinishReason;
     }
-  /** The vote so far, after that sample. */
+  /** The vote so far, after that sample; `remaining` samples were not counted yet, those of later waves among them. */
   | { readonly type: "vote"; readonly votes: readonly Vote[]; readonly remaining: number };
 
 /** The outcome of a question, once all its samples have ended. */
@@ -72,6 +73,8 @@ export interface AskRecord {
   readonly stopReason: StopReason | "abort";
   /** By index; logprobMean is NaN for a sample without tokens. */
   readonly samples: readonly SampleReport[];
+  /** Samples that generated any tokens: all of them unless the question was stopped or its vote decided before. */
+  readonly samplesRun: number;
   readonly usage: Usage;
   /** Prompt tokens found in the prefix cache. */
   readonly promptTokensReused: number;
@@ -105,14 +108,15 @@ export interface AskRun {
  * @throws MagdiError MAGDI_QUEUE_FULL, MAGDI_CONTEXT_LENGTH (param "question"), and what else the engine refuses */
 export function ask(student: AskableStudent, question: ResolvedQuestion, options: AskOptions): AskRun {
   const { engine } = student;
-  const { task, samples, sampling } = question;
+  const { task, samples, sampling, wave } = question;
   const { id, onEvent = () => {}, limits = NO_LIMITS, observer } = options;
   engine.assertRoom(samples, limits.caller); // before tokenising the prompt
   const prompt = renderPrompt(question);
   const promptTokens = withinContext(engine, "question", (atMost) => encodeChat(student, prompt, { atMost }));
 
   const voter = new Voter({ ...question, rule: question.vote });
-  const order = new FinishOrder<SampleResult>(samples);
+  let started = waveEnd(0, samples, wave);
+  let order = new FinishOrder<SampleResult>(started);
   const count = (results: readonly SampleResult[]) => {
     for (const result of results) {
       const { answer, decided } = voter.add(finishedSample(result));
@@ -120,6 +124,13 @@ export function ask(student: AskableStudent, question: ResolvedQuestion, options
       onEvent({ type: "vote", votes: voter.tally().votes, remaining: voter.remaining });
       if (decided !== null) generation.cancel("decided");
     }
+  };
+  const startNextWave = () => {
+    if (!order.complete || voter.settled) return;
+    const first = started;
+    started = waveEnd(first, samples, wave);
+    order = new FinishOrder(started, first);
+    generation.start(started);
   };
   const listener: GenerationListener = {
     onToken({ sample, text }) {
@@ -129,12 +140,13 @@ export function ask(student: AskableStudent, question: ResolvedQuestion, options
     onSampleEnd(result) {
       const { index, tail, tokenIds, finishReason } = result;
       if (tail !== "") onEvent({ type: "token", sample: index, text: tail });
-      // A stopped sample has no vote; it is added to the record at the end.
-      if (discardReasonOf(finishReason) !== null) count(order.withdrawn(index));
-      else count(order.finished(index, tokenIds.length, result));
+      // A stopped sample has no vote, and no wave follows it; it is added to the record at the end.
+      if (discardReasonOf(finishReason) !== null) return count(order.withdrawn(index));
+      count(order.finished(index, tokenIds.length, result));
+      startNextWave();
     },
   };
-  const request = { ...limits, id, promptTokens, samples, sampling };
+  const request = { ...limits, id, promptTokens, samples, startSamples: started, sampling };
   const generation = watchGeneration(
     (watched) => withPromptParam("question", () => engine.submit(request, watched)),
     listener,
@@ -171,6 +183,7 @@ function recordOf(
   voter.enough();
   const { timing, promptTokens, promptTokensComputed, promptTokensReused } = result;
   const ledger = new Ledger();
+  const samplesRun = result.samples.filter(({ tokenIds }) => tokenIds.length > 0).length;
   if (timing.prefillStartMs !== null) ledger.addPrompt(promptTokens, promptTokensComputed);
   for (const sample of result.samples) {
     const reason = discardReasonOf(sample.finishReason);
@@ -188,6 +201,7 @@ function recordOf(
     seed: sampling.seed,
     ...vote,
     stopReason: aborted ? "abort" : vote.stopReason,
+    samplesRun,
     usage: ledger.usage(),
     promptTokensReused,
     baseline,

@@ -20,6 +20,8 @@ export interface AskedQuestion extends SamplingChoices {
   readonly vote?: VoteRule | undefined;
   readonly earlyStop?: EarlyStop | undefined;
   readonly adaptiveThreshold?: number | undefined;
+  /** Samples started at a time: more start when all of them have ended and the vote is not decided. Default: all. */
+  readonly wave?: number | null | undefined;
   /** Name of the debate baseline to compare costs with. Default: the task's. */
   readonly baseline?: string | undefined;
 }
@@ -34,6 +36,8 @@ export interface ResolvedQuestion {
   readonly vote: VoteRule;
   readonly earlyStop: EarlyStop;
   readonly adaptiveThreshold: number;
+  /** Null: all samples start at once. */
+  readonly wave: number | null;
   readonly baseline: Baseline;
 }
 
@@ -46,6 +50,7 @@ export function resolveQuestion(
 ): ResolvedQuestion {
   const { question, passage = null, samples = 1 } = asked;
   const { task, choices } = resolveTask(asked);
+  const earlyStop = asked.earlyStop ?? "exact";
   return {
     question,
     task,
@@ -55,9 +60,24 @@ export function resolveQuestion(
     baseline: baselines.select(task, asked.baseline),
     sampling: questionSampling({ task, question, samples }, asked),
     vote: asked.vote ?? "majority",
-    earlyStop: asked.earlyStop ?? "exact",
+    earlyStop,
     adaptiveThreshold: asked.adaptiveThreshold ?? ADAPTIVE_THRESHOLD,
+    wave: resolveWave(asked.wave ?? null, earlyStop),
   };
+}
+
+function resolveWave(wave: number | null, earlyStop: EarlyStop): number | null {
+  if (wave === null) return null;
+  if (!Number.isSafeInteger(wave) || wave < 1) {
+    throw badField("wave", `expected a whole number, 1 or more, found ${wave}`);
+  }
+  if (earlyStop === "off") {
+    throw badField(
+      "wave",
+      "expected no wave without early stopping, where all samples are needed; leave it out, or stop early: exact or adaptive",
+    );
+  }
+  return wave;
 }
 
 /** The task, and the choices with their labels. @throws MagdiError MAGDI_BAD_REQUEST for a duplicate label */

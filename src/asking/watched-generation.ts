@@ -31,6 +31,8 @@ export interface WatchedGeneration {
   /** Rejects with the listener's error if it threw one: the generation is cancelled then. */
   readonly done: Promise<GenerationResult>;
   cancel(reason: CancelReason): void;
+  /** As Generation.start. */
+  start(samples: number): void;
 }
 
 /** `submit` hands the listener that it is given to the engine; what it throws passes. */
@@ -68,5 +70,9 @@ export function watchGeneration(
       throw error;
     },
   );
-  return { done, cancel: (reason) => generation.cancel(reason) };
+  return {
+    done,
+    cancel: (reason) => generation.cancel(reason),
+    start: (samples) => generation.start(samples),
+  };
 }

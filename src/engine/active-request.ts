@@ -18,6 +18,8 @@ export interface RequestHooks {
   nowMs(): number;
   /** Called once, when the request has ended for any reason, before its promise settles. */
   onSettled(request: ActiveRequest): void;
+  /** Called when more samples are to start. */
+  onStart(): void;
   onListenerError(error: unknown): void;
 }
 
@@ -36,11 +38,16 @@ export class ActiveRequest implements Generation {
   leastPrefillTokens: number;
   promptTokensComputed = 0;
   promptTokensReused = 0;
-  /** Computed of the prompt, with what was computed anew after the request had given the prompt row back. */
+  /** Computed of the prompt since samples started, with what was computed anew after the request had given the prompt row
+   * back. */
   prefillWork = 0;
   readonly #listener: GenerationListener;
   readonly #hooks: RequestHooks;
   #liveSamples: number;
+  /** Samples below this one have started. */
+  #started: number;
+  /** What `start` asked for. */
+  #toStart: number;
   #settled = false;
   #prefillStartMs: number | null = null;
   #prefillEndMs: number | null = null;
@@ -66,6 +73,8 @@ export class ActiveRequest implements Generation {
     this.#listener = listener;
     this.#hooks = hooks;
     this.#liveSamples = sequences.length;
+    this.#started = request.startSamples ?? sequences.length;
+    this.#toStart = this.#started;
     this.done = new Promise((resolve, reject) => {
       this.#resolve = resolve;
       this.#reject = reject;
@@ -82,13 +91,27 @@ export class ActiveRequest implements Generation {
     return this.#settled;
   }
 
-  /** Samples that have not ended and have no decode row. */
-  get rowlessSamples(): number {
-    if (this.#settled) return 0;
-    return this.sequences.reduce((rowless, { ended, row }) => rowless + (ended || row >= 0 ? 0 : 1), 0);
+  /** Samples that have started and not ended. */
+  get runningSamples(): number {
+    return this.#count(() => true);
   }
 
-  /** Whether the whole prompt was computed, so that each sample has its first token. */
+  /** Samples that have started and not ended, and have no decode row. */
+  get rowlessSamples(): number {
+    return this.#count(({ row }) => row < 0);
+  }
+
+  /** Whether samples have started that get their first token when the prompt is complete. */
+  get awaitsFirstTokens(): boolean {
+    return this.#count(({ hasTokens }) => !hasTokens) > 0;
+  }
+
+  /** Whether the sequence gets its first token when the prompt is complete. */
+  awaitsFirstToken({ index, ended, hasTokens }: Sequence): boolean {
+    return index < this.#started && !ended && !hasTokens;
+  }
+
+  /** Whether the whole prompt was computed, so that the samples that started with it have their first token. */
   get hasFirstTokens(): boolean {
     return this.#prefillEndMs !== null;
   }
@@ -113,6 +136,20 @@ export class ActiveRequest implements Generation {
     }
   }
 
+  start(samples: number): void {
+    if (this.#settled || samples <= this.#toStart) return;
+    this.#toStart = Math.min(samples, this.sequences.length);
+    this.#hooks.onStart();
+  }
+
+  /** Starts what `start` asked for; true if that is any sample. */
+  admit(): boolean {
+    if (this.#settled || this.#started === this.#toStart) return false;
+    this.#started = this.#toStart;
+    this.prefillWork = 0;
+    return true;
+  }
+
   /** Rejects the request, finished samples included. */
   fail(error: MagdiError): void {
     if (this.#settled) return;
@@ -127,8 +164,9 @@ export class ActiveRequest implements Generation {
     this.#notify(() => this.#listener.onPrefillStart?.());
   }
 
+  /** The first time counts: the prompt is computed again for samples that give a row back or start later. */
   prefillEnded(): void {
-    this.#prefillEndMs = this.#hooks.nowMs();
+    this.#prefillEndMs ??= this.#hooks.nowMs();
   }
 
   /** Appends a sampled token to a sequence that has not ended, and tells the listener. */
@@ -169,6 +207,15 @@ export class ActiveRequest implements Generation {
         endMs: this.#hooks.nowMs(),
       },
     });
+  }
+
+  #count(counts: (sequence: Sequence) => boolean): number {
+    if (this.#settled) return 0;
+    let count = 0;
+    for (const sequence of this.sequences) {
+      if (sequence.index < this.#started && !sequence.ended && counts(sequence)) count++;
+    }
+    return count;
   }
 
   #failDetokenising(sequence: Sequence, cause: unknown): void {

@@ -83,6 +83,9 @@ export class Engine implements GenerationEngine {
     this.#hooks = {
       nowMs: () => this.#clock.nowMs(),
       onSettled: (request) => this.#settled(request),
+      onStart: () => {
+        this.#loop ??= this.#run();
+      },
       onListenerError: options.onListenerError ?? warn,
     };
   }
@@ -151,7 +154,7 @@ export class Engine implements GenerationEngine {
     this.#runner.close();
   }
 
-  /** Runs steps while there is work; submit starts it anew. */
+  /** Runs steps while there is work; submit, and samples that start later, start it anew. */
   async #run(): Promise<void> {
     await null; // so that no listener is called from within submit
     let stepsThisTurn = 0;

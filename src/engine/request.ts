@@ -34,6 +34,8 @@ export interface GenerationRequest {
   readonly promptTokens: Int32Array;
   /** Samples of the one prompt. */
   readonly samples: number;
+  /** How many of them start by themselves; the others wait for Generation.start. Default: all. */
+  readonly startSamples?: number;
   readonly sampling: SamplingParams;
   /** Fail with MAGDI_QUEUE_TIMEOUT when the prefill has not begun this long after submission. */
   readonly queueTimeoutMs: number;
@@ -119,6 +121,8 @@ export interface Generation {
   /** Ends the samples still running or waiting (all, or one by index): onSampleEnd is called before this returns, and
    * the next step computes nothing for them. Listeners may call it. No effect on samples that have ended. */
   cancel(reason: CancelReason, sample?: number): void;
+  /** Starts the samples below `samples` that have not started, before the next step. Listeners may call it. */
+  start(samples: number): void;
 }
 
 export interface EngineStats {
@@ -126,7 +130,7 @@ export interface EngineStats {
   /** Requests whose prefill has not begun, and their samples. */
   readonly requestsWaiting: number;
   readonly samplesWaiting: number;
-  /** Requests whose prefill has begun, and their samples that have not ended, with or without a row. */
+  /** Requests whose prefill has begun, and their samples that have started and not ended, with or without a row. */
   readonly requestsRunning: number;
   readonly samplesRunning: number;
   /** Share of the KV cache's tokens in use, without the prefix cache. */
@@ -136,7 +140,7 @@ export interface EngineStats {
   readonly prefixHitTokens: number;
   /** Since the start: decode rows that samples gave back to a caller below its share. */
   readonly preemptions: number;
-  /** Since the start: tokens computed anew because their row had been given back. */
+  /** Since the start: tokens computed anew because their row had been given back, or for samples that started later. */
   readonly recomputedTokens: number;
   /** Since the start: drafted tokens that were checked, and those that were right. */
   readonly draftedTokens: number;
@@ -180,7 +184,7 @@ export const MAX_TOP_LOGPROBS = 20;
 
 /** Throws MAGDI_BAD_REQUEST with `param`, or MAGDI_CONTEXT_LENGTH when the prompt leaves no room for one token. */
 export function checkRequest(request: GenerationRequest, limits: RequestLimits): void {
-  const { samples, promptTokens, queueTimeoutMs, timeoutMs, sampling } = request;
+  const { samples, startSamples = samples, promptTokens, queueTimeoutMs, timeoutMs, sampling } = request;
   const { temperature, topK, topP, minP, maxTokens, minTokens, seed, topLogprobs, stop, logitBias } =
     sampling;
   const { contextLength, vocabSize, maxSamplesPerRequest } = limits;
@@ -191,6 +195,8 @@ export function checkRequest(request: GenerationRequest, limits: RequestLimits):
   if (!isCount(samples, 1, maxSamplesPerRequest)) {
     fail("samples", `an integer from 1 to ${maxSamplesPerRequest}`, samples);
   }
+  if (!isCount(startSamples, 1, samples))
+    fail("startSamples", `an integer from 1 to ${samples}`, startSamples);
   if (promptTokens.length === 0) fail("promptTokens", "at least one token", "none");
   const unknownId = promptTokens.find((id) => !isToken(id));
   if (unknownId !== undefined) {

@@ -42,7 +42,8 @@ export interface SchedulerOptions {
 
 /**
  * One prompt at a time is prefilled in the prompt row, a chunk after each decode step. Then its samples are forked
- * into free decode rows; until the last one has a row, the prompt row stays occupied.
+ * into free decode rows; until the last one has a row, the prompt row stays occupied. Samples that start later have the prompt
+ * wait for its row again, and what the prefix cache lacks of it computed anew.
  *
  * Callers share the model fairly (turns.ts). One that has less than its share of rows takes them from those that
  * have more, and need not wait for a prompt row that another's long prompt or rowless samples occupy. What they give back
@@ -133,6 +134,7 @@ export class Scheduler {
     this.#batch.compact();
     this.#turns.countRows();
     this.#growRows();
+    this.#admitSamples();
     this.#forkSamples();
     this.#yieldPromptRow();
     if (this.#promptRow.request === null) this.#startNext(nowMs);
@@ -165,10 +167,12 @@ export class Scheduler {
     if (prompt === null) return;
     this.#shares.charge(prompt.caller.name, step.tokens.length);
     this.#promptRow.keep(prompt, step.pastLengths[0]!, step.tokens.length);
-    if (prompt.settled || prompt.hasFirstTokens || left > 0) return;
+    if (prompt.settled || left > 0) return;
     prompt.prefillEnded();
     // All first tokens at once: the output is valid until the next step only, and a sample that ends here needs no row.
-    for (const sequence of prompt.sequences) if (!sequence.ended) this.#sample(prompt, sequence, 0);
+    for (const sequence of prompt.sequences) {
+      if (prompt.awaitsFirstToken(sequence)) this.#sample(prompt, sequence, 0);
+    }
   }
 
   stats(): SchedulerStats {
@@ -177,7 +181,7 @@ export class Scheduler {
       requestsWaiting: this.#queue.requests.length,
       samplesWaiting: this.#queue.samples,
       requestsRunning: this.#running.filter((request) => !request.settled).length,
-      samplesRunning: this.#running.reduce((samples, request) => samples + request.liveSamples, 0),
+      samplesRunning: this.#running.reduce((samples, request) => samples + request.runningSamples, 0),
       kvCacheUsageRatio: cachedTokens / this.#mostCachedTokens,
       preemptions: this.#preemptions,
       recomputedTokens: this.#recomputedTokens,
@@ -251,19 +255,28 @@ export class Scheduler {
     this.#promptRow.release();
   }
 
-  /** Gives rows to the prompt's samples; frees the prompt row when each has one. */
+  /** Has requests of which more samples start wait for the prompt row again, unless they are there. */
+  #admitSamples(): void {
+    for (const request of this.#running) {
+      if (request.admit() && request !== this.#promptRow.request) this.#queue.putBack(request);
+    }
+  }
+
+  /** Gives rows to the prompt's samples; frees the prompt row when each has one, also for those that started too late to get
+   * their first token: the prompt's end is computed again for them. */
   #forkSamples(): void {
     const { request: prompt, left } = this.#promptRow;
     if (prompt === null) return;
     if (!prompt.settled) {
       if (left > 0) return;
       for (const sequence of prompt.sequences) {
-        if (sequence.ended || sequence.row >= 0) continue;
+        if (sequence.ended || sequence.row >= 0 || !sequence.hasTokens) continue;
         if (!this.#turns.canTakeRow(prompt.caller.name)) return;
         if (!this.#makeRoom(prompt, sequence)) return;
         this.#batch.fork(prompt, sequence);
         this.#shares.addRows(prompt.caller.name, 1);
       }
+      if (prompt.awaitsFirstTokens) this.#queue.putBack(prompt);
     }
     this.#promptRow.release();
   }
@@ -310,8 +323,8 @@ export class Scheduler {
     this.#lastPhase = "prefill";
     this.#promptPastLength[0] = past;
     this.#recomputedTokens += anew;
-    const samples = isLast && !prompt.hasFirstTokens;
-    const wantLogits = samples && prompt.sequences.some((sequence) => this.#wantsLogits(sequence));
+    const gives = (sequence: Sequence) => prompt.awaitsFirstToken(sequence) && this.#wantsLogits(sequence);
+    const wantLogits = isLast && prompt.sequences.some(gives);
     return {
       phase: "prefill",
       rows: 1,

@@ -72,6 +72,11 @@ export class Sequence {
     return this.#result !== null || this.#abandoned;
   }
 
+  /** Whether it has its first token. */
+  get hasTokens(): boolean {
+    return this.#tokenIds.length > 0;
+  }
+
   /** Ends the sequence without a result: its request has failed. */
   abandon(): void {
     this.#abandoned = true;

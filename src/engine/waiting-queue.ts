@@ -32,7 +32,7 @@ export class WaitingQueue {
   *heads(): Iterable<ActiveRequest> {
     for (const line of [...this.#lines.values()]) {
       // Samples of a request that has begun may have been cancelled, or got rows, while it waited for the prompt row.
-      while (line[0] !== undefined && line[0].rowlessSamples === 0) this.remove(line[0]);
+      while (line[0] !== undefined && !line[0].waiting && line[0].rowlessSamples === 0) this.remove(line[0]);
       if (line[0] !== undefined) yield line[0];
     }
   }

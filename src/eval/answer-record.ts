@@ -82,6 +82,11 @@ function orNull(value: number): number | null {
   return Number.isFinite(value) ? value : null;
 }
 
+/** Generated tokens of all samples; those without a count count as 0. */
+export function tokensOf(record: AnswerRecord): number {
+  return record.samples.reduce((total, { tokens }) => total + (tokens ?? 0), 0);
+}
+
 /** A sample as the voter takes it. */
 export function finishedSampleOf(sample: AnswerRecord["samples"][number]): FinishedSample {
   return {

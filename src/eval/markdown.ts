@@ -4,6 +4,7 @@ import { markdownCode, markdownText } from "../base/markdown.ts";
 import { datasetTitle } from "./datasets.ts";
 import type { Calibration } from "./measures/calibration.ts";
 import type { Report, Timing } from "./report.ts";
+import type { WaveSummary } from "./stopped-votes.ts";
 import type { DatasetSummary } from "./summary.ts";
 
 export interface NamedRun {
@@ -21,6 +22,7 @@ export function markdownPage(
 ): string {
   const results = runs.flatMap((run) => run.report.results.map((result) => ({ run, result })));
   const voted = results.filter(({ result }) => result.samples > 1);
+  const waved = results.filter(({ result }) => (result.waves ?? []).length > 0);
   return [
     "# Evaluation",
     runs.map(settingsOf).join("\n"),
@@ -30,6 +32,13 @@ export function markdownPage(
     ...(voted.length === 0
       ? []
       : ["## Fewer samples", samplesTable(voted), "## Early stopping", earlyStopTable(voted)]),
+    ...(waved.length === 0
+      ? []
+      : [
+          "## Samples in waves",
+          wavesTable(waved),
+          "Accuracy in per cent with the Wilson interval of 95 %, and generated tokens, of a vote of each question's first n samples: all of them; stopped early, where all had started at once; and where so many start at a time as a wave has, and more only while nothing is decided.",
+        ]),
     "## Calibration",
     calibrationTable(results),
     ...figures.map(({ title, file }) => `![${title}](${file})`),
@@ -126,6 +135,31 @@ function earlyStopTable(rows: readonly Row[]): string {
       ]),
     ),
   );
+}
+
+function wavesTable(rows: readonly Row[]): string {
+  const head = ["all", "exact", "exact, in waves", "adaptive", "adaptive, in waves"];
+  const places = head.map((_, place) => place);
+  return table(
+    ["data set", "run", "n", "wave", ...head],
+    rows.flatMap(({ run, result }) => {
+      const all = result.waves ?? [];
+      return [...new Set(all.map(({ samples }) => samples))].map((size) => {
+        const ways = all.filter(({ samples }) => samples === size);
+        return [
+          markdownText(datasetTitle(result.dataset)),
+          markdownText(run.label),
+          String(size),
+          String(run.report.settings.wave),
+          ...places.map((place) => (ways[place] === undefined ? "–" : waveCell(ways[place]))),
+        ];
+      });
+    }),
+  );
+}
+
+function waveCell({ accuracy, accuracy_ci95: interval, tokens_per_answer: tokens }: WaveSummary): string {
+  return `${percent(accuracy)} (${interval.map(percent).join("–")}), ${tokens.toFixed(1)}`;
 }
 
 function calibrationTable(rows: readonly Row[]): string {

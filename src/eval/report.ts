@@ -11,7 +11,7 @@ import { kindOf, ONE_TEXT_BYTES, readRegularText } from "../base/files/regular-f
 import { WholeFile } from "../base/files/whole-file.ts";
 import { writing } from "../base/files/write-errors.ts";
 import { type AnswerRecord, answerRecordSchema } from "./answer-record.ts";
-import { settingsSchema } from "./settings.ts";
+import { DEFAULT_WAVE, settingsSchema } from "./settings.ts";
 import type { DatasetSummary } from "./summary.ts";
 
 const headSchema = z.object({
@@ -31,7 +31,10 @@ const headSchema = z.object({
     /** As --model-name was given. */
     asked_name: z.string().nullable(),
   }),
-  settings: settingsSchema,
+  settings: settingsSchema.extend({
+    /** Not in older reports. */
+    wave: settingsSchema.shape.wave.default(DEFAULT_WAVE),
+  }),
   data: z.array(
     z.object({
       file: z.string(),

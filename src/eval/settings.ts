@@ -8,6 +8,9 @@ import { flagOf } from "../base/settings/setting.ts";
 import { ADAPTIVE_THRESHOLD } from "../voting/early-stop.ts";
 import type { Question } from "./question-formats.ts";
 
+/** Of waves that are only replayed. Three that agree settle five. */
+export const DEFAULT_WAVE = 3;
+
 /** A report has all of these; flags of magdi eval may leave some out, see evalSettings. */
 export const settingsSchema = z.strictObject({
   samples: wholeNumber(1).describe("samples of each question (default 1: greedy)"),
@@ -23,6 +26,7 @@ export const settingsSchema = z.strictObject({
     "a number above 0.5 and below 1",
     (share) => share > 0.5 && share < 1,
   ).describe(`certainty at which adaptive stopping would stop (default ${ADAPTIVE_THRESHOLD})`),
+  wave: wholeNumber(1).describe("samples that stopping in waves would start at a time (default 3)"),
   use: text("a use", "NAME").describe(
     "take records with this use (default eval, which includes records without one), or all",
   ),
@@ -49,6 +53,7 @@ export function evalSettings(asked: Partial<EvalSettings>): EvalSettings {
     seed: 0,
     vote: "majority",
     adaptive_threshold: ADAPTIVE_THRESHOLD,
+    wave: DEFAULT_WAVE,
     use: "eval",
     limit: null,
     dataset: null,

@@ -4,25 +4,15 @@
 import { answersEqual, canonicalAnswer, runsOn } from "../answers/answer.ts";
 import type { Baselines } from "../voting/baselines.ts";
 import { confidenceOf, tally, type VoteRule, type VotingSample } from "../voting/vote.ts";
-import { type AnswerRecord, finishedSampleOf } from "./answer-record.ts";
+import { type AnswerRecord, tokensOf } from "./answer-record.ts";
 import { knownDataset } from "./datasets.ts";
 import { type Calibration, calibrationOf, type Judgement } from "./measures/calibration.ts";
-import { type Distribution, distributionOf, mean } from "./measures/distribution.ts";
-import { replayEarlyStop } from "./measures/early-stop-replay.ts";
+import { type Distribution, distributionOf, mean, sum } from "./measures/distribution.ts";
 import { type JudgedSample, subsetAccuracy } from "./measures/subset-accuracy.ts";
 import { wilsonInterval } from "./measures/wilson.ts";
 import type { Question } from "./question-formats.ts";
 import type { EvalSettings } from "./settings.ts";
-
-export interface EarlyStopSummary {
-  readonly accuracy: number;
-  /** Share of questions with the answer of the full vote. */
-  readonly agreement: number;
-  readonly decided_at: number;
-  readonly tokens_per_answer: number;
-  /** Share of the full vote's tokens. */
-  readonly tokens_saved: number;
-}
+import { type EarlyStopSummary, earlyStopSummary, type WaveSummary, waveSummaries } from "./stopped-votes.ts";
 
 export interface DatasetSummary {
   readonly dataset: string;
@@ -56,6 +46,8 @@ export interface DatasetSummary {
     readonly tokens_per_answer: number | null;
   }[];
   readonly early_stop: { readonly exact: EarlyStopSummary; readonly adaptive: EarlyStopSummary } | null;
+  /** Null for one sample, or without token counts; absent in older reports. */
+  readonly waves?: readonly WaveSummary[] | null;
   readonly calibration: {
     /** Of the winner's vote share; null for one sample. */
     readonly vote_share: Calibration | null;
@@ -125,7 +117,11 @@ export function summarise(
     early_stop:
       settings.samples === 1 || !isCounted
         ? null
-        : { exact: earlyStop(judged, settings, "exact"), adaptive: earlyStop(judged, settings, "adaptive") },
+        : {
+            exact: earlyStopSummary(judged, settings, "exact"),
+            adaptive: earlyStopSummary(judged, settings, "adaptive"),
+          },
+    waves: settings.samples === 1 || !isCounted ? null : waveSummaries(judged, settings),
     calibration: calibration(judged, settings),
     debate: debateOf(first, baselines, perAnswer, promptTokens),
   };
@@ -133,11 +129,6 @@ export function summarise(
 
 function runOnsOf({ record, question: { task, choices } }: Judged): number {
   return record.samples.filter(({ text }) => runsOn(task, text, { choices })).length;
-}
-
-/** Samples without a token count count as 0. */
-function tokensOf(record: AnswerRecord): number {
-  return sum(record.samples.map(({ tokens }) => tokens ?? 0));
 }
 
 function judge(question: Question, record: AnswerRecord): Judged {
@@ -181,39 +172,6 @@ function accuracyBySamples(
   });
 }
 
-function earlyStop(
-  judged: readonly Judged[],
-  settings: EvalSettings,
-  rule: "exact" | "adaptive",
-): EarlyStopSummary {
-  const asked = judged.filter(({ record }) => record.samples.length > 0);
-  const replays = asked.map(({ record, question }) => {
-    const { task, choices, gold } = question;
-    const replay = replayEarlyStop(record.samples.map(finishedSampleOf), {
-      task,
-      choices,
-      rule: settings.vote,
-      earlyStop: rule,
-      adaptiveThreshold: settings.adaptive_threshold,
-    });
-    const equal = (other: string | null) =>
-      replay.answer === null || other === null
-        ? replay.answer === other
-        : answersEqual(task, replay.answer, other, { choices });
-    const full = tokensOf(record);
-    return { ...replay, full, agrees: equal(record.answer), correct: replay.answer !== null && equal(gold) };
-  });
-  const tokens = sum(replays.map((replay) => replay.tokens));
-  const full = sum(replays.map((replay) => replay.full));
-  return {
-    accuracy: replays.filter(({ correct }) => correct).length / judged.length,
-    agreement: replays.filter(({ agrees }) => agrees).length / Math.max(1, replays.length),
-    decided_at: sum(replays.map(({ decidedAt }) => decidedAt)) / Math.max(1, replays.length),
-    tokens_per_answer: tokens / judged.length,
-    tokens_saved: full === 0 ? 0 : 1 - tokens / full,
-  };
-}
-
 function calibration(
   judged: readonly Judged[],
   { samples, vote }: EvalSettings,
@@ -249,8 +207,4 @@ function debateOf(
     student_tokens: baseline.studentTokens,
     source: baseline.source,
   };
-}
-
-function sum(values: readonly number[]): number {
-  return values.reduce((total, value) => total + value, 0);
 }

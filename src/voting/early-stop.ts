@@ -12,6 +12,12 @@ import {
 
 export type EarlyStop = "exact" | "adaptive" | "off";
 
+/** Where the wave that begins with sample `first` ends: `wave` samples start together, or all where it is null. The next wave
+ * starts when all of it have ended and the vote is not decided. */
+export function waveEnd(first: number, samples: number, wave: number | null): number {
+  return wave === null ? samples : Math.min(samples, first + wave);
+}
+
 /** Adaptive-Consistency's default threshold. */
 export const ADAPTIVE_THRESHOLD = 0.95;
 

@@ -16,14 +16,19 @@ interface Held<T> {
  * order.finished(0, 1, "short"); // ["short"]: no other sample can precede it
  */
 export class FinishOrder<T> {
-  /** Tokens of each sample so far. */
-  readonly #lengths: number[];
-  readonly #running: Set<number>;
+  /** Tokens of each sample so far, by index. */
+  readonly #lengths: number[] = [];
+  readonly #running = new Set<number>();
   #held: Held<T>[] = [];
 
-  constructor(samples: number) {
-    this.#lengths = new Array<number>(samples).fill(0);
-    this.#running = new Set(this.#lengths.keys());
+  /** The samples from index `first` to before `end`. */
+  constructor(end: number, first = 0) {
+    for (let index = first; index < end; index++) this.#running.add(index);
+  }
+
+  /** Whether all samples have ended; then all that finished were returned. */
+  get complete(): boolean {
+    return this.#running.size === 0;
   }
 
   /** The sample has one more token. It may turn out to be its last. */

@@ -101,11 +101,15 @@ export class Voter {
 
   /**
    * Counts a finished sample. `decided` is not null once an early-stopping rule has settled the vote: cancel the running
-   * samples. A sample that finishes after that is read and reported, but has no vote.
+   * samples. A sample that finishes after that is read and reported, but has no vote. `read`: the sample's vote where its text
+   * was read before.
    *
    * @throws MagdiError MAGDI_BAD_CONFIG if the index is out of range or was added before
    */
-  add(sample: FinishedSample): { answer: string | null; decided: null | "exact" | "adaptive" } {
+  add(
+    sample: FinishedSample,
+    read?: VotingSample,
+  ): { answer: string | null; decided: null | "exact" | "adaptive" } {
     const { task, choices, samples } = this.#options;
     if (!Number.isSafeInteger(sample.index) || sample.index < 0 || sample.index >= samples) {
       throw new MagdiError(
@@ -120,7 +124,7 @@ export class Voter {
     const { index, text, logprobMean } = sample;
     const ballot = stopped
       ? { index, answer: null, display: null, confidence: confidenceOf(logprobMean) }
-      : ballotOf({ index, text, confidence: confidenceOf(logprobMean) }, task, choices);
+      : (read ?? ballotOf({ index, text, confidence: confidenceOf(logprobMean) }, task, choices));
     const answer = ballot.display;
     this.#recorded.set(index, {
       report: { ...sample, answer },

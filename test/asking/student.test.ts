@@ -31,6 +31,16 @@ test("ask gives its events and its result, the same for the same seed", async ()
   assert.deepEqual(again.votes, record.votes);
 });
 
+test("in waves the samples that run are the same ones", async () => {
+  const asked = { question: QUESTION, samples: 4, seed: 7, maxTokens: 8 } as const;
+  const all = await student.ask({ ...asked, earlyStop: "off" }).result;
+  const record = await student.ask({ ...asked, wave: 1 }).result;
+  assert.ok(record.samplesRun >= 2);
+  assert.deepEqual(record.samples.slice(0, record.samplesRun), all.samples.slice(0, record.samplesRun));
+  assert.equal(record.usage.promptTokens, all.usage.promptTokens);
+  assert.throws(() => student.ask({ ...asked, wave: 0 }), { param: "wave" });
+});
+
 test("generate goes on from a prompt or a conversation", async () => {
   const greedy = { temperature: 0, maxTokens: 8 };
   const run = student.generate({ prompt: "The capital of France is", ...greedy });

@@ -7,13 +7,15 @@ import type { CancelReason } from "../../src/base/finish-reason.ts";
 import { sampleRandom } from "../../src/engine/random.ts";
 import type { Generation, GenerationRequest, SamplingParams } from "../../src/engine/request.ts";
 import { rowCost } from "../../src/engine/row-memory.ts";
-import { alone, Ear, GREEDY, SAMPLED, toyEngine, toyTokens } from "../support/toy-engine.ts";
+import { alone, Ear, GREEDY, inWaves, SAMPLED, toyEngine, toyTokens } from "../support/toy-engine.ts";
 
 const ADA = { name: "ada", weight: 1 };
 
 interface Submission {
   readonly request: GenerationRequest;
   readonly ear: Ear;
+  /** Samples that start at a time. */
+  readonly wave: number;
   generation: Generation | null;
 }
 
@@ -83,20 +85,29 @@ async function runWorkload(seed: number) {
     rowBudget,
     onStep: () => act("between"),
   });
+  // Half of the requests start their samples in waves.
+  const waves = sampleRandom(seed, 1);
   const submissions: Submission[] = requests.map((request) => ({
     request,
     ear: new Ear(),
+    wave: waves.nextFloat() < 0.5 ? request.samples : 1 + Math.floor(3 * waves.nextFloat()),
     generation: null,
   }));
   const reasons: readonly CancelReason[] = ["cancelled", "decided", "disconnect"];
   let next = 0;
   const submitNext = () => {
     const submission = submissions[next++];
-    if (submission !== undefined) submission.generation = engine.submit(submission.request, submission.ear);
+    if (submission === undefined) return;
+    submission.generation = inWaves(engine, submission.request, submission.wave, submission.ear);
   };
   const act = (when: "during" | "between") => {
     if (when === "during") clock.advance(1, { late: below(3) === 0 });
     if (below(5) === 0) submitNext();
+    if (waves.nextFloat() < 0.1) {
+      // Before the wave has ended, and maybe before the prompt is computed.
+      const early = submissions[Math.floor(waves.nextFloat() * submissions.length)]!;
+      early.generation?.start(1 + Math.floor(early.request.samples * waves.nextFloat()));
+    }
     if (below(12) === 0) {
       const victim = submissions[below(submissions.length)]!;
       victim.generation?.cancel(oneOf(reasons), below(2) === 0 ? undefined : below(victim.request.samples));
@@ -113,7 +124,8 @@ async function runWorkload(seed: number) {
     }
   }
   let compared = 0;
-  for (const { request, ear, generation } of submissions) {
+  let later = 0;
+  for (const { request, ear, wave, generation } of submissions) {
     const expected = await alone(request, { ...model, maxRows: 8 });
     try {
       const result = await generation!.done;
@@ -126,6 +138,7 @@ async function runWorkload(seed: number) {
         if (sample.finishReason === "stop" || sample.finishReason === "length") {
           assert.deepEqual(sample, reference, `seed ${seed}, ${request.id}`);
           compared++;
+          if (sample.index >= wave) later++;
         } else {
           assert.deepEqual(sample.tokenIds, reference.tokenIds.slice(0, sample.tokenIds.length));
           assert.ok(sample.tokenIds.length < reference.tokenIds.length || reference.tokenIds.length === 0);
@@ -160,11 +173,12 @@ async function runWorkload(seed: number) {
   });
   assert.equal(clock.pendingTimers, 0);
   await engine.close();
-  return { compared, reused: prefixHitTokens, preemptions, recomputedTokens, acceptedDraftTokens };
+  return { compared, later, reused: prefixHitTokens, preemptions, recomputedTokens, acceptedDraftTokens };
 }
 
-test("a request's samples are bit for bit the same alone and among strangers that come, go and are cancelled, with and without reused prefixes, and give rows back to other callers", async () => {
+test("a request's samples are bit for bit the same alone and among strangers that come, go and are cancelled, with and without reused prefixes, start in waves, and give rows back to other callers", async () => {
   let compared = 0;
+  let later = 0;
   let reused = 0;
   let preemptions = 0;
   let recomputed = 0;
@@ -172,12 +186,14 @@ test("a request's samples are bit for bit the same alone and among strangers tha
   for (let seed = 0; seed < 150; seed++) {
     const run = await runWorkload(seed);
     compared += run.compared;
+    later += run.later;
     reused += run.reused;
     preemptions += run.preemptions;
     recomputed += run.recomputedTokens;
     accepted += run.acceptedDraftTokens;
   }
   assert.ok(compared > 1000, `${compared} samples ran to their own end`);
+  assert.ok(later > 100, `${later} of them started later`);
   assert.ok(reused > 1000, `${reused} tokens were reused`);
   assert.ok(preemptions > 20, `${preemptions} rows were given back`);
   assert.ok(recomputed > 500, `${recomputed} tokens were computed again`);

@@ -11,7 +11,7 @@ import { sampleRandom } from "../../src/engine/random.ts";
 import type { GenerationRequest } from "../../src/engine/request.ts";
 import { openStudentFolder, type StudentFolder } from "../../src/student/open-student-folder.ts";
 import { importStudent } from "../../src/student/write-student-folder.ts";
-import { Ear, GREEDY, SAMPLED, toyTokens } from "../support/toy-engine.ts";
+import { Ear, GREEDY, inWaves, SAMPLED, toyTokens } from "../support/toy-engine.ts";
 
 const CONTEXT_LENGTH = 128;
 const FIRST = { name: "first", weight: 1 };
@@ -81,7 +81,7 @@ for (const [name, source] of [
       // When its turn has come all rows are taken, and somebody else asks.
       await cut.done;
       for (const request of requests.slice(10)) {
-        generations.push(busy.submit({ ...request, caller: SECOND }, new Ear()));
+        generations.push(inWaves(busy, { ...request, caller: SECOND }, 2));
       }
       const together = await Promise.all(generations.map((generation) => generation.done));
       assert.ok(busy.stats().preemptions > 0 && busy.stats().recomputedTokens > 0, "rows were given back");

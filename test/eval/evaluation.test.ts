@@ -14,6 +14,7 @@ import {
 import path from "node:path";
 import { test } from "node:test";
 import type { Asker } from "../../src/eval/asker.ts";
+import { markdownPage } from "../../src/eval/markdown.ts";
 import { openAsker } from "../../src/eval/open-asker.ts";
 import { readAnswers, readReport, runFiles } from "../../src/eval/report.ts";
 import { type Json, runTiny } from "../server/support/running-app.ts";
@@ -317,4 +318,58 @@ test("what early stopping would have done is what the server does", async (t) =>
     assert.equal(replayed.agreement, same / served.length, rule);
   }
   assert.ok(exact.decided_at < 7);
+
+  // Five of the seven samples are what a server asked for five would have drawn.
+  const ways = report.results[0]?.waves?.filter(({ samples }) => samples === 5) ?? [];
+  assert.deepEqual(
+    ways.map(({ rule, wave }) => [rule, wave]),
+    [
+      ["off", null],
+      ["exact", null],
+      ["exact", 3],
+      ["adaptive", null],
+      ["adaptive", 3],
+    ],
+  );
+  for (const { rule, wave, accuracy, samples_run, tokens_per_answer } of ways) {
+    const sum = { correct: 0, run: 0, tokens: 0 };
+    for (const [index, { seed }] of records.entries()) {
+      const { question } = questions[index] ?? assert.fail();
+      const { temperature, top_p, top_k, max_tokens } = seven;
+      const { body } = await running.post("/v1/reason", {
+        ...{ question, task: "math", samples: 5, temperature, top_p, top_k, max_tokens, seed },
+        ...{ early_stop: rule, ...(wave !== null && { wave }) },
+      });
+      sum.correct += body.answer === "4" ? 1 : 0;
+      sum.run += body.samples_run ?? 5;
+      sum.tokens += body.usage.completion_tokens;
+    }
+    assert.deepEqual(
+      [accuracy, samples_run, tokens_per_answer],
+      [sum.correct / 12, sum.run / 12, sum.tokens / 12],
+      `${rule} ${wave}`,
+    );
+  }
+  const [full, , waved] = ways;
+  assert.equal(waved?.accuracy, full?.accuracy);
+  assert.ok((waved?.tokens_per_answer ?? 0) < (full?.tokens_per_answer ?? 0));
+  assert.match(text("off.md"), /\| tiny \| tiny, n = 7 \| 5 \| 3 \|/);
+});
+
+test("a report from before there were waves is read, and has no table of them", async () => {
+  await run(folder, "older", here());
+  const { settings: asked, results, ...rest } = JSON.parse(text("older.json"));
+  const { wave, ...before } = asked;
+  assert.equal(wave, 3);
+  const older = results.map(({ waves, ...result }: Json) => {
+    assert.ok(waves.length > 0);
+    return result;
+  });
+  writeFileSync(
+    path.join(folder, "before.json"),
+    JSON.stringify({ ...rest, settings: before, results: older }),
+  );
+  const report = readReport(path.join(folder, "before.json"));
+  assert.equal(report.settings.wave, 3);
+  assert.doesNotMatch(markdownPage([{ label: "older", report, timing: null }], []), /waves/);
 });

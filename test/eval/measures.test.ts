@@ -98,10 +98,41 @@ test("exact stopping ends when the rest cannot overtake, and counts what the res
     finished(4, "8", 40),
   ];
   const full = replayEarlyStop(samples, { ...options, earlyStop: "off" });
-  assert.deepEqual(full, { answer: "5", decidedAt: 5, tokens: 104 });
+  assert.deepEqual(full, { answer: "5", decidedAt: 5, started: 5, tokens: 104 });
   // Three of five agree when sample 3 ends at its 12th token: 0 has as many, 4 is one behind.
   const exact = replayEarlyStop(samples, { ...options, earlyStop: "exact" });
-  assert.deepEqual(exact, { answer: "5", decidedAt: 3, tokens: 10 + 12 + 12 + 12 + 11 });
+  assert.deepEqual(exact, { answer: "5", decidedAt: 3, started: 5, tokens: 10 + 12 + 12 + 12 + 11 });
+});
+
+test("in waves the samples after the deciding wave cost nothing, and a shorter one later is not waited for", () => {
+  const samples = [
+    finished(0, "7", 30),
+    finished(1, "5", 10),
+    finished(2, "5", 12),
+    finished(3, "5", 20),
+    finished(4, "8", 4),
+    finished(5, "5", 9),
+    finished(6, "5", 40),
+  ];
+  const replay = (wave: number | null, earlyStop: "exact" | "adaptive" = "exact") =>
+    replayEarlyStop(samples, { ...options, earlyStop, wave });
+  // In threes: 7, 5 and 5; then 8, 5 (9 tokens) and, as the fourth 5 of seven, sample 3 with 20.
+  assert.deepEqual(replay(3), { answer: "5", decidedAt: 6, started: 6, tokens: 52 + 4 + 9 + 20 });
+  // All at once: 8, 5, 5, 5, and the fourth 5 at 20 tokens, when 0 has 20 and 6 has 19.
+  assert.deepEqual(replay(null), {
+    answer: "5",
+    decidedAt: 5,
+    started: 7,
+    tokens: 4 + 9 + 10 + 12 + 20 + 20 + 19,
+  });
+  // One at a time: 7, 5, 5, 5, 8, and the fourth 5.
+  assert.deepEqual(replay(1), { answer: "5", decidedAt: 6, started: 6, tokens: 30 + 10 + 12 + 20 + 4 + 9 });
+  // In fives: 8, 5, 5, 5 and 7; then the fourth 5 at 9 tokens, when 6 has 8.
+  assert.deepEqual(replay(5), { answer: "5", decidedAt: 6, started: 7, tokens: 76 + 9 + 8 });
+  // P(p > 1/2) is 0.9375 after three that agree, and 0.96875 after four: when the first of the next wave ends.
+  const agreeing = Array.from({ length: 9 }, (_, index) => finished(index, "5", 10 + index));
+  const adaptive = replayEarlyStop(agreeing, { ...options, earlyStop: "adaptive", wave: 3 });
+  assert.deepEqual(adaptive, { answer: "5", decidedAt: 4, started: 6, tokens: 33 + 13 + 12 + 12 });
 });
 
 test("adaptive stopping follows the Beta criterion", () => {

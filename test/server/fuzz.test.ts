@@ -32,6 +32,7 @@ const BODIES: Readonly<Record<string, readonly object[]>> = {
       task: "multiple-choice",
       vote: "confidence",
       early_stop: "adaptive",
+      wave: 2,
       baseline: "mean",
     },
   ],

@@ -152,6 +152,7 @@ test("behaviours 4 and 5: what is missing or of the wrong type is named on /v1/r
     [{ passage: 1 }, "passage"],
     [{ vote: "loudest" }, "vote"],
     [{ early_stop: true }, "early_stop"],
+    [{ wave: 0 }, "wave"],
     [{ return_samples: "yes" }, "return_samples"],
     [{ baseline: "none such" }, "baseline"],
     [{ baseline: 3 }, "baseline"],

@@ -104,6 +104,35 @@ export class Ear implements GenerationListener {
   }
 }
 
+/** Submits a request whose samples start in waves: the next one when all of those before have ended. */
+export function inWaves(
+  engine: Engine,
+  request: GenerationRequest,
+  wave: number,
+  ear: Ear = new Ear(),
+): Generation {
+  let started = Math.min(wave, request.samples);
+  const generation = engine.submit(
+    { ...request, startSamples: started },
+    {
+      onPrefillStart: () => ear.onPrefillStart(),
+      onToken: (event) => ear.onToken(event),
+      onSampleEnd(result) {
+        ear.onSampleEnd(result);
+        // A later sample may have been cancelled already.
+        while (
+          started < request.samples &&
+          ear.ended.filter(({ index }) => index < started).length === started
+        ) {
+          started = Math.min(request.samples, started + wave);
+        }
+        generation.start(started);
+      },
+    },
+  );
+  return generation;
+}
+
 /** The samples of a request that has an engine for itself. */
 export async function alone(
   request: GenerationRequest,

@@ -1,4 +1,4 @@
-// Mean and quantiles of numbers.
+// Sum, mean and quantiles of numbers.
 
 export interface Distribution {
   readonly mean: number;
@@ -11,8 +11,12 @@ export interface Distribution {
   readonly max: number;
 }
 
+export function sum(values: readonly number[]): number {
+  return values.reduce((total, value) => total + value, 0);
+}
+
 export function mean(values: readonly number[]): number {
-  return values.reduce((sum, value) => sum + value, 0) / values.length;
+  return sum(values) / values.length;
 }
 
 /** Linear between the two nearest ranks (R's type 7, NumPy's default). `sorted` ascending, not empty. */

@@ -78,6 +78,10 @@ export const EXAMPLES: Readonly<Record<string, Example>> = {
         },
       },
       stream: { summary: "The same, streamed", value: { question: QUESTION, samples: 5, stream: true } },
+      wave: {
+        summary: "Three samples, and two more unless the three agree",
+        value: { question: QUESTION, samples: 5, wave: 3 },
+      },
       escalate: {
         summary: "Debated by the server's agents if fewer than three of five samples agree",
         value: { question: QUESTION, samples: 5, early_stop: "off", escalate: { below: 0.6 } },

@@ -66,7 +66,7 @@ export class EngineMetrics {
     );
     counter(
       "recomputed_tokens_total",
-      "Tokens computed again after their row had been given back.",
+      "Tokens computed again: after their row had been given back, and of prompts whose samples start in waves.",
       (stats) => stats.recomputedTokens,
     );
     counter("draft_tokens_total", "Drafted tokens that were checked.", (stats) => stats.draftedTokens);

@@ -6,7 +6,7 @@ import { EXAMPLES } from "./examples.js";
 
 /** Fields that are omitted from the body if they have the server's default. */
 const DEFAULTS = /** @type {const} */ ({ samples: "1", vote: "majority", early_stop: "exact" });
-const NUMBERS = ["samples", "rounds", "temperature", "max_tokens", "top_p", "top_k", "seed"];
+const NUMBERS = ["samples", "wave", "rounds", "temperature", "max_tokens", "top_p", "top_k", "seed"];
 const SELECTS = ["vote", "early_stop"];
 
 export class QuestionForm {

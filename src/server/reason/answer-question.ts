@@ -76,7 +76,7 @@ export function answerQuestion(
   const done = run.done.then(async (record) => {
     metrics.countQuestion(record);
     trace.ended(traceEnd(record));
-    const own = reasonResponseOf(record, request.return_samples);
+    const own = reasonResponseOf(record, request);
     const response =
       request.escalate === undefined ? own : await escalation.answer(own, record, request.escalate);
     onFrame({ type: "result", ...response });

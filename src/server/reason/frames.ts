@@ -104,7 +104,7 @@ const voteFrame = z
     type: z.literal("vote"),
     id: frameId,
     votes: reasonResponse.shape.votes,
-    remaining: z.number().describe("Samples not counted yet."),
+    remaining: z.number().describe("Samples not counted yet, with those of waves that have not started."),
   })
   .describe("The vote so far, after a sample.")
   .meta({ title: "VoteFrame" });

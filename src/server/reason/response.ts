@@ -3,7 +3,7 @@ import type { AskEvent, AskRecord } from "../../asking/ask.ts";
 import type { GenerationTiming } from "../../engine/request.ts";
 import { wireFinishReason } from "../wire-finish-reason.ts";
 import type { ReasonFrame } from "./frames.ts";
-import type { ReasonResponse } from "./schema.ts";
+import type { ReasonRequest, ReasonResponse } from "./schema.ts";
 
 /** The frame for an event of the request `id`. */
 export function frameOf(event: AskEvent, id: string, model: string): ReasonFrame {
@@ -21,7 +21,10 @@ export function frameOf(event: AskEvent, id: string, model: string): ReasonFrame
   }
 }
 
-export function reasonResponseOf(record: AskRecord, withSamples: boolean): ReasonResponse {
+export function reasonResponseOf(
+  record: AskRecord,
+  { return_samples: withSamples, wave }: Pick<ReasonRequest, "return_samples" | "wave">,
+): ReasonResponse {
   const { id, model, task, answer, reasoning, votes, usage, comparison, timing, seed } = record;
   return {
     id,
@@ -33,6 +36,7 @@ export function reasonResponseOf(record: AskRecord, withSamples: boolean): Reaso
     decided_at: record.decidedAt,
     stop_reason: record.stopReason,
     ...(withSamples ? { samples: samplesOf(record) } : {}),
+    ...(wave === undefined ? {} : { samples_run: record.samplesRun }),
     usage: {
       prompt_tokens: usage.promptTokens,
       prompt_tokens_computed: usage.promptTokensComputed,

@@ -54,6 +54,12 @@ export function reasonRequest(maxSamples: number) {
       .describe(
         "When to stop before all samples finish. exact: when the remaining samples cannot change the winner; adaptive: also when they are unlikely to; off: never.",
       ),
+    wave: fields
+      .integerField(`a whole number from 1 to ${maxSamples}`, 1, maxSamples)
+      .optional()
+      .describe(
+        "Samples started at a time: more start when all of them have ended and the vote is not settled. Takes longer, and fewer tokens. Not with early_stop off. Default: all.",
+      ),
     return_samples: fields.booleanField().default(false).describe("Include the samples in the response."),
     baseline: fields
       .textField("a baseline's name")
@@ -138,7 +144,7 @@ const sample = z
     finish_reason: z
       .enum(["stop", "length", "abort", "cancelled"])
       .describe(
-        "length: max_tokens or the context; abort: a deadline or a shutdown; cancelled: the vote was settled without it.",
+        "length: max_tokens or the context; abort: a deadline or a shutdown; cancelled: the vote was settled without it, before it started (no tokens) or while it ran.",
       ),
   })
   .meta({ title: "Sample" });
@@ -157,6 +163,7 @@ export const reasonResponse = z.object({
       "complete: all samples finished; exact, adaptive: early stopping; enough: the client asked to settle; abort: a deadline or a shutdown.",
     ),
   samples: z.array(sample).optional().describe("Only with return_samples."),
+  samples_run: z.number().optional().describe("Only with wave: the samples that generated any tokens."),
   usage: z
     .object({
       prompt_tokens: z.number().describe("Counted once, whatever the number of samples."),

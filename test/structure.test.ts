@@ -41,7 +41,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     "eval",
   ],
   train: ["base", "tensor", "onnx", "nn", "runtime", "text", "student", "answers", "asking", "mag"],
-  experiment: ["base", "voting", "student", "train", "eval"],
+  experiment: ["base", "voting", "student", "mag", "train", "eval"],
   doctor: ["base", "tensor", "onnx", "runtime"],
   // src/index.ts, what the package exports
   "": ["base", "answers", "voting", "engine", "asking"],

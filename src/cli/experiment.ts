@@ -15,6 +15,7 @@ import { datasetTitle } from "../eval/datasets.ts";
 import { engineSettings } from "../eval/engine-asker.ts";
 import { percent, table } from "../eval/markdown.ts";
 import { assertUnchanged, hasOrigin } from "../experiment/origins.ts";
+import { learnedQuestions } from "../experiment/overlap.ts";
 import {
   type ExperimentPlan,
   isAnswered,
@@ -97,6 +98,7 @@ async function run(argv: readonly string[]): Promise<number> {
     };
     const sizes = await sizesOf(plan, { hub, onStage });
     progress.end();
+    for (const line of await learnedQuestions(plan)) say(line);
     if (values.dryRun) {
       process.stdout.write(`${planText(plan, sizes)}\n`);
       return 0;

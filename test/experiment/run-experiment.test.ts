@@ -37,7 +37,10 @@ const TABLE = {
   title: "Sums",
   base,
   tasks: { sums: { data: [mags], questions: [questions] } },
-  training: { maxSteps: 3, batchSize: 4, learningRate: 0.01, validationShare: 0.2, threads: 1 },
+  training: {
+    ...{ maxSteps: 3, batchSize: 4, validationShare: 0.2, threads: 1 },
+    ...{ learningRate: 0.03, loraTargets: ["o_proj", "down_proj"] },
+  },
   evaluation: { samples: 3, max_tokens: 6 },
   engine: { batchRows: 4, threads: 1, contextLength: 512 },
   seeds: [0, 1],

@@ -110,6 +110,11 @@ async function run(argv: readonly string[]): Promise<number> {
     } finally {
       unlock();
     }
+  } catch (error) {
+    if (!(error instanceof MagdiError) || error.code !== "MAGDI_CANCELLED") throw error;
+    progress.end();
+    say(error.message);
+    return stop.exitCode;
   } finally {
     progress.end();
     stop.close();

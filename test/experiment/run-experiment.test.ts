@@ -19,7 +19,7 @@ import { readRunLog } from "../../src/train/run/run-log.ts";
 import { loadBaselines } from "../../src/voting/baselines.ts";
 import { scratchFolder } from "../support/scratch-folder.ts";
 import { writeTossingBase } from "../support/tossing-base.ts";
-import { writeSums } from "../train/support/sums.ts";
+import { sumMag, writeSums } from "../train/support/sums.ts";
 
 const scratch = scratchFolder();
 const at = (...parts: readonly string[]) => path.join(scratch, ...parts);
@@ -104,15 +104,21 @@ const ofRow = (row: string) =>
   [0, 1].flatMap((seed) => [`train ${row}, sums, seed ${seed}`, `asked ${row}, ${seed}`]);
 
 /** Interrupted after the first row, and gone on with. */
-const whole = (async () => {
+async function interruptedAndResumed() {
   const first = await run(at("whole"), { stopAt: "done CN, sums, seed 1" });
   const page = readFileSync(at("whole", "report.md"), "utf8");
   const kept = readFileSync(at("whole", "answers/cn/sums/seed-0/sums.timing.json"), "utf8");
   return { first, page, kept, rest: await run(at("whole")) };
-})();
+}
+let running: ReturnType<typeof interruptedAndResumed> | undefined;
+/** Once for all tests. */
+function whole(): NonNullable<typeof running> {
+  running ??= interruptedAndResumed();
+  return running;
+}
 
 test("interrupted after the first row it goes on with the second, and then has nothing to do", async () => {
-  const { first, page, kept, rest } = await whole;
+  const { first, page, kept, rest } = await whole();
   assert.ok(!first.isDone && rest.isDone);
   assert.deepEqual(begun(first.events), ofRow("CN"));
   assert.match(page, /Not complete.*MAGDi lacks 2 of 2/);
@@ -122,7 +128,7 @@ test("interrupted after the first row it goes on with the second, and then has n
 });
 
 test("the report has all rows, with the paper's numbers beside them", async () => {
-  const { report } = (await whole).rest;
+  const { report } = (await whole()).rest;
   const written: ExperimentReport = JSON.parse(readFileSync(at("whole", "report.json"), "utf8"));
   assert.deepEqual(
     written.rows.map(({ row, missing, of }) => [row, missing, of]),
@@ -161,7 +167,7 @@ function captured(t: TestContext, onText: (text: string) => void = () => {}) {
 
 test("its numbers are those of magdi eval on the same students, and of eval compare", async (t) => {
   captured(t);
-  const { report, plan } = (await whole).rest;
+  const { report, plan } = (await whole()).rest;
   const byHand = new Map<string, Report["results"][number]>();
   for (const { row, student } of plan.answers) {
     const out = at(`${row}-${student.seed}.json`);
@@ -211,7 +217,7 @@ test("interrupted while it trains or asks it goes on from there, to the same byt
     log.flatMap((line) => (line.kind === "step" ? [line.step] : [])),
     [1, 2, 3],
   );
-  await whole;
+  await whole();
   for (const name of [
     "students/cn/sums/seed-0/student/onnx/model_quantized.onnx_data",
     "answers/cn/sums/seed-0/sums.answers.jsonl",
@@ -221,7 +227,7 @@ test("interrupted while it trains or asks it goes on from there, to the same byt
 });
 
 test("rows that have changed are refused by name with what to do; new ones are just run", async () => {
-  await whole;
+  await whole();
   const out = at("changed");
   cpSync(at("whole"), out, { recursive: true });
   const changed = (table: AnyTable) => run(out, { table });
@@ -264,7 +270,7 @@ test("rows that have changed are refused by name with what to do; new ones are j
 });
 
 test("students that are deleted when they have answered are not made again", async () => {
-  await whole;
+  await whole();
   const out = at("deleted");
   cpSync(at("whole"), out, { recursive: true });
   const table = { ...TABLE, rows: TABLE.rows.slice(0, 1), seeds: [0] };
@@ -311,6 +317,13 @@ test("--dry-run says what would be run, and writes nothing", async (t) => {
   );
   assert.doesNotMatch(stdout, /CN/);
   assert.ok(!existsSync(out));
+  // Data and questions are held against each other.
+  const learned = sumMag(0);
+  writeFileSync(at("learned.jsonl"), JSON.stringify({ question: learned.question, answer: learned.gold }));
+  const tasks = { sums: { data: [mags], questions: [questions, at("learned.jsonl")] } };
+  writeFileSync(at("known.json"), JSON.stringify({ ...TABLE, tasks, evaluation: { dataset: "sums" } }));
+  const { stderr } = await command(t, [at("known.json"), "--dry-run"]);
+  assert.match(stderr, /row CN: 1 of 7 questions of sums are in its training data/);
   await assert.rejects(command(t, [file, "--out", out, "--only", "Nobody"]), {
     code: "MAGDI_BAD_CONFIG",
     message: "--only: expected rows of the table (CN, MAGDi), found Nobody",

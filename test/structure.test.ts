@@ -41,6 +41,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     "eval",
   ],
   train: ["base", "tensor", "onnx", "nn", "runtime", "text", "student", "answers", "asking", "mag"],
+  experiment: ["base", "voting", "student", "mag", "train", "eval"],
   doctor: ["base", "tensor", "onnx", "runtime"],
   // src/index.ts, what the package exports
   "": ["base", "answers", "voting", "engine", "asking"],
@@ -61,6 +62,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     "debate",
     "client",
     "server",
+    "experiment",
     "doctor",
   ],
 };

@@ -22,6 +22,7 @@ const ROOMS = [
   "train",
   "eval",
   "debate",
+  "experiment",
 ];
 
 /** The sentence that the opening comment begins with. */

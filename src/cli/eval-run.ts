@@ -5,14 +5,13 @@ import { MagdiError } from "../base/errors.ts";
 import { defaultStudent, packageVersion } from "../base/package-files.ts";
 import { bareFlag, files, oneOf, text, wholeNumber } from "../base/settings/kinds.ts";
 import { helpLines } from "../base/settings/setting.ts";
-import { DEVICE_SETTINGS } from "../engine/engine-settings.ts";
 import { DATASETS, datasetTitle } from "../eval/datasets.ts";
+import { type EngineSettings, engineSettings } from "../eval/engine-asker.ts";
 import { evaluate, readQuestionFiles } from "../eval/evaluation.ts";
 import { percent } from "../eval/markdown.ts";
 import { openAsker } from "../eval/open-asker.ts";
 import { prepareRunFiles, type Report, runFiles, type Timing } from "../eval/report.ts";
 import { type EvalSettings, evalSettings, settingsSchema } from "../eval/settings.ts";
-import { DTYPES } from "../student/dtype.ts";
 import { loadBaselines } from "../voting/baselines.ts";
 import { parseFlags, usageError } from "./command.ts";
 import { durationText } from "./duration.ts";
@@ -39,19 +38,6 @@ ${DATASETS.map(({ title }) => title).join(", ")}`),
     .describe("JSON file with additional debate baselines"),
   fresh: bareFlag().describe("start over, even if an earlier run was interrupted"),
 });
-const HERE = z.object({
-  device: oneOf(DEVICE_SETTINGS).default("cpu").describe(DEVICE_SETTINGS.join(", ")),
-  dtype: oneOf(DTYPES)
-    .nullable()
-    .default(null)
-    .describe(`${DTYPES.join(", ")} (default: the smallest that suits the device)`),
-  threads: wholeNumber(1).nullable().default(null).describe("default: the number of available processors"),
-  batchRows: wholeNumber(2).default(32).describe("samples decoded at the same time, at least 2"),
-  contextLength: wholeNumber(16)
-    .nullable()
-    .default(null)
-    .describe("tokens of prompt and answer together (default: the student's, at most 4096)"),
-});
 const SERVER = z.object({
   api: oneOf(["auto", "reason", "chat"])
     .default("auto")
@@ -68,20 +54,19 @@ const SERVER = z.object({
     .default(null)
     .describe("questions at a time (default: enough to fill a batch)"),
 });
-const FLAGS = WHAT.extend({ ...HERE.shape, ...SERVER.shape });
+const FLAGS = WHAT.extend({ ...engineSettings.shape, ...SERVER.shape });
 
 export const EVAL_FLAGS_HELP = `${helpLines(WHAT)}
 
 In this process:
-${helpLines(HERE)}
+${helpLines(engineSettings)}
 
 On a server:
 ${helpLines(SERVER)}`;
 
-type Engine = Readonly<z.output<typeof HERE>>;
 type Server = Readonly<z.output<typeof SERVER>>;
 
-export interface EvalRun extends Engine, Server {
+export interface EvalRun extends EngineSettings, Server {
   readonly out: string;
   readonly data: readonly string[];
   /** Null for the bundled student. */

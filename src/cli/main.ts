@@ -19,6 +19,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
   train: async () => (await import("./train.ts")).trainCommand,
   debate: async () => (await import("./debate.ts")).debateCommand,
   eval: async () => (await import("./eval.ts")).evalCommand,
+  experiment: async () => (await import("./experiment.ts")).experimentCommand,
   export: async () => (await import("./export.ts")).exportCommand,
   vote: async () => (await import("./vote.ts")).voteCommand,
   doctor: async () => (await import("./doctor.ts")).doctorCommand,
@@ -26,7 +27,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
 
 async function help(): Promise<string> {
   const commands = await Promise.all(Object.values(COMMANDS).map((load) => load()));
-  const lines = commands.map(({ name, summary }) => `  ${name.padEnd(8)} ${summary}`);
+  const lines = commands.map(({ name, summary }) => `  ${name.padEnd(10)} ${summary}`);
   return `Usage: magdi COMMAND [options]\n\n${lines.join("\n")}\n\nmagdi COMMAND --help explains each.`;
 }
 

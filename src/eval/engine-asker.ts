@@ -1,21 +1,35 @@
 // Asks a student in this process, as the server does.
 
+import { z } from "zod";
 import { type AskableStudent, ask } from "../asking/ask.ts";
 import { type AskedQuestion, resolveQuestion } from "../asking/question.ts";
 import { openStudent } from "../asking/student.ts";
-import type { DeviceSetting } from "../engine/engine-settings.ts";
-import type { Dtype } from "../student/dtype.ts";
+import { oneOf, wholeNumber } from "../base/settings/kinds.ts";
+import { DEVICE_SETTINGS } from "../engine/engine-settings.ts";
+import { DTYPES } from "../student/dtype.ts";
 import type { Answered, Asker, ModelIdentity } from "./asker.ts";
 import type { Question } from "./question-formats.ts";
 import type { EvalSettings } from "./settings.ts";
 
-export interface EngineAskerOptions {
+/** How the student is opened; of these, threads and rows decide its speed alone. */
+export const engineSettings = z.object({
+  device: oneOf(DEVICE_SETTINGS).default("cpu").describe(DEVICE_SETTINGS.join(", ")),
+  dtype: oneOf(DTYPES)
+    .nullable()
+    .default(null)
+    .describe(`${DTYPES.join(", ")} (default: the smallest that suits the device)`),
+  threads: wholeNumber(1).nullable().default(null).describe("default: the number of available processors"),
+  batchRows: wholeNumber(2).default(32).describe("samples decoded at the same time, at least 2"),
+  contextLength: wholeNumber(16)
+    .nullable()
+    .default(null)
+    .describe("tokens of prompt and answer together (default: the student's, at most 4096)"),
+});
+
+export type EngineSettings = Readonly<z.output<typeof engineSettings>>;
+
+export interface EngineAskerOptions extends EngineSettings {
   readonly folder: string;
-  readonly device: DeviceSetting;
-  readonly dtype: Dtype | null;
-  readonly threads: number | null;
-  readonly batchRows: number;
-  readonly contextLength: number | null;
 }
 
 /** Size of the queue behind the batch, as a multiple of it, so that rows stay full until the end. */

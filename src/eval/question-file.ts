@@ -1,14 +1,14 @@
 // Reads the questions of a benchmark's file or folder.
 
 import { createHash } from "node:crypto";
-import { createReadStream, existsSync } from "node:fs";
+import { existsSync } from "node:fs";
 import path from "node:path";
 import { canonicalAnswer } from "../answers/answer.ts";
 import { taskOf } from "../answers/task.ts";
 import { MagdiError } from "../base/errors.ts";
+import { dataHash } from "../base/files/data-hash.ts";
 import { isObject, shown } from "../base/files/json-file.ts";
-import { type JsonRecord, jsonFilesIn, readJsonRecords } from "../base/files/json-records.ts";
-import { openRegularFile } from "../base/files/regular-file.ts";
+import { type JsonRecord, readJsonRecords } from "../base/files/json-records.ts";
 import { knownTask, namedDataset } from "./datasets.ts";
 import { explanationIn } from "./explanation.ts";
 import type { Question } from "./question-formats.ts";
@@ -80,13 +80,9 @@ export async function readQuestions(file: string, options: ReadingOptions): Prom
       onBroken(`${raw.where}: ${error.message}`);
     }
   }
-  const hash = createHash("sha256");
-  for (const one of jsonFilesIn(file) ?? [file]) {
-    const { descriptor } = openRegularFile(one);
-    for await (const bytes of createReadStream(one, { fd: descriptor, start: 0 })) hash.update(bytes);
-  }
+  const sha256 = await dataHash(file);
   placed.name(questions);
-  return { path: file, sha256: hash.digest("hex"), questions, skipped, otherUse };
+  return { path: file, sha256, questions, skipped, otherUse };
 }
 
 function useOf(value: unknown): string | null {

@@ -2,7 +2,8 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { pairedBootstrap } from "../../src/eval/compare.ts";
+import type { AnswerRecord } from "../../src/eval/answer-record.ts";
+import { pairedAnswers, pairedBootstrap } from "../../src/eval/compare.ts";
 import { calibrationOf } from "../../src/eval/measures/calibration.ts";
 import { distributionOf } from "../../src/eval/measures/distribution.ts";
 import { replayEarlyStop } from "../../src/eval/measures/early-stop-replay.ts";
@@ -191,4 +192,22 @@ test("the paired bootstrap knows certainty, equality and the normal law", () => 
   near(p, 0.0444, 0.012); // 2 (1 - Phi(2.01))
   assert.deepEqual([onlyA, onlyB], [40, 60]);
   assert.deepEqual(pairedBootstrap(pairs(100, 40, 60, 200), 1), pairedBootstrap(pairs(100, 40, 60, 200), 1));
+});
+
+test("several runs of one model count with the share that is right, where all asked the same", () => {
+  const answered = (id: string, correct: boolean, gold = "4"): AnswerRecord => ({
+    ...{ dataset: "sums", id, seed: 0, gold, answer: null, correct, prompt_tokens: null, samples: [] },
+  });
+  const a = [
+    [answered("p", true), answered("q", false), answered("r", true), answered("s", true)],
+    [answered("p", false), answered("q", false), answered("r", true, "5"), answered("s", true)],
+  ];
+  const b = [[answered("q", true), answered("p", true), answered("r", true)]];
+  assert.deepEqual(pairedAnswers(a, b), [
+    { dataset: "sums", a: 0.5, b: 1 },
+    { dataset: "sums", a: 0, b: 1 },
+  ]);
+  assert.deepEqual(pairedAnswers(a, []), []);
+  const { difference, onlyA, onlyB } = pairedBootstrap(pairedAnswers(a, b), 1);
+  assert.deepEqual([difference, onlyA, onlyB], [0.75, 0, 2]);
 });

@@ -65,16 +65,26 @@ const MAX_SHOWN = 60;
  *   // mags.jsonl:7: nodes.0.label: expected 1 or 0, found "right"; gold: expected text, found nothing
  */
 export function checked<T extends z.ZodType>(schema: T, value: unknown, where: string): z.output<T> {
-  const parsed = schema.safeParse(value, { error: problem });
-  if (parsed.success) return parsed.data;
-  const problems = parsed.error.issues.map(({ path, message }) =>
-    path.length === 0 ? message : `${path.join(".")}: ${message}`,
-  );
+  const { parsed, problems } = examined(schema, value);
+  if (parsed !== null) return parsed.data;
   const more = problems.length - MAX_PROBLEMS;
   throw new MagdiError(
     "MAGDI_BAD_FILE",
     `${where}: ${problems.slice(0, MAX_PROBLEMS).join("; ")}${more > 0 ? `; and ${more} more` : ""}`,
   );
+}
+
+/** The same without throwing: every wrong field with its path, and null where there is one. */
+export function examined<T extends z.ZodType>(
+  schema: T,
+  value: unknown,
+): { readonly parsed: { readonly data: z.output<T> } | null; readonly problems: readonly string[] } {
+  const result = schema.safeParse(value, { error: problem });
+  if (result.success) return { parsed: result, problems: [] };
+  const problems = result.error.issues.map(({ path, message }) =>
+    path.length === 0 ? message : `${path.join(".")}: ${message}`,
+  );
+  return { parsed: null, problems };
 }
 
 /** The message of an issue whose schema has none of its own. */

@@ -25,34 +25,60 @@ export function readSettings<S extends z.core.$ZodLooseShape>(
   schema: z.ZodObject<S>,
   sources: readonly SettingsSource[],
 ): z.output<z.ZodObject<S>> {
+  const { settings, problems } = examinedSettings(schema, sources);
+  if (settings !== null) return settings;
+  throw new MagdiError("MAGDI_BAD_CONFIG", problems[0] ?? "unreadable settings");
+}
+
+/** The same without throwing: all that is wrong, a line each, and no settings then. */
+export function examinedSettings<S extends z.core.$ZodLooseShape>(
+  schema: z.ZodObject<S>,
+  sources: readonly SettingsSource[],
+): { readonly settings: z.output<z.ZodObject<S>> | null; readonly problems: readonly string[] } {
   const places = new Map<string, SettingsSource>();
+  const problems: string[] = [];
   for (const source of sources) {
     for (const key of Object.keys(source.values)) {
-      if (!Object.hasOwn(schema.shape, key)) {
-        const known = Object.keys(schema.shape);
-        const near = nearestName(flagOf(key), known.map(flagOf));
-        const meant = known.find((one) => flagOf(one) === near);
-        const remedy = meant === undefined ? "--help lists the settings" : `did you mean ${meant}?`;
-        const named = key.length > MAX_NAME_CHARS ? `${key.slice(0, MAX_NAME_CHARS)}…` : key;
-        throw new MagdiError("MAGDI_BAD_CONFIG", `${source.nameOf(named)} is not a setting; ${remedy}`);
-      }
-      places.set(key, source);
+      if (Object.hasOwn(schema.shape, key)) places.set(key, source);
+      else problems.push(unknownSetting(schema, key, source));
     }
   }
-  const parsed = schema.safeParse(Object.assign({}, ...sources.map(({ values }) => values)));
-  if (parsed.success) return parsed.data;
-  const [issue] = parsed.error.issues;
-  const [key, item] = [String(issue?.path[0]), issue?.path[1]];
-  const { nameOf, values, areTexts } = places.get(key) ?? { nameOf: () => key, values: {} };
+  const values = Object.assign({}, ...sources.map((source) => source.values));
+  const parsed = schema.safeParse(
+    Object.fromEntries(Object.entries(values).filter(([key]) => places.has(key))),
+  );
+  if (parsed.success) return { settings: problems.length === 0 ? parsed.data : null, problems };
+  const wrong = new Set<string>();
+  for (const { path, message } of parsed.error.issues) {
+    const key = String(path[0]);
+    if (wrong.has(key)) continue;
+    wrong.add(key);
+    problems.push(wrongSetting(schema, key, path[1], message, places.get(key)));
+  }
+  return { settings: null, problems };
+}
+
+function unknownSetting(schema: z.ZodObject, key: string, source: SettingsSource): string {
+  const known = Object.keys(schema.shape);
+  const near = nearestName(flagOf(key), known.map(flagOf));
+  const meant = known.find((one) => flagOf(one) === near);
+  const remedy = meant === undefined ? "--help lists the settings" : `did you mean ${meant}?`;
+  const named = key.length > MAX_NAME_CHARS ? `${key.slice(0, MAX_NAME_CHARS)}…` : key;
+  return `${source.nameOf(named)} is not a setting; ${remedy}`;
+}
+
+function wrongSetting(
+  schema: z.ZodObject,
+  key: string,
+  item: PropertyKey | undefined,
+  expected: string,
+  { nameOf, values, areTexts }: SettingsSource = { nameOf: () => key, values: {} },
+): string {
   const value = values[key];
   const found = areTexts && Array.isArray(value) && typeof item === "number" ? value[item] : value;
   const isSecret = settingsOf(schema).some((setting) => setting.key === key && setting.facts.secret);
-  throw new MagdiError(
-    "MAGDI_BAD_CONFIG",
-    isSecret
-      ? `${nameOf(key)}: ${issue?.message}`
-      : `${nameOf(key)}: expected ${issue?.message}, found ${JSON.stringify(found)?.slice(0, 100)}`,
-  );
+  if (isSecret) return `${nameOf(key)}: ${expected}`;
+  return `${nameOf(key)}: expected ${expected}, found ${JSON.stringify(found)?.slice(0, 100)}`;
 }
 
 /** `given` by flag: a text, true for a flag without a value, a list for a repeated one. Unknown flags are ignored. */

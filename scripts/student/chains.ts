@@ -30,12 +30,12 @@ interface Source {
 }
 
 const SOURCES: readonly Source[] = [
+  // SubQ's chains answer numbered questions that are not in them: a student that learned 66 wrote such ones, and wrongly.
   {
     bench: "gsm8k",
     task: "math",
     agents: [
       { file: "re2_gsm8k", agents: ["gpt-3.5-turbo/cot", "text-davinci-003/cot", "gpt-3.5-turbo+re2/cot"] },
-      { file: "subq_gsm8k", agents: ["chatgpt"] },
     ],
     maxCharacters: 650,
   },

@@ -211,7 +211,7 @@ export const SETTING_GROUPS = {
     baseDtype: oneOf(BASE_DTYPES)
       .default("fp32")
       .describe(
-        "number format of the base; fp16 halves its memory; q8, on the CPU, computes its products and their gradients in 8 bits, which is faster; adapters and sums stay in float32",
+        "number format of the base; fp16 halves its memory; q8, on the CPU, computes its products and their gradients in 8 bits; adapters and sums stay in float32",
       ),
     device: oneOf(DEVICE_SETTINGS)
       .default("cpu")

@@ -25,8 +25,9 @@ async function fail(times: number): Promise<number> {
   let failures = 0;
   for (let i = 1; i <= times; i++) {
     await session.run(binding).catch(() => failures++);
-    if (i % 500 !== 0) continue;
-    // What belongs to collected objects is freed in a later turn of the event loop.
+    if (i % 50 !== 0) continue;
+    // What belongs to collected objects is freed in a later turn of the event loop; of more objects at a time some are freed much
+    // later.
     globalThis.gc?.();
     await nextTurn();
   }

@@ -17,8 +17,8 @@ import type { BlockRows } from "../onnx/own-operators.ts";
 import { GraphWeights } from "./graph-weights.ts";
 import { BLOCK_SIZE } from "./quantise-blocks.ts";
 
-/** Modules with the same input, whose products are one. */
-const JOINED = [
+/** A layer's modules; those with the same input, whose products are one, together. */
+export const JOINED_MODULES = [
   ["self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj"],
   ["self_attn.o_proj"],
   ["mlp.gate_proj", "mlp.up_proj"],
@@ -46,7 +46,7 @@ function areBlocks(stored: GraphWeights, config: DecoderConfig): boolean {
     return stored.initializers.get(`${group?.name}.weight.codes`)?.type === "uint8";
   };
   const modules = Array.from({ length: config.layers }, (_, layer) =>
-    JOINED.flat().map((module) => `model.layers.${layer}.${module}`),
+    JOINED_MODULES.flat().map((module) => `model.layers.${layer}.${module}`),
   ).flat();
   const vocabulary = config.tiedHead ? [EMBEDDING] : [EMBEDDING, "lm_head"];
   const floats = stored.initializers.get("rotary.cosine")?.type;

@@ -10,20 +10,13 @@ import type { TensorData, Value } from "../../onnx/graph.ts";
 import type { GraphBuilder } from "../../onnx/graph-builder.ts";
 import type { BlockRows } from "../../onnx/own-operators.ts";
 import { type BaseModel, finiteFloats } from "../../student/base-model.ts";
+import { JOINED_MODULES } from "../../student/native-step-graph.ts";
 import { BLOCK_SIZE, centredAt, roundToSymmetric8 } from "../../student/quantise-blocks.ts";
 import { concatenate, storeFloats, storeLinear } from "../../student/stored-linear.ts";
 import type { WeightFiles } from "../../student/weight-files.ts";
 
 const BITS = 8;
 const CENTRE = 128;
-
-/** Modules with the same input, whose products are one, and so are their gradients. */
-const JOINED = [
-  ["self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj"],
-  ["self_attn.o_proj"],
-  ["mlp.gate_proj", "mlp.up_proj"],
-  ["mlp.down_proj"],
-];
 
 interface StoredBlocks {
   readonly codes: TensorData;
@@ -69,7 +62,7 @@ export async function writeQuantisedBase(
       floats(`${prefix}.self_attn.q_norm.weight`);
       floats(`${prefix}.self_attn.k_norm.weight`);
     }
-    for (const group of JOINED) product(group.map((module) => `${prefix}.${module}`));
+    for (const group of JOINED_MODULES) product(group.map((module) => `${prefix}.${module}`));
     onProgress(layer + 2, total);
   }
   floats("model.norm.weight");
